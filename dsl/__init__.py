@@ -1,0 +1,1 @@
+"""The mapping language: grammar, checks, evaluation, templates, C output."""

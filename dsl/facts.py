@@ -1,0 +1,119 @@
+"""What the language needs to know of a program and a machine, and no more.
+
+The language stands on the ground floor: it never imports an application or a machine. Whatever has these
+attributes will do; ``legion_bridge.Application`` and ``legion_bridge.Machine`` do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, Protocol
+
+from dsl.machine_shape import MachineShape
+
+__all__ = [
+    "ApplicationFacts",
+    "LayoutNeed",
+    "MachineFacts",
+    "Privilege",
+    "RequirementFacts",
+    "TaskFacts",
+]
+
+Privilege = Literal["NO_ACCESS", "READ_ONLY", "READ_WRITE", "WRITE_ONLY", "REDUCE"]
+
+
+class LayoutNeed(Protocol):
+    """The layout that a task's variants were compiled for."""
+
+    @property
+    def order(self) -> str | None:
+        """``"C_order"`` or ``"F_order"``, or None where either will do."""
+
+    @property
+    def soa(self) -> bool | None:
+        """True where fields must be apart, False where together, None where either will do."""
+
+    @property
+    def message(self) -> str:
+        """What the program says when it gets another one."""
+
+
+class RequirementFacts(Protocol):
+    """One region requirement of a task."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The names that a mapper may call it by, in look-up order; its decimal index is one of them."""
+
+    @property
+    def privilege(self) -> Privilege: ...
+
+    @property
+    def fields(self) -> Sequence[str]: ...
+
+    @property
+    def dimension(self) -> int:
+        """Number of dimensions of the region."""
+
+    @property
+    def piece_bytes(self) -> int:
+        """Bytes of the largest piece that one point of the task needs."""
+
+    @property
+    def layout_need(self) -> LayoutNeed | None: ...
+
+
+class TaskFacts(Protocol):
+    """One task of a program."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def variants(self) -> Sequence[str]:
+        """Processor kinds that it can run on."""
+
+    @property
+    def requirements(self) -> Sequence[RequirementFacts]: ...
+
+    @property
+    def launch_domains(self) -> Sequence[tuple[int, ...]]:
+        """Extents of the distinct index launches of it; empty where it is launched as a single task only."""
+
+    @property
+    def parents(self) -> Sequence[str]:
+        """Names of the tasks that launch it; empty for those that the top-level task launches."""
+
+    @property
+    def launched_singly(self) -> bool:
+        """Whether some launch of it is a single task."""
+
+
+class ApplicationFacts(Protocol):
+    """A program: its tasks by name, in program order."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def tasks(self) -> Mapping[str, TaskFacts]: ...
+
+
+class MachineFacts(Protocol):
+    """A machine."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def shape(self) -> MachineShape: ...
+
+    def visible_memories(self, processor: str) -> Sequence[str]:
+        """Memory kinds that a processor kind sees, the best first."""
+
+    def capacity(self, memory: str) -> int:
+        """Bytes of one memory of the kind; 0 where the machine has none."""
+
+    def memories_per_node(self, memory: str) -> int:
+        """How many memories of the kind a node has (4 frame buffers, say, but one zero-copy memory)."""
