@@ -6,8 +6,9 @@
     ├── MapperEvaluationError       a mapping function cannot answer
     └── TemplateError               a template or a value for its holes is wrong
 
-Each carries a code, a sentence, the place it happened at and what to do about it. ``str(error)`` is the whole
-report, with the offending line and a caret; ``error.sentence`` is the sentence alone.
+Each carries a code, a sentence, the place it happened at and what to do about it.
+``str(error)`` is the whole report, with the offending line and a caret; ``error.sentence`` is the
+sentence alone.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What the language needs to know of a program and a machine, and no more.
 
-The language stands on the ground floor: it never imports an application or a machine. Whatever has these
-attributes will do; ``legion_bridge.Application`` and ``legion_bridge.Machine`` do.
+The language stands on the ground floor: it never imports an application or a machine. Whatever
+has these attributes will do; ``legion_bridge.Application`` and ``legion_bridge.Machine`` do.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class RequirementFacts(Protocol):
 
     @property
     def names(self) -> Sequence[str]:
-        """The names that a mapper may call it by, in look-up order; its decimal index is one of them."""
+        """The names that a mapper may call it by, in look-up order, its index among them."""
 
     @property
     def privilege(self) -> Privilege: ...
@@ -79,7 +79,7 @@ class TaskFacts(Protocol):
 
     @property
     def launch_domains(self) -> Sequence[tuple[int, ...]]:
-        """Extents of the distinct index launches of it; empty where it is launched as a single task only."""
+        """Extents of its distinct index launches; empty where only single tasks are launched."""
 
     @property
     def parents(self) -> Sequence[str]:
@@ -116,4 +116,4 @@ class MachineFacts(Protocol):
         """Bytes of one memory of the kind; 0 where the machine has none."""
 
     def memories_per_node(self, memory: str) -> int:
-        """How many memories of the kind a node has (4 frame buffers, say, but one zero-copy memory)."""
+        """Memories of the kind in a node: 4 frame buffers, say, but one zero-copy memory."""

@@ -1,7 +1,7 @@
 """The syntax tree of the mapping language: what a mapper's text says, before it means anything.
 
-Every node is frozen and compares by content: positions do not count, so two texts that differ in spacing and
-comments alone have equal trees. Sections are those of the language reference.
+Every node is frozen and compares by content: positions do not count, so two texts that differ in
+spacing and comments alone have equal trees. Sections are those of the language reference.
 """
 
 from __future__ import annotations
@@ -228,7 +228,8 @@ class Task(_Node):
 class Region(_Node):
     """``Region tasks region processor memories;`` in order of preference.
 
-    ``region`` is a name, ``"*"`` or a requirement index in decimal; ``processor`` a kind or ``"*"``.
+    ``region`` is a name, ``"*"`` or a requirement index in decimal; ``processor`` is a kind or
+    ``"*"``.
     """
 
     tasks: tuple[str, ...]
@@ -247,10 +248,10 @@ class Align:
 
 @dataclass(frozen=True, slots=True)
 class Layout(_Node):
-    """``Layout tasks region place constraints;`` after the constraint words were folded (section 2).
+    """``Layout tasks region place constraints;``, the constraint words folded (section 2).
 
-    ``place`` is a memory kind, a processor kind (an extension) or ``"*"``. The constraint words may come in any
-    order and later ones overwrite earlier ones, so that only the outcome is kept here.
+    ``place`` is a memory kind, a processor kind (an extension) or ``"*"``. The constraint words
+    may come in any order and later ones overwrite earlier ones: only the outcome is kept here.
     """
 
     tasks: tuple[str, ...]
