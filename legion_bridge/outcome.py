@@ -1,0 +1,111 @@
+"""What came of running a program under a mapper."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+__all__ = ["CriticalShare", "MemoryPeak", "Outcome", "Profile", "Status", "Usage"]
+
+Status: TypeAlias = Literal["ok", "syntax_error", "invalid", "execution_error", "timeout"]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How busy a processor or a link was.
+
+    Attributes:
+        name: Such as ``"GPU 2 of node 0"`` or ``"PCIe into GPU 1 of node 0"``.
+        busy: Seconds in use during one iteration.
+        bytes: Bytes that travelled during one iteration; 0 for processors.
+        fraction: Share of the iteration in which it was busy, 0 to 1.
+    """
+
+    name: str
+    busy: float
+    bytes: float
+    fraction: float
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryPeak:
+    """The most that a memory held at any time, in bytes, beside what it can hold."""
+
+    name: str
+    peak: float
+    capacity: float
+
+
+@dataclass(frozen=True, slots=True)
+class CriticalShare:
+    """One ingredient of the critical path.
+
+    Attributes:
+        kind: ``"task"``, ``"copy"``, ``"fold"``, ``"fill"``, ``"runtime"`` (launch and mapping
+            overhead) or ``"wait"``.
+        name: The task; for copies the region and the link that limits them.
+        seconds: Seconds on the critical path of one iteration.
+        fraction: Share of the critical path, 0 to 1.
+    """
+
+    kind: str
+    name: str
+    seconds: float
+    fraction: float
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """Where the time of one iteration in the steady state went.
+
+    Attributes:
+        iteration: Seconds of one iteration.
+        processors: Usage of each processor that ran something.
+        links: Usage of each link that carried something.
+        memories: Peak use of each memory that held something.
+        critical_path: Ingredients of the critical path, the largest first.
+        copies: Bytes copied in one iteration, by region.
+        zero_copy: Bytes that tasks moved to and from zero-copy memory in one iteration, by
+            ``"task region"``.
+    """
+
+    iteration: float
+    processors: tuple[Usage, ...] = ()
+    links: tuple[Usage, ...] = ()
+    memories: tuple[MemoryPeak, ...] = ()
+    critical_path: tuple[CriticalShare, ...] = ()
+    copies: Mapping[str, float] = field(default_factory=dict)
+    zero_copy: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one mapper.
+
+    Attributes:
+        status: ``"ok"``, or how it failed: ``"syntax_error"`` (does not parse), ``"invalid"``
+            (rejected before running), ``"execution_error"`` (failed while loading or running),
+            ``"timeout"``.
+        throughput: In ``unit``, larger is better; 0.0 unless the status is ok.
+        unit: Such as ``"points/s"`` or ``"GFLOP/s"``.
+        elapsed: Seconds of the timed part; None unless the status is ok.
+        raw: What the runtime said, word for word.
+        profile: Where the time went; None where nobody asked or nothing ran.
+    """
+
+    status: Status
+    throughput: float
+    unit: str
+    elapsed: float | None = None
+    raw: str = ""
+    profile: Profile | None = None
+
+    def __post_init__(self) -> None:
+        if self.status != "ok" and self.throughput != 0.0:
+            raise ValueError(f"an outcome of status {self.status!r} has throughput 0.0")
+
+    @property
+    def ok(self) -> bool:
+        """Whether the program ran to its end."""
+        return self.status == "ok"
