@@ -1,0 +1,462 @@
+"""A program as its launches: what a mapper decides about, and all that a simulation needs.
+
+An application is *not* code. It is the list of what the program asks of the runtime, in program
+order: index launches and single tasks, their region requirements and the work of each point.
+Regions are rectangles, a partition is a list of rectangles (one a colour, inclusive bounds as in
+Legion, empty where an upper bound lies below its lower bound), so that every number a mapper's
+cost depends on is arithmetic on small integer arrays.
+
+A launch that another task makes names that launch as its ``parent``: it happens once for each of
+the parent's points, and its own points are numbered parent point first. The matrix
+multiplications use this: ``task_7`` launches ``task_6``, which launches ``task_5``, and so on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsl.facts import Privilege
+from legion_bridge.errors import ApplicationError
+
+__all__ = [
+    "Application",
+    "Field",
+    "Launch",
+    "LayoutNeed",
+    "Partition",
+    "Region",
+    "Requirement",
+    "TaskKind",
+    "TaskSummary",
+    "Work",
+]
+
+PRIVILEGES: tuple[Privilege, ...] = (
+    "NO_ACCESS",
+    "READ_ONLY",
+    "READ_WRITE",
+    "WRITE_ONLY",
+    "REDUCE",
+)
+RATES = ("fp32", "fp64", "dgemm")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a region and its bytes per element."""
+
+    name: str
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A logical region: a rectangle of points with fields.
+
+    Attributes:
+        lower, upper: Inclusive bounds, one number a dimension.
+    """
+
+    name: str
+    lower: tuple[int, ...]
+    upper: tuple[int, ...]
+    fields: tuple[Field, ...]
+
+    @property
+    def dimension(self) -> int:
+        return len(self.lower)
+
+    def field_bytes(self, names: Sequence[str]) -> int:
+        """Bytes per element of the named fields together."""
+        sizes = {f.name: f.bytes for f in self.fields}
+        return sum(sizes[name] for name in names)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Partition:
+    """The pieces of a region.
+
+    Attributes:
+        region: Name of the region that it divides.
+        pieces: ``int64[colours, 2, dimension]``, inclusive lower and upper bounds.
+        volumes: ``int64[colours]`` points in each piece, for sparse pieces of which ``pieces``
+            holds the bounding box; None where the boxes are dense.
+    """
+
+    name: str
+    region: str
+    pieces: NDArray[np.int64]
+    volumes: NDArray[np.int64] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LayoutNeed:
+    """The layout that a task was compiled for.
+
+    Attributes:
+        order: ``"C_order"``, ``"F_order"`` or None for either.
+        soa: True where fields must lie apart, False together, None either.
+        message: What the program says when it is given another layout.
+    """
+
+    order: str | None
+    soa: bool | None
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One region requirement of a launch.
+
+    Attributes:
+        region: Name of the region.
+        partition: Name of the partition whose pieces the points take; None for all the region.
+        privilege: As in Legion. ``NO_ACCESS`` has no fields but consumes an index.
+        fields: Names of the fields.
+        reduction: Reduction operator, such as ``"sum<double>"``, for the privilege ``REDUCE``.
+        virtual: Whether the program asks for no instance (inner tasks).
+        need: The layout that the task was compiled for; None for any.
+    """
+
+    region: str
+    partition: str | None
+    privilege: Privilege
+    fields: tuple[str, ...] = ()
+    reduction: str | None = None
+    virtual: bool = False
+    need: LayoutNeed | None = None
+
+    @property
+    def semantic_names(self) -> tuple[str, ...]:
+        """The names of its partition and its region (language reference, section 10)."""
+        return (self.partition, self.region) if self.partition else (self.region,)
+
+
+@dataclass(frozen=True, slots=True)
+class TaskKind:
+    """A task as it was registered.
+
+    Attributes:
+        variants: Processor kinds that it was compiled for.
+        inner: Whether it only launches other tasks and touches no data itself.
+    """
+
+    name: str
+    variants: tuple[str, ...]
+    inner: bool = False
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Work:
+    """What the points of a launch do.
+
+    Attributes:
+        flops: ``float64[points]`` arithmetic operations.
+        rate: Which of a processor's rates they run at: ``"fp32"``, ``"fp64"`` or ``"dgemm"``.
+        kernels: GPU kernels per point.
+        traffic: ``float64[points, requirements]`` bytes streamed to and from each instance.
+        accesses: ``float64[points, requirements]`` scattered accesses (gathers and atomics).
+        window: Bytes that must stay in cache for ``traffic`` to hold; 0 for none.
+        window_traffic: Factor on ``traffic`` where the cache is smaller than ``window``.
+        seconds: Measured seconds of one point by processor kind, for programs captured from a
+            run; they take the place of all the above.
+    """
+
+    flops: NDArray[np.float64]
+    rate: str
+    kernels: int
+    traffic: NDArray[np.float64]
+    accesses: NDArray[np.float64]
+    window: float = 0.0
+    window_traffic: float = 1.0
+    seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        points: int,
+        requirements: int,
+        *,
+        flops: float | NDArray[np.float64] = 0.0,
+        rate: str = "fp64",
+        kernels: int = 1,
+        traffic: object = 0.0,
+        accesses: object = 0.0,
+        window: float = 0.0,
+        window_traffic: float = 1.0,
+        seconds: Mapping[str, float] | None = None,
+    ) -> Work:
+        """Work whose numbers are broadcast: a scalar, or one a requirement, or one for each."""
+        shape = (points, requirements)
+        return cls(
+            flops=np.broadcast_to(np.asarray(flops, float), (points,)).copy(),
+            rate=rate,
+            kernels=kernels,
+            traffic=np.broadcast_to(np.asarray(traffic, float), shape).copy(),
+            accesses=np.broadcast_to(np.asarray(accesses, float), shape).copy(),
+            window=window,
+            window_traffic=window_traffic,
+            seconds=dict(seconds or {}),
+        )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Launch:
+    """An index launch, or a single task where ``domain`` is empty.
+
+    Attributes:
+        task: Name of the task.
+        domain: Extents of the launch domain; ``()`` for a single task.
+        lower: Lower bounds of the domain; zeros where it is empty.
+        requirements: In the order in which the task declares them.
+        colors: For each requirement ``int64[points]``: which piece a point takes. None stands
+            for its own number (row-major), or piece 0 of an undivided region.
+        parent: Number of the launch (in the same phase) whose points make this one.
+        after: Numbers of launches whose results (futures) it takes; a number not below its own
+            means the launch of the iteration before.
+        blocking: Whether the launching task waits for it before it goes on.
+        timed: Whether the program's own clock runs while it does.
+    """
+
+    task: str
+    domain: tuple[int, ...]
+    requirements: tuple[Requirement, ...]
+    work: Work
+    lower: tuple[int, ...] = ()
+    colors: tuple[NDArray[np.int64] | None, ...] = ()
+    parent: int | None = None
+    after: tuple[int, ...] = ()
+    blocking: bool = False
+    timed: bool = True
+
+    @property
+    def single(self) -> bool:
+        """Whether it is a single task rather than an index launch."""
+        return not self.domain
+
+    @property
+    def volume(self) -> int:
+        """Points of one launch."""
+        return math.prod(self.domain)
+
+
+@dataclass(frozen=True, slots=True)
+class RequirementSummary:
+    """One requirement of a task over all launches of it (see ``dsl.RequirementFacts``)."""
+
+    names: tuple[str, ...]
+    privilege: Privilege
+    fields: tuple[str, ...]
+    dimension: int
+    piece_bytes: int
+    layout_need: LayoutNeed | None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSummary:
+    """A task with what its launches tell of it (see ``dsl.TaskFacts``)."""
+
+    name: str
+    variants: tuple[str, ...]
+    inner: bool
+    requirements: tuple[RequirementSummary, ...]
+    launch_domains: tuple[tuple[int, ...], ...]
+    parents: tuple[str, ...]
+    launched_singly: bool
+
+
+@dataclass(frozen=True, eq=False)
+class Application:
+    """A program at one problem size.
+
+    Attributes:
+        name: Such as ``"stencil"``.
+        summary: What it computes, in a sentence.
+        parameters: The sizes it was built with.
+        task_kinds: Every task by name.
+        regions, partitions: By name.
+        setup: Launches before the main loop; they decide where data lies first.
+        loop: Launches of one iteration.
+        warmup, timed: Iterations before and inside the measured window.
+        traced: Whether the loop is replayed from a trace after its first iterations.
+        work: What one iteration achieves, in ``unit`` times seconds.
+        unit: Unit of the throughput, such as ``"points/s"``.
+        ranks_per_node: Processes per node that the program is run with.
+        mappers: Texts of its reference mappers, ``"expert"`` and ``"default"`` among them.
+        collection: Whether the run may collect memory (``CollectMemory`` has an effect).
+    """
+
+    name: str
+    summary: str
+    parameters: Mapping[str, int | float | str]
+    task_kinds: Mapping[str, TaskKind]
+    regions: Mapping[str, Region]
+    partitions: Mapping[str, Partition]
+    setup: tuple[Launch, ...]
+    loop: tuple[Launch, ...]
+    warmup: int
+    timed: int
+    traced: bool
+    work: float
+    unit: str
+    mappers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    ranks_per_node: int = 1
+
+    @staticmethod
+    def load(name: str, **parameters: float | str) -> Application:
+        """A built-in application at a size.
+
+        >>> Application.load("stencil", nx=2000, ny=2000).parameters["nx"]
+        2000
+
+        Raises:
+            ApplicationError: The name or a parameter is unknown, or a value is out of range.
+        """
+        from legion_bridge import applications  # noqa: PLC0415  (it imports this module)
+
+        return applications.build(name, **parameters)
+
+    def launches(self) -> tuple[Launch, ...]:
+        """All launches in program order: the setup, then one iteration."""
+        return self.setup + self.loop
+
+    @cached_property
+    def tasks(self) -> Mapping[str, TaskSummary]:
+        """What the language needs to know of each task, in program order."""
+        order: dict[str, None] = {}
+        for launch in self.launches():
+            order.setdefault(launch.task)
+        return MappingProxyType({name: self._summarise(name) for name in order})
+
+    def points(self, launches: Sequence[Launch], index: int) -> int:
+        """Points of a launch over all points of its parents."""
+        launch = launches[index]
+        above = 1 if launch.parent is None else self.points(launches, launch.parent)
+        return above * launch.volume
+
+    def piece_bounds(self, requirement: Requirement) -> NDArray[np.int64]:
+        """``int64[colours, 2, dimension]`` bounds of the pieces to select from."""
+        if requirement.partition is not None:
+            return self.partitions[requirement.partition].pieces
+        region = self.regions[requirement.region]
+        return np.array([[region.lower, region.upper]], dtype=np.int64)
+
+    def piece_volumes(self, requirement: Requirement) -> NDArray[np.int64]:
+        """``int64[colours]`` points in each piece that a requirement selects from."""
+        if requirement.partition is not None:
+            volumes = self.partitions[requirement.partition].volumes
+            if volumes is not None:
+                return volumes
+        bounds = self.piece_bounds(requirement)
+        volume: NDArray[np.int64] = np.maximum(bounds[:, 1] - bounds[:, 0] + 1, 0).prod(axis=1)
+        return volume
+
+    def validate(self) -> None:
+        """Raises ``ApplicationError`` for the first thing that does not hang together."""
+        for phase, launches in (("setup", self.setup), ("loop", self.loop)):
+            for number, launch in enumerate(launches):
+                place = f"{self.name}: launch {number} of the {phase} ({launch.task})"
+                self._validate_launch(place, launches, number)
+
+    def _validate_launch(self, place: str, launches: Sequence[Launch], number: int) -> None:
+        launch = launches[number]
+        if launch.task not in self.task_kinds:
+            raise ApplicationError(f"{place}: no such task is registered")
+        if launch.parent is not None and not 0 <= launch.parent < number:
+            raise ApplicationError(f"{place}: its parent must be an earlier launch")
+        points = self.points(launches, number)
+        shape = (points, len(launch.requirements))
+        if launch.work.flops.shape != (points,) or launch.work.traffic.shape != shape:
+            raise ApplicationError(f"{place}: its work must have {points} points")
+        if launch.work.rate not in RATES:
+            raise ApplicationError(f"{place}: its rate is none of {', '.join(RATES)}")
+        for index, requirement in enumerate(launch.requirements):
+            self._validate_requirement(f"{place}, requirement {index}", requirement)
+            colors = launch.colors[index] if launch.colors else None
+            pieces = len(self.piece_bounds(requirement))
+            if colors is None:
+                colors = np.arange(points) if requirement.partition else np.zeros(points, int)
+            if len(colors) != points or (
+                points and not 0 <= colors.min() <= colors.max() < pieces
+            ):
+                raise ApplicationError(
+                    f"{place}, requirement {index}: its {points} points must each take one of "
+                    f"{pieces} pieces"
+                )
+
+    def _validate_requirement(self, place: str, requirement: Requirement) -> None:
+        region = self.regions.get(requirement.region)
+        if region is None:
+            raise ApplicationError(f"{place}: there is no region {requirement.region!r}")
+        if requirement.privilege not in PRIVILEGES:
+            raise ApplicationError(f"{place}: unknown privilege {requirement.privilege!r}")
+        if requirement.partition is not None:
+            partition = self.partitions.get(requirement.partition)
+            if partition is None or partition.region != requirement.region:
+                raise ApplicationError(
+                    f"{place}: {requirement.partition!r} is no partition of {region.name!r}"
+                )
+        unknown = set(requirement.fields) - {f.name for f in region.fields}
+        if unknown:
+            raise ApplicationError(
+                f"{place}: region {region.name!r} has no field {min(unknown)!r}"
+            )
+
+    def _summarise(self, name: str) -> TaskSummary:
+        kind = self.task_kinds[name]
+        found = [
+            (phase, launch)
+            for phase in (self.setup, self.loop)
+            for launch in phase
+            if launch.task == name
+        ]
+        widest = max((len(launch.requirements) for _, launch in found), default=0)
+        domains = {launch.domain: None for _, launch in found if not launch.single}
+        parents = {
+            phase[launch.parent].task: None for phase, launch in found if launch.parent is not None
+        }
+        return TaskSummary(
+            name=name,
+            variants=kind.variants,
+            inner=kind.inner,
+            requirements=tuple(
+                self._summarise_requirement(
+                    index,
+                    [
+                        launch.requirements[index]
+                        for _, launch in found
+                        if index < len(launch.requirements)
+                    ],
+                )
+                for index in range(widest)
+            ),
+            launch_domains=tuple(domains),
+            parents=tuple(parents),
+            launched_singly=any(launch.single for _, launch in found),
+        )
+
+    def _summarise_requirement(
+        self, index: int, requirements: Sequence[Requirement]
+    ) -> RequirementSummary:
+        names = {name: None for r in requirements for name in r.semantic_names}
+        first = requirements[0]
+        sizes = [
+            int(self.piece_volumes(r).max(initial=0))
+            * self.regions[r.region].field_bytes(r.fields)
+            for r in requirements
+        ]
+        return RequirementSummary(
+            names=(*names, str(index)),
+            privilege=first.privilege,
+            fields=first.fields,
+            dimension=self.regions[first.region].dimension,
+            piece_bytes=max(sizes),
+            layout_need=first.need,
+        )

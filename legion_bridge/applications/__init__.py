@@ -1,0 +1,60 @@
+"""The built-in applications: one module each, which says what it launches and at which sizes."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from importlib import import_module, resources
+from typing import TYPE_CHECKING, Any
+
+from legion_bridge.errors import ApplicationError
+
+if TYPE_CHECKING:
+    from legion_bridge.application import Application
+
+__all__ = ["application_names", "build", "reference_mapper"]
+
+_NAMES = ("stencil",)
+
+
+def application_names() -> tuple[str, ...]:
+    """Names of the built-in applications."""
+    return _NAMES
+
+
+def reference_mapper(name: str) -> str:
+    """Text of a reference mapper, such as ``"stencil.expert"``."""
+    folder = resources.files("legion_bridge.applications") / "mappers"
+    return (folder / f"{name}.map").read_text("utf-8")
+
+
+def build(name: str, **parameters: float | str) -> Application:
+    """A built-in application at a size; see ``Application.load``.
+
+    Raises:
+        ApplicationError: The name or a parameter is unknown, or a value is out of range.
+    """
+    if name not in _NAMES:
+        raise ApplicationError(
+            f"unknown application {name!r}: {_nearest(name, _NAMES)}known are {', '.join(_NAMES)}"
+        )
+    builder: Any = import_module(f"legion_bridge.applications.{name}").build
+    known = inspect.signature(builder).parameters
+    for key, value in parameters.items():
+        if key not in known:
+            raise ApplicationError(
+                f"{name} has no parameter {key!r}: {_nearest(key, known)}known are "
+                f"{', '.join(known)}"
+            )
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise ApplicationError(
+                f"{name}: {key} must be a whole number, 0 or more, not {value!r}"
+            )
+    application: Application = builder(**parameters)
+    application.validate()
+    return application
+
+
+def _nearest(name: str, known: Any) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}? " if near else ""

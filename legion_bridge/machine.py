@@ -1,0 +1,259 @@
+"""Machines: processors, memories, the links between them, and what the runtime costs.
+
+A machine is a TOML file; ``machines/p100x4.toml`` shows every key, with the source of each number.
+Processors and memories are counted per rank; a rank is one process of the program. Usually a node
+runs one rank; with several, ``rank_placement`` says which node a rank lies on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from types import MappingProxyType
+from typing import Literal, TypeAlias
+
+from dsl.machine_shape import MachineShape
+from legion_bridge.errors import MachineError
+
+__all__ = [
+    "Access",
+    "Link",
+    "Machine",
+    "Memory",
+    "Processor",
+    "Route",
+    "Runtime",
+]
+
+WHERE = ("memory", "rank", "node", "network")
+RankPlacement: TypeAlias = Literal["packed", "cyclic"]
+
+
+@dataclass(frozen=True, slots=True)
+class Processor:
+    """A processor kind.
+
+    Attributes:
+        count: Processors of the kind per rank.
+        start: Seconds to start a mapped point task.
+        kernel: Seconds per kernel launch.
+        fp32, fp64, dgemm: Sustained operations a second in general code and in a matrix product.
+        cache: Bytes of its last cache.
+    """
+
+    kind: str
+    count: int
+    start: float
+    kernel: float
+    fp32: float
+    fp64: float
+    dgemm: float
+    cache: float
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """A memory kind.
+
+    Attributes:
+        scope: ``"rank"`` for one a rank, or the processor kind that each has one of its own.
+        capacity: Bytes of each.
+    """
+
+    kind: str
+    scope: str
+    capacity: int
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How a processor kind reaches a memory kind.
+
+    Attributes:
+        bandwidth: Bytes a second of streams.
+        gather, update: Seconds a scattered read, and a scattered update (atomic).
+        links: Links that this traffic occupies.
+    """
+
+    processor: str
+    memory: str
+    bandwidth: float
+    gather: float = 0.0
+    update: float = 0.0
+    links: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A kind of link.
+
+    Attributes:
+        scope: ``"rank"``, ``"node"`` or a processor kind: how many of them there are.
+        bandwidth: Bytes a second.
+        label: What people call it, followed by the processor or node: ``"PCIe into"``.
+    """
+
+    name: str
+    scope: str
+    bandwidth: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """How copies travel between two memory kinds.
+
+    Attributes:
+        source, target: Memory kinds; ``"*"`` for any that no other route names.
+        where: Inside one ``"memory"``, one ``"rank"``, one ``"node"``, or over the ``"network"``.
+        links: Link names, each prefixed with ``source.`` or ``target.``.
+        latency: Seconds before the first byte.
+    """
+
+    source: str
+    target: str
+    where: str
+    links: tuple[str, ...]
+    latency: float
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What the runtime costs, in seconds, on each rank and one after the other.
+
+    Attributes:
+        launch: Analysis of a launch, traced.
+        point: Analysis and mapping of a point task, traced.
+        requirement: Added for each region requirement of a point, traced.
+        untraced: Factor on the three without a trace.
+        message: Added to each launch where the program runs on several ranks.
+    """
+
+    launch: float
+    point: float
+    requirement: float
+    untraced: float
+    message: float
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A machine of ``nodes`` equal nodes.
+
+    >>> machine = Machine.load("p100x4", nodes=2)
+    >>> machine.shape.count("GPU"), machine.shape.nodes
+    (4, 2)
+    """
+
+    name: str
+    summary: str
+    nodes: int
+    processors: Mapping[str, Processor]
+    memories: Mapping[str, Memory]
+    access: Mapping[tuple[str, str], Access]
+    links: Mapping[str, Link]
+    routes: tuple[Route, ...]
+    runtime: Runtime
+    ranks_per_node: int = 1
+    rank_placement: RankPlacement = "packed"
+    source: str = field(default="", compare=False, repr=False)
+
+    @staticmethod
+    def load(name: str | Path, *, nodes: int | None = None) -> Machine:
+        """A machine by name, or from a TOML file.
+
+        Args:
+            name: One of ``machine_names()``, or the path of a file that ends in ``.toml``.
+            nodes: How many nodes; the file's own number where it is None.
+
+        Raises:
+            MachineError: The machine is unknown, or its file is wrong; says what to mend.
+        """
+        from legion_bridge.machine_file import read_machine  # noqa: PLC0415  (it needs this one)
+
+        machine = read_machine(name)
+        return machine if nodes is None else machine.with_nodes(nodes)
+
+    def with_nodes(self, nodes: int) -> Machine:
+        """The same machine with another number of nodes."""
+        if nodes < 1:
+            raise MachineError(f"a machine has at least one node, not {nodes}")
+        return replace(self, nodes=nodes)
+
+    def with_ranks(self, per_node: int, placement: RankPlacement = "packed") -> Machine:
+        """The same machine run with several ranks a node, its processors shared out evenly.
+
+        Raises:
+            MachineError: The GPUs of a node cannot be shared out evenly.
+        """
+        per_rank: dict[str, Processor] = {}
+        for kind, processor in self.processors.items():
+            count, rest = divmod(processor.count, per_node)
+            if rest and processor.count > 1:
+                raise MachineError(
+                    f"{processor.count} {kind} cannot be shared by {per_node} ranks"
+                )
+            per_rank[kind] = replace(processor, count=max(count, 1))
+        memories = {
+            kind: replace(memory, capacity=memory.capacity // per_node)
+            if memory.scope == "rank"
+            else memory
+            for kind, memory in self.memories.items()
+        }
+        return replace(
+            self,
+            processors=MappingProxyType(per_rank),
+            memories=MappingProxyType(memories),
+            ranks_per_node=self.ranks_per_node * per_node,
+            rank_placement=placement,
+        )
+
+    @cached_property
+    def shape(self) -> MachineShape:
+        """What a mapper sees of it: ranks, and processors per rank."""
+        counts = {kind: processor.count for kind, processor in self.processors.items()}
+        return MachineShape(nodes=self.ranks, processors=counts)
+
+    @property
+    def ranks(self) -> int:
+        """Processes that a program on it consists of; what the language calls nodes."""
+        return self.nodes * self.ranks_per_node
+
+    def node_of_rank(self, rank: int) -> int:
+        """The node that a rank lies on."""
+        return (
+            rank % self.nodes if self.rank_placement == "cyclic" else rank // self.ranks_per_node
+        )
+
+    def visible_memories(self, processor: str) -> tuple[str, ...]:
+        """Memory kinds that a processor kind sees, the fastest first."""
+        seen = [a for (kind, _), a in self.access.items() if kind == processor]
+        return tuple(a.memory for a in sorted(seen, key=lambda a: -a.bandwidth))
+
+    def capacity(self, memory: str) -> int:
+        """Bytes of one memory of the kind; 0 where the machine has none."""
+        return self.memories[memory].capacity if memory in self.memories else 0
+
+    def memories_per_node(self, memory: str) -> int:
+        """Memories of the kind in each rank."""
+        if memory not in self.memories:
+            return 0
+        scope = self.memories[memory].scope
+        return 1 if scope == "rank" else self.processors[scope].count
+
+    def route(self, source: str, target: str, where: str) -> Route:
+        """How a copy travels; the most specific line of the file wins.
+
+        Raises:
+            MachineError: The file has no route for it.
+        """
+        for a, b in ((source, target), (source, "*"), ("*", target), ("*", "*")):
+            for route in self.routes:
+                if (route.source, route.target, route.where) == (a, b, where):
+                    return route
+        raise MachineError(
+            f"machine {self.name!r} has no route from {source} to {target} by {where}; add a "
+            '[[routes]] table for it, or one with from = "*" and to = "*"'
+        )
