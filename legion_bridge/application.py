@@ -184,7 +184,7 @@ class Work:
         points: int,
         requirements: int,
         *,
-        flops: float | NDArray[np.float64] = 0.0,
+        flops: object = 0.0,
         rate: str = "fp64",
         kernels: int = 1,
         traffic: object = 0.0,
@@ -282,7 +282,9 @@ class Application:
         parameters: The sizes it was built with.
         task_kinds: Every task by name.
         regions, partitions: By name.
-        setup: Launches before the main loop; they decide where data lies first.
+        setup: Launches before the main loop; they decide where data lies first. What no launch
+            has written is a pending fill, as Legion's are: it costs nothing and takes place where
+            the data is first used.
         loop: Launches of one iteration.
         warmup, timed: Iterations before and inside the measured window.
         traced: Whether the loop is replayed from a trace after its first iterations.

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import difflib
 import inspect
+from collections.abc import Mapping
+from dataclasses import replace
 from importlib import import_module, resources
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from legion_bridge.errors import ApplicationError
@@ -12,9 +15,10 @@ from legion_bridge.errors import ApplicationError
 if TYPE_CHECKING:
     from legion_bridge.application import Application
 
-__all__ = ["application_names", "build", "reference_mapper"]
+__all__ = ["application_names", "build", "reference_mappers"]
 
 _NAMES = ("stencil",)
+_MAPPERS = ("expert", "default")
 
 
 def application_names() -> tuple[str, ...]:
@@ -22,10 +26,11 @@ def application_names() -> tuple[str, ...]:
     return _NAMES
 
 
-def reference_mapper(name: str) -> str:
-    """Text of a reference mapper, such as ``"stencil.expert"``."""
+def reference_mappers(name: str) -> Mapping[str, str]:
+    """Texts of a built-in application's ``"expert"`` and ``"default"`` mappers."""
     folder = resources.files("legion_bridge.applications") / "mappers"
-    return (folder / f"{name}.map").read_text("utf-8")
+    texts = {kind: (folder / f"{name}.{kind}.map").read_text("utf-8") for kind in _MAPPERS}
+    return MappingProxyType(texts)
 
 
 def build(name: str, **parameters: float | str) -> Application:
@@ -50,7 +55,7 @@ def build(name: str, **parameters: float | str) -> Application:
             raise ApplicationError(
                 f"{name}: {key} must be a whole number, 0 or more, not {value!r}"
             )
-    application: Application = builder(**parameters)
+    application: Application = replace(builder(**parameters), mappers=reference_mappers(name))
     application.validate()
     return application
 
