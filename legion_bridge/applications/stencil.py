@@ -14,8 +14,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dsl.facts import Privilege
 from legion_bridge.application import (
     Application,
     Field,
@@ -25,7 +25,6 @@ from legion_bridge.application import (
     Region,
     Requirement,
     TaskKind,
-    Work,
 )
 from legion_bridge.applications.tiles import (
     EMPTY,
@@ -35,6 +34,7 @@ from legion_bridge.applications.tiles import (
     partitions_of,
     volumes,
 )
+from legion_bridge.applications.uses import Use, launch
 from legion_bridge.errors import ApplicationError
 
 __all__ = ["build"]
@@ -178,62 +178,46 @@ def _shifted(slots: Bounds, by: int) -> Bounds:
 def _stencil(partitions: dict[str, Partition], radius: int) -> Launch:
     """Copies the neighbours' edges into the halo, then adds up 4 R weighted neighbours."""
     interior = volumes(partitions["interior"].pieces)
-    edges = np.stack([volumes(partitions[f"p{side}_in"].pieces) for side in SIDES])
+    edges = {side: volumes(partitions[f"p{side}_in"].pieces) for side in SIDES}
     # Input is read once, output read and written; the halo is written.
-    private = REAL * (3 * interior + edges.sum(axis=0))
+    private = REAL * (3 * interior + sum(edges.values()))
     left, right = partitions["private"].pieces[0, :, 0]
-    return Launch(
-        task="stencil",
-        domain=interior.shape,
-        requirements=(
-            Requirement("points", "private", "READ_WRITE", FIELDS, need=X_FASTEST),
-            Requirement("points", "interior", "NO_ACCESS"),
-            *(
-                Requirement(side, f"p{side}_in", "READ_ONLY", ("input",), need=X_FASTEST)
-                for side in SIDES
-            ),
-            Requirement("times", "p_times", "READ_WRITE", STAMPS),
-        ),
-        work=Work.of(
-            len(interior),
-            7,
-            flops=8 * radius * interior,
-            kernels=5,
-            traffic=_traffic(private, REAL * edges),
-            window=float((2 * radius + 1) * (right - left + 1) * REAL),
-            window_traffic=WIDE_TRAFFIC,
-        ),
+    return launch(
+        "stencil",
+        interior.shape,
+        [
+            Use(Requirement("points", "private", "READ_WRITE", FIELDS, need=X_FASTEST), private),
+            Use(Requirement("points", "interior", "NO_ACCESS")),
+            *(_edge(side, "in", "READ_ONLY", REAL * edges[side]) for side in SIDES),
+            Use(Requirement("times", "p_times", "READ_WRITE", STAMPS), 16),
+        ],
+        {
+            "flops": 8 * radius * interior,
+            "kernels": 5,
+            "window": float((2 * radius + 1) * (right - left + 1) * REAL),
+            "window_traffic": WIDE_TRAFFIC,
+        },
     )
 
 
 def _increment(partitions: dict[str, Partition]) -> Launch:
     """Adds one to the input, and to the edges that the neighbours read."""
     exterior = volumes(partitions["exterior"].pieces)
-    edges = np.stack([volumes(partitions[f"p{side}_out"].pieces) for side in SIDES])
-    return Launch(
-        task="increment",
-        domain=exterior.shape,
-        requirements=(
-            Requirement("points", "private", "READ_WRITE", FIELDS[:2], need=X_FASTEST),
-            Requirement("points", "exterior", "NO_ACCESS"),
-            *(
-                Requirement(side, f"p{side}_out", "READ_WRITE", ("input",), need=X_FASTEST)
-                for side in SIDES
-            ),
-            Requirement("times", "p_times", "READ_WRITE", STAMPS),
-        ),
-        work=Work.of(
-            len(exterior),
-            7,
-            flops=exterior,
-            kernels=5,
-            traffic=_traffic(2 * REAL * exterior, 2 * REAL * edges),
-        ),
+    edges = {side: volumes(partitions[f"p{side}_out"].pieces) for side in SIDES}
+    private = Requirement("points", "private", "READ_WRITE", FIELDS[:2], need=X_FASTEST)
+    return launch(
+        "increment",
+        exterior.shape,
+        [
+            Use(private, 2 * REAL * exterior),
+            Use(Requirement("points", "exterior", "NO_ACCESS")),
+            *(_edge(side, "out", "READ_WRITE", 2 * REAL * edges[side]) for side in SIDES),
+            Use(Requirement("times", "p_times", "READ_WRITE", STAMPS), 16),
+        ],
+        {"flops": exterior, "kernels": 5},
     )
 
 
-def _traffic(private: Bounds, edges: Bounds) -> NDArray[np.int64]:
-    """``int64[tiles, requirements]`` bytes, from one row a side."""
-    nothing = np.zeros_like(private)
-    stamps = np.full_like(private, 16)
-    return np.stack([private, nothing, *edges, stamps], axis=1)
+def _edge(side: str, way: str, privilege: Privilege, traffic: Bounds) -> Use:
+    requirement = Requirement(side, f"p{side}_{way}", privilege, ("input",), need=X_FASTEST)
+    return Use(requirement, traffic)
