@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple, TypedDict, Unpack
+from typing import Any, NamedTuple, TypedDict, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
 from legion_bridge.application import Launch, Requirement, Work
 
-__all__ = ["Use", "launch"]
+__all__ = ["Amount", "Use", "launch"]
 
-Amount = float | NDArray[np.float64] | NDArray[np.int64]
+Amount = float | NDArray[np.floating[Any]] | NDArray[np.int64]
 """One number for all points, or one for each."""
 
 
