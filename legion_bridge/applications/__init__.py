@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["application_names", "build", "reference_mappers"]
 
-_NAMES = ("circuit", "stencil")
+_NAMES = ("circuit", "stencil", "pennant")
 _MAPPERS = ("expert", "default")
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from legion_bridge.application import Launch, Requirement, Work
 
-__all__ = ["Amount", "Use", "launch"]
+__all__ = ["Amount", "LaunchOptions", "Use", "WorkOptions", "launch"]
 
 Amount = float | NDArray[np.floating[Any]] | NDArray[np.int64]
 """One number for all points, or one for each."""
