@@ -17,7 +17,17 @@ if TYPE_CHECKING:
 
 __all__ = ["application_names", "build", "reference_mappers"]
 
-_NAMES = ("circuit", "stencil", "pennant")
+_NAMES = (
+    "circuit",
+    "stencil",
+    "pennant",
+    "cannon",
+    "summa",
+    "pumma",
+    "johnson",
+    "solomonik",
+    "cosma",
+)
 _MAPPERS = ("expert", "default")
 
 
@@ -55,6 +65,8 @@ def build(name: str, **parameters: float | str) -> Application:
             raise ApplicationError(
                 f"{name}: {key} must be a whole number, 0 or more, not {value!r}"
             )
+    if parameters.get("nodes") == 0:
+        raise ApplicationError(f"{name}: nodes must be at least 1")
     application: Application = replace(builder(**parameters), mappers=reference_mappers(name))
     application.validate()
     return application

@@ -7,7 +7,16 @@ from numpy.typing import NDArray
 
 from legion_bridge.application import Partition
 
-__all__ = ["EMPTY", "Bounds", "boxes", "even_bounds", "partitions_of", "volumes"]
+__all__ = [
+    "EMPTY",
+    "Bounds",
+    "boxes",
+    "even_bounds",
+    "extents",
+    "grid",
+    "partitions_of",
+    "volumes",
+]
 
 Bounds = NDArray[np.int64]
 EMPTY = (0, -1)
@@ -34,9 +43,20 @@ def boxes(x: Bounds, y: Bounds) -> Bounds:
     return np.stack([along_x, along_y], axis=2)
 
 
+def grid(rows: Bounds, columns: Bounds) -> Bounds:
+    """``int64[colours, 2, 2]`` the same, those of ``columns`` varying fastest."""
+    return boxes(columns, rows)[:, :, ::-1].copy()
+
+
+def extents(pieces: Bounds) -> Bounds:
+    """``int64[colours, dimension]`` points along each dimension; 0 or less where empty."""
+    extent: Bounds = pieces[:, 1] - pieces[:, 0] + 1
+    return extent
+
+
 def volumes(pieces: Bounds) -> Bounds:
     """``int64[colours]`` points in each piece; 0 where it is empty."""
-    volume: Bounds = np.maximum(pieces[:, 1] - pieces[:, 0] + 1, 0).prod(axis=1)
+    volume: Bounds = np.maximum(extents(pieces), 0).prod(axis=1)
     return volume
 
 

@@ -1,0 +1,28 @@
+"""SUMMA: in each step all GPUs take the same chunk, whose owners serve everybody."""
+
+from __future__ import annotations
+
+from legion_bridge.application import Application
+from legion_bridge.applications.systolic import Order, build_systolic, near_square
+
+__all__ = ["build"]
+
+ORDER = Order(row=0, column=0, halves=0)
+
+
+def build(*, nodes: int = 1, n: int = 0, gx: int = 0, gy: int = 0) -> Application:
+    """SUMMA at a size.
+
+    Args:
+        nodes: Nodes that what is 0 is chosen for.
+        n: Rows of the matrices; 0 for 20000 times the root of the nodes.
+        gx: Nodes along the rows of A; 0 for the smaller near-square factor.
+        gy: Nodes along its columns; 0 for the other factor.
+
+    Raises:
+        ApplicationError: The matrices are too small for the grid.
+    """
+    larger, smaller = near_square(nodes)
+    summary = "SUMMA: each step broadcasts one chunk along rows and columns"
+    shape = (gx or smaller, gy or larger)
+    return build_systolic("summa", summary, ORDER, n, shape)
