@@ -1,0 +1,70 @@
+"""The command line: ``mappertune``.
+
+Each command is a module with a function ``run``; what a command needs is loaded when it runs, so
+that ``mappertune --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from studies.cli.arguments import parse_arguments
+
+__all__ = ["main"]
+
+INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs one command and returns its exit code.
+
+    Codes: 0 done; 1 the answer is no, or the work could not be finished; 2 wrong use; 130 stopped
+    by Ctrl-C.
+    """
+    try:
+        arguments = parse_arguments(argv)
+        code = _run(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has seen enough; Python must not complain at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        sys.stderr.write("mappertune: stopped\n")
+        return INTERRUPTED
+    return code
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    command = importlib.import_module(arguments.module)
+    try:
+        code: int = command.run(arguments)
+    except (BrokenPipeError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        failure = _failure(error)
+        if failure is None:
+            raise
+        sentence, code = failure
+        sys.stderr.write(f"mappertune: {sentence}\n")
+    return code
+
+
+def _failure(error: Exception) -> tuple[str, int] | None:
+    """The sentence and exit code of an error that is the user's to mend; None for our own."""
+    from dsl import MapperError  # noqa: PLC0415  (only when something went wrong)
+    from legion_bridge.errors import BridgeError  # noqa: PLC0415
+    from studies.errors import StorageError, StudyError  # noqa: PLC0415
+    from studies.files import why  # noqa: PLC0415
+    from tuners.errors import TunerError  # noqa: PLC0415
+
+    if isinstance(error, (StudyError, BridgeError, TunerError, MapperError)):
+        return str(error), 1 if isinstance(error, StorageError) else 2
+    if isinstance(error, OSError):
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}{why(error)}", 1
+    return None

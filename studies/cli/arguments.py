@@ -1,0 +1,269 @@
+"""The commands and their options."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+if TYPE_CHECKING:
+    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001  (no public name)
+
+__all__ = ["parse_arguments"]
+
+EPILOG = """\
+exit codes:
+  0 done;  1 the answer is no, or the work could not be finished;  2 wrong use;
+  130 stopped by Ctrl-C
+
+examples:
+  mappertune list                          what there is
+  mappertune show stencil                  what a mapper of stencil decides about
+  mappertune compare stencil               TPE and random search beside the expert
+  mappertune tune stencil --tuner tpe      one study; the same command continues it
+"""
+DEFAULT_MACHINE = "p100x4"
+DEFAULT_TRIALS = 200
+
+
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Reads a command line; ``module`` of the result names the command's module.
+
+    Raises:
+        SystemExit: With code 2 after wrong use, with code 0 after ``--help``.
+    """
+    parser = _Parser(
+        prog="mappertune",
+        description="Find fast mappers for programs on the Legion parallel runtime.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action=_Version, help="print the version and exit")
+    commands = parser.add_subparsers(
+        title="commands", metavar="COMMAND", required=True, parser_class=_Parser
+    )
+    for add in (_add_list, _add_show, _add_check, _add_eval, _add_tune, _add_compare):
+        add(commands)
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown:
+        arguments.parser.error(f"unrecognized argument {unknown[0]!r}")
+    return arguments
+
+
+def _add_list(commands: Commands) -> None:
+    _command(commands, "list", "listing", "name the applications, machines and tuners")
+
+
+def _add_show(commands: Commands) -> None:
+    parser = _command(commands, "show", "show", "explain an application or a machine")
+    parser.add_argument("name", metavar="NAME", help="an application or a machine")
+    parser.add_argument(
+        "--mapper", metavar="WHICH", help="print a reference mapper, such as expert, alone"
+    )
+    parser.add_argument(
+        "--template", action="store_true", dest="print_template", help="print the template alone"
+    )
+    _add_case(parser, template=False)
+
+
+def _add_check(commands: Commands) -> None:
+    parser = _command(commands, "check", "check", "find what is wrong with a mapper before a run")
+    _add_mapper(parser)
+
+
+def _add_eval(commands: Commands) -> None:
+    parser = _command(commands, "eval", "evaluate", "run a mapper and say how fast it is")
+    _add_mapper(parser)
+    parser.add_argument("--profile", action="store_true", help="say where the time went")
+
+
+def _add_tune(commands: Commands) -> None:
+    parser = _command(commands, "tune", "tune", "search a fast mapper; again: continue")
+    parser.add_argument("application", metavar="APP", help="the application")
+    parser.add_argument("--tuner", default="tpe", metavar="NAME", help="tuner (default: tpe)")
+    parser.add_argument("--seed", type=_count, default=0, metavar="N", help="seed (default: 0)")
+    _add_study(parser)
+    _add_case(parser)
+
+
+def _add_compare(commands: Commands) -> None:
+    parser = _command(commands, "compare", "compare", "tune with several tuners and compare them")
+    parser.add_argument("application", metavar="APP", help="the application")
+    parser.add_argument(
+        "--tuners",
+        type=_names,
+        default=("tpe", "random"),
+        metavar="A,B",
+        help="tuners (default: tpe,random)",
+    )
+    parser.add_argument(
+        "--seeds",
+        type=_seeds,
+        default=(0, 1, 2),
+        metavar="N",
+        help="how many seeds, from 0 on, or a list such as 0,7,9 (default: 3)",
+    )
+    _add_study(parser)
+    _add_case(parser)
+
+
+def _command(commands: Commands, name: str, module: str, summary: str) -> argparse.ArgumentParser:
+    parser = commands.add_parser(name, help=summary, description=_sentence(summary))
+    parser.add_argument("--json", action="store_true", help="print JSON on standard output")
+    parser.set_defaults(module=f"studies.cli.{module}", parser=parser)
+    return parser
+
+
+def _add_mapper(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", help="the mapper; - for standard input")
+    parser.add_argument(
+        "--app",
+        dest="application",
+        metavar="APP",
+        help="the application (default: the one whose tasks the mapper names)",
+    )
+    _add_case(parser, template=False)
+
+
+def _add_case(parser: argparse.ArgumentParser, *, template: bool = True) -> None:
+    group = parser.add_argument_group("what is mapped, and where")
+    group.add_argument(
+        "--machine",
+        default=DEFAULT_MACHINE,
+        metavar="NAME",
+        help=f"a machine, or the path of a .toml file (default: {DEFAULT_MACHINE})",
+    )
+    group.add_argument("--nodes", type=_positive, metavar="N", help="nodes of the machine")
+    group.add_argument(
+        "-p",
+        action="append",
+        type=_parameter,
+        default=[],
+        dest="parameters",
+        metavar="KEY=VALUE",
+        help="a size of the application; may be repeated",
+    )
+    group.add_argument(
+        "--space", default="paper", metavar="NAME", help="search space (default: paper)"
+    )
+    if template:
+        group.add_argument(
+            "--template", metavar="FILE", help="a template that takes the place of the space"
+        )
+
+
+def _add_study(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("the study")
+    group.add_argument(
+        "--trials",
+        type=_positive,
+        default=DEFAULT_TRIALS,
+        metavar="N",
+        help=f"trials of a study in all, those of earlier runs included (default: "
+        f"{DEFAULT_TRIALS})",
+    )
+    group.add_argument(
+        "--output",
+        type=Path,
+        default=Path("mappertune-runs"),
+        metavar="FOLDER",
+        help="where studies, mappers and runs are written (default: mappertune-runs)",
+    )
+    group.add_argument(
+        "--storage",
+        metavar="URL",
+        help="keep trials in an Optuna storage: a database's URL, or the path of a journal",
+    )
+    group.add_argument(
+        "--mlflow",
+        metavar="URI",
+        help="MLflow tracking URI (default: MLFLOW_TRACKING_URI, or a file in FOLDER)",
+    )
+    group.add_argument("--no-mlflow", action="store_true", help="do not track in MLflow")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
+    return int(text)
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return int(text)
+
+
+def _names(text: str) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    if not all(names):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of names such as tpe,random")
+    return names
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    if "," in text:
+        return tuple(dict.fromkeys(_count(part.strip()) for part in text.split(",") if part))
+    return tuple(range(_positive(text)))
+
+
+def _parameter(text: str) -> tuple[str, int | float | str]:
+    key, equals, value = text.partition("=")
+    if not (key and equals and value):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form KEY=VALUE")
+    for kind in (int, float):
+        try:
+            return key, kind(value)
+        except ValueError:
+            continue
+    return key, value
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+class _Version(argparse.Action):
+    """Looks the version up only when it is asked for."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str, **settings: object) -> None:
+        super().__init__(option_strings, dest, nargs=0, help=str(settings.get("help")))
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from studies.versions import version_of  # noqa: PLC0415  (only here)
+
+        sys.stdout.write(f"mappertune {version_of('mappertune')}\n")
+        parser.exit()
+
+
+class _Parser(argparse.ArgumentParser):
+    """Names the nearest option or command where one is unknown, in one line."""
+
+    def __init__(self, **settings: object) -> None:
+        super().__init__(allow_abbrev=False, **settings)  # type: ignore[arg-type]  # passed on
+
+    def error(self, message: str) -> NoReturn:
+        sentence = message + _nearest(message, self._option_strings())
+        sys.stderr.write(f"{self.prog}: {sentence}; {self.prog} --help explains\n")
+        sys.exit(2)
+
+    def _option_strings(self) -> list[str]:
+        return [option for action in self._actions for option in action.option_strings]
+
+
+def _nearest(message: str, options: Iterable[str]) -> str:
+    """What the user probably meant by an unknown choice or option."""
+    choice = re.search(r"invalid choice: '(.*)' \(.*choose from (.*)\)", message)
+    option = re.search(r"unrecognized argument '(-.*)'", message)
+    if choice:
+        name, known = choice[1], re.findall(r"[\w-]+", choice[2])
+    elif option:
+        name, known = option[1].split("=")[0], list(options)
+    else:
+        return ""
+    near = difflib.get_close_matches(name, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""

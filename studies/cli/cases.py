@@ -1,0 +1,72 @@
+"""From options to cases and problems."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from studies.errors import UsageError
+from studies.files import read_text
+from studies.suite import Case
+
+if TYPE_CHECKING:
+    import dsl
+
+__all__ = ["case_for", "case_of"]
+
+
+def case_of(arguments: argparse.Namespace) -> Case:
+    """The case that the options describe."""
+    template = getattr(arguments, "template", None)
+    return Case(
+        application=arguments.application,
+        machine=arguments.machine,
+        parameters=dict(arguments.parameters),
+        nodes=arguments.nodes,
+        space=arguments.space,
+        template=None if template is None else read_text(template, "template"),
+    )
+
+
+def case_for(arguments: argparse.Namespace, program: dsl.Program) -> Case:
+    """The case that a mapper was written for: where no option says, its task names tell.
+
+    Raises:
+        UsageError: The mapper names tasks of no application, or of several.
+    """
+    if arguments.application is None:
+        arguments.application = recognise(program)
+    return case_of(arguments)
+
+
+def recognise(program: dsl.Program) -> str:
+    """The application whose tasks a mapper names.
+
+    Raises:
+        UsageError: There is none, or more than one.
+    """
+    from legion_bridge import Application, application_names  # noqa: PLC0415  (loads numpy)
+
+    named = set(_task_names(program))
+    shared = {name: len(named & set(Application.load(name).tasks)) for name in application_names()}
+    most = max(shared.values())
+    likely = [name for name, count in shared.items() if count == most]
+    if most == 0 or len(likely) > 1:
+        why = "no" if most == 0 else "the"
+        among = likely if most else application_names()
+        raise UsageError(
+            f"the mapper names {why} tasks of {', '.join(among)}: say by --app which "
+            "application it is for"
+        )
+    return likely[0]
+
+
+def _task_names(program: dsl.Program) -> list[str]:
+    """Every task that a statement of the mapper names."""
+    names: list[str] = []
+    for statement in program.statements:
+        names += getattr(statement, "tasks", ())
+        names += getattr(statement, "keys", ())
+        if task := getattr(statement, "task", None):
+            names.append(task)
+    return names

@@ -1,0 +1,82 @@
+"""``mappertune check``: what is wrong with a mapper before it is run."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from studies.cli.cases import case_for
+from studies.cli.console import print_json, say
+from studies.files import read_text
+
+if TYPE_CHECKING:
+    from dsl import MapperError
+    from tuners import Finding
+
+__all__ = ["run"]
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints diagnostics; the exit code is 1 where one of them is an error."""
+    import dsl  # noqa: PLC0415  (loads the parser)
+
+    text = read_text(arguments.file)
+    try:
+        program = dsl.parse(text, filename=arguments.file)
+    except dsl.MapperSyntaxError as error:
+        return _refuse(error, arguments)
+    case = case_for(arguments, program)
+    problem = case.problem()
+    found = list(dsl.check(program, problem.application, problem.machine))
+    errors = sum(finding.severity == "error" for finding in found)
+    if arguments.json:
+        print_json(
+            {
+                "file": arguments.file,
+                "application": case.application,
+                "machine": case.machine,
+                "ok": not errors,
+                "diagnostics": [finding_as_json(finding) for finding in found],
+            }
+        )
+    else:
+        for finding in found:
+            say(f"{arguments.file}:{describe_finding(finding)}")
+        verdict = f"{errors} error{'s'[: errors != 1]}" if errors else "no error"
+        say(f"{verdict} for {case.application} on {case.machine}")
+    return 1 if errors else 0
+
+
+def _refuse(error: MapperError, arguments: argparse.Namespace) -> int:
+    if arguments.json:
+        diagnostic = {
+            "code": error.code,
+            "severity": "error",
+            "line": error.line,
+            "column": error.column,
+            "sentence": error.sentence,
+            "suggestion": error.hint,
+        }
+        print_json({"file": arguments.file, "ok": False, "diagnostics": [diagnostic]})
+    else:
+        say(str(error))
+    return 1
+
+
+def describe_finding(finding: Finding) -> str:
+    """A diagnostic in the manner of compilers, without the file's name."""
+    place = f"{finding.position.line}:{finding.position.column}: " if finding.position else " "
+    advice = f"\n    {finding.suggestion}" if finding.suggestion else ""
+    return f"{place}{finding.severity}: {finding.sentence} [{finding.code}]{advice}"
+
+
+def finding_as_json(finding: Finding) -> dict[str, Any]:
+    """A diagnostic as JSON values."""
+    return {
+        "code": finding.code,
+        "severity": finding.severity,
+        "line": finding.position.line if finding.position else None,
+        "column": finding.position.column if finding.position else None,
+        "sentence": finding.sentence,
+        "suggestion": finding.suggestion,
+    }

@@ -1,0 +1,118 @@
+"""``mappertune compare``: several tuners and seeds beside the expert."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from studies.cli.cases import case_of
+from studies.cli.console import columns, print_json, quantity, say, table
+from studies.cli.progress import progress
+from studies.cli.workbench import Workbench
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from studies.compare import Comparison, RankTest, TunerSummary
+    from studies.records import StudyResult
+
+__all__ = ["run"]
+
+INTERRUPTED = 130
+SIGNIFICANT = 0.05
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs every study that is not done yet, then prints the comparison."""
+    bench = Workbench(case_of(arguments), arguments.tuners, arguments)
+    results = _run_studies(bench, arguments)
+    if results[-1].interrupted:
+        say("stopped; the same command continues the comparison")
+        return INTERRUPTED
+    from studies.compare import compare_studies  # noqa: PLC0415  (loads scipy)
+
+    comparison = compare_studies(results)
+    best = bench.workspace.write_best_of(bench.case, results)
+    if arguments.json:
+        print_json(
+            comparison.as_json()
+            | {
+                "case": bench.case.name,
+                "studies": [result.as_json() for result in results],
+                "mapper": best and str(best),
+                "mlflow": bench.tracking_uri,
+            }
+        )
+    else:
+        _print(comparison, results, bench, best)
+    return 0
+
+
+def _run_studies(bench: Workbench, arguments: argparse.Namespace) -> list[StudyResult]:
+    """All studies, seed by seed; the last one is interrupted where Ctrl-C came."""
+    from studies.records import StudySpec  # noqa: PLC0415  (loads Optuna)
+
+    results: list[StudyResult] = []
+    with progress() as start:
+        for seed in arguments.seeds:
+            for tuner in arguments.tuners:
+                results.append(bench.run(StudySpec(tuner, seed, arguments.trials), start))
+                if results[-1].interrupted:
+                    return results
+    return results
+
+
+def _print(
+    comparison: Comparison, results: Sequence[StudyResult], bench: Workbench, best: Path | None
+) -> None:
+    seeds = max(len(summary.seeds) for summary in comparison.tuners)
+    say(
+        f"\n{bench.case.name}: {results[0].spec.trials} trials a study, {seeds} seed(s), "
+        f"throughput in {comparison.unit}"
+    )
+    expert = ["expert", quantity(comparison.expert), "1.000", "", "", "", "", ""]
+    rows = [_row(summary, comparison) for summary in comparison.tuners]
+    headings = ["", "best", "best / expert", "mean", "sd", "worst", "trials to expert", "invalid"]
+    table(headings, [expert, *rows])
+    for summary in comparison.tuners:
+        if summary.interval is not None:
+            low, high = summary.interval
+            say(f"{summary.tuner}: mean over seeds {low:.3f} to {high:.3f} with 95 % confidence")
+    for test in comparison.tests:
+        say(_describe_test(test))
+    rows_below = [("best mapper", str(best) if best else "none was valid")]
+    if bench.ui_command:
+        rows_below.append(("look at runs", bench.ui_command))
+    columns(rows_below, indent="")
+
+
+def _row(summary: TunerSummary, comparison: Comparison) -> list[str]:
+    return [
+        summary.tuner,
+        quantity(summary.best * comparison.expert),
+        f"{summary.best:.3f}",
+        f"{summary.mean:.3f}",
+        "" if summary.deviation is None else f"{summary.deviation:.3f}",
+        f"{summary.worst:.3f}",
+        _trials_to_expert(summary),
+        f"{summary.invalid_share:.1%}",
+    ]
+
+
+def _trials_to_expert(summary: TunerSummary) -> str:
+    """The median where every seed got there, and how many did where some did not."""
+    counts = [count for count in summary.trials_to_expert if count is not None]
+    if not counts:
+        return "not reached"
+    median = f"{statistics.median(counts):g}"
+    missing = len(summary.seeds) - len(counts)
+    return f"{median} (by {len(counts)} of {len(summary.seeds)})" if missing else median
+
+
+def _describe_test(test: RankTest) -> str:
+    pair = f"{test.first} against {test.second}: rank test p = {test.p:.3g}"
+    if test.smallest_p > SIGNIFICANT:
+        return f"{pair} (so few seeds cannot give less than {test.smallest_p:.2g})"
+    return pair

@@ -1,0 +1,71 @@
+"""What the command line prints: lines, tables and JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+__all__ = ["columns", "print_json", "quantity", "say", "table", "warn"]
+
+
+def say(line: str = "") -> None:
+    """A line on standard output."""
+    sys.stdout.write(line + "\n")
+
+
+def warn(line: str) -> None:
+    """A line on standard error."""
+    sys.stderr.write(f"mappertune: {line}\n")
+
+
+def print_json(value: Any) -> None:
+    """A JSON document on standard output; numbers that JSON lacks become null."""
+    json.dump(_finite(value), sys.stdout, indent=2)
+    sys.stdout.write("\n")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value
+
+
+def quantity(value: float, unit: str = "") -> str:
+    """A number with a prefix where it is large.
+
+    >>> quantity(1.2345e10, "points/s"), quantity(0.5, "s")
+    ('12.35 Gpoints/s', '0.5 s')
+    """
+    for factor, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= factor and not unit.startswith(("G", "T", "M")):
+            return f"{value / factor:.4g} {prefix}{unit}".rstrip()
+    return f"{value:.4g} {unit}".rstrip()
+
+
+def columns(rows: Sequence[tuple[str, str]], indent: str = "  ") -> None:
+    """Names and what they are, in two columns."""
+    width = max((len(name) for name, _ in rows), default=0)
+    for name, text in rows:
+        say(f"{indent}{name:<{width}}  {text}".rstrip())
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
+    """A table whose first column is names and whose others are numbers."""
+    from rich.box import SIMPLE_HEAD  # noqa: PLC0415  (0.1 s to load)
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+
+    view = Table(*headings[:1], box=SIMPLE_HEAD, title=title or None, title_justify="left")
+    for heading in headings[1:]:
+        view.add_column(heading, justify="right")
+    for row in rows:
+        view.add_row(*row)
+    # A pipe has no width: a table in a file is never folded.
+    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160).print(view)

@@ -1,0 +1,96 @@
+"""How far studies are: bars on a terminal, else a line now and then; always on standard error."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from studies.records import TrialRecord
+    from studies.run import Observer
+
+__all__ = ["StartProgress", "progress"]
+
+SECONDS_BETWEEN_LINES = 10.0
+
+# Takes the label of a study, its budget and the expert's throughput.
+StartProgress: TypeAlias = "Callable[[str, int, float], Observer]"
+
+
+@contextmanager
+def progress() -> Iterator[StartProgress]:
+    """Shows studies while they run; yields what begins to show one."""
+    if not sys.stderr.isatty():
+        yield _Lines
+        return
+    from rich.console import Console  # noqa: PLC0415  (0.1 s to load)
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[note]}"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=Console(file=sys.stderr),
+    ) as bars:
+        yield lambda label, total, expert: _Bar(bars, label, total, expert)
+
+
+class _Standing:
+    """The best mapper so far, in words."""
+
+    def __init__(self, expert: float) -> None:
+        self._expert = expert
+        self._best = 0.0
+        self._seen = 0
+
+    def note(self, records: list[TrialRecord]) -> str:
+        for record in records[self._seen :]:
+            self._best = max(self._best, record.throughput)
+        self._seen = len(records)
+        if not self._best:
+            return "no valid mapper yet"
+        return f"best {self._best / self._expert:.3f} x expert" if self._expert else ""
+
+
+class _Bar:
+    def __init__(self, bars: Progress, label: str, total: int, expert: float) -> None:
+        self._bars = bars
+        self._bar = bars.add_task(label, total=total, note="")
+        self._standing = _Standing(expert)
+
+    def __call__(self, records: list[TrialRecord]) -> None:
+        note = self._standing.note(records)
+        self._bars.update(self._bar, completed=len(records), note=note)
+
+
+class _Lines:
+    """A line when a study goes on or ends, and every ten seconds between."""
+
+    def __init__(self, label: str, total: int, expert: float) -> None:
+        self._label = label
+        self._total = total
+        self._standing = _Standing(expert)
+        self._begun = False
+        self._last = time.monotonic()
+
+    def __call__(self, records: list[TrialRecord]) -> None:
+        note = self._standing.note(records)
+        goes_on = not self._begun and records
+        self._begun = True
+        now = time.monotonic()
+        if goes_on or len(records) == self._total or now - self._last > SECONDS_BETWEEN_LINES:
+            self._last = now
+            sys.stderr.write(f"{self._label}: {len(records)}/{self._total} trials, {note}\n")

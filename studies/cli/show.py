@@ -1,0 +1,158 @@
+"""``mappertune show``: what an application asks of its mapper, or what a machine is made of."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import TYPE_CHECKING, Any
+
+from studies.cli.cases import case_of
+from studies.cli.console import columns, print_json, quantity, say, table
+from studies.errors import UsageError
+
+if TYPE_CHECKING:
+    from legion_bridge import Application, Machine
+    from tuners import MapperProblem
+
+__all__ = ["run"]
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints an application or a machine."""
+    from legion_bridge import Machine, application_names, machine_names  # noqa: PLC0415  (numpy)
+
+    name = arguments.name
+    if name not in application_names() and (name in machine_names() or name.endswith(".toml")):
+        return _show_machine(Machine.load(name), arguments)
+    arguments.application = name
+    problem = case_of(arguments).problem()
+    if arguments.mapper is not None:
+        sys.stdout.write(_mapper(problem.application, arguments.mapper))
+    elif arguments.print_template:
+        sys.stdout.write(problem.template.text)
+    elif arguments.json:
+        print_json(_application_as_json(problem))
+    else:
+        _show_application(problem)
+    return 0
+
+
+def _mapper(application: Application, name: str) -> str:
+    from dsl.nearest import did_you_mean  # noqa: PLC0415  (loads the parser)
+
+    if name not in application.mappers:
+        raise UsageError(
+            f"{application.name} has no mapper {name!r}: {did_you_mean(name, application.mappers)}"
+        )
+    return application.mappers[name]
+
+
+def _show_application(problem: MapperProblem) -> None:
+    application = problem.application
+    say(f"{application.name}: {application.summary}")
+    columns(
+        [
+            ("parameters", ", ".join(f"{k}={v}" for k, v in application.parameters.items())),
+            ("throughput", f"in {application.unit}"),
+            ("mappers", ", ".join(application.mappers)),
+            (
+                "search space",
+                f"{len(problem.distributions)} holes, {float(problem.template.size):.3g} points",
+            ),
+        ]
+    )
+    table(
+        ["task", "runs on", "launched over", "region arguments"],
+        [
+            [
+                task.name,
+                ", ".join(task.variants),
+                " ".join("x".join(map(str, d)) for d in task.launch_domains) or "single task",
+                "\n".join(_requirement(r) for r in task.requirements) or "none",
+            ]
+            for task in application.tasks.values()
+        ],
+    )
+    say(f"mappertune show {application.name} --mapper expert prints the expert mapper,")
+    say(f"mappertune show {application.name} --template the search space")
+
+
+def _requirement(requirement: Any) -> str:
+    size = quantity(requirement.piece_bytes, "B")
+    return f"{requirement.names[0]} {requirement.privilege} {requirement.dimension}-D {size}"
+
+
+def _application_as_json(problem: MapperProblem) -> dict[str, Any]:
+    application = problem.application
+    return {
+        "name": application.name,
+        "summary": application.summary,
+        "unit": application.unit,
+        "parameters": dict(application.parameters),
+        "mappers": dict(application.mappers),
+        "template": problem.template.text,
+        "holes": {
+            name: {
+                "values": [hole.low, hole.high] if hole.is_range else list(hole.choices),
+                "range": hole.is_range,
+                "default": hole.default,
+                "condition": str(hole.condition) if hole.condition else None,
+            }
+            for name, hole in problem.template.parameters.items()
+        },
+        "tasks": [
+            {
+                "name": task.name,
+                "variants": list(task.variants),
+                "launch_domains": [list(domain) for domain in task.launch_domains],
+                "parents": list(task.parents),
+                "launched_singly": task.launched_singly,
+                "requirements": [
+                    {
+                        "names": list(r.names),
+                        "privilege": r.privilege,
+                        "fields": list(r.fields),
+                        "dimension": r.dimension,
+                        "piece_bytes": r.piece_bytes,
+                    }
+                    for r in task.requirements
+                ],
+            }
+            for task in application.tasks.values()
+        ],
+    }
+
+
+def _show_machine(machine: Machine, arguments: argparse.Namespace) -> int:
+    if arguments.nodes is not None:
+        machine = machine.with_nodes(arguments.nodes)
+    processors = dict(machine.shape.processors)
+    memories = {
+        kind: {"count": machine.memories_per_node(kind), "bytes": machine.capacity(kind)}
+        for kind in machine.memories
+    }
+    if arguments.json:
+        print_json(
+            {
+                "name": machine.name,
+                "summary": machine.summary,
+                "nodes": machine.shape.nodes,
+                "processors": processors,
+                "memories": memories,
+                "visible": {kind: list(machine.visible_memories(kind)) for kind in processors},
+            }
+        )
+        return 0
+    say(f"{machine.name}: {machine.summary}")
+    say(f"{machine.shape.nodes} node(s), each with")
+    columns(
+        [
+            (f"{count} {kind}", f"sees {', '.join(machine.visible_memories(kind))}")
+            for kind, count in processors.items()
+        ]
+        + [
+            (f"{memory['count']} {kind}", f"of {quantity(memory['bytes'], 'B')}")
+            for kind, memory in memories.items()
+        ]
+    )
+    return 0

@@ -1,0 +1,87 @@
+"""What ``tune`` and ``compare`` share: a case, its problem and the workspace of its studies."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import os
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from studies.cli.console import warn
+
+if TYPE_CHECKING:
+    from studies.cli.progress import StartProgress
+    from studies.records import StudyResult, StudySpec
+    from studies.suite import Case
+
+__all__ = ["Workbench", "ui_command"]
+
+
+class Workbench:
+    """A case made ready for studies.
+
+    Args:
+        case: What is tuned.
+        tuners: Names of the tuners to come; unknown ones are told before anything is loaded.
+        arguments: The options of the study.
+    """
+
+    def __init__(self, case: Case, tuners: Sequence[str], arguments: argparse.Namespace) -> None:
+        import optuna  # noqa: PLC0415  (0.3 s to load, as are the next)
+
+        from studies.suite import reference  # noqa: PLC0415
+        from studies.tracking import Tracker  # noqa: PLC0415
+        from studies.workspace import Workspace  # noqa: PLC0415
+        from tuners import tuner_named  # noqa: PLC0415
+
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        for name in tuners:
+            tuner_named(name)
+        self.case = case
+        self.problem = case.problem()
+        tracker = None
+        if not arguments.no_mlflow:
+            uri = arguments.mlflow or os.environ.get("MLFLOW_TRACKING_URI")
+            tracker = Tracker(arguments.output, uri, report=warn)
+        self.workspace = Workspace(arguments.output, arguments.storage, tracker)
+        self.expert = reference(self.problem).outcome.throughput
+
+    def run(self, spec: StudySpec, start: StartProgress) -> StudyResult:
+        """Runs one study and shows its progress."""
+        observe = start(f"{spec.tuner} seed {spec.seed}", spec.trials, self.expert)
+        return self.workspace.run(self.case, self.problem, spec, observe)
+
+    @property
+    def tracking_uri(self) -> str | None:
+        """Where the runs are tracked; None where they are not."""
+        tracker = self.workspace.tracker
+        return tracker.uri if tracker and tracker.loaded and not tracker.failed else None
+
+    @property
+    def ui_command(self) -> str | None:
+        """The command that shows the runs; None where they are not tracked."""
+        return None if self.tracking_uri is None else ui_command(self.tracking_uri)
+
+
+def ui_command(uri: str) -> str:
+    """The command that shows the runs of a tracking URI, or the address of their server."""
+    if uri.startswith(("http://", "https://")):
+        return uri
+    beside = Path(sys.executable).with_name("mlflow")
+    mlflow = "mlflow" if shutil.which("mlflow") or not beside.exists() else _relative(beside)
+    command = f"{mlflow} ui --backend-store-uri {shlex.quote(uri)}"
+    if importlib.util.find_spec("litellm"):
+        # Its price list, fetched at import, makes MLflow's server hang without a network.
+        command = f"LITELLM_LOCAL_MODEL_COST_MAP=True {command}"
+    return command
+
+
+def _relative(path: Path) -> str:
+    """The path from here where that is shorter to read."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

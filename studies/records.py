@@ -1,0 +1,168 @@
+"""What a study found: its trials as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from tuners import attributes
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+__all__ = ["StudyResult", "StudySpec", "TrialRecord", "best_so_far", "trials_to_reach"]
+
+# Two runs that differ by less are equally fast: the simulator's sums are exact to about 1e-12.
+TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class StudySpec:
+    """One study: a tuner with a seed and a budget.
+
+    Attributes:
+        tuner: Name of the tuner.
+        seed: Its seed.
+        trials: How many trials the study has when it is done.
+    """
+
+    tuner: str
+    seed: int
+    trials: int
+
+    @property
+    def name(self) -> str:
+        """Such as ``"tpe-seed0"``."""
+        return f"{self.tuner}-seed{self.seed}"
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRecord:
+    """One trial.
+
+    Attributes:
+        number: Counted from 0.
+        values: Value of each hole that was active.
+        throughput: 0.0 unless the status is ok.
+        status: As in ``legion_bridge.Outcome``.
+        raw: The beginning of what the runtime said.
+        elapsed: Seconds of the timed part; None unless the status is ok.
+        normal_form: Digest of the mapper's normal form; None where it does not parse.
+        finished: When it was done.
+    """
+
+    number: int
+    values: Mapping[str, str | int]
+    throughput: float
+    status: str
+    raw: str
+    elapsed: float | None
+    normal_form: str | None
+    finished: datetime | None
+
+    @classmethod
+    def of(cls, trial: FrozenTrial) -> TrialRecord:
+        """The record of a completed Optuna trial."""
+        noted = trial.user_attrs
+        return cls(
+            number=trial.number,
+            values=dict(trial.params),
+            throughput=float(trial.value or 0.0),
+            status=str(noted.get(attributes.STATUS, "ok")),
+            raw=str(noted.get(attributes.RAW, "")),
+            elapsed=noted.get(attributes.ELAPSED),
+            normal_form=noted.get(attributes.NORMAL_FORM),
+            finished=trial.datetime_complete,
+        )
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """What a study found.
+
+    Attributes:
+        spec: What was asked for.
+        unit: Unit of the throughputs.
+        expert: Throughput of the expert mapper.
+        records: Every trial, in order.
+        resumed: How many of them were there before this run.
+        interrupted: Whether it was stopped before its budget was spent.
+        location: Where the study is kept.
+        mapper: Text of the best mapper; None where no mapper was valid.
+    """
+
+    spec: StudySpec
+    unit: str
+    expert: float
+    records: tuple[TrialRecord, ...]
+    resumed: int
+    interrupted: bool
+    location: str
+    mapper: str | None
+
+    @property
+    def best(self) -> TrialRecord | None:
+        """The first of the fastest valid trials; None where no mapper was valid."""
+        return fastest(self.records)
+
+    @property
+    def normalised(self) -> float:
+        """The best throughput over the expert's; 0.0 where no mapper was valid."""
+        return self.best.throughput / self.expert if self.best and self.expert else 0.0
+
+    @property
+    def invalid_share(self) -> float:
+        """Share of the trials whose mapper was invalid, 0 to 1."""
+        invalid = sum(record.status != "ok" for record in self.records)
+        return invalid / len(self.records) if self.records else 0.0
+
+    @property
+    def distinct(self) -> int:
+        """How many different mappers were tried."""
+        return len({record.normal_form or record.number for record in self.records})
+
+    def as_json(self) -> dict[str, Any]:
+        """The result without its trials, as JSON values."""
+        best = self.best
+        return {
+            "tuner": self.spec.tuner,
+            "seed": self.spec.seed,
+            "budget": self.spec.trials,
+            "trials": len(self.records),
+            "resumed": self.resumed,
+            "interrupted": self.interrupted,
+            "distinct": self.distinct,
+            "invalid_share": self.invalid_share,
+            "unit": self.unit,
+            "expert": self.expert,
+            "best": best.throughput if best else None,
+            "best_trial": best.number if best else None,
+            "best_over_expert": self.normalised,
+            "trials_to_expert": trials_to_reach(self.records, self.expert),
+            "study": self.location,
+        }
+
+
+def fastest(records: Sequence[TrialRecord]) -> TrialRecord | None:
+    """The first of the fastest valid trials."""
+    valid = [record for record in records if record.status == "ok"]
+    return max(valid, key=lambda record: record.throughput, default=None)
+
+
+def best_so_far(records: Sequence[TrialRecord]) -> list[float]:
+    """The best throughput up to each trial."""
+    best, curve = 0.0, []
+    for record in records:
+        best = max(best, record.throughput)
+        curve.append(best)
+    return curve
+
+
+def trials_to_reach(records: Sequence[TrialRecord], throughput: float) -> int | None:
+    """How many trials it took to be as fast; None where it never was."""
+    for count, record in enumerate(records, start=1):
+        if record.status == "ok" and record.throughput >= throughput * (1 - TOLERANCE):
+            return count
+    return None

@@ -1,0 +1,117 @@
+"""Running one study: ask the tuner, run the mapper, tell the tuner, keep the trial."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import optuna
+
+from studies.errors import UsageError
+from studies.records import StudyResult, StudySpec, TrialRecord, fastest
+from studies.storage import StudyStore
+from studies.suite import reference
+from tuners import MapperProblem, make_sampler
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+__all__ = ["Observer", "run_study"]
+
+# Called with every record so far, once at the start and once after each trial.
+Observer = Callable[[list[TrialRecord]], None]
+
+IDENTITY = "mappertune:identity"
+
+
+def run_study(
+    problem: MapperProblem,
+    spec: StudySpec,
+    store: StudyStore,
+    *,
+    observe: Observer | None = None,
+) -> StudyResult:
+    """Runs a study until it has as many trials as asked for, or until Ctrl-C.
+
+    The loop runs in memory and each finished trial is kept in the store before the next one
+    begins. Trials that the store holds already count, and the tuner knows them.
+
+    Args:
+        problem: What is tuned.
+        spec: With which tuner, seed and budget.
+        store: Where the trials are kept.
+        observe: Called at the start and after each trial.
+
+    Raises:
+        tuners.UnknownTunerError: There is no such tuner.
+        UsageError: The store holds a study of something else.
+        StorageError: A trial cannot be kept; those before it are safe.
+    """
+    _check_identity(problem, spec, store)
+    study = _study_in_memory(problem, spec, store.trials)
+    records = [TrialRecord.of(trial) for trial in study.get_trials(deepcopy=False)]
+    resumed = len(records)
+    observe = observe or _unobserved
+    observe(records)
+    interrupted = False
+    try:
+        while len(records) < spec.trials:
+            finished = _run_trial(study, problem)
+            store.add(finished)
+            records.append(TrialRecord.of(finished))
+            observe(records)
+    except KeyboardInterrupt:
+        interrupted = True
+    best = fastest(records)
+    return StudyResult(
+        spec=spec,
+        unit=problem.application.unit,
+        expert=reference(problem, "expert").outcome.throughput,
+        records=tuple(records),
+        resumed=resumed,
+        interrupted=interrupted,
+        location=store.location,
+        mapper=problem.render(best.values) if best else None,
+    )
+
+
+def _unobserved(records: list[TrialRecord]) -> None: ...
+
+
+def _study_in_memory(
+    problem: MapperProblem, spec: StudySpec, trials: list[FrozenTrial]
+) -> optuna.Study:
+    study = optuna.create_study(
+        direction="maximize", sampler=make_sampler(spec.tuner, seed=spec.seed, problem=problem)
+    )
+    study.add_trials(trials)
+    return study
+
+
+def _run_trial(study: optuna.Study, problem: MapperProblem) -> FrozenTrial:
+    trial = study.ask()
+    return study.tell(trial, problem(trial))
+
+
+def _check_identity(problem: MapperProblem, spec: StudySpec, store: StudyStore) -> None:
+    """A study goes on only with the space that it was begun with."""
+    ours = {
+        "application": problem.application.name,
+        "parameters": dict(problem.application.parameters),
+        "machine": problem.machine.name,
+        "nodes": problem.machine.shape.nodes,
+        "template": hashlib.blake2b(problem.template.text.encode(), digest_size=8).hexdigest(),
+        "tuner": spec.tuner,
+        "seed": spec.seed,
+    }
+    theirs = store.note(IDENTITY)
+    if theirs is None:
+        store.leave_note(IDENTITY, ours)
+        return
+    differing = [key for key in ours if theirs.get(key) != ours[key]]
+    if differing:
+        raise UsageError(
+            f"the study in {store.location} is of another {differing[0]} "
+            f"({theirs.get(differing[0])}, not {ours[differing[0]]}): name another --output folder"
+        )

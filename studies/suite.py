@@ -1,0 +1,77 @@
+"""Cases: one application on one machine with one search space, and how fast its references are."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tuners import Evaluation, MapperProblem
+
+__all__ = ["Case", "reference"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What is tuned.
+
+    Attributes:
+        application: Name of the application.
+        machine: Name of the machine, or the path of its file.
+        parameters: Sizes of the application that differ from its own.
+        nodes: Nodes of the machine; None for the machine's own number.
+        space: Name of the search space that is written from the application's facts.
+        template: Text of a template that takes the place of ``space``.
+    """
+
+    application: str
+    machine: str = "p100x4"
+    parameters: Mapping[str, int | float | str] = field(default_factory=dict)
+    nodes: int | None = None
+    space: str = "paper"
+    template: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Short, and fit for a file: ``"stencil-p100x4"``, ``"cannon-n=28284-lassen-2nodes"``."""
+        parts = [self.application]
+        parts += [f"{key}={self.parameters[key]}" for key in sorted(self.parameters)]
+        parts.append(re.sub(r"\.toml$", "", self.machine.rsplit("/", 1)[-1]))
+        if self.nodes is not None:
+            parts.append(f"{self.nodes}nodes")
+        if self.template is not None:
+            parts.append("template")
+        elif self.space != "paper":
+            parts.append(self.space)
+        return re.sub(r"[^A-Za-z0-9_.=-]", "_", "-".join(parts))
+
+    def problem(self) -> MapperProblem:
+        """The problem of mapping it.
+
+        Raises:
+            legion_bridge.BridgeError: The application, a parameter or the machine is unknown.
+            dsl.TemplateError: The template is wrong, or the space unknown.
+        """
+        import dsl  # noqa: PLC0415  (this and the next load numpy, numba and Optuna)
+        from legion_bridge import Application, Machine  # noqa: PLC0415
+        from tuners import MapperProblem  # noqa: PLC0415
+
+        application = Application.load(self.application, **self.parameters)
+        machine = (
+            Machine.load(self.machine)
+            if self.nodes is None
+            else Machine.load(self.machine, nodes=self.nodes)
+        )
+        template = (
+            dsl.template_for(application, machine, space=self.space)
+            if self.template is None
+            else dsl.Template(self.template)
+        )
+        return MapperProblem(application, machine, template)
+
+
+def reference(problem: MapperProblem, name: str = "expert") -> Evaluation:
+    """What came of a reference mapper of the application."""
+    return problem.evaluate_text(problem.application.mappers[name], check=False)

@@ -1,0 +1,84 @@
+"""The output folder: studies, best mappers and tracked runs of any number of cases.
+
+FOLDER/stencil-p100x4/tpe-seed0.journal     the study
+FOLDER/stencil-p100x4/tpe-seed0.mapper      its best mapper
+FOLDER/stencil-p100x4/best.mapper           the best mapper of a comparison
+FOLDER/mlflow.db, FOLDER/mlflow-artifacts   tracked runs
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from studies.files import make_folder, write_text
+from studies.run import Observer, run_study
+from studies.storage import StudyStore
+
+if TYPE_CHECKING:
+    from studies.records import StudyResult, StudySpec, TrialRecord
+    from studies.suite import Case
+    from studies.tracking import Tracker
+    from tuners import MapperProblem
+
+__all__ = ["Workspace"]
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where studies are run.
+
+    Attributes:
+        folder: The output folder.
+        storage: Storage that takes the place of one journal a study; None for those journals.
+        tracker: Tracks the studies; None for no tracking.
+    """
+
+    folder: Path
+    storage: str | None = None
+    tracker: Tracker | None = None
+
+    def run(
+        self, case: Case, problem: MapperProblem, spec: StudySpec, observe: Observer
+    ) -> StudyResult:
+        """Runs a study or continues it, tracks it, and writes its best mapper.
+
+        Raises:
+            StudyError: It is another study's place, or something cannot be written.
+        """
+        make_folder(self.folder / case.name)
+        location = self.storage or str(self.folder / case.name / f"{spec.name}.journal")
+        with StudyStore.open_study(f"{case.name}-{spec.name}", location) as store:
+            tracked = self.tracker and self.tracker.study(case.name, problem, spec, store)
+
+            def observe_all(records: list[TrialRecord]) -> None:
+                observe(records)
+                if tracked:
+                    tracked.observe(records)
+
+            result = run_study(problem, spec, store, observe=observe_all)
+            self._write_best(case, result, self.best_mapper(case, spec))
+            if tracked:
+                tracked.finish(result)
+        return result
+
+    def best_mapper(self, case: Case, spec: StudySpec | None = None) -> Path:
+        """Where the best mapper of a study lies; without a study, that of a comparison."""
+        return self.folder / case.name / f"{spec.name if spec else 'best'}.mapper"
+
+    def write_best_of(self, case: Case, results: list[StudyResult]) -> Path | None:
+        """Writes the best mapper of several studies; None where no mapper was valid."""
+        best = max(results, key=lambda result: result.normalised)
+        path = self.best_mapper(case)
+        return path if self._write_best(case, best, path) else None
+
+    def _write_best(self, case: Case, result: StudyResult, path: Path) -> bool:
+        if result.best is None or result.mapper is None:
+            return False
+        heading = (
+            f"# {case.name}: {result.best.throughput:.5g} {result.unit}, "
+            f"{result.normalised:.3f} x expert ({result.spec.name}, trial {result.best.number})\n"
+        )
+        write_text(path, heading + result.mapper)
+        return True

@@ -1,0 +1,178 @@
+"""Proposals that were not tried before."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+from optuna import Study
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial, TrialState
+
+from tuners import attributes
+from tuners.problem import Problem, Value
+from tuners.repeatable import derived_seed
+
+__all__ = ["DistinctSampler"]
+
+# Random changes pile up this often before they start again from the proposal: near it first,
+# further away where its surroundings are exhausted.
+STEPS_AWAY = 10
+
+
+class DistinctSampler(BaseSampler):
+    """Lets another sampler propose, and never takes from it what the study has tried before.
+
+    Samplers propose the best points that they know again and again (in discrete spaces TPE spends
+    a large share of its trials so), and points that are known to fail. A proposal that makes a
+    mapper of a known normal form is asked for again, ``redraws`` times; after that one hole after
+    the other of the last proposal is changed at random until the mapper is new. Only where
+    ``changes`` such steps find nothing new is a mapper proposed twice.
+
+    Args:
+        inner: The sampler that proposes.
+        problem: Its search space, and which values make the same candidate.
+        seed: Seed of the random changes.
+        redraws: How often the inner sampler is asked again.
+        changes: How many random changes are tried after that.
+    """
+
+    def __init__(
+        self,
+        inner: BaseSampler,
+        problem: Problem,
+        *,
+        seed: int = 0,
+        redraws: int = 3,
+        changes: int = 200,
+    ) -> None:
+        self._inner = inner
+        self._problem = problem
+        self._seed = seed
+        self._redraws = redraws
+        self._changes = changes
+        self._keys: dict[str, dict[int, str]] = {}  # by study name, then trial number
+        self._lock = threading.Lock()
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}({self._inner})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock())
+
+    def reseed_rng(self) -> None:
+        self._inner.reseed_rng()
+
+    def infer_relative_search_space(
+        self,
+        study: Study,  # noqa: ARG002  (Optuna's signature)
+        trial: FrozenTrial,  # noqa: ARG002  (likewise)
+    ) -> dict[str, BaseDistribution]:
+        return dict(self._problem.distributions)
+
+    def sample_relative(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        search_space: dict[str, BaseDistribution],  # noqa: ARG002  (Optuna's signature)
+    ) -> dict[str, Any]:
+        tried = self._tried_in(study)
+        values: dict[str, Value] = {}
+        for _ in range(1 + self._redraws):
+            values = self._draw(study, trial)
+            if self._problem.key(values) not in tried:
+                return values
+        return self._change(trial, values, tried)
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        return self._inner.sample_independent(study, trial, param_name, param_distribution)
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        self._inner.before_trial(study, trial)
+
+    def after_trial(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        self._inner.after_trial(study, trial, state, values)
+
+    def _draw(self, study: Study, trial: FrozenTrial) -> dict[str, Value]:
+        space = self._inner.infer_relative_search_space(study, trial)
+        relative = self._inner.sample_relative(study, trial, space)
+        independent = functools.partial(self._inner.sample_independent, study, trial)
+        return self._problem.suggest(_Draft(relative, independent))
+
+    def _change(
+        self, trial: FrozenTrial, proposal: dict[str, Value], tried: set[str]
+    ) -> dict[str, Value]:
+        rng = np.random.default_rng(derived_seed(self._seed, trial.number))
+        random = functools.partial(_random_value, rng)
+        values = proposal
+        for step in range(self._changes):
+            if step % STEPS_AWAY == 0:
+                values = proposal
+            name = str(rng.choice(sorted(values)))
+            changed = {**values, name: random(name, self._problem.distributions[name])}
+            values = self._problem.suggest(_Draft(changed, random))
+            if self._problem.key(values) not in tried:
+                return values
+        return proposal
+
+    def _tried_in(self, study: Study) -> set[str]:
+        finished = study.get_trials(
+            deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)
+        )
+        with self._lock:
+            keys = self._keys.setdefault(study.study_name, {})
+            for trial in finished:
+                if trial.number not in keys:
+                    keys[trial.number] = _key_of(trial, self._problem)
+            return set(keys.values())
+
+
+class _Draft:
+    """Stands in for a trial while a proposal is made, and leaves no trace in the study."""
+
+    def __init__(
+        self, known: Mapping[str, Any], otherwise: Callable[[str, BaseDistribution], Any]
+    ) -> None:
+        self._known = known
+        self._otherwise = otherwise
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        return self._value(name, CategoricalDistribution(choices))
+
+    def suggest_int(self, name: str, low: int, high: int) -> int:
+        return int(self._value(name, IntDistribution(low, high)))
+
+    def _value(self, name: str, distribution: BaseDistribution) -> Any:
+        return self._known[name] if name in self._known else self._otherwise(name, distribution)
+
+
+def _random_value(rng: np.random.Generator, _name: str, distribution: BaseDistribution) -> Value:
+    if isinstance(distribution, CategoricalDistribution):
+        return cast(Value, distribution.choices[rng.integers(len(distribution.choices))])
+    if isinstance(distribution, IntDistribution):
+        return int(rng.integers(distribution.low, distribution.high, endpoint=True))
+    raise TypeError(f"holes are categorical or integer, not {distribution}")
+
+
+def _key_of(trial: FrozenTrial, problem: Problem) -> str:
+    stored = trial.user_attrs.get(attributes.NORMAL_FORM)
+    return stored if isinstance(stored, str) else problem.key(trial.params)

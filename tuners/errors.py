@@ -1,0 +1,17 @@
+"""The errors of tuners.
+
+TunerError                  anything wrong with a tuner or with what it was asked for
+└── UnknownTunerError       no tuner has that name
+"""
+
+from __future__ import annotations
+
+__all__ = ["TunerError", "UnknownTunerError"]
+
+
+class TunerError(Exception):
+    """Something is wrong with a tuner; the message says what to do."""
+
+
+class UnknownTunerError(TunerError):
+    """No tuner has that name; the message names the known ones and the nearest."""

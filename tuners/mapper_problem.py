@@ -1,0 +1,177 @@
+"""Mapping one application onto one machine, as an Optuna objective and as a problem of texts."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import cached_property
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Protocol
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+
+import dsl
+from legion_bridge.outcome import Outcome
+from tuners import attributes
+from tuners.evaluation_cache import BoundedCache
+from tuners.problem import Evaluation, Finding, Suggester, Value
+
+if TYPE_CHECKING:
+    from legion_bridge import Application, Machine
+
+__all__ = ["Evaluator", "MapperProblem"]
+
+# Outcomes without a profile are a few hundred bytes, parsed mappers some 50 KB.
+OUTCOMES_KEPT = 100_000
+PROGRAMS_KEPT = 256
+
+
+class Evaluator(Protocol):
+    """Whatever runs a mapper; ``legion_bridge.Evaluator`` simulates it."""
+
+    def evaluate(self, program: dsl.Program, *, profile: bool = False) -> Outcome: ...
+
+
+class MapperProblem:
+    """A search for fast mappers of one application on one machine.
+
+    It is an ordinary Optuna objective, to be maximised: calling it with a trial suggests a value
+    for each hole of the template, runs the mapper and returns its throughput. An invalid mapper
+    is a completed trial with throughput 0 and a constraint violation, so that samplers learn from
+    it. Outcomes are cached by normal form.
+
+    Holes that are active under a condition are suggested only where the condition holds, after
+    the holes it speaks of; ``distributions`` lists them all.
+
+    Attributes:
+        application: The program.
+        machine: What it runs on.
+        template: The search space.
+        evaluator: What runs a mapper.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        machine: Machine,
+        template: dsl.Template | None = None,
+        evaluator: Evaluator | None = None,
+    ) -> None:
+        """Takes the paper's parameter space and the simulator where nothing else is given.
+
+        Raises:
+            dsl.TemplateError: The template cannot be made for this application and machine.
+        """
+        if evaluator is None:
+            from legion_bridge import Evaluator as Simulated  # noqa: PLC0415  (loads the kernel)
+
+            evaluator = Simulated(application, machine)
+        self.application = application
+        self.machine = machine
+        self.template = template or dsl.template_for(application, machine)
+        self.evaluator = evaluator
+        self._outcomes = BoundedCache[str, Outcome](OUTCOMES_KEPT)
+        self._programs = BoundedCache[str, tuple[dsl.Program, str]](PROGRAMS_KEPT)
+
+    @cached_property
+    def distributions(self) -> Mapping[str, BaseDistribution]:
+        """Every hole as an Optuna distribution, in the template's order."""
+        return MappingProxyType(
+            {
+                name: CategoricalDistribution(hole.choices)
+                if hole.low is None or hole.high is None
+                else IntDistribution(hole.low, hole.high)
+                for name, hole in self.template.parameters.items()
+            }
+        )
+
+    def suggest(self, trial: Suggester) -> dict[str, Value]:
+        """Asks a trial for the value of each hole that is active."""
+        values: dict[str, Value] = {}
+        for name, hole in self.template.parameters.items():
+            if not self.template.is_active(name, values):
+                continue
+            if hole.low is None or hole.high is None:
+                values[name] = trial.suggest_categorical(name, hole.choices)
+            else:
+                values[name] = trial.suggest_int(name, hole.low, hole.high)
+        return values
+
+    def render(self, values: Mapping[str, Value]) -> str:
+        """The mapper with these values in the holes; holes that are inactive need none."""
+        return self.template.render(values)
+
+    def key(self, values: Mapping[str, Value]) -> str:
+        """A short digest of the normal form of the mapper with these values."""
+        return digest(self._parse(self.render(values))[1])
+
+    def check(self, text: str) -> list[Finding]:
+        """Diagnostics of a mapper that parses.
+
+        Raises:
+            dsl.MapperSyntaxError: It does not parse.
+        """
+        program, _ = self._parse(text)
+        return list(dsl.check(program, self.application, self.machine))
+
+    def describe(self) -> str:
+        """The application, the machine and the template, as text."""
+        application, machine = self.application, self.machine
+        processors = ", ".join(f"{n} {kind}" for kind, n in machine.shape.processors.items())
+        return (
+            f"{application.name}: {application.summary}\n"
+            f"Throughput in {application.unit}, larger is better.\n"
+            f"Machine {machine.name}: {machine.shape.nodes} node(s) with {processors} each.\n"
+            f"Tasks: {', '.join(application.tasks)}\n"
+            f"Template:\n{self.template.text}"
+        )
+
+    def evaluate_text(self, text: str, *, check: bool = True) -> Evaluation:
+        """Runs a mapper, or recalls what came of its like.
+
+        Args:
+            text: The mapper.
+            check: Whether to look for diagnostics as well.
+        """
+        try:
+            program, normal_form = self._parse(text)
+        except dsl.MapperSyntaxError as error:
+            outcome = Outcome("syntax_error", 0.0, self.application.unit, raw=str(error))
+            return Evaluation(text, None, None, (), outcome, cached=False)
+        found = dsl.check(program, self.application, self.machine) if check else ()
+        outcome, cached = self._outcomes.get_or_make(
+            normal_form, lambda: self.evaluator.evaluate(program)
+        )
+        return Evaluation(text, program, normal_form, tuple(found), outcome, cached)
+
+    def __call__(self, trial: optuna.Trial) -> float:
+        """The throughput of the mapper that the trial proposes; 0.0 for an invalid one."""
+        evaluation = self.evaluate_text(self.render(self.suggest(trial)), check=False)
+        record(trial, evaluation)
+        return evaluation.outcome.throughput
+
+    def _parse(self, text: str) -> tuple[dsl.Program, str]:
+        def parse() -> tuple[dsl.Program, str]:
+            program = dsl.parse(text)
+            return program, dsl.normal_form(program)
+
+        return self._programs.get_or_make(text, parse)[0]
+
+
+def digest(normal_form: str) -> str:
+    """A short name of a normal form: 64 bits, so that ten million mappers do not collide."""
+    return hashlib.blake2b(normal_form.encode(), digest_size=8).hexdigest()
+
+
+def record(trial: optuna.Trial, evaluation: Evaluation) -> None:
+    """Writes what came of a mapper into the trial's attributes and its constraint."""
+    outcome = evaluation.outcome
+    trial.set_user_attr(attributes.STATUS, outcome.status)
+    if outcome.raw:
+        trial.set_user_attr(attributes.RAW, outcome.raw[: attributes.RAW_LENGTH])
+    if outcome.elapsed is not None:
+        trial.set_user_attr(attributes.ELAPSED, outcome.elapsed)
+    if evaluation.normal_form is not None:
+        trial.set_user_attr(attributes.NORMAL_FORM, digest(evaluation.normal_form))
+    trial.set_constraint(attributes.CONSTRAINT, 0.0 if outcome.ok else 1.0)
