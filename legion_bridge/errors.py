@@ -2,14 +2,15 @@
 
     BridgeError                     anything wrong with a machine, an application or a run
     ├── MachineError                a machine is unknown, or its file is wrong
-    └── ApplicationError            an application is unknown, or its description is wrong
+    ├── ApplicationError            an application is unknown, or its description is wrong
+    └── MappingError                Legion would refuse a decision
 
-What a mapper does wrong is no error here but an ``Outcome``.
+What a mapper does wrong reaches users as an ``Outcome``, not as an error.
 """
 
 from __future__ import annotations
 
-__all__ = ["ApplicationError", "BridgeError", "MachineError"]
+__all__ = ["ApplicationError", "BridgeError", "MachineError", "MappingError"]
 
 
 class BridgeError(Exception):
@@ -22,3 +23,7 @@ class MachineError(BridgeError):
 
 class ApplicationError(BridgeError):
     """An application is unknown, or its description is wrong."""
+
+
+class MappingError(BridgeError):
+    """Legion would refuse a decision of a mapper; the message is what it would say."""

@@ -41,6 +41,8 @@ class Processor:
         kernel: Seconds per kernel launch.
         fp32, fp64, dgemm: Sustained operations a second in general code and in a matrix product.
         cache: Bytes of its last cache.
+        together: Factor on the traffic of an instance whose fields lie together (AoS).
+        strided: Factor where the fastest dimension of an instance is not the kernel's.
     """
 
     kind: str
@@ -51,6 +53,8 @@ class Processor:
     fp64: float
     dgemm: float
     cache: float
+    together: float = 1.0
+    strided: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +213,10 @@ class Machine:
             ranks_per_node=self.ranks_per_node * per_node,
             rank_placement=placement,
         )
+
+    def for_ranks(self, per_node: int) -> Machine:
+        """The machine as a program with so many ranks a node sees it."""
+        return self if per_node == self.ranks_per_node else self.with_ranks(per_node)
 
     @cached_property
     def shape(self) -> MachineShape:

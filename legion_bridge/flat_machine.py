@@ -1,0 +1,262 @@
+"""A machine as flat arrays: numbered processors, memories and links, and the routes of copies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsl.machine_shape import MEMORY_KINDS, PROCESSOR_KINDS
+from legion_bridge.machine import WHERE, Link, Machine
+
+__all__ = ["MEMORY_CODES", "PROCESSOR_CODES", "FlatMachine", "flatten_machine"]
+
+PROCESSOR_CODES = {kind: code for code, kind in enumerate(PROCESSOR_KINDS)}
+MEMORY_CODES = {kind: code for code, kind in enumerate(MEMORY_KINDS)}
+MEMORY_SCALE = len(MEMORY_KINDS)
+MOST_LINKS = 6
+RATES = ("fp32", "fp64", "dgemm")
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class FlatMachine:
+    """Processors, memories and links by number.
+
+    Processors of a kind are numbered rank by rank, and so are memories; a processor's own memory
+    has the processor's place in that order.
+
+    Attributes:
+        processor_first, processor_count: ``[kinds]`` first number and processors per rank.
+        processor_kind, processor_rank: ``[processors]``.
+        memory_first: ``[memory kinds]``, -1 where absent.
+        memory_kind, memory_rank, memory_owner, memory_capacity: ``[memories]``; the owner is a
+            processor, or -1.
+        rank_node: ``[ranks]``.
+        route_links: ``[memory kinds, memory kinds, where, MOST_LINKS]`` first number of the link
+            kind, or -1.
+        route_sides: the same shape: 0 where the link is one of the source, 1 of the target.
+        route_latency: ``[memory kinds, memory kinds, where]`` seconds.
+        link_kind: ``[links]``, and ``link_scope`` by first number: see ``scope_codes``.
+        link_bandwidth: ``[links]`` bytes a second.
+    """
+
+    machine: Machine
+    processor_first: Ints
+    processor_count: Ints
+    processor_kind: Ints
+    processor_rank: Ints
+    memory_first: Ints
+    memory_scope: Ints
+    memory_kind: Ints
+    memory_rank: Ints
+    memory_owner: Ints
+    memory_capacity: Floats
+    rank_node: Ints
+    route_links: Ints
+    route_sides: Ints
+    route_scopes: Ints
+    route_latency: Floats
+    link_names: tuple[str, ...]
+    link_first: dict[str, int]
+    link_bandwidth: Floats
+    rates: Floats
+    start: Floats
+    kernel: Floats
+    cache: Floats
+    together: Floats
+    strided: Floats
+    bandwidth: Floats
+    gather: Floats
+    update: Floats
+    access_links: Ints
+    access_scopes: Ints
+
+    def memory_of(self, processors: Ints, kind: str) -> Ints:
+        """The memory of a kind that each processor uses: its own, or that of its rank."""
+        code = MEMORY_CODES[kind]
+        if self.memory_scope[code] < 0:
+            return self.memory_first[code] + self.processor_rank[processors]
+        first = self.processor_first[self.memory_scope[code]]
+        return self.memory_first[code] + processors - first
+
+    def processors_of(self, kind: str, ranks: Ints, indices: Ints) -> Ints:
+        """Numbers of processors by rank and place within the rank."""
+        code = PROCESSOR_CODES[kind]
+        return self.processor_first[code] + ranks * self.processor_count[code] + indices
+
+    def processor_name(self, number: int) -> str:
+        """Such as ``"GPU 2 of node 0"``."""
+        code = int(self.processor_kind[number])
+        rank = int(self.processor_rank[number])
+        place = number - int(self.processor_first[code]) - rank * int(self.processor_count[code])
+        return f"{PROCESSOR_KINDS[code]} {place} of node {rank}"
+
+    def memory_name(self, number: int) -> str:
+        """Such as ``"FBMEM of GPU 2 of node 0"``."""
+        kind = MEMORY_KINDS[int(self.memory_kind[number])]
+        owner = int(self.memory_owner[number])
+        if owner >= 0:
+            return f"{kind} of {self.processor_name(owner)}"
+        return f"{kind} of node {int(self.memory_rank[number])}"
+
+    @cached_property
+    def link_total(self) -> int:
+        return len(self.link_bandwidth)
+
+
+def flatten_machine(machine: Machine) -> FlatMachine:
+    """The arrays of a machine."""
+    ranks = machine.ranks
+    counts = np.array([machine.shape.count(k) for k in PROCESSOR_KINDS], np.int64)
+    processor_first = np.concatenate(([0], np.cumsum(counts * ranks)))[:-1]
+    processor_kind = np.repeat(np.arange(len(counts)), counts * ranks)
+    processor_rank = np.concatenate([np.repeat(np.arange(ranks), c) for c in counts])
+    rank_node = np.array([machine.node_of_rank(r) for r in range(ranks)], np.int64)
+    links = _Links(machine, processor_first, counts)
+    return FlatMachine(
+        machine=machine,
+        processor_first=processor_first,
+        processor_count=counts,
+        processor_kind=processor_kind,
+        processor_rank=processor_rank,
+        rank_node=rank_node,
+        **_memories(machine, processor_first, counts),
+        **links.tables(),
+        **_processor_tables(machine, links),
+    )
+
+
+def _memories(machine: Machine, processor_first: Ints, counts: Ints) -> dict[str, Ints]:
+    ranks = machine.ranks
+    first = np.full(MEMORY_SCALE, -1, np.int64)
+    scopes = np.full(MEMORY_SCALE, -1, np.int64)
+    kinds: list[int] = []
+    rank_of: list[int] = []
+    owners: list[int] = []
+    capacity: list[float] = []
+    for kind, memory in machine.memories.items():
+        code = MEMORY_CODES[kind]
+        first[code] = len(kinds)
+        scope = PROCESSOR_CODES.get(memory.scope, -1)
+        scopes[code] = scope
+        per_rank = 1 if scope < 0 else int(counts[scope])
+        total = ranks * per_rank
+        kinds += [code] * total
+        rank_of += [i // per_rank for i in range(total)]
+        owners += [-1 if scope < 0 else int(processor_first[scope]) + i for i in range(total)]
+        capacity += [float(memory.capacity)] * total
+    return {
+        "memory_first": first,
+        "memory_scope": scopes,
+        "memory_kind": np.array(kinds, np.int64),
+        "memory_rank": np.array(rank_of, np.int64),
+        "memory_owner": np.array(owners, np.int64),
+        "memory_capacity": np.array(capacity),
+    }
+
+
+SCOPE_PROCESSOR, SCOPE_RANK, SCOPE_NODE = 0, 1, 2
+
+
+class _Links:
+    """Numbers the links: those of a processor kind by processor, else by rank or node."""
+
+    def __init__(self, machine: Machine, processor_first: Ints, counts: Ints) -> None:
+        self.machine = machine
+        self.processor_first = processor_first
+        self.first: dict[str, int] = {}
+        self.names: list[str] = []
+        self.bandwidth: list[float] = []
+        for name, link in machine.links.items():
+            self.first[name] = len(self.names)
+            for label in self._labels(link, counts):
+                self.names.append(label)
+                self.bandwidth.append(link.bandwidth)
+
+    def _labels(self, link: Link, counts: Ints) -> list[str]:
+        if link.scope == "node":
+            return [f"{link.label} node {n}" for n in range(self.machine.nodes)]
+        if link.scope == "rank":
+            return [f"{link.label} node {r}" for r in range(self.machine.ranks)]
+        per_rank = int(counts[PROCESSOR_CODES[link.scope]])
+        return [
+            f"{link.label} {link.scope} {i % per_rank} of node {i // per_rank}"
+            for i in range(per_rank * self.machine.ranks)
+        ]
+
+    def code(self, name: str) -> tuple[int, int]:
+        """First number and scope of a link kind.
+
+        For a processor's link the first number is brought to that of processor 0, so that adding
+        the processor's number gives the link.
+        """
+        scope = self.machine.links[name].scope
+        if scope == "node":
+            return self.first[name], SCOPE_NODE
+        if scope == "rank":
+            return self.first[name], SCOPE_RANK
+        offset = int(self.processor_first[PROCESSOR_CODES[scope]])
+        return self.first[name] - offset, SCOPE_PROCESSOR
+
+    def tables(self) -> dict[str, object]:
+        shape = (MEMORY_SCALE, MEMORY_SCALE, len(WHERE), MOST_LINKS)
+        numbers = np.zeros(shape, np.int64)
+        scopes = np.full(shape, -1, np.int64)
+        sides = np.zeros(shape, np.int64)
+        latency = np.zeros(shape[:3])
+        for source in self.machine.memories:
+            for target in self.machine.memories:
+                for where_code, where in enumerate(WHERE):
+                    if where == "memory" and source != target:
+                        continue
+                    route = self.machine.route(source, target, where)
+                    at = (MEMORY_CODES[source], MEMORY_CODES[target], where_code)
+                    latency[at] = route.latency
+                    for position, name in enumerate(route.links):
+                        side, link = name.split(".", 1)
+                        numbers[(*at, position)], scopes[(*at, position)] = self.code(link)
+                        sides[(*at, position)] = int(side == "target")
+        return {
+            "route_links": numbers,
+            "route_scopes": scopes,
+            "route_sides": sides,
+            "route_latency": latency,
+            "link_names": tuple(self.names),
+            "link_first": dict(self.first),
+            "link_bandwidth": np.array(self.bandwidth),
+        }
+
+
+def _processor_tables(machine: Machine, links: _Links) -> dict[str, NDArray[np.generic]]:
+    kinds = len(PROCESSOR_KINDS)
+    table: dict[str, NDArray[np.generic]] = {
+        "rates": np.zeros((kinds, len(RATES))),
+        "start": np.zeros(kinds),
+        "kernel": np.zeros(kinds),
+        "cache": np.zeros(kinds),
+        "together": np.zeros(kinds),
+        "strided": np.zeros(kinds),
+        "bandwidth": np.zeros((kinds, MEMORY_SCALE)),
+        "gather": np.zeros((kinds, MEMORY_SCALE)),
+        "update": np.zeros((kinds, MEMORY_SCALE)),
+        "access_links": np.zeros((kinds, MEMORY_SCALE, MOST_LINKS), np.int64),
+        "access_scopes": np.full((kinds, MEMORY_SCALE, MOST_LINKS), -1, np.int64),
+    }
+    for kind, processor in machine.processors.items():
+        code = PROCESSOR_CODES[kind]
+        table["rates"][code] = [getattr(processor, rate) for rate in RATES]
+        for name in ("start", "kernel", "cache", "together", "strided"):
+            table[name][code] = getattr(processor, name)
+    for (processor_kind, memory), access in machine.access.items():
+        at = (PROCESSOR_CODES[processor_kind], MEMORY_CODES[memory])
+        for name in ("bandwidth", "gather", "update"):
+            table[name][at] = getattr(access, name)
+        for position, link in enumerate(access.links):
+            code = links.code(link)
+            table["access_links"][(*at, position)], table["access_scopes"][(*at, position)] = code
+    return table

@@ -1,0 +1,332 @@
+"""An application as flat arrays: point tasks, the slots of their requirements, and atoms of data.
+
+Legion keeps, for every field of every point of a region, which instances hold its newest value.
+Points and fields that no launch ever tells apart behave alike, so that validity is kept for
+
+- a *field group*: fields of a region that always occur together,
+- an *atom*: a set of points that lie in the same pieces, for one field group; and
+- a *slot*: a piece of a region for one field group, the smallest thing that a requirement asks
+  for. A slot consists of whole atoms.
+
+Nothing here depends on a machine or a mapper; it is made once for each application.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from legion_bridge.application import Application, Launch, Requirement
+
+__all__ = ["PRIVILEGE_CODES", "FlatProgram", "Ragged", "flatten"]
+
+PRIVILEGE_CODES = {"NO_ACCESS": 0, "READ_ONLY": 1, "READ_WRITE": 2, "WRITE_ONLY": 3, "REDUCE": 4}
+RATE_CODES = {"fp32": 0, "fp64": 1, "dgemm": 2}
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Ragged:
+    """Rows of different lengths: row ``i`` is ``values[start[i]:start[i + 1]]``."""
+
+    start: Ints
+    values: Ints
+
+    @classmethod
+    def of(cls, rows: Sequence[Sequence[int]]) -> Ragged:
+        lengths = np.fromiter((len(row) for row in rows), np.int64, len(rows))
+        start = np.zeros(len(rows) + 1, np.int64)
+        np.cumsum(lengths, out=start[1:])
+        values = np.fromiter((v for row in rows for v in row), np.int64, int(start[-1]))
+        return cls(start, values)
+
+    def row(self, index: int) -> Ints:
+        return self.values[self.start[index] : self.start[index + 1]]
+
+
+@dataclass(frozen=True, eq=False)
+class FlatProgram:
+    """All launches of an application, setup first, as arrays.
+
+    ``L`` launches, ``P`` point tasks, ``R`` requirements of point tasks, ``S`` slots, ``A`` atoms.
+
+    Attributes:
+        setup_launches: How many of the launches belong to the setup.
+        launch_point: ``[L + 1]`` first point of each launch.
+        launch_parent: ``[L]`` launch whose points make it, or -1.
+        launch_blocking, launch_timed: ``[L]``.
+        after: Row ``l``: launches whose results it takes; those not below ``l`` are of the
+            iteration before.
+        point_launch, point_parent: ``[P]`` the launch and the parent point, or -1.
+        point_requirement: ``[P + 1]`` first requirement of each point.
+        privilege: ``[R]`` codes.
+        slots: Row ``r``: slots of a requirement; none for inner tasks, ``NO_ACCESS`` and empty
+            pieces.
+        traffic, accesses: ``[R]`` bytes streamed and scattered accesses.
+        slot_atoms: Row ``s``: atoms of a slot, ascending.
+        wider: Row ``s``: other slots that contain slot ``s``, the smallest first.
+        slot_bytes, atom_bytes: ``[S]``, ``[A]``.
+        slot_region: ``[S]`` number of the region.
+    """
+
+    application: Application
+    setup_launches: int
+    launches: tuple[Launch, ...]
+    launch_point: Ints
+    launch_parent: Ints
+    launch_blocking: Ints
+    launch_timed: Ints
+    after: Ragged
+    point_launch: Ints
+    point_parent: Ints
+    point_requirement: Ints
+    has_children: Ints
+    privilege: Ints
+    slots: Ragged
+    traffic: Floats
+    accesses: Floats
+    slot_atoms: Ragged
+    wider: Ragged
+    slot_bytes: Floats
+    slot_region: Ints
+    atom_bytes: Floats
+
+    @cached_property
+    def requirement_start(self) -> Ints:
+        """``[L]`` first requirement of each launch's first point."""
+        return self.point_requirement[self.launch_point[:-1]]
+
+    @property
+    def segmented(self) -> bool:
+        """Whether the program's clock runs in a part of each iteration only."""
+        return not bool(self.launch_timed[self.setup_launches :].all())
+
+
+def flatten(application: Application) -> FlatProgram:
+    """The arrays of an application."""
+    launches = application.launches()
+    setup = len(application.setup)
+    parents = np.array([_parent(launches, setup, i) for i in range(len(launches))], np.int64)
+    volumes = _points(launches, parents)
+    launch_point = np.concatenate(([0], np.cumsum(volumes)))
+    point_launch = np.repeat(np.arange(len(launches)), volumes)
+    widths = np.array([len(launch.requirements) for launch in launches], np.int64)
+    point_requirement = np.concatenate(([0], np.cumsum(widths[point_launch])))
+    data = _Data(application, launches, volumes)
+    after = [[a + (0 if i < setup else setup) for a in x.after] for i, x in enumerate(launches)]
+    point_parent = _point_parents(launches, parents, launch_point)
+    has_children = np.zeros(int(launch_point[-1]), np.int64)
+    has_children[point_parent[point_parent >= 0]] = 1
+    return FlatProgram(
+        application=application,
+        setup_launches=setup,
+        launches=launches,
+        launch_point=launch_point,
+        launch_parent=parents,
+        launch_blocking=np.array([x.blocking for x in launches], np.int64),
+        launch_timed=np.array([x.timed for x in launches], np.int64),
+        after=Ragged.of(after),
+        point_launch=point_launch,
+        point_parent=point_parent,
+        point_requirement=point_requirement,
+        has_children=has_children,
+        privilege=data.privilege,
+        slots=data.slots,
+        traffic=np.concatenate([x.work.traffic.ravel() for x in launches]),
+        accesses=np.concatenate([x.work.accesses.ravel() for x in launches]),
+        slot_atoms=data.slot_atoms,
+        wider=data.wider,
+        slot_bytes=data.slot_bytes,
+        slot_region=data.slot_region,
+        atom_bytes=data.atom_bytes,
+    )
+
+
+def _parent(launches: Sequence[Launch], setup: int, index: int) -> int:
+    parent = launches[index].parent
+    if parent is None:
+        return -1
+    return parent if index < setup else parent + setup
+
+
+def _points(launches: Sequence[Launch], parents: Ints) -> Ints:
+    volumes = np.zeros(len(launches), np.int64)
+    for index, launch in enumerate(launches):
+        above = 1 if parents[index] < 0 else volumes[parents[index]]
+        volumes[index] = above * launch.volume
+    return volumes
+
+
+def _point_parents(launches: Sequence[Launch], parents: Ints, launch_point: Ints) -> Ints:
+    rows = []
+    for index, launch in enumerate(launches):
+        points = int(launch_point[index + 1] - launch_point[index])
+        if parents[index] < 0:
+            rows.append(np.full(points, -1, np.int64))
+        else:
+            rows.append(launch_point[parents[index]] + np.arange(points) // launch.volume)
+    return np.concatenate(rows)
+
+
+class _Data:
+    """Numbers the field groups, atoms and slots of all regions."""
+
+    def __init__(
+        self, application: Application, launches: Sequence[Launch], volumes: Ints
+    ) -> None:
+        self.application = application
+        self.region_numbers = {name: i for i, name in enumerate(application.regions)}
+        self.groups = _field_groups(application, launches)
+        self.keys: dict[tuple[str, int, tuple[int, ...]], int] = {}
+        self.densities: list[float] = []
+        privilege: list[Ints] = []
+        rows: list[list[int]] = []
+        for launch, points in zip(launches, volumes, strict=True):
+            codes = [PRIVILEGE_CODES[r.privilege] for r in launch.requirements]
+            privilege.append(np.tile(np.array(codes, np.int64), points))
+            columns = [self._column(launch, i, int(points)) for i in range(len(codes))]
+            for point in range(points):
+                rows.extend(column[point] for column in columns)
+        self.privilege = np.concatenate(privilege) if privilege else np.zeros(0, np.int64)
+        self.slots = Ragged.of(rows)
+        self._atoms()
+
+    def _column(self, launch: Launch, index: int, points: int) -> list[list[int]]:
+        """The slots of one requirement for each point of a launch."""
+        requirement = launch.requirements[index]
+        inner = self.application.task_kinds[launch.task].inner
+        if not requirement.fields or requirement.virtual or inner:
+            return [[] for _ in range(points)]
+        colors = launch.colors[index] if launch.colors else None
+        if colors is None:
+            colors = np.arange(points) if requirement.partition else np.zeros(points, np.int64)
+        pieces = self._piece_slots(requirement)
+        return [pieces[color] for color in colors.tolist()]
+
+    def _piece_slots(self, requirement: Requirement) -> list[list[int]]:
+        """The slots of each piece that a requirement selects from."""
+        bounds = self.application.piece_bounds(requirement)
+        volumes = self.application.piece_volumes(requirement)
+        groups = self.groups[requirement.region]
+        used = sorted({groups[name] for name in requirement.fields})
+        found = []
+        for box, volume in zip(bounds, volumes.tolist(), strict=True):
+            if volume == 0:
+                found.append([])
+                continue
+            corners = tuple(box.ravel().tolist())
+            density = volume / float((box[1] - box[0] + 1).prod())
+            found.append([self._slot(requirement.region, g, corners, density) for g in used])
+        return found
+
+    def _slot(self, region: str, group: int, corners: tuple[int, ...], density: float) -> int:
+        key = (region, group, corners)
+        if key not in self.keys:
+            self.keys[key] = len(self.keys)
+            self.densities.append(density)
+        return self.keys[key]
+
+    def _atoms(self) -> None:
+        atoms_of: list[Ints] = [np.zeros(0, np.int64)] * len(self.keys)
+        wider: list[list[int]] = [[] for _ in self.keys]
+        atom_bytes: list[Floats] = []
+        self.slot_bytes = np.zeros(len(self.keys))
+        self.slot_region = np.zeros(len(self.keys), np.int64)
+        by_group: dict[tuple[str, int], list[tuple[int, tuple[int, ...]]]] = {}
+        for (region, group, corners), slot in self.keys.items():
+            by_group.setdefault((region, group), []).append((slot, corners))
+        count = 0
+        for (region, group), members in by_group.items():
+            slots = [slot for slot, _ in members]
+            dimension = self.application.regions[region].dimension
+            boxes = np.array([c for _, c in members], np.int64).reshape(-1, 2, dimension)
+            cover, volume = _cells(boxes)
+            size = volume * self._group_bytes(region, group)
+            density = np.array([self.densities[slot] for slot in slots])
+            for number, slot in enumerate(slots):
+                atoms_of[slot] = count + np.flatnonzero(cover[number])
+                self.slot_bytes[slot] = size[cover[number]].sum() * density[number]
+                self.slot_region[slot] = self.region_numbers[region]
+            for slot, others in zip(slots, _containers(boxes), strict=True):
+                ranked = sorted((slots[o] for o in others), key=lambda s: self.slot_bytes[s])
+                wider[slot] = ranked
+            # An atom is as dense as the densest piece that covers it.
+            atom_bytes.append(size * np.where(cover, density[:, None], 0.0).max(axis=0))
+            count += len(volume)
+        self.slot_atoms = Ragged.of([row.tolist() for row in atoms_of])
+        self.wider = Ragged.of(wider)
+        self.atom_bytes = np.concatenate(atom_bytes) if atom_bytes else np.zeros(0)
+
+    def _group_bytes(self, region: str, group: int) -> int:
+        names = [name for name, g in self.groups[region].items() if g == group]
+        return self.application.regions[region].field_bytes(names)
+
+
+def _field_groups(
+    application: Application, launches: Sequence[Launch]
+) -> dict[str, dict[str, int]]:
+    """Number of the group of each field, by region."""
+    sets: dict[str, dict[frozenset[str], None]] = {name: {} for name in application.regions}
+    for launch in launches:
+        for requirement in launch.requirements:
+            if requirement.fields:
+                sets[requirement.region].setdefault(frozenset(requirement.fields))
+    found: dict[str, dict[str, int]] = {}
+    for name, region in application.regions.items():
+        numbers: dict[tuple[bool, ...], int] = {}
+        found[name] = {
+            f.name: numbers.setdefault(tuple(f.name in s for s in sets[name]), len(numbers))
+            for f in region.fields
+        }
+    return found
+
+
+def _cells(boxes: NDArray[np.int64]) -> tuple[NDArray[np.bool_], Floats]:
+    """Cuts space at the faces of the boxes, and merges cells that the same boxes cover.
+
+    Args:
+        boxes: ``[boxes, 2, dimension]`` inclusive bounds.
+
+    Returns:
+        Which box covers which merged cell, ``bool[boxes, cells]``, and the volumes of the cells.
+    """
+    count, _, dimension = boxes.shape
+    lower, upper = boxes[:, 0], boxes[:, 1] + 1
+    cover = np.ones((count, 1), bool)
+    volume = np.ones(1)
+    for d in range(dimension):
+        cuts = np.unique(np.concatenate((lower[:, d], upper[:, d])))
+        inside = (lower[:, d, None] <= cuts[None, :-1]) & (cuts[None, :-1] < upper[:, d, None])
+        cover = (cover[:, :, None] & inside[:, None, :]).reshape(count, -1)
+        volume = (volume[:, None] * np.diff(cuts)[None, :]).ravel()
+        keep = cover.any(axis=0)
+        cover, volume = _merge(cover[:, keep], volume[keep])
+    return cover, volume
+
+
+def _merge(cover: NDArray[np.bool_], volume: Floats) -> tuple[NDArray[np.bool_], Floats]:
+    """Adds up the cells that the same boxes cover."""
+    packed = np.packbits(cover, axis=0)
+    _, first, which = np.unique(packed, axis=1, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    merged = np.bincount(place[which.ravel()], weights=volume, minlength=len(order))
+    return cover[:, first[order]], merged
+
+
+def _containers(boxes: NDArray[np.int64]) -> list[list[int]]:
+    """For each box the numbers of the other boxes that contain it."""
+    lower, upper = boxes[:, 0], boxes[:, 1]
+    inside = np.ones((len(boxes), len(boxes)), bool)
+    for d in range(boxes.shape[2]):
+        inside &= lower[:, None, d] >= lower[None, :, d]
+        inside &= upper[:, None, d] <= upper[None, :, d]
+    np.fill_diagonal(inside, val=False)
+    return [np.flatnonzero(row).tolist() for row in inside]

@@ -1,0 +1,792 @@
+/* Planning: from decisions to the operation graph, in program order.
+ *
+ * This is what Legion's dependence analysis, mapping and physical analysis come to. Each point task
+ * finds or makes instances in the memories that the mapper chose; copies are issued from the
+ * nearest valid instance; reductions go to instances of their own and are folded in by the next
+ * reader; writers wait for the readers of the instance that they write.
+ *
+ * An *instance* holds one slot at one place (a memory and a layout). An *entry* is one atom in one
+ * instance: validity, last writer and readers are kept for each. An *occurrence* is one slot of one
+ * requirement of one point task; it may have a reduction instance of its own.
+ */
+#include "kernel.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A linked list of operations, in a pool that grows. */
+struct pool {
+    int64_t used, room;
+    int64_t *operation, *next;
+};
+
+struct instance {
+    int64_t place, slot, entry; /* its first entry */
+    int64_t valid;              /* how many of its entries hold the newest value */
+    char alive;
+    char copied; /* only copies have written it: it may be collected */
+};
+
+struct entry {
+    int64_t instance, writer, readers, next_holder;
+    char valid;
+};
+
+struct reduction {
+    int64_t operation, left, memory; /* the last task, atoms not folded yet, where it lies */
+};
+
+struct freed {
+    int64_t next, operation;
+    double bytes;
+};
+
+struct state {
+    const struct input *given;
+    struct graph *graph;
+    double *used, *peak; /* bytes by memory, in mapping order */
+    int64_t *instance_of; /* [places * slots] */
+    struct instance *instances;
+    struct entry *entries;
+    int64_t instance_count, entry_count;
+    int64_t *atom_holder, *atom_pending;
+    int64_t *occurrence_atom; /* first atom of each occurrence, numbered through */
+    int64_t *pending_next, *pending_occurrence;
+    struct reduction *reductions;
+    struct pool readers, allocation; /* allocation: what the current requirement's room waits for */
+    int64_t allocation_head;
+    struct freed *freed;
+    int64_t freed_count, freed_room, *freed_head, *freed_tail;
+    int64_t *merged_key, *merged_operation, merged; /* copies and folds of a requirement */
+    int64_t *execution, *complete, *last_child, *last_on_rank;
+    double *owed; /* runtime seconds that the next point of a rank pays */
+    int64_t *ring, *turn, *join, blocked;
+    int64_t failed_requirement, failed_slot;
+};
+
+static int grow(void **array, size_t size, int64_t room)
+{
+    void *larger = realloc(*array, size * (size_t)room);
+    if (larger == NULL)
+        return 0;
+    *array = larger;
+    return 1;
+}
+
+static int grow_operations(struct graph *graph)
+{
+    int64_t room = graph->operation_room ? 2 * graph->operation_room : 1024;
+    int64_t **ints[] = {&graph->kind,      &graph->place,  &graph->source, &graph->point,
+                        &graph->iteration, &graph->region, &graph->waits,  &graph->first_edge};
+    for (size_t i = 0; i < sizeof ints / sizeof *ints; i++)
+        if (!grow((void **)ints[i], sizeof(int64_t), room))
+            return 0;
+    if (!grow((void **)&graph->bytes, sizeof(double), room) ||
+        !grow((void **)&graph->seconds, sizeof(double), room))
+        return 0;
+    graph->operation_room = room;
+    return 1;
+}
+
+static int64_t new_operation(struct graph *graph, enum kind kind, int64_t place, double seconds,
+                             int64_t point, int64_t iteration)
+{
+    if (graph->operations == graph->operation_room && !grow_operations(graph)) {
+        graph->failed = 1;
+        return 0;
+    }
+    int64_t number = graph->operations++;
+    graph->kind[number] = kind;
+    graph->place[number] = place;
+    graph->source[number] = -1;
+    graph->bytes[number] = 0.0;
+    graph->seconds[number] = seconds;
+    graph->point[number] = point;
+    graph->iteration[number] = iteration;
+    graph->region[number] = -1;
+    graph->waits[number] = 0;
+    graph->first_edge[number] = -1;
+    return number;
+}
+
+static void edge(struct graph *graph, int64_t before, int64_t after)
+{
+    if (before < 0 || before == after || graph->failed)
+        return;
+    if (graph->edges == graph->edge_room) {
+        int64_t room = graph->edge_room ? 2 * graph->edge_room : 4096;
+        if (!grow((void **)&graph->edge_next, sizeof(int64_t), room) ||
+            !grow((void **)&graph->edge_target, sizeof(int64_t), room)) {
+            graph->failed = 1;
+            return;
+        }
+        graph->edge_room = room;
+    }
+    int64_t number = graph->edges++;
+    graph->edge_target[number] = after;
+    graph->edge_next[number] = graph->first_edge[before];
+    graph->first_edge[before] = number;
+    graph->waits[after]++;
+}
+
+/* Puts an operation at the head of a list in a pool; returns the new head. */
+static int64_t add(struct state *state, struct pool *pool, int64_t head, int64_t operation)
+{
+    if (pool->used == pool->room) {
+        int64_t room = pool->room ? 2 * pool->room : 1024;
+        if (!grow((void **)&pool->operation, sizeof(int64_t), room) ||
+            !grow((void **)&pool->next, sizeof(int64_t), room)) {
+            state->graph->failed = 1;
+            return head;
+        }
+        pool->room = room;
+    }
+    int64_t number = pool->used++;
+    pool->operation[number] = operation;
+    pool->next[number] = head;
+    return number;
+}
+
+/* An operation on behalf of the point task that was analysed, once that is done. */
+static int64_t operation_for(struct state *state, enum kind kind, int64_t source, int64_t target,
+                             int64_t analysis, int64_t region)
+{
+    struct graph *graph = state->graph;
+    int64_t point = graph->point[analysis], iteration = graph->iteration[analysis];
+    int64_t number = new_operation(graph, kind, target, 0.0, point, iteration);
+    graph->source[number] = source;
+    graph->region[number] = region;
+    edge(graph, analysis, number);
+    for (int64_t i = state->allocation_head; i >= 0; i = state->allocation.next[i])
+        edge(graph, state->allocation.operation[i], number);
+    return number;
+}
+
+/* Entries and their validity. */
+
+static int64_t memory_of(const struct state *state, int64_t entry)
+{
+    const struct instance *instance = &state->instances[state->entries[entry].instance];
+    return state->given->place_memory[instance->place];
+}
+
+static int64_t region_of(const struct state *state, int64_t entry)
+{
+    return state->given->slot_region[state->instances[state->entries[entry].instance].slot];
+}
+
+/* The entry of an atom in an instance; the atoms of a slot are in ascending order. */
+static int64_t entry_of(const struct state *state, int64_t instance, int64_t atom)
+{
+    const struct input *given = state->given;
+    int64_t slot = state->instances[instance].slot;
+    int64_t first = given->slot_atom_start[slot];
+    int64_t low = first, high = given->slot_atom_start[slot + 1];
+    while (low < high) {
+        int64_t middle = (low + high) / 2;
+        if (given->slot_atom_values[middle] < atom)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return state->instances[instance].entry + low - first;
+}
+
+/* No instance holds the newest value of the atom any more. */
+static void invalidate(struct state *state, int64_t atom)
+{
+    for (int64_t i = state->atom_holder[atom]; i >= 0; i = state->entries[i].next_holder) {
+        state->entries[i].valid = 0;
+        state->instances[state->entries[i].instance].valid--;
+    }
+    state->atom_holder[atom] = -1;
+}
+
+/* The entry now holds the newest value of the atom. */
+static void hold(struct state *state, int64_t atom, int64_t number)
+{
+    struct entry *entry = &state->entries[number];
+    if (entry->valid)
+        return;
+    entry->valid = 1;
+    entry->next_holder = state->atom_holder[atom];
+    state->atom_holder[atom] = number;
+    state->instances[entry->instance].valid++;
+}
+
+/* Takes one entry out of the list of an atom's valid ones. */
+static void let_go(struct state *state, int64_t atom, int64_t number)
+{
+    int64_t *link = &state->atom_holder[atom];
+    while (*link != number)
+        link = &state->entries[*link].next_holder;
+    *link = state->entries[number].next_holder;
+    state->entries[number].valid = 0;
+    state->instances[state->entries[number].instance].valid--;
+}
+
+static void read_by(struct state *state, int64_t entry, int64_t operation)
+{
+    struct entry *read = &state->entries[entry];
+    read->readers = add(state, &state->readers, read->readers, operation);
+}
+
+/* An operation that overwrites an entry waits for all that read it, and for who wrote it. */
+static void after_readers(struct state *state, int64_t number, int64_t operation)
+{
+    struct entry *entry = &state->entries[number];
+    for (int64_t i = entry->readers; i >= 0; i = state->readers.next[i])
+        edge(state->graph, state->readers.operation[i], operation);
+    edge(state->graph, entry->writer, operation);
+    entry->readers = -1;
+}
+
+/* The valid entry of an atom from which it reaches a memory soonest; the oldest of equals. */
+static int64_t nearest(const struct state *state, int64_t atom, int64_t target)
+{
+    const struct input *given = state->given;
+    int64_t best = -1;
+    double best_cost = INFINITY;
+    for (int64_t i = state->atom_holder[atom]; i >= 0; i = state->entries[i].next_holder) {
+        int64_t source = memory_of(state, i);
+        int64_t kinds = given->memory_kind[source] * MEMORY_KINDS + given->memory_kind[target];
+        int64_t at = (kinds * WHERE_CODES + where_code(given, source, target)) * 2;
+        double cost = given->route_cost[at] + given->route_cost[at + 1] * given->atom_bytes[atom];
+        if (cost <= best_cost) {
+            best = i;
+            best_cost = cost;
+        }
+    }
+    return best;
+}
+
+/* Room in memories, in mapping order. */
+
+/* Room that comes free when an operation ends. */
+static void free_after(struct state *state, int64_t memory, double bytes, int64_t operation)
+{
+    if (state->freed_count == state->freed_room) {
+        int64_t room = state->freed_room ? 2 * state->freed_room : 256;
+        if (!grow((void **)&state->freed, sizeof *state->freed, room)) {
+            state->graph->failed = 1;
+            return;
+        }
+        state->freed_room = room;
+    }
+    int64_t number = state->freed_count++;
+    state->freed[number] = (struct freed){-1, operation, bytes};
+    if (state->freed_tail[memory] >= 0)
+        state->freed[state->freed_tail[memory]].next = number;
+    else
+        state->freed_head[memory] = number;
+    state->freed_tail[memory] = number;
+}
+
+/* Hands the longest-free collected room of a memory back; its next user waits for it. */
+static void release(struct state *state, int64_t memory)
+{
+    const struct freed *freed = &state->freed[state->freed_head[memory]];
+    state->used[memory] -= freed->bytes;
+    state->allocation_head =
+        add(state, &state->allocation, state->allocation_head, freed->operation);
+    state->freed_head[memory] = freed->next;
+    if (freed->next < 0)
+        state->freed_tail[memory] = -1;
+}
+
+/* Deletes instances that hold no valid data, as Legion's collector does under pressure. */
+static void evict(struct state *state, int64_t memory, double needed)
+{
+    const struct input *given = state->given;
+    for (int64_t i = 0; i < state->instance_count; i++) {
+        if (state->used[memory] + needed <= given->memory_capacity[memory])
+            return;
+        struct instance *instance = &state->instances[i];
+        if (!instance->alive || instance->valid > 0 ||
+            given->place_memory[instance->place] != memory)
+            continue;
+        instance->alive = 0;
+        state->used[memory] -= given->slot_bytes[instance->slot];
+        int64_t last = new_operation(state->graph, JOIN, memory, 0.0, 0, -1);
+        int64_t atoms = given->slot_atom_start[instance->slot + 1] -
+                        given->slot_atom_start[instance->slot];
+        for (int64_t position = 0; position < atoms; position++)
+            after_readers(state, instance->entry + position, last);
+        state->allocation_head = add(state, &state->allocation, state->allocation_head, last);
+    }
+}
+
+/* Takes room in a memory; 0 where it cannot be had. */
+static int allocate(struct state *state, int64_t memory, double bytes)
+{
+    double capacity = state->given->memory_capacity[memory];
+    while (state->used[memory] + bytes > capacity && state->freed_head[memory] >= 0)
+        release(state, memory);
+    if (state->used[memory] + bytes > capacity)
+        evict(state, memory, bytes);
+    if (state->used[memory] + bytes > capacity)
+        return 0;
+    state->used[memory] += bytes;
+    if (state->used[memory] > state->peak[memory])
+        state->peak[memory] = state->used[memory];
+    return 1;
+}
+
+/* Instances. */
+
+/* An instance at the place that covers the slot: the slot's own, else the smallest wider one. */
+static int64_t find(const struct state *state, int64_t place, int64_t slot, int64_t exact)
+{
+    const struct input *given = state->given;
+    const int64_t *at_place = state->instance_of + place * given->slots;
+    if (at_place[slot] >= 0 && state->instances[at_place[slot]].alive)
+        return at_place[slot];
+    if (exact)
+        return -1;
+    for (int64_t i = given->wider_start[slot]; i < given->wider_start[slot + 1]; i++) {
+        int64_t other = at_place[given->wider_values[i]];
+        if (other >= 0 && state->instances[other].alive)
+            return other;
+    }
+    return -1;
+}
+
+/* A new instance for a slot, or -1 where the memory is full. */
+static int64_t make(struct state *state, int64_t place, int64_t slot)
+{
+    const struct input *given = state->given;
+    if (!allocate(state, given->place_memory[place], given->slot_bytes[slot]))
+        return -1;
+    int64_t atoms = given->slot_atom_start[slot + 1] - given->slot_atom_start[slot];
+    int64_t *known = &state->instance_of[place * given->slots + slot];
+    if (*known < 0) {
+        *known = state->instance_count++;
+        state->instances[*known].entry = state->entry_count;
+        state->entry_count += atoms;
+    }
+    struct instance *instance = &state->instances[*known];
+    int64_t first = instance->entry;
+    *instance = (struct instance){place, slot, first, 0, 1, 1};
+    for (int64_t i = first; i < first + atoms; i++)
+        state->entries[i] = (struct entry){*known, -1, -1, -1, 0};
+    return *known;
+}
+
+/* Lets go of an instance that was only read: it is no source for others, and its room is freed. */
+static void collect(struct state *state, int64_t number, int64_t task)
+{
+    const struct input *given = state->given;
+    struct instance *instance = &state->instances[number];
+    if (!instance->copied || !instance->alive)
+        return;
+    const int64_t *atoms = given->slot_atom_values + given->slot_atom_start[instance->slot];
+    int64_t count =
+        given->slot_atom_start[instance->slot + 1] - given->slot_atom_start[instance->slot];
+    for (int64_t i = 0; i < count; i++) {
+        const struct entry *entry = &state->entries[instance->entry + i];
+        if (entry->valid && state->atom_holder[atoms[i]] == instance->entry + i &&
+            entry->next_holder < 0)
+            return; /* the only valid value there is */
+    }
+    for (int64_t i = 0; i < count; i++)
+        if (state->entries[instance->entry + i].valid)
+            let_go(state, atoms[i], instance->entry + i);
+    instance->alive = 0;
+    free_after(state, given->place_memory[instance->place], given->slot_bytes[instance->slot],
+               task);
+}
+
+/* Copies, folds and reductions. */
+
+/* The operation under a key among those of this requirement, or -1. */
+static int64_t merged(const struct state *state, int64_t key)
+{
+    for (int64_t i = 0; i < state->merged; i++)
+        if (state->merged_key[i] == key)
+            return state->merged_operation[i];
+    return -1;
+}
+
+static void merge(struct state *state, int64_t key, int64_t operation)
+{
+    state->merged_key[state->merged] = key;
+    state->merged_operation[state->merged++] = operation;
+}
+
+/* One atom of a reduction instance was used up by an operation. */
+static void spend(struct state *state, int64_t occurrence, int64_t operation)
+{
+    struct reduction *reduction = &state->reductions[occurrence];
+    if (--reduction->left == 0) {
+        int64_t slot = state->given->slot_values[occurrence];
+        free_after(state, reduction->memory, state->given->slot_bytes[slot], operation);
+    }
+}
+
+/* Forgets the reductions that were made to an atom which is now overwritten. */
+static void discard(struct state *state, int64_t atom, int64_t task)
+{
+    for (int64_t i = state->atom_pending[atom]; i >= 0; i = state->pending_next[i])
+        spend(state, state->pending_occurrence[i], task);
+    state->atom_pending[atom] = -1;
+}
+
+/* Applies the reductions that one task made to an atom. */
+static void fold(struct state *state, int64_t atom, int64_t number, int64_t node, int64_t analysis)
+{
+    int64_t occurrence = state->pending_occurrence[node];
+    struct reduction *reduction = &state->reductions[occurrence];
+    int64_t key = -2 - occurrence, operation = merged(state, key);
+    if (operation < 0) {
+        operation = operation_for(state, FOLD, reduction->memory, memory_of(state, number),
+                                  analysis, region_of(state, number));
+        edge(state->graph, reduction->operation, operation);
+        merge(state, key, operation);
+    }
+    state->graph->bytes[operation] += state->given->atom_bytes[atom];
+    after_readers(state, number, operation);
+    state->entries[number].writer = operation;
+    spend(state, occurrence, operation);
+}
+
+/* Makes an entry valid: a copy of the newest value, and the folds that are due. */
+static void bring(struct state *state, int64_t atom, int64_t number, int64_t analysis)
+{
+    struct entry *entry = &state->entries[number];
+    if (!entry->valid) {
+        int64_t target = memory_of(state, number), source = nearest(state, atom, target);
+        if (source >= 0) {
+            int64_t memory = memory_of(state, source), copy = merged(state, memory);
+            if (copy < 0) {
+                copy = operation_for(state, COPY, memory, target, analysis,
+                                     region_of(state, number));
+                merge(state, memory, copy);
+            }
+            state->graph->bytes[copy] += state->given->atom_bytes[atom];
+            edge(state->graph, state->entries[source].writer, copy);
+            after_readers(state, number, copy);
+            read_by(state, source, copy);
+            entry->writer = copy;
+        }
+        hold(state, atom, number);
+    }
+    int64_t node = state->atom_pending[atom];
+    if (node < 0)
+        return;
+    invalidate(state, atom);
+    hold(state, atom, number);
+    for (; node >= 0; node = state->pending_next[node])
+        fold(state, atom, number, node, analysis);
+    state->atom_pending[atom] = -1;
+}
+
+/* A reduction goes to an instance of its own; 0 where there is no room for it. */
+static int reduce(struct state *state, int64_t occurrence, int64_t memory, int64_t task,
+                  int64_t analysis)
+{
+    const struct input *given = state->given;
+    struct reduction *reduction = &state->reductions[occurrence];
+    int64_t slot = given->slot_values[occurrence];
+    if (reduction->left > 0) { /* nobody has read the last one: it goes on there */
+        edge(state->graph, reduction->operation, task);
+        reduction->operation = task;
+        return 1;
+    }
+    if (!allocate(state, memory, given->slot_bytes[slot]))
+        return 0;
+    int64_t fill =
+        operation_for(state, FILL, memory, memory, analysis, given->slot_region[slot]);
+    state->graph->bytes[fill] = given->slot_bytes[slot];
+    edge(state->graph, fill, task);
+    int64_t first = given->slot_atom_start[slot], atoms = given->slot_atom_start[slot + 1] - first;
+    *reduction = (struct reduction){task, atoms, memory};
+    for (int64_t i = 0; i < atoms; i++) {
+        int64_t atom = given->slot_atom_values[first + i];
+        int64_t node = state->occurrence_atom[occurrence] + i;
+        state->pending_occurrence[node] = occurrence;
+        state->pending_next[node] = state->atom_pending[atom];
+        state->atom_pending[atom] = node;
+    }
+    return 1;
+}
+
+/* Lets a task read or write the atoms of a slot in an instance. */
+static void use(struct state *state, int64_t requirement, int64_t slot, int64_t instance,
+                int64_t task, int64_t analysis)
+{
+    const struct input *given = state->given;
+    int64_t privilege = given->privilege[requirement];
+    if (privilege != READ_ONLY)
+        state->instances[instance].copied = 0;
+    for (int64_t i = given->slot_atom_start[slot]; i < given->slot_atom_start[slot + 1]; i++) {
+        int64_t atom = given->slot_atom_values[i], number = entry_of(state, instance, atom);
+        if (privilege == WRITE_ONLY)
+            discard(state, atom, task);
+        else
+            bring(state, atom, number, analysis);
+        struct entry *entry = &state->entries[number];
+        if (privilege == READ_ONLY) {
+            edge(state->graph, entry->writer, task);
+            read_by(state, number, task);
+        } else {
+            after_readers(state, number, task);
+            invalidate(state, atom);
+            hold(state, atom, number);
+            entry->writer = task;
+        }
+    }
+}
+
+/* One region requirement of a point task. */
+static enum status require(struct state *state, int64_t requirement, int64_t task,
+                           int64_t analysis)
+{
+    const struct input *given = state->given;
+    int64_t place = given->place[requirement], memory = given->memory[requirement];
+    state->merged = 0;
+    state->allocation.used = 0;
+    state->allocation_head = -1;
+    for (int64_t i = given->slot_start[requirement]; i < given->slot_start[requirement + 1]; i++) {
+        int64_t slot = given->slot_values[i];
+        state->failed_requirement = requirement;
+        state->failed_slot = slot;
+        if (given->privilege[requirement] == REDUCE) {
+            if (!reduce(state, i, memory, task, analysis))
+                return OUT_OF_MEMORY;
+            continue;
+        }
+        int64_t instance = find(state, place, slot, given->exact[requirement]);
+        if (instance < 0) {
+            instance = make(state, place, slot);
+            if (instance < 0)
+                return OUT_OF_MEMORY;
+            for (int64_t a = state->allocation_head; a >= 0; a = state->allocation.next[a])
+                edge(state->graph, state->allocation.operation[a], task);
+        }
+        use(state, requirement, slot, instance, task, analysis);
+        if (given->collect[requirement] && given->privilege[requirement] == READ_ONLY)
+            collect(state, instance, task);
+    }
+    return PLANNED;
+}
+
+/* Point tasks and launches. */
+
+/* The runtime's work for a point: in program order in each context (the task that launches). */
+static int64_t analyse(struct state *state, int64_t point, int64_t iteration, double factor)
+{
+    const struct input *given = state->given;
+    int64_t rank = given->runtime_rank[point], parent = given->point_parent[point];
+    int64_t width = given->point_requirement[point + 1] - given->point_requirement[point];
+    double seconds = factor * (given->costs[COST_POINT] +
+                               given->costs[COST_REQUIREMENT] * (double)width) +
+                     state->owed[rank];
+    state->owed[rank] = 0.0;
+    int64_t analysis = new_operation(state->graph, RUNTIME, rank, seconds, point, iteration);
+    int64_t *before = parent >= 0 ? &state->last_child[parent] : &state->last_on_rank[rank];
+    edge(state->graph, parent >= 0 ? state->execution[parent] : state->blocked, analysis);
+    edge(state->graph, *before, analysis);
+    *before = analysis;
+    return analysis;
+}
+
+/* One point task: its execution, and all that must happen before it. */
+static enum status run_point(struct state *state, int64_t point, int64_t analysis)
+{
+    const struct input *given = state->given;
+    struct graph *graph = state->graph;
+    int64_t processor = given->processor[point], iteration = graph->iteration[analysis];
+    int64_t task =
+        new_operation(graph, TASK, processor, given->seconds[point], point, iteration);
+    graph->bytes[task] = given->link_bytes[point];
+    graph->source[task] = given->link_memory[point];
+    edge(graph, analysis, task);
+    int64_t complete = task;
+    if (given->has_children[point]) {
+        complete = new_operation(graph, JOIN, processor, 0.0, point, iteration);
+        edge(graph, task, complete);
+    }
+    state->execution[point] = task;
+    state->complete[point] = complete;
+    if (given->point_parent[point] >= 0)
+        edge(graph, complete, state->complete[given->point_parent[point]]);
+    for (int64_t r = given->point_requirement[point]; r < given->point_requirement[point + 1];
+         r++) {
+        enum status status = require(state, r, task, analysis);
+        if (status != PLANNED)
+            return status;
+    }
+    return PLANNED;
+}
+
+/* One launch: runtime work, then its points. */
+static enum status run_launch(struct state *state, int64_t launch, int64_t iteration,
+                              double factor)
+{
+    const struct input *given = state->given;
+    struct graph *graph = state->graph;
+    int64_t first = given->launch_point[launch], last = given->launch_point[launch + 1];
+    int64_t join = -1, before = -1;
+    if (given->launch_joins[launch])
+        join = new_operation(graph, JOIN, 0, 0.0, first, iteration);
+    int nested = given->launch_parent[launch] >= 0;
+    if (!nested) /* every rank analyses it, whether or not it runs a point of it */
+        for (int64_t rank = 0; rank < given->ranks; rank++)
+            state->owed[rank] += factor * given->costs[COST_LAUNCH];
+    for (int64_t point = first; point < last; point++) {
+        if (nested && given->point_parent[point] != before) {
+            before = given->point_parent[point];
+            state->owed[given->runtime_rank[point]] += factor * given->costs[COST_LAUNCH];
+        }
+        int64_t analysis = analyse(state, point, iteration, factor);
+        int64_t queue = given->limit_queue[point], *ring = NULL;
+        if (queue >= 0) { /* a limit of n: mapping waits for the n-th launch before */
+            int64_t size = given->limit_start[queue + 1] - given->limit_start[queue];
+            ring = &state->ring[given->limit_start[queue] + state->turn[queue]];
+            state->turn[queue] = (state->turn[queue] + 1) % size;
+            edge(graph, *ring, analysis);
+        }
+        enum status status = run_point(state, point, analysis);
+        if (status != PLANNED)
+            return status;
+        for (int64_t i = given->after_start[launch]; i < given->after_start[launch + 1]; i++)
+            edge(graph, state->join[given->after_values[i]], state->execution[point]);
+        if (ring != NULL)
+            *ring = state->complete[point];
+        if (join >= 0)
+            edge(graph, state->complete[point], join);
+    }
+    state->join[launch] = join;
+    if (given->launch_blocking[launch])
+        state->blocked = join;
+    return PLANNED;
+}
+
+/* The state. */
+
+static int64_t *integers(int64_t count, int64_t value, int *failed)
+{
+    int64_t *array = malloc(sizeof(int64_t) * (size_t)(count + 1));
+    if (array == NULL) {
+        *failed = 1;
+        return NULL;
+    }
+    for (int64_t i = 0; i <= count; i++)
+        array[i] = value;
+    return array;
+}
+
+static void *zeros(int64_t count, size_t size, int *failed)
+{
+    void *array = calloc((size_t)(count + 1), size);
+    if (array == NULL)
+        *failed = 1;
+    return array;
+}
+
+static int open_state(struct state *state, const struct input *given, struct graph *graph,
+                      double *peak)
+{
+    int failed = 0;
+    memset(state, 0, sizeof *state);
+    state->given = given;
+    state->graph = graph;
+    state->peak = peak;
+    state->blocked = -1;
+    state->allocation_head = -1;
+    state->occurrence_atom = integers(given->occurrences, 0, &failed);
+    if (failed)
+        return 0;
+    int64_t atoms = 0; /* of all occurrences: bounds the entries, as an instance needs one */
+    for (int64_t i = 0; i < given->occurrences; i++) {
+        int64_t slot = given->slot_values[i];
+        state->occurrence_atom[i] = atoms;
+        atoms += given->slot_atom_start[slot + 1] - given->slot_atom_start[slot];
+    }
+    state->used = zeros(given->memories, sizeof(double), &failed);
+    state->instance_of = integers(given->places * given->slots, -1, &failed);
+    state->instances = zeros(given->occurrences, sizeof(struct instance), &failed);
+    state->entries = zeros(atoms, sizeof(struct entry), &failed);
+    state->atom_holder = integers(given->atoms, -1, &failed);
+    state->atom_pending = integers(given->atoms, -1, &failed);
+    state->pending_next = integers(atoms, -1, &failed);
+    state->pending_occurrence = integers(atoms, -1, &failed);
+    state->reductions = zeros(given->occurrences, sizeof(struct reduction), &failed);
+    state->freed_head = integers(given->memories, -1, &failed);
+    state->freed_tail = integers(given->memories, -1, &failed);
+    state->merged_key = integers(given->occurrences + given->memories, -1, &failed);
+    state->merged_operation = integers(given->occurrences + given->memories, -1, &failed);
+    state->execution = integers(given->points, -1, &failed);
+    state->complete = integers(given->points, -1, &failed);
+    state->last_child = integers(given->points, -1, &failed);
+    state->last_on_rank = integers(given->ranks, -1, &failed);
+    state->owed = zeros(given->ranks, sizeof(double), &failed);
+    state->ring = integers(given->limit_start[given->queues], -1, &failed);
+    state->turn = integers(given->queues, 0, &failed);
+    state->join = integers(given->launches, -1, &failed);
+    return !failed;
+}
+
+static void close_state(struct state *state)
+{
+    void *arrays[] = {state->occurrence_atom, state->used,          state->instance_of,
+                      state->instances,       state->entries,       state->atom_holder,
+                      state->atom_pending,    state->pending_next,  state->pending_occurrence,
+                      state->reductions,      state->freed,         state->freed_head,
+                      state->freed_tail,      state->merged_key,    state->merged_operation,
+                      state->execution,       state->complete,      state->last_child,
+                      state->last_on_rank,    state->owed,          state->ring,
+                      state->turn,            state->join,          state->readers.operation,
+                      state->readers.next,    state->allocation.operation,
+                      state->allocation.next};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
+        free(arrays[i]);
+}
+
+static enum status run(struct state *state)
+{
+    const struct input *given = state->given;
+    int64_t setup = given->settings[SETUP_LAUNCHES];
+    for (int64_t iteration = -1; iteration < given->settings[ITERATIONS]; iteration++) {
+        int64_t first = iteration < 0 ? 0 : setup;
+        int64_t last = iteration < 0 ? setup : given->launches;
+        double factor =
+            iteration < given->settings[UNTRACED] ? given->costs[COST_UNTRACED] : 1.0;
+        for (int64_t i = 0; i < given->points; i++)
+            state->last_child[i] = -1;
+        for (int64_t launch = first; launch < last; launch++) {
+            enum status status = run_launch(state, launch, iteration, factor);
+            if (state->graph->failed)
+                return NO_HOST_MEMORY;
+            if (status != PLANNED)
+                return status;
+        }
+    }
+    return PLANNED;
+}
+
+enum status plan(const struct input *given, struct graph *graph, int64_t failure[2], double *peak)
+{
+    struct state state;
+    memset(graph, 0, sizeof *graph);
+    if (!grow_operations(graph))
+        return NO_HOST_MEMORY;
+    enum status status = NO_HOST_MEMORY;
+    if (open_state(&state, given, graph, peak))
+        status = run(&state);
+    failure[0] = state.failed_requirement;
+    failure[1] = state.failed_slot;
+    close_state(&state);
+    return status;
+}
+
+void free_graph(struct graph *graph)
+{
+    void *arrays[] = {graph->kind,   graph->place,      graph->source,    graph->point,
+                      graph->region, graph->iteration,  graph->waits,     graph->first_edge,
+                      graph->bytes,  graph->seconds,    graph->edge_next, graph->edge_target};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
+        free(arrays[i]);
+    memset(graph, 0, sizeof *graph);
+}

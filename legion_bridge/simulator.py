@@ -1,0 +1,337 @@
+"""Simulated runs: a program on a machine under a mapper, in a fraction of a millisecond.
+
+``Simulator`` keeps all that does not depend on the mapper, and plans and executes the rest
+(``kernel/plan.c``, ``kernel/execute.c``). Only a few iterations are simulated: the first ones, in which the
+runtime has no trace and data finds its place, and some in the steady state, whose mean stands for
+all that the program measures.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from dsl.mapper import Mapper
+from numpy.typing import NDArray
+
+from dsl.errors import MapperEvaluationError
+from legion_bridge import _kernel
+from legion_bridge.application import Application
+from legion_bridge.errors import BridgeError, MappingError
+from legion_bridge.flat_machine import MEMORY_CODES, FlatMachine, flatten_machine
+from legion_bridge.flatten import FlatProgram, flatten
+from legion_bridge.machine import WHERE, Machine
+from legion_bridge.mapping import Decisions, decide
+from legion_bridge.outcome import Outcome
+from legion_bridge.point_times import PointTimes, point_times
+from legion_bridge.simulation_input import (
+    KernelStatus,
+    Operation,
+    SimulationInput,
+    operations_of,
+)
+
+__all__ = ["Simulator", "Trace", "simulate"]
+
+SETTLE = 4
+"""Iterations before the steady state is taken as reached: two without a trace, two to catch up."""
+MEASURE = 4
+"""Iterations in the steady state that are simulated."""
+UNTRACED = 2
+"""Iterations that the runtime analyses before it replays a trace (facts of the mapper logs)."""
+FOLD_FACTOR = 2.0
+"""A fold reads and writes its target where a copy only writes."""
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+class Trace(NamedTuple):
+    """A simulated run in full, for profiles: see ``profile.py``.
+
+    Attributes:
+        peak: ``[memories]`` most bytes in use, in mapping order.
+        begin, end: The measured window in seconds; ``iterations`` lie in it.
+    """
+
+    program: FlatProgram
+    machine: FlatMachine
+    decisions: Decisions
+    times: PointTimes
+    operations: Operation
+    peak: Floats
+    begin: float
+    end: float
+    iterations: int
+
+
+class _Run(NamedTuple):
+    """What the kernel gives."""
+
+    status: int
+    requirement: int
+    slot: int
+    peak: bytes
+    timed: bytes
+    untimed: bytes
+    trace: tuple[bytes | int, ...] | None
+
+
+class Simulator:
+    """Simulates one application on one machine, for any number of mappers.
+
+    Args:
+        application: What runs.
+        machine: What it runs on; shared out over ranks as the application asks.
+    """
+
+    def __init__(self, application: Application, machine: Machine) -> None:
+        self.application = application
+        self.machine = machine.for_ranks(application.ranks_per_node)
+        self.program = flatten(application)
+        self.flat_machine = flatten_machine(self.machine)
+        self._settle, self._measure = _iterations(application, self.program)
+        self._static = _static_input(self.program, self.flat_machine, self._settle, self._measure)
+
+    def run(self, mapper: Mapper) -> Outcome:
+        """The outcome under a mapper that was loaded for ``machine.shape``; without a profile."""
+        decisions = self.decide(mapper)
+        return decisions if isinstance(decisions, Outcome) else self.run_decisions(decisions)
+
+    def decide(self, mapper: Mapper) -> Decisions | Outcome:
+        """What a mapper decides, or the outcome where Legion would refuse it."""
+        try:
+            return decide(self.program, self.flat_machine, mapper)
+        except MappingError as refused:
+            return self.failure(str(refused))
+        except MapperEvaluationError as error:
+            return self.failure(f"Mapper function failed: {error}")
+
+    def run_decisions(self, decisions: Decisions) -> Outcome:
+        """The outcome under given decisions; without a profile."""
+        times = point_times(self.program, self.flat_machine, decisions)
+        run = self._simulate(decisions, times, trace=False)
+        return self._outcome(run, decisions)
+
+    def trace(self, decisions: Decisions) -> tuple[Outcome, Trace | None]:
+        """The outcome under given decisions, and the whole run unless it failed."""
+        times = point_times(self.program, self.flat_machine, decisions)
+        run = self._simulate(decisions, times, trace=True)
+        outcome = self._outcome(run, decisions)
+        if run.trace is None:
+            return outcome, None
+        begin, end = self._window(run)
+        return outcome, Trace(
+            program=self.program,
+            machine=self.flat_machine,
+            decisions=decisions,
+            times=times,
+            operations=operations_of(run.trace),
+            peak=np.frombuffer(run.peak, np.float64),
+            begin=begin,
+            end=end,
+            iterations=self._measure,
+        )
+
+    def failure(self, raw: str) -> Outcome:
+        """A run that ended in an error of the runtime."""
+        return Outcome("execution_error", 0.0, self.application.unit, None, raw)
+
+    def _simulate(self, decisions: Decisions, times: PointTimes, *, trace: bool) -> _Run:
+        run = _Run(*_kernel.simulate(self._input(decisions, times), trace))
+        if run.status == KernelStatus.CYCLE:
+            raise BridgeError(
+                f"{self.application.name}: operations of the simulation wait in a ring"
+            )
+        return run
+
+    def _outcome(self, run: _Run, decisions: Decisions) -> Outcome:
+        if run.status == KernelStatus.OUT_OF_MEMORY:
+            return self.failure(self._out_of_memory(decisions, run.requirement, run.slot))
+        begin, end = self._window(run)
+        elapsed = (end - begin) / self._measure * self.application.timed
+        throughput = self.application.work * self.application.timed / elapsed
+        unit = self.application.unit
+        raw = f"ELAPSED TIME = {elapsed:7.3f} s, {throughput:.4g} {unit}"
+        return Outcome("ok", throughput, unit, elapsed, raw)
+
+    def _window(self, run: _Run) -> tuple[float, float]:
+        """Begin and end of the measured iterations.
+
+        Where the program's clock runs in a part of each iteration only, the parts are added up.
+        """
+        timed = np.frombuffer(run.timed, np.float64)
+        if not self.program.segmented:
+            return float(timed[self._settle]), float(timed[-1])
+        untimed = np.frombuffer(run.untimed, np.float64)
+        begin = float(untimed[self._settle + 1])
+        return begin, begin + float((timed - untimed)[self._settle + 1 :].sum())
+
+    def _input(self, decisions: Decisions, times: PointTimes) -> SimulationInput:
+        codes = decisions.memory * 4 + decisions.layout
+        present = decisions.memory >= 0
+        unique, where = np.unique(codes[present], return_inverse=True)
+        place = np.full(len(codes), -1, np.int64)
+        place[present] = where
+        queue, start = _limits(self.program, self.flat_machine, decisions)
+        return self._static._replace(
+            processor=decisions.processor,
+            runtime_rank=_runtime_ranks(self.program, self.flat_machine, decisions),
+            seconds=times.seconds,
+            link_bytes=times.link_bytes,
+            link_memory=times.link_memory,
+            memory=decisions.memory,
+            place=place,
+            exact=decisions.exact,
+            collect=decisions.collect,
+            place_memory=unique // 4,
+            limit_queue=queue,
+            limit_start=start,
+        )
+
+    def _out_of_memory(self, decisions: Decisions, requirement: int, slot: int) -> str:
+        starts = self.program.point_requirement
+        point = int(np.searchsorted(starts, requirement, "right")) - 1
+        index = requirement - int(starts[point])
+        launch = self.program.launches[int(self.program.point_launch[point])]
+        memory = self.flat_machine.memory_name(int(decisions.memory[requirement]))
+        processor = self.flat_machine.processor_name(int(decisions.processor[point]))
+        size = int(self.program.slot_bytes[slot])
+        return (
+            f"Default mapper failed allocation of size {size} bytes for region requirement "
+            f"{index} of task {launch.task} in memory {memory} for processor {processor}. This "
+            "means the working set of your application is too big for the allotted capacity of "
+            "the given memory under the mapping scheme."
+        )
+
+
+def simulate(application: Application, machine: Machine, mapper: Mapper) -> Outcome:
+    """One simulated run; ``Simulator`` saves the preparation where there are many.
+
+    Args:
+        mapper: Loaded for ``machine.for_ranks(application.ranks_per_node).shape``.
+    """
+    return Simulator(application, machine).run(mapper)
+
+
+def _iterations(application: Application, program: FlatProgram) -> tuple[int, int]:
+    if program.segmented:  # iterations do not overlap
+        return 1, 1
+    total = application.warmup + application.timed
+    settle = min(SETTLE, application.warmup) if application.warmup else min(SETTLE, total - 1)
+    return settle, min(MEASURE, total - settle)
+
+
+def _route_costs(machine: Machine) -> Floats:
+    """Seconds, and seconds a byte, of each route: what the choice of a source looks at."""
+    size = len(MEMORY_CODES)
+    costs = np.zeros((size, size, len(WHERE), 2))
+    for source in machine.memories:
+        for target in machine.memories:
+            for code, where in enumerate(WHERE):
+                if where == "memory" and source != target:
+                    continue
+                route = machine.route(source, target, where)
+                speeds = [machine.links[link.split(".", 1)[1]].bandwidth for link in route.links]
+                at = (MEMORY_CODES[source], MEMORY_CODES[target], code)
+                costs[at] = route.latency, 1.0 / min(speeds)
+    return costs
+
+
+def _static_input(
+    program: FlatProgram, machine: FlatMachine, settle: int, measure: int
+) -> SimulationInput:
+    """All that does not depend on the mapper; the decisions are left empty."""
+    none, nothing = np.zeros(0, np.int64), np.zeros(0)
+    joins = program.launch_blocking.copy()
+    joins[program.after.values] = 1
+    runtime = machine.machine.runtime
+    message = runtime.message if machine.machine.ranks > 1 else 0.0
+    untraced = min(UNTRACED, settle) if program.application.traced else settle + measure
+    per_launch = runtime.launch + message
+    costs = [per_launch, runtime.point, runtime.requirement, runtime.untraced, FOLD_FACTOR]
+    settings = [program.setup_launches, settle + measure, untraced]
+    return SimulationInput(
+        launch_point=program.launch_point,
+        launch_parent=program.launch_parent,
+        launch_blocking=program.launch_blocking,
+        launch_timed=program.launch_timed,
+        launch_joins=joins,
+        after_start=program.after.start,
+        after_values=program.after.values,
+        point_launch=program.point_launch,
+        point_parent=program.point_parent,
+        point_requirement=program.point_requirement,
+        has_children=program.has_children,
+        privilege=program.privilege,
+        slot_start=program.slots.start,
+        slot_values=program.slots.values,
+        slot_atom_start=program.slot_atoms.start,
+        slot_atom_values=program.slot_atoms.values,
+        wider_start=program.wider.start,
+        wider_values=program.wider.values,
+        slot_bytes=program.slot_bytes,
+        slot_region=program.slot_region,
+        atom_bytes=program.atom_bytes,
+        processor=none,
+        runtime_rank=none,
+        seconds=nothing,
+        link_bytes=nothing,
+        link_memory=none,
+        memory=none,
+        place=none,
+        exact=none,
+        collect=none,
+        place_memory=none,
+        limit_queue=none,
+        limit_start=none,
+        processor_kind=machine.processor_kind,
+        processor_rank=machine.processor_rank,
+        memory_kind=machine.memory_kind,
+        memory_rank=machine.memory_rank,
+        memory_owner=machine.memory_owner,
+        memory_capacity=machine.memory_capacity,
+        rank_node=machine.rank_node,
+        route_links=machine.route_links,
+        route_scopes=machine.route_scopes,
+        route_sides=machine.route_sides,
+        route_latency=machine.route_latency,
+        link_bandwidth=machine.link_bandwidth,
+        access_links=machine.access_links,
+        access_scopes=machine.access_scopes,
+        access_bandwidth=machine.bandwidth,
+        route_cost=_route_costs(machine.machine),
+        costs=np.array(costs),
+        settings=np.array(settings, np.int64),
+    )
+
+
+def _runtime_ranks(program: FlatProgram, machine: FlatMachine, decisions: Decisions) -> Ints:
+    """The rank whose runtime analyses each point: where its parent runs, else where it runs."""
+    parent = program.point_parent
+    runner = np.where(parent < 0, decisions.processor, decisions.processor[parent])
+    ranks: Ints = machine.processor_rank[runner]
+    return ranks
+
+
+def _limits(program: FlatProgram, machine: FlatMachine, decisions: Decisions) -> tuple[Ints, Ints]:
+    """The queue of each point, by task and originating processor, and the rings of the queues."""
+    queue = np.full(len(program.point_launch), -1, np.int64)
+    by_launch = [launch.limit for launch in decisions.launches]
+    if not any(by_launch):
+        return queue, np.zeros(1, np.int64)
+    limits = np.array(by_launch, np.int64)[program.point_launch]
+    tasks = {launch.task: number for number, launch in enumerate(program.launches)}
+    task = np.array([tasks[launch.task] for launch in program.launches])[program.point_launch]
+    parent = program.point_parent
+    processors = len(machine.processor_kind)
+    # The top-level task runs on a processor of its own on each rank.
+    top = processors + machine.processor_rank[decisions.processor]
+    origin = np.where(parent < 0, top, decisions.processor[parent])
+    limited = limits > 0
+    key = task * (processors + machine.machine.ranks) + origin
+    unique, where = np.unique(key[limited], return_inverse=True)
+    queue[limited] = where
+    sizes = np.zeros(len(unique), np.int64)
+    sizes[where] = limits[limited]
+    return queue, np.concatenate(([0], np.cumsum(sizes)))
