@@ -36,7 +36,7 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """When a parameter counts: all comparisons hold, and the parameters that they ask about count."""
+    """When a parameter counts: each comparison holds, and what it asks about counts as well."""
 
     comparisons: tuple[Comparison, ...]
 
@@ -44,6 +44,10 @@ class Condition:
     def names(self) -> tuple[str, ...]:
         """The parameters that it asks about."""
         return tuple(each.name for each in self.comparisons)
+
+    def holds(self, values: Mapping[str, Value]) -> bool:
+        """Whether it holds, where ``values`` has those that count."""
+        return all([each.holds(values) for each in self.comparisons])
 
     def __str__(self) -> str:
         return " and ".join(map(str, self.comparisons))

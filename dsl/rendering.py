@@ -1,0 +1,50 @@
+"""Putting texts into the holes of a template's pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from dsl.template_text import Group, HoleUse, Literal, Piece
+
+__all__ = ["Rendering"]
+
+Texts = Mapping[str, str | None]
+
+
+class Rendering:
+    """Pieces, and what stands in a hole outside of groups that does not count."""
+
+    def __init__(self, pieces: Iterable[Piece], defaults: Mapping[str, str]) -> None:
+        self.pieces = tuple(pieces)
+        self.names = tuple(dict.fromkeys(_names(self.pieces)))
+        self._defaults = defaults
+
+    def text(self, texts: Texts) -> str:
+        """The rendering; a text is None where the hole does not count."""
+        defaults = self._defaults
+        parts: list[str] = []
+        for piece in self.standing(texts):
+            if isinstance(piece, Literal):
+                parts.append(piece.text)
+            else:
+                text = texts[piece.name]
+                parts.append(defaults[piece.name] if text is None else text)
+        return "".join(parts)
+
+    def standing(self, texts: Texts) -> list[Literal | HoleUse]:
+        """The pieces that are not left out, those of groups among them."""
+        flat: list[Literal | HoleUse] = []
+        for piece in self.pieces:
+            if not isinstance(piece, Group):
+                flat.append(piece)
+            elif all([texts[name] for name in piece.names]):
+                flat += piece.pieces
+        return flat
+
+
+def _names(pieces: Iterable[Piece]) -> Iterator[str]:
+    for piece in pieces:
+        if isinstance(piece, Group):
+            yield from piece.names
+        elif isinstance(piece, HoleUse):
+            yield piece.name
