@@ -1,1 +1,29 @@
-"""Placeholder docstring."""
+"""Programs, machines, and what comes of running one on the other under a mapper."""
+
+from legion_bridge.application import Application
+from legion_bridge.applications import application_names
+from legion_bridge.errors import ApplicationError, BridgeError, MachineError, MappingError
+from legion_bridge.evaluator import Evaluator
+from legion_bridge.machine import Machine
+from legion_bridge.machine_file import machine_names
+from legion_bridge.outcome import CriticalShare, MemoryPeak, Outcome, Profile, Usage
+from legion_bridge.simulator import Simulator, simulate
+
+__all__ = [
+    "Application",
+    "ApplicationError",
+    "BridgeError",
+    "CriticalShare",
+    "Evaluator",
+    "Machine",
+    "MachineError",
+    "MappingError",
+    "MemoryPeak",
+    "Outcome",
+    "Profile",
+    "Simulator",
+    "Usage",
+    "application_names",
+    "machine_names",
+    "simulate",
+]

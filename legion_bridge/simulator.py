@@ -1,9 +1,9 @@
 """Simulated runs: a program on a machine under a mapper, in a fraction of a millisecond.
 
 ``Simulator`` keeps all that does not depend on the mapper, and plans and executes the rest
-(``kernel/plan.c``, ``kernel/execute.c``). Only a few iterations are simulated: the first ones, in which the
-runtime has no trace and data finds its place, and some in the steady state, whose mean stands for
-all that the program measures.
+(``kernel/plan.c``, ``kernel/execute.c``). A few iterations are simulated: the first ones, in which
+the runtime has no trace and data finds its place, and some in the steady state, whose mean stands
+for all that the program measures.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ _NAMES = (
     "johnson",
     "solomonik",
     "cosma",
+    "transformer",
 )
 _MAPPERS = ("expert", "default")
 

@@ -1,0 +1,53 @@
+# Everything is installed into .venv; nothing else is touched.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RUNS := mappertune-runs
+KERNEL := $(wildcard legion_bridge/kernel/*)
+SOURCES := dsl legion_bridge tuners studies tests
+
+.DEFAULT_GOAL := help
+.PHONY: help study test lint types dev bench clean
+
+help: ## List the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "mappertune needs Python 3.11 or later: make PYTHON=python3.12 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+# A stamp a set of extras: installed again when the project file or the kernel changes.
+$(VENV)/.installed-%: pyproject.toml $(KERNEL) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml $(KERNEL) | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+study: $(VENV)/.installed ## Install, then tune the stencil and compare two tuners with the expert
+	$(BIN)/mappertune compare stencil --machine p100x4 --tuners tpe,random --trials 200 \
+	  --seeds 3 --output $(RUNS)
+
+test: $(VENV)/.installed-test ## Install what the tests need, and run them
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
+
+lint: $(VENV)/.installed-dev ## Check style and formatting
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+
+types: $(VENV)/.installed-dev ## Check types
+	$(BIN)/mypy
+
+dev: $(VENV)/.installed-dev ## Prepare a developer's environment
+	@echo "ready: source $(BIN)/activate"
+
+bench: $(VENV)/.installed-test ## Run the benchmarks; they print, and judge nothing
+	@for script in tests/benchmarks/bench_*.py; do \
+	  echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean: ## Remove what these targets made
+	rm -rf $(VENV) $(RUNS) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .benchmarks
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -f legion_bridge/_kernel*.so

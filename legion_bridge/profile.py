@@ -1,0 +1,170 @@
+"""Where the time of a simulated run went: the critical path, and how busy everything was."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from legion_bridge.flat_machine import MEMORY_CODES
+from legion_bridge.outcome import CriticalShare, MemoryPeak, Profile, Usage
+from legion_bridge.simulation_input import OperationKind
+from legion_bridge.simulator import Trace
+
+__all__ = ["critical_path", "profile_of"]
+
+LABELS = {
+    OperationKind.RUNTIME: "runtime",
+    OperationKind.TASK: "task",
+    OperationKind.COPY: "copy",
+    OperationKind.FOLD: "fold",
+    OperationKind.FILL: "fill",
+}
+
+Floats = NDArray[np.float64]
+
+
+def profile_of(trace: Trace) -> Profile:
+    """The profile of the measured iterations, brought to one iteration."""
+    return Profile(
+        iteration=(trace.end - trace.begin) / trace.iterations,
+        processors=_processors(trace),
+        links=_links(trace),
+        memories=_memories(trace),
+        critical_path=_shares(trace),
+        copies=_copies(trace),
+        zero_copy=_zero_copy(trace),
+    )
+
+
+def critical_path(trace: Trace) -> list[tuple[int, float]]:
+    """The operations that the end of the run waited for, the last first.
+
+    Each operation is followed back to what kept it waiting: an operation that it depends on, or
+    one that held its processor or its link.
+
+    Returns:
+        Operations, and the seconds of the measured window that each accounts for.
+    """
+    operations = trace.operations
+    inside = np.flatnonzero(operations.kind == OperationKind.TASK)
+    current = int(inside[np.argmax(operations.end[inside])])
+    path = []
+    upper = trace.end
+    while current >= 0 and upper > trace.begin:
+        lower = max(float(operations.start[current]), trace.begin)
+        if upper > lower:
+            path.append((current, upper - lower))
+        upper = min(upper, lower)
+        current = int(operations.cause[current])
+    return path
+
+
+def _measured(trace: Trace) -> NDArray[np.bool_]:
+    """Which operations belong to the measured iterations."""
+    total = int(trace.operations.iteration.max(initial=0)) + 1
+    measured: NDArray[np.bool_] = trace.operations.iteration >= total - trace.iterations
+    return measured
+
+
+def _processors(trace: Trace) -> tuple[Usage, ...]:
+    operations = trace.operations
+    tasks = _measured(trace) & (operations.kind == OperationKind.TASK)
+    busy = np.bincount(
+        operations.place[tasks],
+        weights=(operations.end - operations.start)[tasks],
+        minlength=len(trace.machine.processor_kind),
+    )
+    window = trace.end - trace.begin
+    return tuple(
+        Usage(
+            trace.machine.processor_name(int(number)),
+            float(busy[number]) / trace.iterations,
+            0.0,
+            min(float(busy[number]) / window, 1.0),
+        )
+        for number in np.flatnonzero(busy)
+    )
+
+
+def _links(trace: Trace) -> tuple[Usage, ...]:
+    """Over the whole simulated run: the kernel counts links as it goes."""
+    operations, names = trace.operations, trace.machine.link_names
+    total = float(operations.end.max(initial=0.0))
+    rounds = int(operations.iteration.max(initial=0)) + 1
+    return tuple(
+        Usage(
+            names[number],
+            float(operations.link_busy[number]) / rounds,
+            float(operations.link_bytes[number]) / rounds,
+            min(float(operations.link_busy[number]) / total, 1.0) if total else 0.0,
+        )
+        for number in np.flatnonzero(operations.link_bytes)
+    )
+
+
+def _memories(trace: Trace) -> tuple[MemoryPeak, ...]:
+    return tuple(
+        MemoryPeak(
+            trace.machine.memory_name(int(number)),
+            float(trace.peak[number]),
+            float(trace.machine.memory_capacity[number]),
+        )
+        for number in np.flatnonzero(trace.peak)
+    )
+
+
+def _shares(trace: Trace) -> tuple[CriticalShare, ...]:
+    seconds: dict[tuple[str, str], float] = defaultdict(float)
+    path = critical_path(trace)
+    for number, part in path:
+        kind = OperationKind(int(trace.operations.kind[number]))
+        if kind is not OperationKind.JOIN:
+            seconds[LABELS[kind], _name(trace, number, kind)] += part / trace.iterations
+    total = sum(seconds.values()) or 1.0
+    ranked = sorted(seconds.items(), key=lambda item: (-item[1], item[0]))
+    return tuple(CriticalShare(*key, part, part / total) for key, part in ranked)
+
+
+def _name(trace: Trace, number: int, kind: OperationKind) -> str:
+    operations = trace.operations
+    task = trace.program.launches[
+        int(trace.program.point_launch[int(operations.point[number])])
+    ].task
+    if kind in (OperationKind.RUNTIME, OperationKind.TASK):
+        return task
+    regions = list(trace.program.application.regions)
+    source = trace.machine.memory_kind[int(operations.source[number])]
+    target = trace.machine.memory_kind[int(operations.place[number])]
+    kinds = {code: name for name, code in MEMORY_CODES.items()}
+    region = regions[int(operations.region[number])]
+    return f"{region} ({kinds[int(source)]} to {kinds[int(target)]}) for {task}"
+
+
+def _copies(trace: Trace) -> dict[str, float]:
+    operations = trace.operations
+    moved = _measured(trace) & np.isin(operations.kind, (OperationKind.COPY, OperationKind.FOLD))
+    regions = list(trace.program.application.regions)
+    amounts = np.bincount(
+        operations.region[moved], weights=operations.bytes[moved], minlength=len(regions)
+    )
+    return {
+        name: float(amount) / trace.iterations
+        for name, amount in zip(regions, amounts, strict=True)
+        if amount
+    }
+
+
+def _zero_copy(trace: Trace) -> dict[str, float]:
+    """Bytes that tasks move to and from memory behind links, by task and requirement."""
+    found: dict[str, float] = defaultdict(float)
+    program = trace.program
+    for number in range(program.setup_launches, len(program.launches)):
+        launch, chosen = program.launches[number], trace.decisions.launches[number]
+        for index, memory in enumerate(chosen.memories):
+            amount = float(launch.work.traffic[:, index].sum())
+            if memory == "ZCMEM" and chosen.kind == "GPU" and amount:
+                region = launch.requirements[index].semantic_names[0]
+                found[f"{launch.task} {region}"] += amount
+    return dict(found)
