@@ -89,16 +89,14 @@ def _processors(trace: Trace) -> tuple[Usage, ...]:
 
 
 def _links(trace: Trace) -> tuple[Usage, ...]:
-    """Over the whole simulated run: the kernel counts links as it goes."""
     operations, names = trace.operations, trace.machine.link_names
-    total = float(operations.end.max(initial=0.0))
-    rounds = int(operations.iteration.max(initial=0)) + 1
+    window = trace.end - trace.begin
     return tuple(
         Usage(
             names[number],
-            float(operations.link_busy[number]) / rounds,
-            float(operations.link_bytes[number]) / rounds,
-            min(float(operations.link_busy[number]) / total, 1.0) if total else 0.0,
+            float(operations.link_busy[number]) / trace.iterations,
+            float(operations.link_bytes[number]) / trace.iterations,
+            min(float(operations.link_busy[number]) / window, 1.0),
         )
         for number in np.flatnonzero(operations.link_bytes)
     )

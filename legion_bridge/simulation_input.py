@@ -61,7 +61,8 @@ class SimulationInput(NamedTuple):
         route_cost: ``[kinds, kinds, where, 2]`` seconds, and seconds a byte.
         costs: Seconds a launch, a point and a requirement; factor without a trace; factor on the
             bytes of folds.
-        settings: Launches of the setup, iterations, iterations without a trace.
+        settings: Launches of the setup, iterations, iterations without a trace, the first iteration
+            that is measured.
     """
 
     launch_point: Ints
@@ -131,7 +132,8 @@ class Operation(NamedTuple):
         ready, start, end: Seconds since the program began.
         cause: The operation that kept it waiting last: one it depends on, or one that held its
             processor or link; -1 for none.
-        link_busy, link_bytes: ``[links]`` seconds in use, and bytes carried.
+        link_busy, link_bytes: ``[links]`` seconds in use, and bytes carried, in the measured
+            iterations.
         edges: How many dependences there are.
     """
 

@@ -250,7 +250,7 @@ def _static_input(
     untraced = min(UNTRACED, settle) if program.application.traced else settle + measure
     per_launch = runtime.launch + message
     costs = [per_launch, runtime.point, runtime.requirement, runtime.untraced, FOLD_FACTOR]
-    settings = [program.setup_launches, settle + measure, untraced]
+    settings = [program.setup_launches, settle + measure, untraced, settle]
     return SimulationInput(
         launch_point=program.launch_point,
         launch_parent=program.launch_parent,

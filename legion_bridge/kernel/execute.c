@@ -142,8 +142,10 @@ static double reserve(struct run *run, const struct way *way, double bytes, int6
         int64_t link = way->links[i];
         double seconds = bytes / run->given->link_bandwidth[link];
         run->links[link] = (struct resource){begin + seconds, operation};
-        run->schedule->link_busy[link] += seconds;
-        run->schedule->link_bytes[link] += bytes;
+        if (run->graph->iteration[operation] >= run->given->settings[MEASURED_FROM]) {
+            run->schedule->link_busy[link] += seconds;
+            run->schedule->link_bytes[link] += bytes;
+        }
     }
     return begin;
 }

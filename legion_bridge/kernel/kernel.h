@@ -51,7 +51,7 @@ struct input {
 
 /* Indices into `costs` and `settings`. */
 enum { COST_LAUNCH, COST_POINT, COST_REQUIREMENT, COST_UNTRACED, COST_FOLD };
-enum { SETUP_LAUNCHES, ITERATIONS, UNTRACED };
+enum { SETUP_LAUNCHES, ITERATIONS, UNTRACED, MEASURED_FROM };
 
 /* Operations and the edges between them; arrays grow as needed. */
 struct graph {
@@ -65,7 +65,7 @@ struct graph {
 struct schedule {
     double *ready, *start, *end;
     int64_t *cause;
-    double *link_busy, *link_bytes;
+    double *link_busy, *link_bytes; /* in the measured iterations */
 };
 
 /* Writes the graph. On OUT_OF_MEMORY `failure` holds the requirement and the slot. `peak` has
