@@ -21,7 +21,7 @@ from legion_bridge.errors import BridgeError, MappingError
 from legion_bridge.flat_machine import MEMORY_CODES, FlatMachine, flatten_machine
 from legion_bridge.flatten import FlatProgram, flatten
 from legion_bridge.machine import WHERE, Machine
-from legion_bridge.mapping import Decisions, decide
+from legion_bridge.mapping import Decider, Decisions
 from legion_bridge.outcome import Outcome
 from legion_bridge.point_times import PointTimes, point_times
 from legion_bridge.simulation_input import (
@@ -90,6 +90,7 @@ class Simulator:
         self.machine = machine.for_ranks(application.ranks_per_node)
         self.program = flatten(application)
         self.flat_machine = flatten_machine(self.machine)
+        self._decider = Decider(self.program, self.flat_machine)
         self._settle, self._measure = _iterations(application, self.program)
         self._static = _static_input(self.program, self.flat_machine, self._settle, self._measure)
 
@@ -101,7 +102,7 @@ class Simulator:
     def decide(self, mapper: Mapper) -> Decisions | Outcome:
         """What a mapper decides, or the outcome where Legion would refuse it."""
         try:
-            return decide(self.program, self.flat_machine, mapper)
+            return self._decider.decide(mapper)
         except MappingError as refused:
             return self.failure(str(refused))
         except MapperEvaluationError as error:
