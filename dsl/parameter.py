@@ -47,7 +47,7 @@ class Condition:
 
     def holds(self, values: Mapping[str, Value]) -> bool:
         """Whether it holds, where ``values`` has those that count."""
-        return all([each.holds(values) for each in self.comparisons])
+        return all(each.holds(values) for each in self.comparisons)
 
     def __str__(self) -> str:
         return " and ".join(map(str, self.comparisons))

@@ -37,7 +37,7 @@ class Rendering:
         for piece in self.pieces:
             if not isinstance(piece, Group):
                 flat.append(piece)
-            elif all([texts[name] for name in piece.names]):
+            elif all(texts[name] for name in piece.names):
                 flat += piece.pieces
         return flat
 

@@ -25,7 +25,7 @@ def count_points(parameters: Mapping[str, Parameter]) -> int:
 def _parts(parameters: Mapping[str, Parameter]) -> list[list[Parameter]]:
     """The parameters in groups that no condition ties to each other, each in order."""
     part_of: dict[str, list[Parameter]] = {}
-    for name, parameter in parameters.items():
+    for parameter in parameters.values():
         asked = parameter.condition.names if parameter.condition else ()
         tied = {id(part_of[other]): part_of[other] for other in asked}.values()
         mine = [each for part in tied for each in part] + [parameter]

@@ -103,6 +103,10 @@ def read_template(source: TemplateSource) -> TemplateText:
     return TemplateText(tuple(reader.pieces), reader.parameters)
 
 
+def _merge(first: Literal, second: Literal) -> bool:
+    return not (first.opaque or second.opaque)
+
+
 class _Reader:
     """Collects pieces, token by token; ``at`` is where the text read so far ends."""
 
@@ -118,8 +122,7 @@ class _Reader:
     def add(self, piece: Literal | HoleUse) -> None:
         target = self.pieces if self.group is None else self.group
         last = target[-1] if target else None
-        plain = isinstance(piece, Literal) and not piece.opaque
-        if plain and isinstance(last, Literal) and not last.opaque:
+        if isinstance(piece, Literal) and isinstance(last, Literal) and _merge(last, piece):
             piece = Literal(last.text + piece.text, last.offset)
             target.pop()
         target.append(piece)
