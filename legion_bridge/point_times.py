@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -11,9 +12,9 @@ from numpy.typing import NDArray
 from legion_bridge.application import Application, Launch, Requirement
 from legion_bridge.flat_machine import MEMORY_CODES, PROCESSOR_CODES, FlatMachine
 from legion_bridge.flatten import RATE_CODES, FlatProgram
-from legion_bridge.mapping import Decisions, LaunchDecisions
+from legion_bridge.mapping import LaunchDecisions
 
-__all__ = ["PointTimes", "point_times"]
+__all__ = ["PointTimer", "PointTimes"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -33,20 +34,42 @@ class PointTimes(NamedTuple):
     link_memory: Ints
 
 
-def point_times(program: FlatProgram, machine: FlatMachine, decisions: Decisions) -> PointTimes:
-    """The times of all point tasks.
+class PointTimer:
+    """Times point tasks; what equal decisions took once they take again."""
 
-    A task takes as long as the slowest of its kernel launches, its arithmetic and its streams;
-    scattered accesses come on top. Traffic grows where an instance's layout is not the kernel's
-    own, or where a window of it outgrows the cache.
-    """
-    points = int(program.launch_point[-1])
-    times = PointTimes(np.zeros(points), np.zeros(points), np.full(points, -1, np.int64))
-    for number, launch in enumerate(program.launches):
-        chosen = slice(int(program.launch_point[number]), int(program.launch_point[number + 1]))
-        part = PointTimes(*(column[chosen] for column in times))
-        _launch_times(machine, program.application, launch, decisions.launches[number], part)
-    return times
+    def __init__(self, program: FlatProgram, machine: FlatMachine) -> None:
+        self.program = program
+        self.machine = machine
+        self._known: dict[tuple[int, LaunchDecisions], PointTimes] = {}
+
+    def times(self, launches: Sequence[LaunchDecisions]) -> PointTimes:
+        """The times of all point tasks under the decisions for each launch.
+
+        A task takes as long as the slowest of its kernel launches, its arithmetic and its
+        streams; scattered accesses come on top. Traffic grows where an instance's layout is not
+        the kernel's own, or where a window of it outgrows the cache.
+        """
+        parts = [self._launch(number, chosen) for number, chosen in enumerate(launches)]
+        return PointTimes(
+            np.concatenate([part.seconds for part in parts]),
+            np.concatenate([part.link_bytes for part in parts]),
+            np.concatenate([part.link_memory for part in parts]),
+        )
+
+    def _launch(self, number: int, chosen: LaunchDecisions) -> PointTimes:
+        key = (number, chosen)
+        if key not in self._known:
+            if len(self._known) > MOST_KNOWN:
+                self._known.clear()
+            points = int(np.diff(self.program.launch_point[number : number + 2])[0])
+            launch = self.program.launches[number]
+            application = self.program.application
+            self._known[key] = _launch_times(self.machine, application, launch, chosen, points)
+        return self._known[key]
+
+
+MOST_KNOWN = 20_000
+"""Launches under decisions that are kept; a tuning run needs some hundreds."""
 
 
 def _launch_times(
@@ -54,18 +77,16 @@ def _launch_times(
     application: Application,
     launch: Launch,
     chosen: LaunchDecisions,
-    times: PointTimes,
-) -> None:
-    """Fills in the times of one launch."""
+    points: int,
+) -> PointTimes:
     code, work = PROCESSOR_CODES[chosen.kind], launch.work
-    times.seconds[:] = machine.start[code]
+    seconds = np.full(points, machine.start[code])
+    link_bytes, link_memory = np.zeros(points), np.full(points, -1, np.int64)
     if application.task_kinds[launch.task].inner:
-        return
+        return PointTimes(seconds, link_bytes, link_memory)
     if chosen.kind in work.seconds:
-        times.seconds[:] += work.seconds[chosen.kind]
-        return
-    streams = np.zeros(len(times.seconds))
-    scattered = np.zeros_like(streams)
+        return PointTimes(seconds + work.seconds[chosen.kind], link_bytes, link_memory)
+    streams, scattered = np.zeros(points), np.zeros(points)
     window = work.window_traffic if work.window > machine.cache[code] else 1.0
     for index, requirement in enumerate(launch.requirements):
         memory, layout = chosen.memories[index], chosen.layouts[index]
@@ -76,15 +97,16 @@ def _launch_times(
         factor = window * _layout_factor(machine, code, requirement, layout, dimension)
         traffic = work.traffic[:, index] * factor
         if machine.access_scopes[(*at, 0)] >= 0:
-            times.link_bytes[:] += traffic
-            times.link_memory[:] = at[1]
+            link_bytes += traffic
+            link_memory[:] = at[1]
         else:
             streams += traffic / machine.bandwidth[at]
         table = machine.gather if requirement.privilege == "READ_ONLY" else machine.update
         scattered += work.accesses[:, index] * table[at]
     arithmetic = work.flops / machine.rates[code, RATE_CODES[work.rate]]
     launches = work.kernels * machine.kernel[code]
-    times.seconds[:] += np.maximum(np.maximum(arithmetic, streams), launches) + scattered
+    seconds += np.maximum(np.maximum(arithmetic, streams), launches) + scattered
+    return PointTimes(seconds, link_bytes, link_memory)
 
 
 def _layout_factor(

@@ -23,7 +23,7 @@ from legion_bridge.flatten import FlatProgram, flatten
 from legion_bridge.machine import WHERE, Machine
 from legion_bridge.mapping import Decider, Decisions
 from legion_bridge.outcome import Outcome
-from legion_bridge.point_times import PointTimes, point_times
+from legion_bridge.point_times import PointTimer, PointTimes
 from legion_bridge.simulation_input import (
     KernelStatus,
     Operation,
@@ -90,6 +90,7 @@ class Simulator:
         self.machine = machine.for_ranks(application.ranks_per_node)
         self.program = flatten(application)
         self.flat_machine = flatten_machine(self.machine)
+        self._timer = PointTimer(self.program, self.flat_machine)
         self._decider = Decider(self.program, self.flat_machine)
         self._settle, self._measure = _iterations(application, self.program)
         self._static = _static_input(self.program, self.flat_machine, self._settle, self._measure)
@@ -110,13 +111,13 @@ class Simulator:
 
     def run_decisions(self, decisions: Decisions) -> Outcome:
         """The outcome under given decisions; without a profile."""
-        times = point_times(self.program, self.flat_machine, decisions)
+        times = self._timer.times(decisions.launches)
         run = self._simulate(decisions, times, trace=False)
         return self._outcome(run, decisions)
 
     def trace(self, decisions: Decisions) -> tuple[Outcome, Trace | None]:
         """The outcome under given decisions, and the whole run unless it failed."""
-        times = point_times(self.program, self.flat_machine, decisions)
+        times = self._timer.times(decisions.launches)
         run = self._simulate(decisions, times, trace=True)
         outcome = self._outcome(run, decisions)
         if run.trace is None:
