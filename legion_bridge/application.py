@@ -313,17 +313,22 @@ class Application:
 
     @staticmethod
     def load(name: str, **parameters: float | str) -> Application:
-        """A built-in application at a size.
+        """A built-in application at a size, or the one in a file whose name ends in ``.json``.
 
         >>> Application.load("stencil", nx=2000, ny=2000).parameters["nx"]
         2000
 
         Raises:
-            ApplicationError: The name or a parameter is unknown, or a value is out of range.
+            ApplicationError: The name or a parameter is unknown, a value is out of range, or the
+                file describes no application.
         """
-        from legion_bridge import applications  # noqa: PLC0415  (it imports this module)
+        from legion_bridge import application_json, applications  # noqa: PLC0415  (they import it)
 
-        return applications.build(name, **parameters)
+        if not name.endswith(".json"):
+            return applications.build(name, **parameters)
+        if parameters:
+            raise ApplicationError(f"{name}: an application in a file has its sizes; give none")
+        return application_json.read_application(name)
 
     def launches(self) -> tuple[Launch, ...]:
         """All launches in program order: the setup, then one iteration."""
@@ -373,10 +378,17 @@ class Application:
             raise ApplicationError(f"{place}: no such task is registered")
         if launch.parent is not None and not 0 <= launch.parent < number:
             raise ApplicationError(f"{place}: its parent must be an earlier launch")
+        if any(not 0 <= other < len(launches) for other in launch.after):
+            raise ApplicationError(f"{place}: it waits for a launch that is not there")
+        if launch.lower and len(launch.lower) != len(launch.domain):
+            raise ApplicationError(f"{place}: its domain needs one lower bound a dimension")
         points = self.points(launches, number)
         shape = (points, len(launch.requirements))
-        if launch.work.flops.shape != (points,) or launch.work.traffic.shape != shape:
+        work = launch.work
+        if work.flops.shape != (points,) or {work.traffic.shape, work.accesses.shape} != {shape}:
             raise ApplicationError(f"{place}: its work must have {points} points")
+        if launch.colors and len(launch.colors) != len(launch.requirements):
+            raise ApplicationError(f"{place}: colours must be given for every requirement")
         if launch.work.rate not in RATES:
             raise ApplicationError(f"{place}: its rate is none of {', '.join(RATES)}")
         for index, requirement in enumerate(launch.requirements):
@@ -399,6 +411,8 @@ class Application:
             raise ApplicationError(f"{place}: there is no region {requirement.region!r}")
         if requirement.privilege not in PRIVILEGES:
             raise ApplicationError(f"{place}: unknown privilege {requirement.privilege!r}")
+        if requirement.privilege == "REDUCE" and requirement.reduction is None:
+            raise ApplicationError(f"{place}: a reduction needs its operator, as 'sum<double>'")
         if requirement.partition is not None:
             partition = self.partitions.get(requirement.partition)
             if partition is None or partition.region != requirement.region:
