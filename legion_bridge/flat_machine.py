@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,14 +81,18 @@ class FlatMachine:
         """The memory of a kind that each processor uses: its own, or that of its rank."""
         code = MEMORY_CODES[kind]
         if self.memory_scope[code] < 0:
-            return self.memory_first[code] + self.processor_rank[processors]
+            shared: Ints = self.memory_first[code] + self.processor_rank[processors]
+            return shared
         first = self.processor_first[self.memory_scope[code]]
-        return self.memory_first[code] + processors - first
+        own: Ints = self.memory_first[code] + processors - first
+        return own
 
     def processors_of(self, kind: str, ranks: Ints, indices: Ints) -> Ints:
         """Numbers of processors by rank and place within the rank."""
         code = PROCESSOR_CODES[kind]
-        return self.processor_first[code] + ranks * self.processor_count[code] + indices
+        first, count = self.processor_first[code], self.processor_count[code]
+        numbers: Ints = first + ranks * count + indices
+        return numbers
 
     def processor_name(self, number: int) -> str:
         """Such as ``"GPU 2 of node 0"``."""
@@ -131,7 +136,7 @@ def flatten_machine(machine: Machine) -> FlatMachine:
     )
 
 
-def _memories(machine: Machine, processor_first: Ints, counts: Ints) -> dict[str, Ints]:
+def _memories(machine: Machine, processor_first: Ints, counts: Ints) -> dict[str, Any]:
     ranks = machine.ranks
     first = np.full(MEMORY_SCALE, -1, np.int64)
     scopes = np.full(MEMORY_SCALE, -1, np.int64)
@@ -203,7 +208,7 @@ class _Links:
         offset = int(self.processor_first[PROCESSOR_CODES[scope]])
         return self.first[name] - offset, SCOPE_PROCESSOR
 
-    def tables(self) -> dict[str, object]:
+    def tables(self) -> dict[str, Any]:
         shape = (MEMORY_SCALE, MEMORY_SCALE, len(WHERE), MOST_LINKS)
         numbers = np.zeros(shape, np.int64)
         scopes = np.full(shape, -1, np.int64)
@@ -232,9 +237,9 @@ class _Links:
         }
 
 
-def _processor_tables(machine: Machine, links: _Links) -> dict[str, NDArray[np.generic]]:
+def _processor_tables(machine: Machine, links: _Links) -> dict[str, Any]:
     kinds = len(PROCESSOR_KINDS)
-    table: dict[str, NDArray[np.generic]] = {
+    table: dict[str, Any] = {
         "rates": np.zeros((kinds, len(RATES))),
         "start": np.zeros(kinds),
         "kernel": np.zeros(kinds),
@@ -257,6 +262,7 @@ def _processor_tables(machine: Machine, links: _Links) -> dict[str, NDArray[np.g
         for name in ("bandwidth", "gather", "update"):
             table[name][at] = getattr(access, name)
         for position, link in enumerate(access.links):
-            code = links.code(link)
-            table["access_links"][(*at, position)], table["access_scopes"][(*at, position)] = code
+            first, scope = links.code(link)
+            table["access_links"][(*at, position)] = first
+            table["access_scopes"][(*at, position)] = scope
     return table

@@ -215,7 +215,7 @@ class _Data:
         volumes = self.application.piece_volumes(requirement)
         groups = self.groups[requirement.region]
         used = sorted({groups[name] for name in requirement.fields})
-        found = []
+        found: list[list[int]] = []
         for box, volume in zip(bounds, volumes.tolist(), strict=True):
             if volume == 0:
                 found.append([])
@@ -317,7 +317,7 @@ def _merge(cover: NDArray[np.bool_], volume: Floats) -> tuple[NDArray[np.bool_],
     order = np.argsort(first)
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
-    merged = np.bincount(place[which.ravel()], weights=volume, minlength=len(order))
+    merged: Floats = np.bincount(place[which.ravel()], volume, len(order)).astype(np.float64)
     return cover[:, first[order]], merged
 
 

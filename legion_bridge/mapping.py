@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from dsl.mapper import LayoutDecision, Mapper
+from dsl.mapper import Mapper
+from dsl.tables import LayoutDecision
 from numpy.typing import NDArray
 
 from dsl.machine_shape import PROCESSOR_KINDS
@@ -251,13 +252,13 @@ class _LaunchQuestions:
         if memory == "VIRTUAL":
             raise MappingError(
                 f"Illegal implicit mapping of a virtual mapped region in task {task} "
-                f"(region requirement {argument.index})."
+                f"(region requirement {argument.number})."
             )
         layout = mapper.layout(task, names, memory, kind) or DEFAULT_LAYOUT
         if requirement.need and not accepts(requirement, argument.region, layout):
             raise MappingError(
                 f"{requirement.need.message} in task {task} "
-                f"(region requirement {argument.index}, region {names[0]})"
+                f"(region requirement {argument.number}, region {names[0]})"
             )
         collected = requirement.privilege == "READ_ONLY" and mapper.collects(task, names)
         return memory, layout, collected
@@ -266,7 +267,7 @@ class _LaunchQuestions:
 class _Argument(NamedTuple):
     """A requirement with data, and the names that a mapper may call it by."""
 
-    index: int
+    number: int
     names: tuple[str, ...]
     requirement: Requirement
     region: Region

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from dsl.mapper import LayoutDecision
+from dsl.tables import LayoutDecision
 from numpy.typing import NDArray
 
 from legion_bridge.application import Application, Launch, Requirement
