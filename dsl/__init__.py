@@ -7,19 +7,25 @@ from dsl.errors import (
     MapperSyntaxError,
     TemplateError,
 )
+from dsl.load import load
 from dsl.machine_shape import MEMORY_KINDS, PROCESSOR_KINDS, MachineShape
+from dsl.mapper import Mapper
 from dsl.parse import parse
 from dsl.syntax import Program
+from dsl.tables import LayoutDecision
 
 __all__ = [
     "MEMORY_KINDS",
     "PROCESSOR_KINDS",
+    "LayoutDecision",
     "MachineShape",
+    "Mapper",
     "MapperError",
     "MapperEvaluationError",
     "MapperLoadError",
     "MapperSyntaxError",
     "Program",
     "TemplateError",
+    "load",
     "parse",
 ]

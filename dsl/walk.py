@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import fields
-from functools import cache
-from typing import Any, cast
+from typing import Any
 
 __all__ = ["children", "nests_deeper", "walk"]
 
-
-@cache
-def _attributes(kind: Hashable) -> tuple[str, ...]:
-    return tuple(f.name for f in fields(cast("Any", kind)) if f.name != "position")
+_attributes: dict[Any, tuple[str, ...]] = {}
 
 
 def children(node: Any) -> list[Any]:
     """The nodes directly under a node of the syntax tree, in text order."""
+    kind = type(node)
+    if kind not in _attributes:
+        _attributes[kind] = tuple(f.name for f in fields(kind) if f.name != "position")
     found = []
-    for attribute in _attributes(type(node)):
+    for attribute in _attributes[kind]:
         value = getattr(node, attribute)
         if hasattr(value, "__dataclass_fields__"):
             found.append(value)
