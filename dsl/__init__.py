@@ -10,9 +10,13 @@ from dsl.errors import (
 from dsl.load import load
 from dsl.machine_shape import MEMORY_KINDS, PROCESSOR_KINDS, MachineShape
 from dsl.mapper import Mapper
+from dsl.parameter import Parameter
 from dsl.parse import parse
 from dsl.syntax import Program
 from dsl.tables import LayoutDecision
+from dsl.template import Template
+from dsl.template_for import template_for
+from dsl.unparse import unparse
 
 __all__ = [
     "MEMORY_KINDS",
@@ -24,8 +28,12 @@ __all__ = [
     "MapperEvaluationError",
     "MapperLoadError",
     "MapperSyntaxError",
+    "Parameter",
     "Program",
+    "Template",
     "TemplateError",
     "load",
     "parse",
+    "template_for",
+    "unparse",
 ]

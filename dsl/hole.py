@@ -1,9 +1,9 @@
-"""Reading what stands between ``${`` and ``}``; the form is that of `dsl.template_text`."""
+"""What stands between ``${`` and ``}``; the form is that of `dsl.template_text`."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from dsl.nearest import did_you_mean, nearest
 from dsl.parameter import Comparison, Condition, Parameter, Value
 from dsl.template_source import TemplateSource
 
-__all__ = ["parse_hole"]
+__all__ = ["hole_text", "parse_hole"]
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*")
 _RANGE = re.compile(r"(-?\d+)\s*\.\.\s*(-?\d+)")
@@ -266,3 +266,17 @@ def _operands(hole: _Hole, span: _Span, operator: str) -> list[_Span]:
             hint="write NAME in (VALUE, VALUE)",
         )
     return hole.split(_Span(span.start + 1, span.end - 1), _COMMA, ",")
+
+
+def hole_text(
+    name: str, choices: Iterable[str], *, default: str | None = None, when: str = ""
+) -> str:
+    """The text of a hole: the inverse of reading one, for choices that need no quotes.
+
+    >>> hole_text("mem.t", ["FBMEM", "ZCMEM"], when="proc.t == GPU")
+    '${mem.t: FBMEM | ZCMEM when proc.t == GPU}'
+    """
+    choices = list(choices)
+    shown = f" = {default}" if default is not None and default != choices[0] else ""
+    condition = f" when {when}" if when else ""
+    return f"${{{name}: {' | '.join(choices)}{shown}{condition}}}"

@@ -18,7 +18,9 @@ one of ``| = } '`` or the word ``when`` in it is quoted: ``'a || b'``; there is 
 quotes (``==``, ``<=``, ``>=`` and ``!=`` need none). Without a default the first choice is it.
 
 ``$[ ... ]`` is an optional group: it is left out where a hole in it holds ``none`` or does not
-count because its condition fails. Brackets within are balanced; a group holds no other group.
+count because its condition fails. A group without holes is a function or a global variable,
+``$[def f(Task t) { ... }]`` or ``$[m = Machine(GPU);]``: it is left out where nothing that stands
+uses its name. Brackets within are balanced; a group holds no other group.
 
 Comments and strings of the mapper are copied as they stand, and have no holes.
 """
@@ -26,7 +28,7 @@ Comments and strings of the mapper are copied as they stand, and have no holes.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dsl.hole import parse_hole
 from dsl.parameter import Parameter
@@ -58,10 +60,12 @@ class Group:
 
     Attributes:
         names: The parameters whose values decide whether it stands.
+        defines: Where there are none, the function or variable whose use decides.
     """
 
     pieces: tuple[Literal | HoleUse, ...]
     offset: int
+    defines: str | None = None
     names: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -86,6 +90,8 @@ _TOKEN = re.compile(
       | (?P<open>\$\[) | (?P<left>\[) | (?P<right>\]) | (?P<stray>\$\{?)""",
     re.VERBOSE,
 )
+
+_DEFINITION = re.compile(r"\s*(?:def\s+(\w+)\s*\([^{}]*\{[^{}]*\}|(\w+)\s*=[^=;][^;]*;)\s*")
 
 
 def read_template(source: TemplateSource) -> TemplateText:
@@ -166,13 +172,7 @@ class _Reader:
     def close(self) -> None:
         group = Group(tuple(self.group or ()), self.group_start)
         if not group.names:
-            raise self.source.error(
-                "an optional group without a hole always stands",
-                "idle-group",
-                self.group_start,
-                self.at,
-                hint="remove $[ and ], or put the hole that decides inside",
-            )
+            group = replace(group, defines=self.defined(group))
         self.group = None
         self.pieces.append(self._with_line_end(group))
 
@@ -183,7 +183,20 @@ class _Reader:
         if text[before : group.offset].strip() or text[self.at : self.at + 1] != "\n":
             return group
         self.at += 1
-        return Group((*group.pieces, Literal("\n", self.at - 1)), group.offset)
+        return replace(group, pieces=(*group.pieces, Literal("\n", self.at - 1)))
+
+    def defined(self, group: Group) -> str:
+        text = "".join([p.text for p in group.pieces if isinstance(p, Literal) and not p.opaque])
+        found = _DEFINITION.fullmatch(text)
+        if found is None:
+            raise self.source.error(
+                "an optional group with neither a hole nor a definition of its own always stands",
+                "idle-group",
+                self.group_start,
+                self.at,
+                hint="remove $[ and ], or put the hole that decides inside",
+            )
+        return found[1] or found[2]
 
     def stray(self, start: int) -> None:
         if self.source.text.startswith("${", start):

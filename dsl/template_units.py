@@ -15,12 +15,13 @@ _MARK = re.compile(r"[{};]")
 def split_units(pieces: Iterable[Piece]) -> list[tuple[Piece, ...]]:
     """Cuts where a statement ends in literal text, outside of the braces of a function.
 
-    Comments are left out, so that a unit without statements holds blanks alone. A unit may hold
-    several statements where a hole hides where they end.
+    Comments are left out, so that a unit without statements holds blanks alone; groups that
+    are definitions always stand. A unit may hold several statements where a hole hides where
+    they end.
     """
     units: list[list[Piece]] = [[]]
     depth = 0
-    for piece in pieces:
+    for piece in _without_definitions(pieces):
         if not isinstance(piece, Literal):
             units[-1].append(piece)
             if isinstance(piece, Group) and not depth and _ends_statement(piece):
@@ -35,6 +36,14 @@ def split_units(pieces: Iterable[Piece]) -> list[tuple[Piece, ...]]:
                 if not depth and part.text[-1] in "};":
                     units.append([])
     return [tuple(unit) for unit in units if not all(map(_is_blank, unit))]
+
+
+def _without_definitions(pieces: Iterable[Piece]) -> Iterator[Piece]:
+    for piece in pieces:
+        if isinstance(piece, Group) and piece.defines:
+            yield from piece.pieces
+        else:
+            yield piece
 
 
 def _cut(literal: Literal, depth: int) -> Iterator[tuple[Literal, int]]:

@@ -1,0 +1,72 @@
+"""A richer parameter space than the paper's, without the decisions that come to nothing.
+
+Memories depend on the processor kind, and every memory that it sees is among them. Layouts are
+decided where they differ: fields where an argument has several, the order where it has several
+dimensions, neither where the task was compiled for one. There are more index maps and limits,
+and collection of memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dsl.hole import hole_text
+from dsl.index_map_library import INDEX_MAPS, ROW_MAPS
+from dsl.paper_space import Lines, PaperSpace
+from dsl.parameter import NONE
+from dsl.tunable_task import Argument, TunableTask, usable_memories
+
+__all__ = ["RichSpace"]
+
+
+class RichSpace(PaperSpace):
+    """Writes the statements of each decision block, with holes for what there is to decide."""
+
+    limits: tuple[str, ...] = (NONE, "1..8")
+
+    def blocks(self) -> dict[str, Lines]:
+        """The lines of the decision blocks, by title."""
+        collected = (line for task in self.tasks.values() for line in self._collect(task))
+        return {
+            **super().blocks(),
+            "Collection: memory of read-only data is freed early": collected,
+        }
+
+    def memory(self, task: TunableTask, argument: Argument) -> Lines:
+        """The memory of an argument for each kind of the task, among those that the kind sees."""
+        for kind in task.kinds:
+            memories = usable_memories(self.machine, kind)
+            if len(memories) < 2:
+                continue
+            name = f"mem.{task.name}.{argument.region}"
+            where = f"{task.name} {argument.region} {kind}"
+            if len(task.kinds) == 1:
+                yield f"Region {where} {hole_text(name, memories)};"
+            else:
+                when = f"proc.{task.name} == {kind}"
+                yield f"$[Region {where} {hole_text(f'{name}.{kind}', memories, when=when)};]"
+
+    def layout(self, task: TunableTask, argument: Argument) -> Lines:
+        """The layout of an argument, as far as it makes a difference."""
+        need, facts = argument.facts.layout_need, argument.facts
+        name = f"{task.name}.{argument.region}"
+        fields = "SOA" if need is None or need.soa is not False else "AOS"
+        if len(facts.fields) > 1 and (need is None or need.soa is None):
+            fields = hole_text(f"layout.{name}", ["SOA", "AOS"])
+        order = "F_order" if need is None or need.order is None else need.order
+        if facts.dimension > 1 and (need is None or need.order is None):
+            order = hole_text(f"order.{name}", ["F_order", "C_order"])
+        aligned = hole_text(f"align.{name}", self.alignments)
+        where = f"{task.name} {argument.region}"
+        yield f"Layout {where} * {fields} {order} $[Align=={aligned}];"
+
+    def maps(self, task: TunableTask) -> tuple[str, ...]:
+        """Library maps; in one dimension those by columns are the same as those by rows."""
+        if task.dimensions > 3:
+            return ()
+        return INDEX_MAPS if task.dimensions > 1 else ROW_MAPS
+
+    def _collect(self, task: TunableTask) -> Iterator[str]:
+        if any(each.facts.privilege == "READ_ONLY" for each in task.arguments):
+            choice = hole_text(f"collect.{task.name}", [NONE, task.name])
+            yield f"$[CollectMemory {choice} *;]"
