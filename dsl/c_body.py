@@ -1,0 +1,137 @@
+"""C statements under construction, and the operands that they leave for the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from dsl.syntax import Position
+
+__all__ = ["Body", "Operand", "StaticType", "at", "c_integer", "c_type", "joined"]
+
+# A place has 20 bits for the line and 12 for the column.
+_MAX_LINE, _MAX_COLUMN = (1 << 20) - 1, (1 << 12) - 1
+
+
+class StaticType(IntEnum):
+    """What is known, before running, of an expression's value; from ANY on each includes the last.
+
+    Ints and bools are plain C values, everything else is a tagged ``value``.
+    """
+
+    INT = 0
+    BOOL = 1
+    INTS = 2  # an int tuple
+    TUPLE = 3  # a general tuple
+    SPACE = 4
+    TASK = 5
+    ANY = 6  # whatever may be assigned or passed, and kinds, functions, sets of points
+    ITEM = 7  # also a star
+    LOOSE = 8  # also an unpacked tuple
+
+
+def joined(a: StaticType, b: StaticType) -> StaticType:
+    """The type of a value that has one of two types."""
+    return a if a is b else max(a, b, StaticType.ANY)
+
+
+def c_type(static: StaticType) -> str:
+    """The C type that holds a value of the static type."""
+    return {StaticType.INT: "int32_t", StaticType.BOOL: "bool"}.get(static, "value")
+
+
+@dataclass(frozen=True, slots=True)
+class Operand:
+    """A C expression.
+
+    Attributes:
+        text: The expression, which binds as tightly as a call.
+        static: The type of its value.
+        settled: Evaluating it neither fails nor has an effect, now or later.
+    """
+
+    text: str
+    static: StaticType
+    settled: bool = False
+
+    @property
+    def boxed(self) -> str:
+        """The operand as a tagged value."""
+        if self.static is StaticType.INT:
+            return f"of_int({self.text})"
+        if self.static is StaticType.BOOL:
+            return f"of_bool({self.text})"
+        return self.text
+
+
+@dataclass
+class Body:
+    """Lines of C inside one function."""
+
+    lines: list[str] = field(default_factory=list)
+    indent: int = 1
+    temporaries: int = 0
+
+    @property
+    def margin(self) -> str:
+        return "    " * self.indent
+
+    def line(self, text: str) -> None:
+        self.lines.append(self.margin + text)
+
+    def fresh(self) -> str:
+        """A new name for a temporary."""
+        self.temporaries += 1
+        return f"t{self.temporaries}"
+
+    def declare(self, static: StaticType) -> str:
+        """A new temporary that is still to be given its value."""
+        name = self.fresh()
+        self.line(f"{c_type(static)} {name};")
+        return name
+
+    def drop(self, operand: Operand) -> None:
+        """Evaluates the operand for its effects."""
+        self.line(f"(void){operand.text};")
+
+    def settle(self, operand: Operand) -> Operand:
+        """The operand, evaluated here and now."""
+        if operand.settled:
+            return operand
+        name = self.fresh()
+        self.line(f"{c_type(operand.static)} {name} = {operand.text};")
+        return Operand(name, operand.static, settled=True)
+
+    @contextmanager
+    def block(self, head: str, tail: str = "}") -> Iterator[None]:
+        """An indented block between its head and its tail."""
+        self.line(head)
+        self.indent += 1
+        yield
+        self.indent -= 1
+        self.line(tail)
+
+    @contextmanager
+    def aside(self) -> Iterator[list[str]]:
+        """Collects the lines that are written meanwhile instead of adding them."""
+        kept, self.lines = self.lines, []
+        self.indent += 1
+        yield self.lines
+        self.indent -= 1
+        self.lines = kept
+
+
+def at(position: Position | None) -> str:
+    """The C constant of a place in the mapper's text."""
+    if position is None:
+        return "NOWHERE"
+    return f"AT({min(position.line, _MAX_LINE)}, {min(position.column, _MAX_COLUMN)})"
+
+
+def c_integer(value: int) -> str:
+    """A C constant of 32 bits."""
+    if value == -(2**31):
+        return "INT32_MIN"
+    return str(value) if value >= 0 else f"({value})"
