@@ -88,7 +88,7 @@ def build_one_round(problem: Problem) -> Application:
         _placement("task_1", (gx, gy, 1), parts["A_tile"]),
         _placement("task_2", (gx, 1, gz), parts["B_tile"]),
         _placement("task_3", (1, gy, gz), parts["C_tile"], of_c),
-        tiles.leaf(problem.shape, (i, j, k), "REDUCE"),
+        tiles.leaf(tuple(problem.shape), (i, j, k), "REDUCE"),
         _gathering((gx, gy, 1)),
     )
     return _application(problem, task_kinds(), parts, loop)
@@ -116,7 +116,7 @@ def build_solomonik(problem: Problem, steps: int) -> Application:
     i, j, k = np.indices(problem.shape).reshape(3, -1)
     points = launch(
         "task_5",
-        problem.shape,
+        (gx, gy, gz),
         [
             # A reduction cannot be virtual: the point has an instance of its own, into which
             # those of its leaves are folded.

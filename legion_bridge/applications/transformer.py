@@ -62,7 +62,7 @@ def build(
     layers: int = 4,
     hidden: int = 2048,
     sequence: int = 1024,
-    batch: int = 8,
+    batch: int = 0,
     batch_pieces: int = 0,
     tensor_pieces: int = 0,
     steps: int = 10,
@@ -75,7 +75,7 @@ def build(
         layers: Layers, each of attention and MLP.
         hidden: Width of the activations.
         sequence: Tokens in a sequence.
-        batch: Sequences in a step.
+        batch: Sequences in a step; 0 for 8 a node.
         batch_pieces: Pieces of the batch; 0 for 4 a node.
         tensor_pieces: Pieces of heads and hidden units; 0 for 4 a node.
         steps: Training steps that are measured.
@@ -84,6 +84,7 @@ def build(
     Raises:
         ApplicationError: There are more pieces than sequences or hidden units, or a size is 0.
     """
+    batch = batch or 8 * nodes
     batch_pieces, tensor_pieces = batch_pieces or 4 * nodes, tensor_pieces or 4 * nodes
     if min(layers, sequence, steps) < 1 or batch < batch_pieces or hidden < tensor_pieces:
         raise ApplicationError(
