@@ -1,0 +1,96 @@
+"""A toy problem: the language is real, the program and its speed are made up."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import MappingProxyType, SimpleNamespace
+from typing import Any
+
+import pytest
+
+import dsl
+from legion_bridge.outcome import Outcome
+from tuners import MapperProblem
+
+# 1944 points, of which the sixth that keeps task a's data in SYSMEM on a GPU is invalid, as is
+# every limit of 1 on task a. The best: all on GPUs, data in FBMEM, no limit on a, 4 on c.
+TOY_TEMPLATE = """\
+Task a ${proc.a: CPU | GPU};
+Task b ${proc.b: CPU | GPU};
+Task c ${proc.c: CPU | OMP | GPU};
+Region a 0 GPU ${mem.a: SYSMEM | ZCMEM | FBMEM when proc.a == GPU};
+Region b 0 GPU ${mem.b: ZCMEM | FBMEM when proc.b == GPU};
+InstanceLimit a ${limit.a: 1..9};
+InstanceLimit c ${limit.c: 1..6};
+"""
+TOY_EXPERT = """\
+Task a GPU; Task b GPU; Task c GPU;
+Region a 0 GPU FBMEM; Region b 0 GPU FBMEM; InstanceLimit a 9; InstanceLimit c 3;
+"""
+
+
+class ToyEvaluator:
+    """Scores a mapper by its statements, and counts how often it was asked."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def evaluate(self, program: dsl.Program, *, profile: bool = False) -> Outcome:
+        self.calls += 1
+        kinds: dict[str, str] = {}
+        memories: dict[str, str] = {}
+        limits: dict[str, int] = {}
+        for statement in program.statements:
+            if isinstance(statement, dsl.syntax.Task):
+                kinds[statement.tasks[0]] = statement.kinds[0]
+            elif isinstance(statement, dsl.syntax.Region):
+                memories[statement.tasks[0]] = statement.memories[0]
+            elif isinstance(statement, dsl.syntax.InstanceLimit):
+                limits[statement.task] = statement.limit
+        if kinds["a"] == "GPU" and memories["a"] == "SYSMEM":
+            return Outcome("execution_error", 0.0, "toys/s", raw="GPU cannot see SYSMEM\n" * 40)
+        if limits["a"] == 1:
+            return Outcome("execution_error", 0.0, "toys/s", raw="assertion event.exists()")
+        speed = 10.0 + limits["a"] - abs(limits["c"] - 4)
+        for task, kind in kinds.items():
+            good_memory = memories.get(task, "FBMEM") == "FBMEM"
+            speed += {"CPU": 0.0, "OMP": 2.0, "GPU": 8.0 if good_memory else 4.0}[kind]
+        return Outcome("ok", speed, "toys/s", elapsed=1 / speed)
+
+
+def _toy_problem(template: str = TOY_TEMPLATE) -> MapperProblem:
+    task: Any = SimpleNamespace(
+        name="a",
+        variants=("CPU", "GPU"),
+        inner=False,
+        requirements=(),
+        launch_domains=((4,),),
+        parents=(),
+        launched_singly=False,
+    )
+    application: Any = SimpleNamespace(
+        name="toy",
+        summary="moves toys about",
+        unit="toys/s",
+        parameters={"toys": 3},
+        mappers={"expert": TOY_EXPERT, "default": "Task * CPU;"},
+        tasks={"a": task},
+    )
+    machine: Any = SimpleNamespace(
+        name="table",
+        summary="a table to play on",
+        shape=dsl.MachineShape(nodes=1, processors={"CPU": 2, "GPU": 4, "OMP": 1}),
+        processors=MappingProxyType({}),
+    )
+    return MapperProblem(application, machine, dsl.Template(template), ToyEvaluator())
+
+
+@pytest.fixture
+def make_toy_problem() -> Callable[..., MapperProblem]:
+    """Makes a toy problem, with a template of one's own where wanted."""
+    return _toy_problem
+
+
+@pytest.fixture
+def toy_problem() -> MapperProblem:
+    return _toy_problem()

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import pickle
+import threading
+
+import optuna
+import pytest
+from optuna.distributions import CategoricalDistribution, IntDistribution
+from optuna.trial import TrialState
+
+from tuners import attributes
+from tuners.evaluation_cache import BoundedCache
+
+VALID = {
+    "proc.a": "GPU",
+    "proc.b": "CPU",
+    "proc.c": "OMP",
+    "mem.a": "FBMEM",
+    "limit.a": 9,
+    "limit.c": 4,
+}
+
+
+def run_fixed(problem, values):
+    study = optuna.create_study(direction="maximize")
+    study.enqueue_trial(values)
+    study.optimize(problem, n_trials=1)
+    return study.trials[0]
+
+
+def test_distributions_list_every_hole_in_order(toy_problem):
+    assert list(toy_problem.distributions) == list(toy_problem.template.parameters)
+    assert toy_problem.distributions["proc.c"] == CategoricalDistribution(("CPU", "OMP", "GPU"))
+    assert toy_problem.distributions["limit.c"] == IntDistribution(1, 6)
+
+
+def test_a_hole_is_suggested_only_where_its_condition_holds(toy_problem):
+    trial = run_fixed(toy_problem, VALID | {"mem.b": "ZCMEM"})
+    assert trial.params == VALID  # proc.b is CPU, so mem.b is not asked for
+
+
+def test_a_trial_has_the_throughput_and_says_what_came_of_it(toy_problem):
+    trial = run_fixed(toy_problem, VALID)
+    assert trial.value == 10 + 9 + 8 + 0 + 2
+    assert trial.user_attrs[attributes.STATUS] == "ok"
+    assert trial.user_attrs[attributes.ELAPSED] == pytest.approx(1 / trial.value)
+    assert trial.user_attrs[attributes.NORMAL_FORM] == toy_problem.key(VALID)
+    assert attributes.RAW not in trial.user_attrs
+    assert trial.constraints == {attributes.CONSTRAINT: 0.0}
+
+
+def test_an_invalid_mapper_is_a_complete_trial_that_violates_a_constraint(toy_problem):
+    trial = run_fixed(toy_problem, VALID | {"mem.a": "SYSMEM"})
+    assert trial.state == TrialState.COMPLETE
+    assert trial.value == 0.0
+    assert trial.constraints[attributes.CONSTRAINT] > 0
+    assert trial.user_attrs[attributes.STATUS] == "execution_error"
+    assert trial.user_attrs[attributes.RAW].startswith("GPU cannot see SYSMEM")
+    assert len(trial.user_attrs[attributes.RAW]) == attributes.RAW_LENGTH
+    assert attributes.ELAPSED not in trial.user_attrs
+
+
+def test_a_text_that_does_not_parse_is_an_outcome_and_no_exception(toy_problem):
+    evaluation = toy_problem.evaluate_text("Task a GPU")
+    assert evaluation.outcome.status == "syntax_error"
+    assert evaluation.outcome.throughput == 0.0
+    assert evaluation.outcome.raw.startswith("mapper:")
+    assert evaluation.program is None
+    assert evaluation.normal_form is None
+    assert toy_problem.evaluator.calls == 0
+
+
+def test_equal_mappers_run_once(toy_problem):
+    text = toy_problem.render(VALID)
+    first = toy_problem.evaluate_text(text, check=False)
+    second = toy_problem.evaluate_text("# the same\n" + text.replace(";\n", " ;"), check=False)
+    assert (first.cached, second.cached) == (False, True)
+    assert first.outcome == second.outcome
+    assert first.normal_form == second.normal_form
+    assert toy_problem.evaluator.calls == 1
+
+
+def test_keys_tell_mappers_apart(toy_problem):
+    assert toy_problem.key(VALID) == toy_problem.key(VALID | {"mem.b": "ZCMEM"})
+    assert toy_problem.key(VALID) != toy_problem.key(VALID | {"limit.c": 5})
+
+
+def test_the_description_names_program_machine_and_space(toy_problem):
+    text = toy_problem.describe()
+    assert "moves toys about" in text
+    assert "table" in text
+    assert toy_problem.template.text in text
+
+
+def test_threads_share_a_problem(toy_problem):
+    study = optuna.create_study(
+        direction="maximize", sampler=optuna.samplers.RandomSampler(seed=0)
+    )
+    study.optimize(toy_problem, n_trials=40, n_jobs=4)
+    for trial in study.trials:
+        again = toy_problem.evaluate_text(toy_problem.render(trial.params), check=False)
+        assert again.cached
+        assert again.outcome.throughput == trial.value
+
+
+def test_a_problem_travels_between_processes(toy_problem):
+    toy_problem.evaluate_text(toy_problem.render(VALID), check=False)
+    cache = pickle.loads(pickle.dumps(toy_problem._outcomes))
+    assert len(cache) == 0
+    assert cache.get_or_make("a", lambda: 1) == (1, False)
+
+
+def test_the_cache_forgets_what_was_not_asked_for_longest():
+    cache: BoundedCache[str, int] = BoundedCache(2)
+    for key in "aba":
+        cache.get_or_make(key, lambda: 1)
+    cache.get_or_make("c", lambda: 1)
+    assert cache.get_or_make("a", lambda: 2) == (1, True)
+    assert cache.get_or_make("b", lambda: 2) == (2, False)
+    assert len(cache) == 2
+
+
+def test_the_cache_makes_values_side_by_side():
+    cache: BoundedCache[str, int] = BoundedCache(2)
+    both = threading.Barrier(2, timeout=10)
+
+    def make() -> int:
+        both.wait()  # breaks where the other thread must wait for us
+        return 1
+
+    threads = [threading.Thread(target=cache.get_or_make, args=(k, make)) for k in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(cache) == 2
+
+
+def test_a_cache_must_hold_something():
+    with pytest.raises(ValueError, match="at least one"):
+        BoundedCache(0)
