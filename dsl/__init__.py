@@ -10,6 +10,7 @@ from dsl.errors import (
 from dsl.load import load
 from dsl.machine_shape import MEMORY_KINDS, PROCESSOR_KINDS, MachineShape
 from dsl.mapper import Mapper
+from dsl.normal_form import normal_form
 from dsl.parameter import Parameter
 from dsl.parse import parse
 from dsl.syntax import Program
@@ -33,6 +34,7 @@ __all__ = [
     "Template",
     "TemplateError",
     "load",
+    "normal_form",
     "parse",
     "template_for",
     "unparse",
