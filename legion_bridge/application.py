@@ -249,7 +249,13 @@ class Launch:
 
 @dataclass(frozen=True, slots=True)
 class RequirementSummary:
-    """One requirement of a task over all launches of it (see ``dsl.RequirementFacts``)."""
+    """One requirement of a task over all launches of it (see ``dsl.RequirementFacts``).
+
+    Attributes:
+        names: First the names that hold for all its launches, then its index, then those that
+            hold for some.
+        virtual: Whether no launch of it asks for an instance.
+    """
 
     names: tuple[str, ...]
     privilege: Privilege
@@ -257,11 +263,16 @@ class RequirementSummary:
     dimension: int
     piece_bytes: int
     layout_need: LayoutNeed | None
+    virtual: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class TaskSummary:
-    """A task with what its launches tell of it (see ``dsl.TaskFacts``)."""
+    """A task with what its launches tell of it (see ``dsl.TaskFacts``).
+
+    Attributes:
+        in_loop: Whether the main loop launches it, and not only what comes before or after.
+    """
 
     name: str
     variants: tuple[str, ...]
@@ -270,6 +281,7 @@ class TaskSummary:
     launch_domains: tuple[tuple[int, ...], ...]
     parents: tuple[str, ...]
     launched_singly: bool
+    in_loop: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -292,7 +304,8 @@ class Application:
         unit: Unit of the throughput, such as ``"points/s"``.
         ranks_per_node: Processes per node that the program is run with.
         mappers: Texts of its reference mappers, ``"expert"`` and ``"default"`` among them.
-        collection: Whether the run may collect memory (``CollectMemory`` has an effect).
+        finish: Launches after the main loop. A mapper may name their tasks; nobody measures them,
+            and a simulation leaves them out.
     """
 
     name: str
@@ -310,6 +323,7 @@ class Application:
     unit: str
     mappers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     ranks_per_node: int = 1
+    finish: tuple[Launch, ...] = ()
 
     @staticmethod
     def load(name: str, **parameters: float | str) -> Application:
@@ -338,7 +352,7 @@ class Application:
     def tasks(self) -> Mapping[str, TaskSummary]:
         """What the language needs to know of each task, in program order."""
         order: dict[str, None] = {}
-        for launch in self.launches():
+        for launch in self.launches() + self.finish:
             order.setdefault(launch.task)
         return MappingProxyType({name: self._summarise(name) for name in order})
 
@@ -367,7 +381,8 @@ class Application:
 
     def validate(self) -> None:
         """Raises ``ApplicationError`` for the first thing that does not hang together."""
-        for phase, launches in (("setup", self.setup), ("loop", self.loop)):
+        phases = (("setup", self.setup), ("loop", self.loop), ("finish", self.finish))
+        for phase, launches in phases:
             for number, launch in enumerate(launches):
                 place = f"{self.name}: launch {number} of the {phase} ({launch.task})"
                 self._validate_launch(place, launches, number)
@@ -429,7 +444,7 @@ class Application:
         kind = self.task_kinds[name]
         found = [
             (phase, launch)
-            for phase in (self.setup, self.loop)
+            for phase in (self.setup, self.loop, self.finish)
             for launch in phase
             if launch.task == name
         ]
@@ -456,12 +471,15 @@ class Application:
             launch_domains=tuple(domains),
             parents=tuple(parents),
             launched_singly=any(launch.single for _, launch in found),
+            in_loop=any(launch.task == name for launch in self.loop),
         )
 
     def _summarise_requirement(
         self, index: int, requirements: Sequence[Requirement]
     ) -> RequirementSummary:
         names = {name: None for r in requirements for name in r.semantic_names}
+        common = [n for n in names if all(n in r.semantic_names for r in requirements)]
+        partial = [n for n in names if n not in common]
         first = requirements[0]
         sizes = [
             int(self.piece_volumes(r).max(initial=0))
@@ -469,10 +487,11 @@ class Application:
             for r in requirements
         ]
         return RequirementSummary(
-            names=(*names, str(index)),
+            names=(*common, str(index), *partial),
             privilege=first.privilege,
             fields=first.fields,
             dimension=self.regions[first.region].dimension,
             piece_bytes=max(sizes),
             layout_need=first.need,
+            virtual=all(r.virtual for r in requirements),
         )

@@ -65,6 +65,7 @@ def to_json(application: Application) -> str:
         "partitions": partitions,
         "setup": [_launch(launch) for launch in application.setup],
         "loop": [_launch(launch) for launch in application.loop],
+        "finish": [_launch(launch) for launch in application.finish],
         "mappers": dict(application.mappers),
     }
     return json.dumps(document, indent=1)

@@ -69,6 +69,7 @@ def application_of(document: Any) -> Application:
         partitions=partitions,
         setup=_launches(read["setup"], "setup"),
         loop=_launches(read["loop"], "loop"),
+        finish=_launches(read["finish"], "finish"),
         mappers=read["mappers"],
         ranks_per_node=read["ranks_per_node"],
         **{key: read[key] for key in plain},
@@ -265,6 +266,7 @@ _DOCUMENT = an_object(
         ),
         "setup": optional(a_list(_LAUNCH), ()),
         "loop": a_list(_LAUNCH),
+        "finish": optional(a_list(_LAUNCH), ()),
         "mappers": optional(a_table(a_text), {}),
     }
 )

@@ -39,7 +39,7 @@ class _Writer(NamedTuple):
 
 
 def data_flow(application: Application) -> tuple[Flow, ...]:
-    """What flows between tasks in the setup and in the steady state of the loop.
+    """What flows between tasks in the setup, the steady state of the loop, and the finish.
 
     A task that only launches others hands nothing on itself. Two pieces of different partitions
     count as the same data where they overlap.
@@ -71,10 +71,11 @@ def data_flow(application: Application) -> tuple[Flow, ...]:
 
 
 def _program(application: Application) -> Iterator[tuple[int, Launch]]:
-    """The setup, which is iteration 0, and two iterations."""
+    """The setup, which is iteration 0, two iterations, and the finish as part of the last."""
     yield from ((0, launch) for launch in application.setup)
     for iteration in (1, 2):
         yield from ((iteration, launch) for launch in application.loop)
+    yield from ((2, launch) for launch in application.finish)
 
 
 def _read(requirement: Requirement) -> tuple[str, ...]:

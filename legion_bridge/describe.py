@@ -85,7 +85,7 @@ def _partition(partition: Partition) -> str:
 
 
 def _tasks(application: Application) -> Iterator[str]:
-    launches = application.launches()
+    launches = application.launches() + application.finish
     for task in application.tasks.values():
         times = sum(launch.task == task.name for launch in launches)
         yield f"{task.name} ({_kinds(task)}): {_launched(task, times)}"

@@ -119,6 +119,7 @@ def build(
         partitions=partitions,
         setup=_setup(superpieces),
         loop=_loop(partitions, inner_steps, shared / circuit_nodes, _foreign(reach)),
+        finish=_finish(superpieces),
         warmup=prune,
         timed=steps,
         traced=True,
@@ -189,7 +190,8 @@ def _line(bounds: Bounds) -> Bounds:
 
 
 def _task_kinds() -> dict[str, TaskKind]:
-    host = ("parse_input", "init_nodes", "init_wires", "create_ghost_partition", "init_pointers")
+    before = ("parse_input", "init_nodes", "init_wires", "create_ghost_partition", "init_pointers")
+    host = (*before, "get_elapsed", "print_summary")
     loop = ("calculate_new_currents", "distribute_charge", "update_voltages")
     return (
         {name: TaskKind(name, ("CPU",)) for name in host}
@@ -262,6 +264,11 @@ def _setup(superpieces: int) -> tuple[Launch, ...]:
             ],
         ),
     )
+
+
+def _finish(superpieces: int) -> tuple[Launch, ...]:
+    stamps = Use(Requirement("all_times", None, "READ_ONLY", STAMPS))
+    return launch("get_elapsed", (), [stamps]), launch("print_summary", (superpieces,))
 
 
 def _virtual(use: Use) -> Use:

@@ -96,11 +96,12 @@ def build_systolic(
         summary=summary,
         parameters={"nodes": nodes, "n": n, "gx": gx, "gy": gy},
         task_kinds=task_kinds(task_5="GPU", task_6="OMP", task_7="OMP")
-        | {"taco_fill": TaskKind("taco_fill", ("CPU", "OMP", "GPU"))},
+        | {name: TaskKind(name, ("CPU", "OMP", "GPU")) for name in ("taco_fill", "taco_validate")},
         regions=matrices(n),
         partitions=partitions,
         setup=(init_cublas(nodes),),
         loop=(*_homes(partitions, gx, gy), *_multiplication(tiles, order, gx, gy)),
+        finish=(launch("taco_validate", (2 * gx, 2 * gy), [Use(tile("A", "home", "READ_ONLY"))]),),
         warmup=0,
         timed=ITERATIONS,
         traced=False,

@@ -124,7 +124,17 @@ def test_a_summary_tells_what_launches_have_in_common() -> None:
 
 def test_a_task_launched_over_two_partitions_knows_both_by_name() -> None:
     names = Application.load("pennant").tasks["adv_pos_half"].requirements[0].names
-    assert names == ("rp_all_private_p", "rp_all", "rp_all_shared_p", "0")
+    assert names == ("rp_all", "0", "rp_all_private_p", "rp_all_shared_p")
+
+
+def test_a_summary_tells_what_need_not_be_decided() -> None:
+    tasks = Application.load("cannon").tasks
+    assert [name for name, task in tasks.items() if not task.in_loop] == [
+        "init_cublas",
+        "taco_validate",
+    ]
+    assert all(r.virtual for r in tasks["task_5"].requirements)
+    assert not any(r.virtual for r in tasks["task_4"].requirements)
 
 
 def test_an_unknown_application_names_the_nearest() -> None:
