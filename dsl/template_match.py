@@ -9,6 +9,8 @@ from dsl.parameter import NONE, Value
 from dsl.parameter_space import ParameterSpace
 from dsl.rendering import Rendering
 from dsl.syntax import Program
+from dsl.template_decisions import DecisionMatcher
+from dsl.template_rows import Unit
 from dsl.template_tokens import TokenMatcher, canonical_tokens
 from dsl.unparse import unparse
 
@@ -23,19 +25,26 @@ class Matcher:
     ) -> None:
         self._space = space
         self._whole = whole
-        self._units = units
+        self._units = [Unit(unit, space.parameters) for unit in units]
 
     def match(self, program: Program) -> dict[str, Value] | None:
         """The values whose rendering is the program, or None."""
         tokens = canonical_tokens(program.source or unparse(program))
-        return self._by_tokens(tokens)
+        values = self._by_tokens(tokens)
+        if values is None:
+            values = next(map(self._completed, self._decisions.solutions(program, tokens)), None)
+        return values
 
     @cached_property
     def _tokens(self) -> TokenMatcher | None:
         try:
-            return TokenMatcher(self._whole.pieces, self._space)
+            return TokenMatcher(self._whole.pieces, self._space.parameters)
         except ValueError:
             return None
+
+    @cached_property
+    def _decisions(self) -> DecisionMatcher:
+        return DecisionMatcher(self._units)
 
     def _by_tokens(self, tokens: str) -> dict[str, Value] | None:
         read = None if self._tokens is None else self._tokens.match(tokens)

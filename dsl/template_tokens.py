@@ -13,8 +13,7 @@ from itertools import product
 from math import prod
 from typing import NamedTuple
 
-from dsl.parameter import NONE, Value
-from dsl.parameter_space import ParameterSpace
+from dsl.parameter import NONE, Parameter, Value
 from dsl.template_text import Group, HoleUse, Piece
 
 __all__ = ["TokenMatcher", "canonical_tokens"]
@@ -59,8 +58,8 @@ class TokenMatcher:
         ValueError: There are too many holes, or too many values of the holes of one token.
     """
 
-    def __init__(self, pieces: Iterable[Piece], space: ParameterSpace) -> None:
-        self._parameters = space.parameters
+    def __init__(self, pieces: Iterable[Piece], parameters: Mapping[str, Parameter]) -> None:
+        self._parameters = parameters
         self._uses: list[str] = []
         self._places: list[_Place] = []
         marked = "".join([self._marked(piece) for piece in pieces])
