@@ -52,8 +52,8 @@ PRIVILEGES: dict[str, Privilege] = {
     "NA": "NO_ACCESS",
     "SUM": "REDUCE",
 }
-SECTOR = 32
-"""Bytes that an atomic update moves; neighbouring points share a sector."""
+LINE = 128
+"""Bytes of a cache line: updates of neighbouring points that fall into one travel together."""
 
 
 # Single tasks on the host that only pass futures on. The operators' real names have signs in them
@@ -276,13 +276,13 @@ def _use(step: Step, key: str, requirement: Requirement, points: Bounds, read: i
     """What a step does to one of its arguments.
 
     Of a region's compulsory traffic, what is only read moves once; the rest belongs to what is
-    written. Ghost points are few: reads of them are coalesced, updates go sector by sector.
+    written. Ghost points are few: reads of them are coalesced, updates go line by line.
     """
     total = step.bytes[{"Z": 0, "S": 2}.get(key, 1)]
     own = _bytes(requirement)
     match requirement.privilege:
         case "REDUCE":
-            return Use(requirement, accesses=points * own / SECTOR)
+            return Use(requirement, accesses=points * own / LINE)
         case "READ_ONLY":
             return Use(requirement, points * (own if key == "G" else min(own, total)))
         case "READ_WRITE":

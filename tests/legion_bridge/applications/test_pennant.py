@@ -111,3 +111,35 @@ def test_strips_share_what_lies_between_them(x: int, rows: int, pieces: int) -> 
 def test_a_mesh_too_small_for_its_strips_is_refused(sizes: dict[str, int]) -> None:
     with pytest.raises(ApplicationError, match="cannot be cut into"):
         Application.load("pennant", **sizes)
+
+
+def test_sides_overflow_zero_copy_memory_and_zones_only_in_the_large_run(
+    leblanc: Application,
+) -> None:
+    zero_copy = 2_147_483_648
+    default = Application.load("pennant")
+    per_node = {
+        (app, region): 4 * app_bytes(application, region)
+        for app, application in (("default", default), ("leblanc", leblanc))
+        for region in ("rz_all", "rs_all")
+    }
+    assert per_node["default", "rz_all"] < zero_copy
+    assert all(
+        per_node[key] > zero_copy
+        for key in (("default", "rs_all"), ("leblanc", "rz_all"), ("leblanc", "rs_all"))
+    )
+
+
+def app_bytes(application: Application, region: str) -> int:
+    """Bytes of a strip of a region."""
+    fields = [f.name for f in application.regions[region].fields]
+    pieces = application.partitions[f"{region.removesuffix('_p')}_p"].pieces
+    return int((pieces[0, 1] - pieces[0, 0] + 1).prod()) * application.regions[region].field_bytes(
+        fields
+    )
+
+
+def test_updates_of_shared_points_go_line_by_line(leblanc: Application) -> None:
+    mass = next(x for x in leblanc.loop if x.task == "sum_point_mass")
+    ghost = 2 * 321
+    assert mass.work.accesses[2].tolist() == [0, 0, ghost * 8 / 128, 0]

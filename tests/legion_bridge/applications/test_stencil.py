@@ -119,3 +119,9 @@ def test_edges_of_a_tile_fit_its_interior() -> None:
 def test_a_grid_too_small_for_its_tiles_is_refused(sizes: dict[str, int]) -> None:
     with pytest.raises(ApplicationError, match="take more points, or fewer tiles"):
         Application.load("stencil", **sizes)
+
+
+def test_tiles_of_a_node_overflow_zero_copy_memory() -> None:
+    (private, *_) = Application.load("stencil").tasks["stencil"].requirements
+    zero_copy = 2_147_483_648
+    assert private.piece_bytes < zero_copy < 4 * private.piece_bytes
