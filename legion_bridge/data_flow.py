@@ -44,8 +44,9 @@ def data_flow(application: Application) -> tuple[Flow, ...]:
     A task that only launches others hands nothing on itself. Two pieces of different partitions
     count as the same data where they overlap.
 
-    >>> [f"{f.source} > {f.target}" for f in data_flow(Application.load("stencil"))][:2]
-    ['stencil > increment', 'increment > stencil']
+    >>> flow = data_flow(Application.load("stencil"))[0]
+    >>> flow.source, flow.target, flow.region, flow.fields
+    ('stencil', 'increment', 'points', ('input', 'input1'))
     """
     overlaps = _Overlaps(application)
     writers: dict[tuple[str, str], list[_Writer]] = {}

@@ -50,7 +50,6 @@ class Step(NamedTuple):
 
 
 MAPS = "mapsz mapsp1 mapsp2"
-_INIT_STEP_POINTS = "RW pf pmaswt"
 _ADV_POS_HALF = "{0} RO px pu, {0} RW px0 pxp pu0"
 _BOUNDARY = "{0} RO has_bcx has_bcy, {0} RW pu0 pf"
 _ADV_POS_FULL = "{0} RO px0 pu0 pf pmaswt, {0} RW px pu"
