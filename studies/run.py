@@ -49,6 +49,7 @@ def run_study(
         StorageError: A trial cannot be kept; those before it are safe.
     """
     _check_identity(problem, spec, store)
+    expert = reference(problem, "expert").outcome.throughput
     study = _study_in_memory(problem, spec, store.trials)
     records = [TrialRecord.of(trial) for trial in study.get_trials(deepcopy=False)]
     resumed = len(records)
@@ -67,7 +68,7 @@ def run_study(
     return StudyResult(
         spec=spec,
         unit=problem.application.unit,
-        expert=reference(problem, "expert").outcome.throughput,
+        expert=expert,
         records=tuple(records),
         resumed=resumed,
         interrupted=interrupted,

@@ -9,7 +9,7 @@ RAW = "mappertune:raw"  # the first RAW_LENGTH characters of what the runtime sa
 ELAPSED = "mappertune:elapsed"  # seconds of the timed part; absent unless the status is ok
 NORMAL_FORM = "mappertune:normal_form"  # digest of the mapper's normal form, see MapperProblem.key
 
-# An Optuna constraint: above zero for a mapper that is invalid.
+# An Optuna constraint: how many errors a mapper has, zero for a valid one.
 CONSTRAINT = "valid mapper"
 
 # Long enough for every message of the runtime, short enough for ten thousand trials in memory.

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pickle
 import threading
+from types import SimpleNamespace
 
 import optuna
 import pytest
@@ -58,6 +59,20 @@ def test_an_invalid_mapper_is_a_complete_trial_that_violates_a_constraint(toy_pr
     assert trial.user_attrs[attributes.RAW].startswith("GPU cannot see SYSMEM")
     assert len(trial.user_attrs[attributes.RAW]) == attributes.RAW_LENGTH
     assert attributes.ELAPSED not in trial.user_attrs
+
+
+def test_a_mapper_with_more_errors_violates_more(toy_problem, monkeypatch):
+    def check(program, application, machine):
+        severities = ["error", "error", "warning", "error", "note"]
+        return [SimpleNamespace(severity=severity) for severity in severities]
+
+    monkeypatch.setattr("dsl.check", check)
+    trial = run_fixed(toy_problem, VALID | {"mem.a": "SYSMEM"})
+    assert trial.constraints[attributes.CONSTRAINT] == 3
+    valid = run_fixed(toy_problem, VALID)
+    assert valid.constraints[attributes.CONSTRAINT] == 0
+    unparsed = toy_problem.evaluate_text("Task a GPU", check=False)
+    assert toy_problem.violation(unparsed) > 100
 
 
 def test_a_text_that_does_not_parse_is_an_outcome_and_no_exception(toy_problem):
