@@ -261,6 +261,11 @@ class Expressions:
 
     def index(self, node: syntax.Index) -> Operand:
         place = at(node.position)
+        if len(node.indices) == 1 and isinstance(node.indices[0], syntax.Unpack):
+            spread, base = self.each((node.indices[0].operand, node.base))
+            static = ANY if base.static is SPACE else ITEM
+            text = f"index_spread(p, {place}, {base.boxed}, {spread.boxed})"
+            return Operand(text, static)
         if any(isinstance(each, (syntax.Unpack, syntax.Star)) for each in node.indices):
             listed = self.collected(node.indices, place)
             return self._index_by(listed, self.emit(node.base), place)
@@ -327,7 +332,7 @@ class Expressions:
     def _machine(self, node: syntax.Call) -> Operand:
         place = at(node.position)
         if len(node.arguments) == 1 and isinstance(node.arguments[0], syntax.ProcessorKind):
-            return Operand(f"machine(p, {place}, MAPPER_{node.arguments[0].kind})", SPACE)
+            return Operand(f"whole_machine(p, {place}, MAPPER_{node.arguments[0].kind})", SPACE)
         listed = self.collected(node.arguments, place)
         return Operand(f"machine_of(p, {place}, {listed})", SPACE)
 
@@ -435,7 +440,7 @@ def _passed(tag: str, static: StaticType) -> Callable[[Operand, str], str]:
             return operand.text
         if static in (INT, BOOL):
             return f"as_{tag.lower()}(p, {place}, MAPPER_ARG_TYPE, {operand.boxed})"
-        return f"argument(p, {place}, {tag}, {operand.boxed})"
+        return f"passed(p, {place}, {tag}, {operand.boxed})"
 
     return passed
 

@@ -121,7 +121,9 @@ class _Function(_Statements):
     def __init__(self, definition: syntax.FunctionDefinition, names: Globals) -> None:
         super().__init__(Scope(names), compile_body(definition))
         self.definition = definition
-        self.declared = names.type_of(definition.name)
+        # A mapping function returns what the tables hold, whatever its type turns out to be.
+        mapping = is_mapping_function(definition)
+        self.declared = StaticType.ANY if mapping else names.type_of(definition.name)
         self.declarations: list[tuple[int, str]] = []
         assigned = {s.name for s in definition.body if isinstance(s, syntax.Assignment)}
         self.in_arena = len(assigned) if len(assigned) > _MANY_LOCALS else 0

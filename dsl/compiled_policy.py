@@ -28,7 +28,7 @@ from dsl.tables import LayoutDecision
 __all__ = ["CompiledPolicy", "compile_policy", "find_compiler"]
 
 _FLAGS = ("-std=c11", "-O1", "-fPIC", "-shared")
-_TEXT = 1024
+_TEXT, _COORDINATES = 1024, 8  # MAPPER_ERROR_TEXT, MAPPER_ERROR_POINT
 _PRINT = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_char_p)
 
 
@@ -46,6 +46,8 @@ class _Error(ctypes.Structure):
         ("code", ctypes.c_int32),
         ("line", ctypes.c_int32),
         ("column", ctypes.c_int32),
+        ("dimensions", ctypes.c_int32),
+        ("point", ctypes.c_int32 * _COORDINATES),
         ("label", ctypes.c_char_p),
         ("text", ctypes.c_char * _TEXT),
     )
@@ -327,9 +329,8 @@ class CompiledPolicy:
         Raises:
             MapperEvaluationError: As for `dsl.Mapper.index_points`.
         """
-        point = tuple(ipoint)
-        where = (_kind(kind), len(ispace), _array(ispace), _array(point))
-        return self._points("index_point", point, task, *where)
+        where = (_kind(kind), len(ispace), _array(ispace), _array(ipoint))
+        return self._points("index_point", task, *where)
 
     def single_map(
         self,
@@ -344,16 +345,14 @@ class CompiledPolicy:
             MapperEvaluationError: As for `dsl.Mapper.single_map`.
         """
         at = None if parent is None else ctypes.byref(_Point(*parent))
-        return self._points("single_task", None, task, _kind(kind), at, _kind(parent_kind))
+        return self._points("single_task", task, _kind(kind), at, _kind(parent_kind))
 
     # Asking
 
-    def _points(
-        self, question: str, ipoint: tuple[int, ...] | None, task: str, *where: Any
-    ) -> list[tuple[int, int]]:
+    def _points(self, question: str, task: str, *where: Any) -> list[tuple[int, int]]:
         room, count = (_Point * MAX_TUPLE)(), _int()
         rest = (room, len(room), ctypes.byref(count), ctypes.byref(self._error))
-        self._ask(question, task, *where, *rest, ipoint=ipoint)
+        self._ask(question, task, *where, *rest)
         return [(point.node, point.processor) for point in room[: count.value]]
 
     def _number(self, question: str, task: str, *where: Any) -> int:
@@ -361,25 +360,31 @@ class CompiledPolicy:
         self._ask(question, task, *where, ctypes.byref(answer))
         return answer.value
 
-    def _ask(
-        self, question: str, task: str, *rest: Any, ipoint: tuple[int, ...] | None = None
-    ) -> None:
+    def _ask(self, question: str, task: str, *rest: Any) -> None:
         ask: Callable[..., int] = getattr(self._api, question)
-        if ask(self._policy, task.encode(), *rest):
-            raise self._failure(MapperEvaluationError, point=ipoint)
+        self._error.code = 0
+        if code := ask(self._policy, task.encode(), *rest):
+            if not self._error.code:
+                raise ValueError(f"{question} answers {code}: the question is impossible")
+            raise self._failure(MapperEvaluationError, point=_failing_point(self._error))
 
     def _failure(self, kind: type[MapperError], **details: Any) -> MapperError:
         error = self._error
-        text = error.text.decode("utf-8", "replace")
+        sentence, _, source_line = error.text.decode("utf-8", "replace").partition("\n    ")
         position = Position(error.line, error.column, error.line, error.column + 1)
+        prefix = f"{self.name}:{error.line}:{error.column}: " if error.line else f"{self.name}: "
         return kind(
-            text.partition("\n")[0],
+            sentence.removeprefix(prefix),
             code=error.label.decode(),
             position=position if error.line else None,
             filename=self.name,
-            source_line=text.partition("\n    ")[2] or None,
+            source_line=source_line or None,
             **details,
         )
+
+
+def _failing_point(error: _Error) -> tuple[int, ...] | None:
+    return tuple(error.point[: min(error.dimensions, _COORDINATES)]) or None
 
 
 def _names(region_names: Sequence[str]) -> tuple[Any, int]:

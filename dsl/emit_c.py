@@ -10,11 +10,10 @@ then the top-level statements run.
 from __future__ import annotations
 
 import hashlib
-from functools import cache
-from importlib.resources import files
 
 from dsl import limits, syntax
 from dsl.c_functions import prototype, top_level, write_function
+from dsl.c_helpers import needed_helpers, resource
 from dsl.c_scope import Globals
 from dsl.c_tables import rule_tables
 from dsl.c_text import c_comment, c_string
@@ -38,16 +37,10 @@ _BOUNDS = {
     "MAX_TUPLE": limits.MAX_TUPLE,
     "MAX_TUPLE_DEPTH": limits.MAX_TUPLE_DEPTH,
 }
-_HELPERS = (
-    "errors",
-    "values",
-    "tuples",
-    "factors",
-    "spaces",
-    "printing",
-    "access",
-)
-_ANSWERS = ("lookups", "questions")
+_PARTS = "errors values tuples factors spaces transforms printing access"
+_HELPERS = tuple(f"c_policy/{part}.h" for part in _PARTS.split())
+_TABLES = "c_policy/tables.h"
+_ANSWERS = ("c_policy/lookups.h", "c_policy/questions.h")
 # An operand may well be compared with itself: that is the mapper's affair.
 _PRAGMA = '#pragma GCC diagnostic ignored "-Wtautological-compare"'
 # Lines of the mapper that error messages can show; each is cut to the width of a screen.
@@ -77,16 +70,18 @@ def emit_c(program: syntax.Program, *, name: str | None = None) -> str:
         body = _body(program, names)
         names.types, names.noted = names.noted, {}
     body = _body(program, names)
+    answers = [resource(path) for path in _ANSWERS]
+    rules = rule_tables(program, names)
     return "\n".join(
         [
             *_head(program, name),
-            _resource("mapper_abi.h"),
+            resource("mapper_abi.h"),
             *_constants(program, name, names),
-            *(_resource(f"c_policy/{part}.h") for part in _HELPERS),
+            *needed_helpers(_HELPERS, [*body, resource(_TABLES), *answers]),
             *body,
-            _resource("c_policy/tables.h"),
-            *rule_tables(program, names),
-            *(_resource(f"c_policy/{part}.h") for part in _ANSWERS),
+            resource(_TABLES),
+            *rules,
+            *answers,
         ]
     )
 
@@ -116,11 +111,6 @@ def _head(program: syntax.Program, name: str) -> list[str]:
 
 def _digest(program: syntax.Program) -> str:
     return hashlib.sha256(program.source.encode("utf-8", "replace")).hexdigest()[:16]
-
-
-@cache
-def _resource(path: str) -> str:
-    return files("dsl").joinpath(path).read_text(encoding="utf-8")
 
 
 def _constants(program: syntax.Program, name: str, names: Globals) -> list[str]:

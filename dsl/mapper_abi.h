@@ -22,6 +22,7 @@ extern "C" {
 
 #define MAPPER_ABI_VERSION 1
 #define MAPPER_ERROR_TEXT 1024
+#define MAPPER_ERROR_POINT 8 /* coordinates of a point that an error holds at most */
 
 enum mapper_processor_kind {
     MAPPER_ANY_KIND = -1, /* asks for no check of the kind */
@@ -113,6 +114,8 @@ typedef struct mapper_error {
     int32_t code;
     int32_t line; /* of the mapper's text, from 1; 0 where no place is known */
     int32_t column;
+    int32_t dimensions; /* of the index point that fails; 0 where none is to blame */
+    int32_t point[MAPPER_ERROR_POINT];
     const char *label;            /* of the code; lives as long as the shared object */
     char text[MAPPER_ERROR_TEXT]; /* place, point, sentence and the line of the mapper */
 } mapper_error;

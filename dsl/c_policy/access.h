@@ -38,6 +38,16 @@ HELPER value index_list(mapper_policy *p, place at, value base, list l)
     return space_index(p, at, base.as.space, l.n, indices.as.ints, star);
 }
 
+/* base[*t] */
+HELPER value index_spread(mapper_policy *p, place at, value base, value t)
+{
+    if (base.tag == SPACE && t.tag == INTS)
+        return space_index(p, at, base.as.space, t.n, t.as.ints, false);
+    list l = new_list(p, at, 2);
+    push(p, at, &l, unpack(p, at, t));
+    return index_list(p, at, base, l);
+}
+
 HELPER value sizes_of(mapper_policy *p, place at, const space *s)
 {
     with_kind(p, at, s);
@@ -52,7 +62,7 @@ HELPER value slice(mapper_policy *p, place at, value base, int32_t lower, int32_
 }
 
 /* v.size: the sizes of a machine, or the tuple itself; `name` is the member that asks. */
-HELPER value extents(mapper_policy *p, place at, value v, const char *name)
+HELPER value extents_of(mapper_policy *p, place at, value v, const char *name)
 {
     if (v.tag == SPACE) return sizes_of(p, at, v.as.space);
     if (!is_tuple(v)) fail(p, at, MAPPER_BAD_MEMBER, "%s has no %s", type_name(v), name);
@@ -63,12 +73,12 @@ HELPER value extents(mapper_policy *p, place at, value v, const char *name)
 
 HELPER value size_of(mapper_policy *p, place at, value v)
 {
-    return extents(p, at, v, "size");
+    return extents_of(p, at, v, "size");
 }
 
 HELPER int32_t volume_of(mapper_policy *p, place at, value v)
 {
-    value ints = extents(p, at, v, "volume");
+    value ints = extents_of(p, at, v, "volume");
     int32_t volume = 1;
     take_steps(p, at, ints.n);
     for (int32_t i = 0; i < ints.n; i++)
@@ -78,7 +88,7 @@ HELPER int32_t volume_of(mapper_policy *p, place at, value v)
 
 HELPER int32_t len_of(mapper_policy *p, place at, value v)
 {
-    return extents(p, at, v, "len").n;
+    return extents_of(p, at, v, "len").n;
 }
 
 HELPER const launch *launch_of(mapper_policy *p, place at, value v, const char *name)
@@ -148,7 +158,7 @@ HELPER value machine_of(mapper_policy *p, place at, list arguments)
     if (arguments.items[0].tag != KIND)
         fail(p, at, MAPPER_MACHINE_ARG, "Machine takes a processor kind, not %s",
              type_name(arguments.items[0]));
-    return machine(p, at, arguments.items[0].as.i);
+    return whole_machine(p, at, arguments.items[0].as.i);
 }
 
 HELPER void require_count(mapper_policy *p, place at, int32_t code, list arguments, int32_t count,
@@ -172,7 +182,7 @@ HELPER value function_value(mapper_policy *p, place at, int32_t statement, const
 }
 
 /* An argument for a parameter of type IPoint or ISpace (INTS) or MSpace (SPACE). */
-HELPER value argument(mapper_policy *p, place at, enum tag tag, value v)
+HELPER value passed(mapper_policy *p, place at, enum tag tag, value v)
 {
     if (v.tag != tag)
         fail(p, at, MAPPER_ARG_TYPE, "an argument is %s where %s is wanted", type_name(v),

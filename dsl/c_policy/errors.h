@@ -47,9 +47,12 @@ HELPER void add_text(mapper_error *error, const char *format, ...)
 HELPER void add_point(mapper_error *error, const launch *launch)
 {
     if (!launch || launch->single) return;
+    error->dimensions = launch->dimensions;
     add_text(error, " at point (");
-    for (int32_t d = 0; d < launch->dimensions; d++)
+    for (int32_t d = 0; d < launch->dimensions; d++) {
+        if (d < MAPPER_ERROR_POINT) error->point[d] = launch->point[d];
         add_text(error, d ? ", %d" : "%d", launch->point[d]);
+    }
     add_text(error, ")");
 }
 
@@ -61,6 +64,7 @@ HELPER int32_t write_error(mapper_error *error, place at, int32_t code, const la
     error->code = code;
     error->line = (int32_t)(at >> 12);
     error->column = (int32_t)(at & 0xfff);
+    error->dimensions = 0;
     error->label = ERROR_LABELS[code];
     error->text[0] = '\0';
     add_text(error, "%s", MAPPER_NAME);
