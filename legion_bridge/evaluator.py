@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dsl
+from dsl.statement_cache import StatementCache
 from legion_bridge.application import Application
 from legion_bridge.machine import Machine
 from legion_bridge.outcome import Outcome
@@ -28,6 +29,7 @@ class Evaluator:
         self.application = application
         self.machine = machine
         self._simulator: Simulator | None = None
+        self._statements = StatementCache()
 
     @property
     def simulator(self) -> Simulator:
@@ -43,24 +45,42 @@ class Evaluator:
             program: A parsed mapper.
             profile: Whether the outcome shall say where the time went.
         """
-        simulator = self.simulator
         try:
-            mapper = dsl.load(program, simulator.machine.shape)
-        except dsl.MapperLoadError as error:
-            return simulator.failure(f"Mapper failed to load: {error}")
-        if not profile:
-            return simulator.run(mapper)
-        decisions = simulator.decide(mapper)
+            return self._evaluate(program, profile=profile)
+        except dsl.MapperError as error:
+            return self.simulator.failure(_said(error))
+
+    def evaluate_text(self, text: str, *, profile: bool = False) -> Outcome:
+        """The outcome of a mapper's text; fast for many that share statements.
+
+        A text that does not parse has the status ``syntax_error``.
+        """
+        try:
+            return self._evaluate(self._statements.parse(text), profile=profile)
+        except dsl.MapperSyntaxError as error:
+            return Outcome("syntax_error", 0.0, self.application.unit, None, str(error))
+        except dsl.MapperError:  # only a full parse knows the places of errors
+            return self.evaluate(dsl.parse(text), profile=profile)
+
+    def _evaluate(self, program: dsl.Program, *, profile: bool) -> Outcome:
+        simulator = self.simulator
+        decisions = simulator.decide(dsl.load(program, simulator.machine.shape))
         if isinstance(decisions, Outcome):
             return decisions
+        if not profile:
+            return simulator.run_decisions(decisions)
         outcome, trace = simulator.trace(decisions)
-        if trace is None:
-            return outcome
-        return outcome.with_profile(profile_of(trace))
+        return outcome if trace is None else outcome.with_profile(profile_of(trace))
 
     def __getstate__(self) -> tuple[Application, Machine]:
         return self.application, self.machine
 
     def __setstate__(self, state: tuple[Application, Machine]) -> None:
-        self.application, self.machine = state
-        self._simulator = None
+        self.__init__(*state)  # type: ignore[misc]  # nothing but the two is kept
+
+
+def _said(error: dsl.MapperError) -> str:
+    """How the runtime reports a mapper that fails."""
+    if isinstance(error, dsl.MapperLoadError):
+        return f"Mapper failed to load: {error}"
+    return f"Mapper function failed: {error}"

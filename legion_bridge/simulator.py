@@ -11,10 +11,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from dsl.mapper import Mapper
 from numpy.typing import NDArray
 
 from dsl.errors import MapperEvaluationError
+from dsl.mapper import Mapper
 from legion_bridge import _kernel
 from legion_bridge.application import Application
 from legion_bridge.errors import BridgeError, MappingError
@@ -97,17 +97,22 @@ class Simulator:
 
     def run(self, mapper: Mapper) -> Outcome:
         """The outcome under a mapper that was loaded for ``machine.shape``; without a profile."""
-        decisions = self.decide(mapper)
+        try:
+            decisions = self.decide(mapper)
+        except MapperEvaluationError as error:
+            return self.failure(f"Mapper function failed: {error}")
         return decisions if isinstance(decisions, Outcome) else self.run_decisions(decisions)
 
     def decide(self, mapper: Mapper) -> Decisions | Outcome:
-        """What a mapper decides, or the outcome where Legion would refuse it."""
+        """What a mapper decides, or the outcome where Legion would refuse it.
+
+        Raises:
+            MapperEvaluationError: A mapping function fails.
+        """
         try:
             return self._decider.decide(mapper)
         except MappingError as refused:
             return self.failure(str(refused))
-        except MapperEvaluationError as error:
-            return self.failure(f"Mapper function failed: {error}")
 
     def run_decisions(self, decisions: Decisions) -> Outcome:
         """The outcome under given decisions; without a profile."""
