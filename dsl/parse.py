@@ -11,6 +11,7 @@ from lark import Lark, UnexpectedInput
 from dsl.errors import MapperSyntaxError
 from dsl.limits import MAX_TEXT
 from dsl.syntax import Program
+from dsl.syntax_errors import syntax_errors
 from dsl.tree_builder import TreeBuilder
 
 __all__ = ["parse"]
@@ -41,12 +42,17 @@ def parse(text: str, *, filename: str | None = None) -> Program:
         )
     try:
         statements: Any = _parser().parse(text)
-    except UnexpectedInput as failure:
-        raise MapperSyntaxError(str(failure), code="syntax", filename=filename) from failure
-    except MapperSyntaxError as error:
-        error.filename = filename
-        raise
+    except (UnexpectedInput, MapperSyntaxError):
+        raise _first_of(syntax_errors(_parser(), text), filename) from None
     return Program(statements, source=text, filename=filename)
+
+
+def _first_of(errors: list[MapperSyntaxError], filename: str | None) -> MapperSyntaxError:
+    """The first error, which holds the others."""
+    for error in errors:
+        error.filename = filename
+    errors[0].others = tuple(errors[1:])
+    return errors[0]
 
 
 @cache

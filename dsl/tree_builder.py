@@ -13,6 +13,7 @@ from lark import Token, Transformer
 from dsl import syntax
 from dsl.errors import MapperSyntaxError
 from dsl.limits import MAX_NESTING
+from dsl.nearest import did_you_mean
 from dsl.syntax import Position
 from dsl.walk import nests_deeper
 
@@ -116,10 +117,10 @@ class TreeBuilder(Transformer[Token, Any]):
         return syntax.CollectMemory(c[1].value, c[2].value, position=_span(c[0], c[3]))
 
     def index_task_map(self, c: list[Any]) -> syntax.IndexTaskMap:
-        return syntax.IndexTaskMap(_names(c[1]), c[2].value, position=_span(c[0], c[3]))
+        return syntax.IndexTaskMap(_map_keys(c[1]), c[2].value, position=_span(c[0], c[3]))
 
     def single_task_map(self, c: list[Any]) -> syntax.SingleTaskMap:
-        return syntax.SingleTaskMap(_names(c[1]), c[2].value, position=_span(c[0], c[3]))
+        return syntax.SingleTaskMap(_map_keys(c[1]), c[2].value, position=_span(c[0], c[3]))
 
     def control_replicate(self, c: list[Any]) -> syntax.ControlReplicate:
         return syntax.ControlReplicate(c[1], position=_span(c[0], c[2]))
@@ -212,10 +213,24 @@ def _region(token: Token) -> str:
     return str(c_integer(token.value)) if token.type == "INTEGER" else token.value
 
 
+def _map_keys(keys: Any) -> tuple[str, ...]:
+    """Tasks, ``*``, or one of the kinds that maps can be given for (section 2)."""
+    if isinstance(keys, Token) and keys.value in ("IO", "PY", "PROC"):
+        raise MapperSyntaxError(
+            f"no map can be given for the processor kind {keys.value}",
+            expected=("CPU", "GPU", "OMP", "'*'", "a name"),
+            code="syntax",
+            position=token_position(keys),
+            hint="a map is given for CPU, GPU, OMP, or for tasks by name",
+        )
+    return _names(keys)
+
+
 def _unknown_constraint(word: Token) -> MapperSyntaxError:
     return MapperSyntaxError(
         f"{word.value} is not a layout word",
+        expected=(*LAYOUT_WORDS, "Align"),
         code="syntax",
         position=token_position(word),
-        hint=f"the layout words are {', '.join(LAYOUT_WORDS)} and Align == 64",
+        hint=f"{did_you_mean(word.value, LAYOUT_WORDS)}, and Align == 64",
     )

@@ -1,0 +1,165 @@
+"""Tokens of the grammar in the words of the language, for messages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from lark import Token
+
+from dsl.machine_shape import MEMORY_KINDS, PROCESSOR_KINDS
+
+__all__ = [
+    "LAYOUT_WORDS",
+    "MEMBERS",
+    "STATEMENT_WORDS",
+    "TYPES",
+    "describe_token",
+    "in_words",
+    "is_reserved",
+    "one_of",
+]
+
+STATEMENT_WORDS = {
+    "TASK": "Task",
+    "REGION": "Region",
+    "LAYOUT": "Layout",
+    "INSTANCE_LIMIT": "InstanceLimit",
+    "COLLECT_MEMORY": "CollectMemory",
+    "INDEX_TASK_MAP": "IndexTaskMap",
+    "SINGLE_TASK_MAP": "SingleTaskMap",
+    "CONTROL_REPLICATE": "ControlReplicate",
+    "DEF": "def",
+    "PRINT": "print",
+}
+LAYOUT_WORDS = ("SOA", "AOS", "C_order", "F_order", "Compact", "Exact", "No_Align")
+MEMBERS = (
+    *("size", "volume", "len", "split", "merge", "swap", "slice", "reverse"),
+    *("balance_split", "auto_split", "greedy_split", "has"),
+    *("ipoint", "ispace", "parent", "processor"),
+)
+TYPES = ("Task", "int", "bool", "IPoint", "ISpace", "MSpace")
+
+_RESERVED = {
+    *STATEMENT_WORDS,
+    *("PROCESSOR", "MEMORY", "CONSTRAINT", "TYPE", "MEMBER", "ALIGN", "RETURN", "TUPLE"),
+    *("TRUE", "FALSE", "FOR", "IN"),
+}
+
+
+def _all(terminals: str) -> frozenset[str]:
+    return frozenset(terminals.split())
+
+
+# What may come next, widest first: a group of which all are acceptable is said in one word.
+_GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
+    (
+        "an expression",
+        _all("NAME INTEGER TRUE FALSE PROCESSOR MEMORY LEFT_PARENTHESIS STAR MINUS TUPLE"),
+    ),
+    ("a statement", frozenset({*STATEMENT_WORDS, "NAME"})),
+    ("a statement", _all("RETURN PRINT NAME")),
+    (
+        "an operator",
+        _all(
+            "PLUS MINUS STAR SLASH PERCENT EQUAL UNEQUAL LESS AT_MOST MORE AT_LEAST AND OR"
+            " QUESTION LEFT_BRACKET DOT"
+        ),
+    ),
+    ("a comparison (==, !=, <, <=, >, >=)", _all("EQUAL UNEQUAL LESS AT_MOST MORE AT_LEAST")),
+    ("a layout word", _all("CONSTRAINT ALIGN NAME")),
+    (f"a type ({', '.join(TYPES)})", _all("TYPE TASK")),
+)
+# These go without saying where a group is said.
+_IMPLIED = {"an operator": _all("LEFT_PARENTHESIS")}
+_MARKS = {
+    "SEMICOLON": ";",
+    "COMMA": ",",
+    "ASSIGN": "=",
+    "QUESTION": "?",
+    "COLON": ":",
+    "DOT": ".",
+    "LEFT_PARENTHESIS": "(",
+    "RIGHT_PARENTHESIS": ")",
+    "LEFT_BRACKET": "[",
+    "RIGHT_BRACKET": "]",
+    "LEFT_BRACE": "{",
+    "RIGHT_BRACE": "}",
+    "STAR": "*",
+    "PLUS": "+",
+    "MINUS": "-",
+    "SLASH": "/",
+    "PERCENT": "%",
+    "EQUAL": "==",
+    "UNEQUAL": "!=",
+    "LESS": "<",
+    "AT_MOST": "<=",
+    "MORE": ">",
+    "AT_LEAST": ">=",
+    "AND": "&&",
+    "OR": "||",
+}
+_WORDS = {
+    "NAME": "a name",
+    "INTEGER": "an integer",
+    "STRING": "a text in double quotes",
+    "PROCESSOR": f"a processor kind ({', '.join(PROCESSOR_KINDS)})",
+    "MEMORY": f"a memory kind ({', '.join(MEMORY_KINDS)})",
+    "MEMBER": "a member such as size or split",
+    "CONSTRAINT": "a layout word",
+    "TYPE": "a type",
+    "ALIGN": "Align",
+    "RETURN": "return",
+    "TUPLE": "tuple",
+    "TRUE": "True",
+    "FALSE": "False",
+    "FOR": "for",
+    "IN": "in",
+    "$END": "the end of the text",
+    **{name: f"'{mark}'" for name, mark in _MARKS.items()},
+    **STATEMENT_WORDS,
+}
+
+
+def in_words(terminals: Iterable[str]) -> tuple[str, ...]:
+    """What may come next, in the words of the language.
+
+    >>> in_words({"SEMICOLON", "COMMA"})
+    ("','", "';'")
+    """
+    left = set(terminals)
+    words = []
+    for word, group in _GROUPS:
+        if group <= left and word not in words:
+            words.append(word)
+            left -= group | _IMPLIED.get(word, frozenset())
+    words += [word for name, word in _WORDS.items() if name in left and word not in words]
+    return tuple(sorted(words, key=lambda word: (word[0].isalnum(), word)))
+
+
+def one_of(words: tuple[str, ...]) -> str:
+    """Words joined by commas and a last ``or``.
+
+    >>> one_of(("'['", "'*'", "a name"))
+    "'[', '*' or a name"
+    """
+    *others, last = words or ("nothing",)
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def is_reserved(token: Token) -> bool:
+    """Whether a token is a word that cannot be a name."""
+    return token.type in _RESERVED
+
+
+def describe_token(token: Token) -> str:
+    """What stands there."""
+    if token.type == "$END":
+        return "the end of the text"
+    if token.type == "STRING":
+        return "a text"
+    shown = token.value if len(token.value) <= 40 else token.value[:37] + "..."
+    if token.type == "NAME":
+        return f"the name {shown}"
+    if token.type == "INTEGER":
+        return f"the integer {shown}"
+    return f"the word {shown}" if is_reserved(token) else f"'{shown}'"
