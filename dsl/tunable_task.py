@@ -32,7 +32,7 @@ class TunableTask:
     Attributes:
         name: The task.
         kinds: Processor kinds that it has a variant for and the machine has, the fastest first.
-        arguments: Its requirements but those without access.
+        arguments: Its requirements but those without access; none where it only launches others.
         dimensions: The greatest number of dimensions of its index launches; 0 where there is none
             of more than one point.
         parents: The tasks that launch it singly.
@@ -57,7 +57,7 @@ def tunable_tasks(
             tasks[name] = TunableTask(
                 name=name,
                 kinds=kinds,
-                arguments=_arguments(task),
+                arguments=() if task.inner else _arguments(task),
                 dimensions=max(map(len, domains), default=0),
                 parents=tuple(task.parents) if task.launched_singly else (),
             )

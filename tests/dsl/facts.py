@@ -33,6 +33,7 @@ class Task:
     launch_domains: tuple[tuple[int, ...], ...] = ()
     parents: tuple[str, ...] = ()
     launched_singly: bool = False
+    inner: bool = False
 
 
 @dataclass(frozen=True)
