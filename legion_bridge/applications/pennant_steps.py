@@ -37,7 +37,8 @@ class Step(NamedTuple):
             ``P`` or ``O`` first), sides where it has them, zones else.
         kernels: GPU kernels.
         bytes: Compulsory traffic for each zone, point and side.
-        requirements: Partition (see ``PARTITIONS``), privilege and fields of each, in order.
+        requirements: Of each, in order, the privilege and fields; first zones (Z), sides (S), or
+            points: private ones (P), shared ones that the strip owns (O) or touches (G).
         clocked: Whether it takes the length of the time step.
     """
 
