@@ -155,6 +155,9 @@ class Definitions:
 
     def _write(self, statement: syntax.Assignment | syntax.FunctionDefinition) -> str:
         canonical = self._canonical(statement, _ITSELF)
+        match canonical:
+            case syntax.Assignment(_, syntax.Name(other)) if self._is_variable(other):
+                return other
         text = unparse_statement(replace(canonical, name="_"))
         prefix = "v" if isinstance(statement, syntax.Assignment) else "f"
         name = f"{prefix}_{hashlib.blake2b(text.encode(), digest_size=6).hexdigest()}"
@@ -162,6 +165,9 @@ class Definitions:
             canonical = self._canonical(statement, name)
         self._written.setdefault(name, replace(canonical, name=name))
         return name
+
+    def _is_variable(self, canonical: str) -> bool:
+        return isinstance(self._written.get(canonical), syntax.Assignment)
 
     def _canonical(
         self, statement: syntax.Assignment | syntax.FunctionDefinition, itself: str
