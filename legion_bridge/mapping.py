@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from dsl.mapper import Mapper
-from dsl.tables import LayoutDecision
 from numpy.typing import NDArray
 
 from dsl.machine_shape import PROCESSOR_KINDS
+from dsl.mapper import Mapper
+from dsl.syntax import Assignment, FunctionDefinition, Statement
+from dsl.tables import LayoutDecision
 from legion_bridge.application import Launch, Region, Requirement
 from legion_bridge.errors import MappingError
 from legion_bridge.flat_machine import FlatMachine
@@ -129,6 +130,7 @@ class Decider:
         shape = machine.machine.shape
         self._present = [k for k in PROCESSOR_KINDS if shape.count(k)]
         self._visible = {k: machine.machine.visible_memories(k) for k in self._present}
+        self._placements: dict[tuple[object, ...], tuple[Ints, tuple[Statement, ...]]] = {}
         self._columns: dict[tuple[int, LaunchDecisions, bytes], _Columns] = {}
         self._launches = [
             _LaunchQuestions(program, launch, self._visible) for launch in program.launches
@@ -143,20 +145,53 @@ class Decider:
         """
         program = self.program
         processor = np.zeros(int(program.launch_point[-1]), np.int64)
+        definitions = _definitions(mapper)
         launches: list[LaunchDecisions] = []
         columns: list[_Columns] = []
         for number, questions in enumerate(self._launches):
             kind = self._kind(mapper, questions.launch)
             first, last = program.launch_point[number], program.launch_point[number + 1]
-            parents = program.point_parent[first:last]
-            above = np.where(parents < 0, -1, processor[parents])
-            where = placement(self.machine, mapper, questions.launch, kind, above)
+            above = self._above(number, processor)
+            where = self._placement(mapper, definitions, number, kind, above)
             processor[first:last] = where
             decided = questions.ask(mapper, kind)
             launches.append(decided)
             columns.append(self._column(number, decided, where))
         joined = (np.concatenate(parts) for parts in zip(*columns, strict=True))
         return Decisions(tuple(launches), processor, *joined)
+
+    def _above(self, number: int, processor: Ints) -> Ints | None:
+        """The processor of each point's parent; None where the top-level task launches it."""
+        program = self.program
+        if program.launch_parent[number] < 0:
+            return None
+        first, last = program.launch_point[number], program.launch_point[number + 1]
+        above: Ints = processor[program.point_parent[first:last]]
+        return above
+
+    def _placement(
+        self,
+        mapper: Mapper,
+        definitions: tuple[Statement, ...],
+        number: int,
+        kind: str,
+        above: Ints | None,
+    ) -> Ints:
+        """The processors of a launch; the same functions send it to the same ones."""
+        launch = self.program.launches[number]
+        ask = mapper.single_function if launch.single else mapper.index_function
+        function = ask(launch.task, kind)
+        parents = b"" if above is None else above.tobytes()
+        # Statements are told apart by identity, which is cheap; the value keeps them alive.
+        used = tuple(map(id, definitions)) if function else ()
+        key = (number, kind, function, used, parents)
+        if key not in self._placements:
+            if len(self._placements) >= MOST_KEPT:
+                self._placements.clear()
+            points = int(self.program.launch_point[number + 1] - self.program.launch_point[number])
+            where = placement(self.machine, mapper, launch, kind, parents=above, points=points)
+            self._placements[key] = where, definitions
+        return self._placements[key][0]
 
     def _kind(self, mapper: Mapper, launch: Launch) -> str:
         variants = self.program.application.task_kinds[launch.task].variants
@@ -174,7 +209,7 @@ class Decider:
         key = (number, decided, where.tobytes())
         columns = self._columns.get(key)
         if columns is None:
-            if len(self._columns) > MOST_COLUMNS:
+            if len(self._columns) >= MOST_KEPT:
                 self._columns.clear()
             columns = self._columns[key] = self._make_column(number, decided, where)
         return columns
@@ -196,8 +231,16 @@ class Decider:
         return _Columns(*(column.ravel() for column in found))
 
 
-MOST_COLUMNS = 20_000
-"""Sets of columns that are kept; a tuning run needs some hundreds."""
+MOST_KEPT = 20_000
+"""Placements, and sets of columns, that are kept; a tuning run needs some hundreds."""
+
+
+def _definitions(mapper: Mapper) -> tuple[Statement, ...]:
+    """The statements that mapping functions depend on."""
+    return tuple(s for s in mapper.program.statements if isinstance(s, _DEFINITIONS))
+
+
+_DEFINITIONS = (Assignment, FunctionDefinition)
 
 
 def _layout_class(requirement: Requirement, region: Region, layout: LayoutDecision) -> int:

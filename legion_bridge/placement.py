@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-from dsl.mapper import Mapper
 from numpy.typing import NDArray
 
 from dsl.factorisation import greedy_split
 from dsl.machine_shape import PROCESSOR_KINDS
+from dsl.mapper import Mapper
 from legion_bridge.application import Launch
 from legion_bridge.errors import MappingError
 from legion_bridge.flat_machine import FlatMachine
@@ -22,26 +22,34 @@ Ints = NDArray[np.int64]
 
 
 def placement(
-    machine: FlatMachine, mapper: Mapper, launch: Launch, kind: str, parents: Ints
+    machine: FlatMachine,
+    mapper: Mapper,
+    launch: Launch,
+    kind: str,
+    *,
+    parents: Ints | None,
+    points: int,
 ) -> Ints:
     """The processor of each point of a launch.
 
     Args:
-        parents: Processor that each point's parent runs on; -1 for the top-level task.
+        parents: ``[points]`` processor of each point's parent; None for the top-level task.
+        points: Points of the launch over all its parents.
 
     Raises:
         MappingError: A map sends a point where there is no processor.
         MapperEvaluationError: A mapping function fails.
     """
     if launch.single:
-        return _single(machine, mapper, launch, kind, parents)
-    copies = len(parents) // launch.volume
+        above = np.full(points, -1) if parents is None else parents
+        return _single(machine, mapper, launch, kind, above)
+    copies = points // launch.volume
     count = machine.machine.shape.count(kind)
     if mapper.has_index_map(launch.task, kind):
         chosen = mapper.index_map(launch.task, kind, launch.domain).reshape(-1, 2)
         _check_range(machine, launch, kind, chosen)
         ranks, indices = (np.tile(column, copies) for column in chosen.T)
-    elif launch.parent is not None:  # launched on one node: it stays there
+    elif parents is not None:  # launched on one node: it stays there
         ranks = machine.processor_rank[parents]
         indices = np.tile(sharding_and_slicing(launch.domain, 1, count)[1], copies)
     else:

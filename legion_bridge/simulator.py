@@ -175,11 +175,7 @@ class Simulator:
         return begin, begin + float((timed - untimed)[self._settle + 1 :].sum())
 
     def _input(self, decisions: Decisions, times: PointTimes) -> SimulationInput:
-        codes = decisions.memory * 4 + decisions.layout
-        present = decisions.memory >= 0
-        unique, where = np.unique(codes[present], return_inverse=True)
-        place = np.full(len(codes), -1, np.int64)
-        place[present] = where
+        place, place_memory = _places(decisions, len(self.flat_machine.memory_kind))
         queue, start = _limits(self.program, self.flat_machine, decisions)
         return self._static._replace(
             processor=decisions.processor,
@@ -191,7 +187,7 @@ class Simulator:
             place=place,
             exact=decisions.exact,
             collect=decisions.collect,
-            place_memory=unique // 4,
+            place_memory=place_memory,
             limit_queue=queue,
             limit_start=start,
         )
@@ -311,6 +307,24 @@ def _static_input(
         costs=np.array(costs),
         settings=np.array(settings, np.int64),
     )
+
+
+LAYOUT_CLASSES = 4
+
+
+def _places(decisions: Decisions, memories: int) -> tuple[Ints, Ints]:
+    """Numbers the pairs of memory and layout class that occur.
+
+    Returns:
+        ``[R]`` the place of each requirement, -1 without data, and ``[places]`` their memories.
+    """
+    codes = decisions.memory * LAYOUT_CLASSES + decisions.layout
+    present = decisions.memory >= 0
+    numbers = np.full(memories * LAYOUT_CLASSES, -1, np.int64)
+    numbers[codes[present]] = 0
+    used = np.flatnonzero(numbers == 0)
+    numbers[used] = np.arange(len(used))
+    return np.where(present, numbers[codes], -1), used // LAYOUT_CLASSES
 
 
 def _runtime_ranks(program: FlatProgram, machine: FlatMachine, decisions: Decisions) -> Ints:

@@ -565,10 +565,23 @@ static enum status require(struct state *state, int64_t requirement, int64_t tas
                 edge(state->graph, state->allocation.operation[a], task);
         }
         use(state, requirement, slot, instance, task, analysis);
-        if (given->collect[requirement] && given->privilege[requirement] == READ_ONLY)
-            collect(state, instance, task);
     }
     return PLANNED;
+}
+
+/* Collects what a point task has read, once all its requirements are mapped: none of them may
+ * wait for room that comes free only when the task itself has ended. */
+static void collect_read(struct state *state, int64_t requirement, int64_t task)
+{
+    const struct input *given = state->given;
+    if (!given->collect[requirement] || given->privilege[requirement] != READ_ONLY)
+        return;
+    for (int64_t i = given->slot_start[requirement]; i < given->slot_start[requirement + 1]; i++) {
+        int64_t slot = given->slot_values[i];
+        int64_t instance = find(state, given->place[requirement], slot, given->exact[requirement]);
+        if (instance >= 0)
+            collect(state, instance, task);
+    }
 }
 
 /* Point tasks and launches. */
@@ -617,6 +630,8 @@ static enum status run_point(struct state *state, int64_t point, int64_t analysi
         if (status != PLANNED)
             return status;
     }
+    for (int64_t r = given->point_requirement[point]; r < given->point_requirement[point + 1]; r++)
+        collect_read(state, r, task);
     return PLANNED;
 }
 
