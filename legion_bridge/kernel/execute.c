@@ -1,9 +1,8 @@
 /* Execution: when each operation of the graph begins and ends.
  *
- * A discrete-event simulation with one rule: an operation that is ready begins as soon as its
- * processor, or all links on its way, are free; who is ready first goes first, and of equals the
- * earlier in program order. Because nothing becomes ready before the present, operations can be
- * given their times in the order in which they become ready: one heap is all there is.
+ * A discrete-event simulation: an operation that is ready begins as soon as its processor, or all
+ * links on its way, are free. It waits in the queue of the first that is not, and is looked at again
+ * when that one is; who came first goes first, and of equals the earlier in program order.
  */
 #include "kernel.h"
 
@@ -21,18 +20,21 @@ struct heap {
     int64_t size;
 };
 
-/* A resource: when it is free again, and who had it last. */
+/* A processor, a rank's runtime or a link: when it is free again, who had it last, and the
+ * operations that wait for it. */
 struct resource {
     double free;
-    int64_t holder;
+    int64_t holder, first, last;
+    char woken; /* whether its first waiting operation has its turn scheduled */
 };
 
 struct run {
     const struct input *given;
     const struct graph *graph;
     struct schedule *schedule;
-    struct resource *processors, *links; /* after the processors, the ranks' runtime */
-    int64_t *waits;
+    struct resource *resources; /* processors, runtimes of the ranks, links */
+    int64_t first_link, *next_waiting, *waits;
+    double now;
     struct heap heap;
 };
 
@@ -126,86 +128,60 @@ static struct way access_way(const struct run *run, int64_t processor, int64_t m
     return way;
 }
 
-/* Takes all links of a way, each for as long as it needs; returns when all of them were free. */
-static double reserve(struct run *run, const struct way *way, double bytes, int64_t operation,
-                      double ready)
+/* Lets an operation wait for a resource. Events of resources are numbered behind operations. */
+static void wait_for(struct run *run, int64_t number, int64_t operation)
 {
-    double begin = ready;
-    for (int64_t i = 0; i < way->count; i++) {
-        const struct resource *link = &run->links[way->links[i]];
-        if (link->free > begin) {
-            begin = link->free;
-            run->schedule->cause[operation] = link->holder;
-        }
+    struct resource *resource = &run->resources[number];
+    run->next_waiting[operation] = -1;
+    if (resource->first < 0)
+        resource->first = operation;
+    else
+        run->next_waiting[resource->last] = operation;
+    resource->last = operation;
+    if (!resource->woken) {
+        resource->woken = 1;
+        push(&run->heap, (struct event){resource->free, run->graph->operations + number});
     }
+}
+
+static void take(struct run *run, int64_t number, int64_t operation, double until)
+{
+    run->resources[number].free = until;
+    run->resources[number].holder = operation;
+}
+
+/* The first link of a way that is not free, or -1. */
+static int64_t busy_link(const struct run *run, const struct way *way)
+{
+    for (int64_t i = 0; i < way->count; i++)
+        if (run->resources[run->first_link + way->links[i]].free > run->now)
+            return run->first_link + way->links[i];
+    return -1;
+}
+
+/* Takes all links of a way from now on, each for as long as it needs. */
+static void occupy(struct run *run, const struct way *way, double bytes, int64_t operation)
+{
+    int measured = run->graph->iteration[operation] >= run->given->settings[MEASURED_FROM];
     for (int64_t i = 0; i < way->count; i++) {
         int64_t link = way->links[i];
         double seconds = bytes / run->given->link_bandwidth[link];
-        run->links[link] = (struct resource){begin + seconds, operation};
-        if (run->graph->iteration[operation] >= run->given->settings[MEASURED_FROM]) {
+        double free = run->resources[run->first_link + link].free;
+        take(run, run->first_link + link, operation, fmax(free, run->now) + seconds);
+        if (measured) {
             run->schedule->link_busy[link] += seconds;
             run->schedule->link_bytes[link] += bytes;
         }
     }
-    return begin;
 }
 
-static void run_copy(struct run *run, int64_t operation)
-{
-    const struct graph *graph = run->graph;
-    struct way way = route(run, graph->source[operation], graph->place[operation]);
-    double bytes = graph->bytes[operation];
-    if (graph->kind[operation] == FOLD)
-        bytes *= run->given->costs[COST_FOLD];
-    double begin = reserve(run, &way, bytes, operation, run->schedule->ready[operation]);
-    run->schedule->start[operation] = begin;
-    run->schedule->end[operation] = begin + way.latency + bytes / way.slowest;
-}
-
-static void run_on_processor(struct run *run, int64_t operation)
+/* Gives an operation its times and wakes those that waited for it. */
+static void finish(struct run *run, int64_t operation, double end)
 {
     const struct graph *graph = run->graph;
     struct schedule *schedule = run->schedule;
-    int task = graph->kind[operation] == TASK;
-    int64_t place = graph->place[operation] + (task ? 0 : run->given->processors);
-    struct resource *processor = &run->processors[place];
-    double begin = schedule->ready[operation];
-    if (processor->free > begin) {
-        begin = processor->free;
-        schedule->cause[operation] = processor->holder;
-    }
-    double end = begin + graph->seconds[operation];
-    if (task && graph->bytes[operation] > 0.0) {
-        struct way way = access_way(run, graph->place[operation], graph->source[operation]);
-        double bytes = graph->bytes[operation];
-        int64_t cause = schedule->cause[operation];
-        double through = reserve(run, &way, bytes, operation, begin) + bytes / way.slowest;
-        if (through > end)
-            end = through;
-        else
-            schedule->cause[operation] = cause; /* the links did not matter */
-    }
-    *processor = (struct resource){end, operation};
-    schedule->start[operation] = begin;
+    schedule->start[operation] = run->now;
     schedule->end[operation] = end;
-}
-
-static void run_operation(struct run *run, int64_t operation)
-{
-    const struct graph *graph = run->graph;
-    struct schedule *schedule = run->schedule;
-    switch (graph->kind[operation]) {
-    case RUNTIME:
-    case TASK:
-        run_on_processor(run, operation);
-        break;
-    case JOIN:
-        schedule->start[operation] = schedule->end[operation] = schedule->ready[operation];
-        break;
-    default:
-        run_copy(run, operation);
-    }
-    double end = schedule->end[operation];
     for (int64_t i = graph->first_edge[operation]; i >= 0; i = graph->edge_next[i]) {
         int64_t target = graph->edge_target[i];
         if (end >= schedule->ready[target]) {
@@ -217,11 +193,89 @@ static void run_operation(struct run *run, int64_t operation)
     }
 }
 
+/* Tries to begin a copy, fold or fill; returns the resource it must wait for, or -1. */
+static int64_t begin_copy(struct run *run, int64_t operation)
+{
+    const struct graph *graph = run->graph;
+    struct way way = route(run, graph->source[operation], graph->place[operation]);
+    int64_t busy = busy_link(run, &way);
+    if (busy >= 0)
+        return busy;
+    double bytes = graph->bytes[operation];
+    if (graph->kind[operation] == FOLD)
+        bytes *= run->given->costs[COST_FOLD];
+    occupy(run, &way, bytes, operation);
+    finish(run, operation, run->now + way.latency + bytes / way.slowest);
+    return -1;
+}
+
+/* Tries to begin a task or a rank's runtime work; returns the resource it must wait for, or -1.
+ * What a task moves to and from zero-copy memory queues behind what its links carry already. */
+static int64_t begin_on_processor(struct run *run, int64_t operation)
+{
+    const struct graph *graph = run->graph;
+    int task = graph->kind[operation] == TASK;
+    int64_t number = graph->place[operation] + (task ? 0 : run->given->processors);
+    if (run->resources[number].free > run->now)
+        return number;
+    double end = run->now + graph->seconds[operation], bytes = graph->bytes[operation];
+    if (task && bytes > 0.0) {
+        struct way way = access_way(run, graph->place[operation], graph->source[operation]);
+        double through = run->now;
+        for (int64_t i = 0; i < way.count; i++)
+            through = fmax(through, run->resources[run->first_link + way.links[i]].free);
+        end = fmax(end, through + bytes / way.slowest);
+        occupy(run, &way, bytes, operation);
+    }
+    take(run, number, operation, end);
+    finish(run, operation, end);
+    return -1;
+}
+
+/* Begins an operation, or lets it wait; returns whether it began. */
+static int begin(struct run *run, int64_t operation)
+{
+    int64_t busy = -1;
+    switch (run->graph->kind[operation]) {
+    case RUNTIME:
+    case TASK:
+        busy = begin_on_processor(run, operation);
+        break;
+    case JOIN:
+        finish(run, operation, run->now);
+        break;
+    default:
+        busy = begin_copy(run, operation);
+    }
+    if (busy < 0)
+        return 1;
+    run->schedule->cause[operation] = run->resources[busy].holder;
+    wait_for(run, busy, operation);
+    return 0;
+}
+
+/* A resource is free: those that wait for it are looked at in turn until one takes it. */
+static int64_t wake(struct run *run, int64_t number)
+{
+    struct resource *resource = &run->resources[number];
+    int64_t begun = 0;
+    while (resource->first >= 0 && resource->free <= run->now) {
+        int64_t operation = resource->first;
+        resource->first = run->next_waiting[operation];
+        run->schedule->cause[operation] = resource->holder;
+        begun += begin(run, operation);
+    }
+    resource->woken = resource->first >= 0;
+    if (resource->woken)
+        push(&run->heap, (struct event){resource->free, run->graph->operations + number});
+    return begun;
+}
+
 static int open_run(struct run *run)
 {
     size_t operations = (size_t)run->graph->operations;
     size_t processors = (size_t)(run->given->processors + run->given->ranks);
-    size_t links = (size_t)run->given->links;
+    size_t links = (size_t)run->given->links, resources = processors + links;
     struct schedule *schedule = run->schedule;
     schedule->ready = calloc(operations + 1, sizeof(double));
     schedule->start = calloc(operations + 1, sizeof(double));
@@ -229,13 +283,18 @@ static int open_run(struct run *run)
     schedule->cause = malloc((operations + 1) * sizeof(int64_t));
     schedule->link_busy = calloc(links + 1, sizeof(double));
     schedule->link_bytes = calloc(links + 1, sizeof(double));
-    run->processors = calloc(processors + 1, sizeof *run->processors);
-    run->links = calloc(links + 1, sizeof *run->links);
+    run->resources = calloc(resources + 1, sizeof *run->resources);
+    run->next_waiting = malloc((operations + 1) * sizeof(int64_t));
     run->waits = malloc((operations + 1) * sizeof(int64_t));
-    run->heap.events = malloc((operations + 1) * sizeof *run->heap.events);
-    return schedule->ready && schedule->start && schedule->end && schedule->cause &&
-           schedule->link_busy && schedule->link_bytes && run->processors && run->links &&
-           run->waits && run->heap.events;
+    run->heap.events = malloc((operations + resources + 1) * sizeof *run->heap.events);
+    if (!(schedule->ready && schedule->start && schedule->end && schedule->cause &&
+          schedule->link_busy && schedule->link_bytes && run->resources && run->next_waiting &&
+          run->waits && run->heap.events))
+        return 0;
+    run->first_link = (int64_t)processors;
+    for (size_t i = 0; i < resources; i++)
+        run->resources[i] = (struct resource){0.0, -1, -1, -1, 0};
+    return 1;
 }
 
 enum status execute(const struct input *given, const struct graph *graph,
@@ -254,13 +313,17 @@ enum status execute(const struct input *given, const struct graph *graph,
                 push(&run.heap, (struct event){0.0, i});
         int64_t done = 0;
         while (run.heap.size > 0) {
-            run_operation(&run, pop(&run.heap).operation);
-            done++;
+            struct event event = pop(&run.heap);
+            run.now = event.time;
+            if (event.operation < graph->operations)
+                done += begin(&run, event.operation);
+            else
+                done += wake(&run, event.operation - graph->operations);
         }
         status = done == graph->operations ? PLANNED : CYCLE;
     }
-    free(run.processors);
-    free(run.links);
+    free(run.resources);
+    free(run.next_waiting);
     free(run.waits);
     free(run.heap.events);
     return status;
