@@ -116,7 +116,7 @@ class Evaluator:
         self._frames: list[_Frame] = []
         self._calls = 0
         self._forks = 0
-        self._cost = STEP_WORK + (0 if rows is None else len(rows))
+        self._points = 0 if rows is None else len(rows)
         self._given_back: Any = None
 
     def evaluate(self, code: Code) -> Any:
@@ -142,7 +142,7 @@ class Evaluator:
 
     def _run(self) -> None:
         frames = self._frames
-        session, cost = self._session, self._cost
+        session = self._session
         node = None
         try:
             while frames:
@@ -152,7 +152,7 @@ class Evaluator:
                     continue
                 operation, argument, node = frame.code[frame.at]
                 frame.at += 1
-                session.work -= cost
+                session.work -= STEP_WORK
                 if session.work < 0:
                     self._exhausted(node)
                 getattr(self, operation)(argument)
@@ -174,8 +174,8 @@ class Evaluator:
         raise Exhausted(fault, node.position, 0)
 
     def _spend(self, count: int) -> None:
-        """Accounts for an operation on so many values."""
-        self._session.work -= self._cost * count
+        """Accounts for so many numbers, each of which may be one per point."""
+        self._session.work -= self._points * count
 
     def _pop_many(self, count: int) -> list[Any]:
         if count == 0:
@@ -211,7 +211,7 @@ class Evaluator:
             values = [item for v in values for item in (v.items if type(v) is Splice else (v,))]
         if len(values) > MAX_TUPLE:
             raise Fault("too-large", f"a list has at most {MAX_TUPLE} elements, not {len(values)}")
-        self._spend(len(values))
+        self._session.work -= _GATHER_WORK * len(values)
         self._stack.append(values)
 
     def make_tuple(self, _: None) -> None:
@@ -237,8 +237,8 @@ class Evaluator:
         right = self._stack.pop()
         left = self._stack.pop()
         value = binary(operator, left, right)
-        if type(value) is IntTuple:
-            self._spend(len(value.items))
+        if not isinstance(value, int):
+            self._spend(len(value.items) if type(value) is IntTuple else 1)
         self._stack.append(value)
 
     def negate(self, literal: bool) -> None:
@@ -306,6 +306,7 @@ class Evaluator:
         """The value of a branch for some of the points at hand."""
         part = Evaluator(self._session, self._rows[rows])  # type: ignore[index]
         part._calls, part._forks = self._calls, self._forks + 1
+        self._spend(len(self._frames[-1].locals))
         local = {name: select(value, rows) for name, value in self._frames[-1].locals.items()}
         try:
             return part.evaluate_branch(code, local)
@@ -368,6 +369,9 @@ class Evaluator:
             require_printable(value)
         self._session.printed.append(Printed(self._rows, pieces, values))
 
+
+# To put an element into a list is less than a step, and the same for many points.
+_GATHER_WORK = 16
 
 _CONDITION_HINT = (
     "? : groups from the left: put a condition that stands behind a colon into parentheses,"

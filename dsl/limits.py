@@ -39,10 +39,10 @@ MAX_DIMENSIONS = 64  # dimensions of a machine space: "too-large"
 MAX_POINTS = 1_000_000  # index points of a launch: "too-large"
 MAX_PRINTED = 1_000_000  # characters of printed text; what exceeds them is dropped
 
-# One step on n index points counts STEP_WORK + n; an answer may take MAX_WORK: "too-many-steps".
-# That is four million steps for one point, thousands for each of 10^5 points, and a few seconds.
+# A step counts STEP_WORK, and a number that it makes for each of n points n; an answer may take
+# MAX_WORK: "too-many-steps". That is two million steps, or a few seconds.
 STEP_WORK = 256
-MAX_WORK = 1_000_000_000
+MAX_WORK = 500_000_000
 
 # auto_split and greedy_split know the primes below 131, and factor no further (section 6).
 MAX_SPLIT_EXTENT = 131**2

@@ -223,9 +223,13 @@ def merge(values: tuple[Any, Any], rows: tuple[Rows, Rows]) -> Any:
             pairs = zip(a.points, b.points, strict=True)
             points = [(merge((p, q), rows), merge((r, t), rows)) for (p, r), (q, t) in pairs]
             return PointSet(tuple(points), a.kind)
-        if not isinstance(a, IndexTask | Splice) and a == b:
+        if isinstance(a, _UNIFORM) and a == b:
             return a
     raise Divergence(rows)
+
+
+# Values of these hold no arrays.
+_UNIFORM = (MachineSpace, SingleTask, ProcessorName, MemoryName, Function, StarValue)
 
 
 def _merge_numbers(a: Ints | Bools, b: Ints | Bools, rows: tuple[Rows, Rows]) -> Any:
