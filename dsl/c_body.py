@@ -21,19 +21,23 @@ class StaticType(IntEnum):
     Ints and bools are plain C values, everything else is a tagged ``value``.
     """
 
-    INT = 0
-    BOOL = 1
-    INTS = 2  # an int tuple
-    TUPLE = 3  # a general tuple
-    SPACE = 4
-    TASK = 5
-    ANY = 6  # whatever may be assigned or passed, and kinds, functions, sets of points
-    ITEM = 7  # also a star
-    LOOSE = 8  # also an unpacked tuple
+    NEVER = 0  # there is no value: the evaluation fails or does not end
+    INT = 1
+    BOOL = 2
+    INTS = 3  # an int tuple
+    TUPLE = 4  # a general tuple
+    SPACE = 5
+    TASK = 6
+    PLACE = 7  # a machine point, or a set of them
+    ANY = 8  # whatever may be assigned or passed, and kinds, functions, sets of points
+    ITEM = 9  # also a star
+    LOOSE = 10  # also an unpacked tuple
 
 
 def joined(a: StaticType, b: StaticType) -> StaticType:
     """The type of a value that has one of two types."""
+    if StaticType.NEVER in (a, b):
+        return max(a, b)
     return a if a is b else max(a, b, StaticType.ANY)
 
 

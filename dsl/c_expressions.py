@@ -21,7 +21,7 @@ _ARITHMETIC = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%":
 _ORDER = ("<", ">", "<=", ">=")
 _BOTH = {"&&": "both", "||": "either"}
 _TUPLES = (StaticType.INTS, StaticType.TUPLE)
-INT, BOOL, INTS, TUPLE, SPACE, TASK, ANY, ITEM, LOOSE = StaticType
+NEVER, INT, BOOL, INTS, TUPLE, SPACE, TASK, PLACE, ANY, ITEM, LOOSE = StaticType
 
 # An expression in C that gets longer goes to a temporary.
 _LONG = 60
@@ -49,11 +49,15 @@ class Expressions:
         self.refused = refused
 
     def emit(self, node: syntax.Expression) -> Operand:
-        """The operand that holds the expression's value."""
+        """The operand that holds the expression's value; it is short."""
+        operand = self.whole(node)
+        return self.body.settle(operand) if len(operand.text) > _LONG else operand
+
+    def whole(self, node: syntax.Expression) -> Operand:
+        """The operand that holds the expression's value, however long it is in C."""
         if id(node) in self.refused:
             return self.fault(node, *self.refused[id(node)])
-        operand = _EMITTERS[type(node)](self, node)
-        return self.body.settle(operand) if len(operand.text) > _LONG else operand
+        return _EMITTERS[type(node)](self, node)
 
     def each(self, nodes: Sequence[syntax.Expression]) -> list[Operand]:
         """The operands of several expressions, in their order."""
@@ -74,7 +78,7 @@ class Expressions:
         """An operand whose evaluation fails."""
         sentence = c_string(sentence.replace("%", "%%"))
         name = code.upper().replace("-", "_")
-        return Operand(f"fail(p, {at(node.position)}, MAPPER_{name}, {sentence})", ANY)
+        return Operand(f"fail(p, {at(node.position)}, MAPPER_{name}, {sentence})", NEVER)
 
     # Conversions
 
@@ -168,13 +172,13 @@ class Expressions:
         test = self.emit(node.condition)
         condition = self.bool_of(test, node.condition, "CONDITION_NOT_BOOL")
         with self.body.aside() as then_lines:
-            then = self.emit(node.then)
+            then = self.whole(node.then)
         with self.body.aside() as else_lines:
-            otherwise = self.emit(node.otherwise)
+            otherwise = self.whole(node.otherwise)
         static = joined(then.static, otherwise.static)
         plain = static in (INT, BOOL)
         a, b = (each.text if plain else each.boxed for each in (then, otherwise))
-        if not then_lines and not else_lines:
+        if not then_lines and not else_lines and len(condition) + len(a) + len(b) < 2 * _LONG:
             return Operand(f"({condition} ? {a} : {b})", static)
         return self._branches(condition, (a, then_lines), (b, else_lines), static)
 
@@ -263,7 +267,7 @@ class Expressions:
         place = at(node.position)
         if len(node.indices) == 1 and isinstance(node.indices[0], syntax.Unpack):
             spread, base = self.each((node.indices[0].operand, node.base))
-            static = ANY if base.static is SPACE else ITEM
+            static = PLACE if base.static is SPACE else ITEM
             text = f"index_spread(p, {place}, {base.boxed}, {spread.boxed})"
             return Operand(text, static)
         if any(isinstance(each, (syntax.Unpack, syntax.Star)) for each in node.indices):
@@ -280,10 +284,10 @@ class Expressions:
         if len(numbers) == 1:
             return self._one_index(base, numbers[0], place)
         array = f"{len(numbers)}, (const int32_t[]){{{', '.join(numbers)}}}"
-        return Operand(f"index_many(p, {place}, {base.boxed}, {array})", ANY)
+        return Operand(f"index_many(p, {place}, {base.boxed}, {array})", PLACE)
 
     def _index_by(self, listed: str, base: Operand, place: str) -> Operand:
-        static = ANY if base.static is SPACE else ITEM
+        static = PLACE if base.static is SPACE else ITEM
         return Operand(f"index_list(p, {place}, {base.boxed}, {listed})", static)
 
     def _one_index(self, base: Operand, number: str, place: str) -> Operand:

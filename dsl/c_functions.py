@@ -20,7 +20,14 @@ _PARAMETER_TYPES = {
     "ISpace": StaticType.INTS,
     "MSpace": StaticType.SPACE,
 }
-_RETURNABLE = (StaticType.INT, StaticType.BOOL, StaticType.INTS, StaticType.TUPLE)
+_RETURNABLE = (
+    StaticType.NEVER,
+    StaticType.INT,
+    StaticType.BOOL,
+    StaticType.INTS,
+    StaticType.TUPLE,
+    StaticType.PLACE,
+)
 # A call of a long function counts as several steps.
 _NODES_PER_STEP = 100
 # Beyond so many, the locals of a function go to the arena: a stack frame stays small.
@@ -78,8 +85,8 @@ class _Statements:
 
     def assignable(self, statement: syntax.Assignment) -> Operand:
         """The value that is assigned: some cannot be."""
-        operand = self.expressions.emit(statement.value)
-        if operand.static < StaticType.ANY:
+        operand = self.expressions.whole(statement.value)
+        if operand.static < StaticType.PLACE:
             return operand
         text = f"assignable(p, {at(statement.position)}, {operand.text})"
         return Operand(text, StaticType.ANY)
@@ -156,7 +163,7 @@ class _Function(_Statements):
             static = _PARAMETER_TYPES[parameter.type]
             name = f"v_{parameter.name}"
             if parameter.name in self.scope.locals:
-                name += f"_{k}"
+                name = f"hidden_{k}"
             self.scope.locals.setdefault(parameter.name, Operand(name, static, settled=True))
             self.declarations.append((0, name))
             listed.append(f"{c_type(static)} {name}")
@@ -198,7 +205,7 @@ class _Function(_Statements):
             self.scope.locals[statement.name] = Operand(name, operand.static, settled=True)
 
     def _return(self, statement: syntax.Return) -> None:
-        operand = self.expressions.emit(statement.value)
+        operand = self.expressions.whole(statement.value)
         if operand.static not in _RETURNABLE:
             text = f"returnable(p, {at(statement.position)}, {operand.boxed})"
             operand = Operand(text, StaticType.ANY)
@@ -206,8 +213,11 @@ class _Function(_Statements):
 
     def _leave(self, operand: Operand) -> None:
         self.scope.globals.noted[self.definition.name] = operand.static
-        boxed = self.declared not in (StaticType.INT, StaticType.BOOL)
-        text = operand.boxed if boxed else operand.text
+        text = operand.boxed
+        if operand.static is self.declared:
+            text = operand.text
+        elif self.declared in (StaticType.INT, StaticType.BOOL):  # it never gets here
+            text += ".as.i"
         self.body.line(f"{c_type(self.declared)} result = {text};")
         self.body.line("leave(p);")
         self.body.line("return result;")

@@ -41,7 +41,7 @@ def _text(table: _Table, program: syntax.Program, names: Globals) -> list[str]:
         if isinstance(statement, table.statement):
             for key, row in table.rows(statement, names):
                 line = statement.position.line if statement.position else 0
-                rows.setdefault(key, f"    {{{row}}}, /* {line} */")
+                rows.setdefault(key, f"    {{{row}}}, /* line {line} */")
     head = f"static const {table.struct} {table.name}[] = {{"
     return [head, *rows.values(), f"    {{{table.end}}}}};", ""]
 

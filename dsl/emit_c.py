@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 
 from dsl import limits, syntax
+from dsl.c_body import StaticType, joined
 from dsl.c_functions import prototype, top_level, write_function
 from dsl.c_helpers import needed_helpers, resource
 from dsl.c_scope import Globals
@@ -27,7 +28,7 @@ _BOUNDS = {
     "MAX_STEPS": limits.MAX_WORK // limits.STEP_WORK,
     "MAX_ALL_STEPS": limits.MAX_WORK,
     "ARENA_BYTES": 1 << 26,
-    "MAX_STACK_BYTES": 1 << 19,
+    "MAX_STACK_BYTES": 1 << 20,
     "MAX_CALL_DEPTH": limits.MAX_CALL_DEPTH,
     "MAX_CANDIDATES": limits.MAX_CANDIDATES,
     "MAX_DIMENSIONS": limits.MAX_DIMENSIONS,
@@ -45,8 +46,7 @@ _ANSWERS = ("c_policy/lookups.h", "c_policy/questions.h")
 _PRAGMA = '#pragma GCC diagnostic ignored "-Wtautological-compare"'
 # Lines of the mapper that error messages can show; each is cut to the width of a screen.
 _MAX_LINES, _MAX_WIDTH = 5000, 160
-# Types are settled round by round; each round only makes them more precise.
-_ROUNDS = 2
+_ROUNDS = 8
 
 
 def emit_c(program: syntax.Program, *, name: str | None = None) -> str:
@@ -66,10 +66,7 @@ def emit_c(program: syntax.Program, *, name: str | None = None) -> str:
     """
     name = name or program.filename or "mapper"
     names = Globals.of(program)
-    for _ in range(_ROUNDS):
-        body = _body(program, names)
-        names.types, names.noted = names.noted, {}
-    body = _body(program, names)
+    body = _typed_body(program, names)
     answers = [resource(path) for path in _ANSWERS]
     rules = rule_tables(program, names)
     return "\n".join(
@@ -84,6 +81,26 @@ def emit_c(program: syntax.Program, *, name: str | None = None) -> str:
             *answers,
         ]
     )
+
+
+def _typed_body(program: syntax.Program, names: Globals) -> list[str]:
+    """The functions and the top level, in whose types a fixed point is reached.
+
+    It starts from below, with functions that never return, so that recursive functions get the
+    type that their other branches give. If that takes too long, nothing is assumed of any type.
+    """
+    names.types = dict.fromkeys(names.definitions, StaticType.NEVER)
+    names.types |= dict.fromkeys(names.variables, StaticType.NEVER)
+    for _ in range(_ROUNDS):
+        body = _body(program, names)
+        types = {
+            name: joined(old, names.noted.get(name, old)) for name, old in names.types.items()
+        }
+        if types == names.types:
+            return body
+        names.types = types
+    names.types = {}
+    return _body(program, names)
 
 
 def _body(program: syntax.Program, names: Globals) -> list[str]:
@@ -131,6 +148,6 @@ def _constants(program: syntax.Program, name: str, names: Globals) -> list[str]:
         "};",
         f"enum {{ SOURCE_LINE_COUNT = {len(lines)} }};",
         "",
-        f"enum {{ {', '.join([*globals_, 'GLOBAL_COUNT'])} }};",
+        f"enum {{ {', '.join([*globals_, 'GLOBALS'])} }};",
         "",
     ]

@@ -130,6 +130,7 @@ HELPER void cheapest(mapper_policy *p, place at, int32_t n, int32_t k, const int
     greedy(n, k, extents, greedy_parts);
     candidates c = first_candidate(n, k);
     do {
+        take_steps(p, at, 1);
         if (++count > MAX_CANDIDATES)
             fail(p, at, MAPPER_TOO_LARGE, "auto_split would compare more than %d factorisations",
                  MAX_CANDIDATES);

@@ -19,7 +19,7 @@ enum tag {
 typedef struct space space;
 
 /* Splits are asked for again and again with the same extents: the policy remembers some. */
-enum { MEMO_SLOTS = 32, MEMO_PARTS = 6 };
+enum { MEMO_SLOTS = 32, MEMO_PARTS = 16 };
 
 typedef struct factoring {
     bool known, automatic;
@@ -43,7 +43,7 @@ typedef struct value {
 
 struct mapper_policy {
     mapper_machine machine;
-    value globals[GLOBAL_COUNT];
+    value globals[GLOBALS + 1];
     char *arena;
     size_t used, kept; /* bytes; what the top level stored is kept */
     int32_t depth;
