@@ -1,62 +1,34 @@
 """Decisions: what a mapper says about every point task and requirement of a program on a machine.
 
-This is section 10 and 11 of the language reference: which processor kind a task gets, which
-memory a requirement gets, what happens to launches without a map, and which answers Legion would
-refuse. The refusals carry the words of the real runtime.
+``launch_decisions.py`` asks what holds for all points of a launch alike, ``placement.py`` where
+each point goes; here the answers become arrays, and equal questions are asked once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import NamedTuple
+from operator import attrgetter
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dsl import syntax
 from dsl.machine_shape import PROCESSOR_KINDS
 from dsl.mapper import Mapper
-from dsl.syntax import Assignment, FunctionDefinition, Statement
+from dsl.syntax import Statement
 from dsl.tables import LayoutDecision
 from legion_bridge.application import Launch, Region, Requirement
-from legion_bridge.errors import MappingError
 from legion_bridge.flat_machine import FlatMachine
 from legion_bridge.flatten import FlatProgram
+from legion_bridge.launch_decisions import LaunchDecisions, LaunchQuestions
 from legion_bridge.placement import placement
 
-__all__ = [
-    "PREFERENCE",
-    "Decider",
-    "Decisions",
-    "LaunchDecisions",
-    "accepts",
-    "choose_kind",
-    "choose_memory",
-]
-
-PREFERENCE = ("GPU", "OMP", "CPU", "PY", "IO", "PROC")
-"""The order in which Legion's default mapper tries processor kinds."""
-
-DEFAULT_LAYOUT = LayoutDecision()
+__all__ = ["Decider", "Decisions"]
 
 Ints = NDArray[np.int64]
-
-
-class LaunchDecisions(NamedTuple):
-    """What was decided for all points of a launch alike; equal decisions are equal and hash so.
-
-    Attributes:
-        kind: Processor kind.
-        limit: Instance limit of its task; 0 for none.
-        memories, layouts: Memory kind and layout of each requirement; None without data.
-        collects: Whether each requirement's instance may go after the task.
-    """
-
-    kind: str
-    limit: int
-    memories: tuple[str | None, ...]
-    layouts: tuple[LayoutDecision | None, ...]
-    collects: tuple[bool, ...]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -88,53 +60,27 @@ class _Columns(NamedTuple):
     collect: Ints
 
 
-def choose_kind(
-    wanted: Sequence[str], variants: Sequence[str], present: Sequence[str]
-) -> str | None:
-    """The first wanted kind that the task has a variant for and the machine has; else by default.
-
-    Returns:
-        The kind, or None where no variant of the task can run on the machine.
-    """
-    for kind in (*wanted, *PREFERENCE):
-        if kind in variants and kind in present:
-            return kind
-    return None
-
-
-def choose_memory(wanted: Sequence[str], visible: Sequence[str]) -> str:
-    """The first wanted memory that the processor sees (or ``VIRTUAL``); else its fastest."""
-    for memory in wanted:
-        if memory == "VIRTUAL" or memory in visible:
-            return memory
-    return visible[0]
-
-
-def accepts(requirement: Requirement, region: Region, layout: LayoutDecision) -> bool:
-    """Whether the task's variant was compiled for instances of such a layout."""
-    need = requirement.need
-    if need is None:
-        return True
-    ordered = need.order is not None and region.dimension > 1
-    if ordered and layout.c_order != (need.order == "C_order"):
-        return False
-    return need.soa is None or len(requirement.fields) < 2 or layout.soa == need.soa
-
-
 class Decider:
-    """Asks mappers about everything; what it made for equal decisions it does not make again."""
+    """Asks mappers about everything; what equal statements came to once they come to again.
+
+    A tuner's mappers share most of their statements, and ``dsl.StatementCache`` makes equal ones
+    the same object. So the answers for a launch are kept by the identity of the statements that
+    can have a say in it.
+    """
 
     def __init__(self, program: FlatProgram, machine: FlatMachine) -> None:
         self.program = program
         self.machine = machine
         shape = machine.machine.shape
-        self._present = [k for k in PROCESSOR_KINDS if shape.count(k)]
-        self._visible = {k: machine.machine.visible_memories(k) for k in self._present}
-        self._placements: dict[tuple[object, ...], tuple[Ints, tuple[Statement, ...]]] = {}
-        self._columns: dict[tuple[int, LaunchDecisions, bytes], _Columns] = {}
-        self._launches = [
-            _LaunchQuestions(program, launch, self._visible) for launch in program.launches
+        present = [k for k in PROCESSOR_KINDS if shape.count(k)]
+        visible = {k: machine.machine.visible_memories(k) for k in present}
+        self._questions = [
+            LaunchQuestions(program.application, launch, visible) for launch in program.launches
         ]
+        self._tasks = {launch.task for launch in program.launches}
+        self._answers: dict[tuple[object, ...], tuple[_Answer, Sequence[Statement]]] = {}
+        self._placements: dict[tuple[object, ...], tuple[Ints, Sequence[Statement]]] = {}
+        self._columns: dict[tuple[int, LaunchDecisions, bytes], _Columns] = {}
 
     def decide(self, mapper: Mapper) -> Decisions:
         """All that a mapper decides.
@@ -145,18 +91,17 @@ class Decider:
         """
         program = self.program
         processor = np.zeros(int(program.launch_point[-1]), np.int64)
-        definitions = _definitions(mapper)
+        rules = _Rules.of(mapper.program.statements, self._tasks)
         launches: list[LaunchDecisions] = []
         columns: list[_Columns] = []
-        for number, questions in enumerate(self._launches):
-            kind = self._kind(mapper, questions.launch)
+        for number, launch in enumerate(program.launches):
             first, last = program.launch_point[number], program.launch_point[number + 1]
             above = self._above(number, processor)
-            where = self._placement(mapper, definitions, number, kind, above)
+            answer = self._answer(mapper, rules, number, launch)
+            where = self._placement(mapper, rules, number, answer, above)
             processor[first:last] = where
-            decided = questions.ask(mapper, kind)
-            launches.append(decided)
-            columns.append(self._column(number, decided, where))
+            launches.append(answer.decided)
+            columns.append(self._column(number, answer.decided, where))
         joined = (np.concatenate(parts) for parts in zip(*columns, strict=True))
         return Decisions(tuple(launches), processor, *joined)
 
@@ -169,50 +114,36 @@ class Decider:
         above: Ints = processor[program.point_parent[first:last]]
         return above
 
-    def _placement(
-        self,
-        mapper: Mapper,
-        definitions: tuple[Statement, ...],
-        number: int,
-        kind: str,
-        above: Ints | None,
-    ) -> Ints:
-        """The processors of a launch; the same functions send it to the same ones."""
-        launch = self.program.launches[number]
-        ask = mapper.single_function if launch.single else mapper.index_function
-        function = ask(launch.task, kind)
-        parents = b"" if above is None else above.tobytes()
-        # Statements are told apart by identity, which is cheap; the value keeps them alive.
-        used = tuple(map(id, definitions)) if function else ()
-        key = (number, kind, function, used, parents)
-        if key not in self._placements:
-            if len(self._placements) >= MOST_KEPT:
-                self._placements.clear()
-            points = int(self.program.launch_point[number + 1] - self.program.launch_point[number])
-            where = placement(self.machine, mapper, launch, kind, parents=above, points=points)
-            self._placements[key] = where, definitions
-        return self._placements[key][0]
+    def _answer(self, mapper: Mapper, rules: _Rules, number: int, launch: Launch) -> _Answer:
+        """What is decided for all points of a launch alike, and the function that places them."""
+        key = (number, rules.for_all, tuple(rules.by_task.get(launch.task, ())))
+        if key not in self._answers:
+            decided = self._questions[number].ask(mapper)
+            function = mapper.single_function if launch.single else mapper.index_function
+            answer = _Answer(decided, function(launch.task, decided.kind))
+            _keep(self._answers, key, (answer, mapper.program.statements))
+        return self._answers[key][0]
 
-    def _kind(self, mapper: Mapper, launch: Launch) -> str:
-        variants = self.program.application.task_kinds[launch.task].variants
-        kind = choose_kind(mapper.task_kinds(launch.task), variants, self._present)
-        if kind is None:
-            names = " ".join(f"{variant}_PROC" for variant in variants)
-            raise MappingError(
-                f"Failed to find any valid variants for task {launch.task} on the current "
-                f"machine. All variants ({names}) for this task are for processor kinds which are "
-                "not present on this machine."
-            )
-        return kind
+    def _placement(
+        self, mapper: Mapper, rules: _Rules, number: int, answer: _Answer, above: Ints | None
+    ) -> Ints:
+        """The processors of a launch's points."""
+        used = rules.definitions if answer.function else ()
+        parents = b"" if above is None else above.tobytes()
+        key = (number, answer.decided.kind, answer.function, used, parents)
+        if key not in self._placements:
+            program = self.program
+            points = int(program.launch_point[number + 1] - program.launch_point[number])
+            launch, kind = program.launches[number], answer.decided.kind
+            where = placement(self.machine, mapper, launch, kind, parents=above, points=points)
+            _keep(self._placements, key, (where, mapper.program.statements))
+        return self._placements[key][0]
 
     def _column(self, number: int, decided: LaunchDecisions, where: Ints) -> _Columns:
         key = (number, decided, where.tobytes())
-        columns = self._columns.get(key)
-        if columns is None:
-            if len(self._columns) >= MOST_KEPT:
-                self._columns.clear()
-            columns = self._columns[key] = self._make_column(number, decided, where)
-        return columns
+        if key not in self._columns:
+            _keep(self._columns, key, self._make_column(number, decided, where))
+        return self._columns[key]
 
     def _make_column(self, number: int, decided: LaunchDecisions, where: Ints) -> _Columns:
         launch = self.program.launches[number]
@@ -232,15 +163,62 @@ class Decider:
 
 
 MOST_KEPT = 20_000
-"""Placements, and sets of columns, that are kept; a tuning run needs some hundreds."""
+"""Answers, placements, and sets of columns that are kept; a tuning run needs some hundreds."""
+
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 
-def _definitions(mapper: Mapper) -> tuple[Statement, ...]:
-    """The statements that mapping functions depend on."""
-    return tuple(s for s in mapper.program.statements if isinstance(s, _DEFINITIONS))
+def _keep(known: dict[Key, Value], key: Key, value: Value) -> None:
+    if len(known) >= MOST_KEPT:
+        known.clear()
+    known[key] = value
 
 
-_DEFINITIONS = (Assignment, FunctionDefinition)
+class _Answer(NamedTuple):
+    decided: LaunchDecisions
+    function: str | None
+
+
+class _Rules(NamedTuple):
+    """The identities of a mapper's statements, by what they can have a say in.
+
+    Whoever keeps a key of them must keep the statements alive.
+    """
+
+    definitions: tuple[int, ...]
+    for_all: tuple[int, ...]
+    by_task: dict[str, list[int]]
+
+    @classmethod
+    def of(cls, statements: Sequence[Statement], tasks: AbstractSet[str]) -> _Rules:
+        definitions: list[int] = []
+        for_all: list[int] = []
+        by_task: dict[str, list[int]] = {}
+        for statement in statements:
+            subjects = _SUBJECTS.get(type(statement))
+            if subjects is None:
+                definitions.append(id(statement))
+                continue
+            for subject in subjects(statement):
+                if subject in tasks:
+                    by_task.setdefault(subject, []).append(id(statement))
+                else:  # every task, a processor kind, or a task that there is not
+                    for_all.append(id(statement))
+        return cls(tuple(definitions), tuple(for_all), by_task)
+
+
+_SUBJECTS: dict[type, Callable[[Any], Sequence[str]]] = {
+    syntax.Task: attrgetter("tasks"),
+    syntax.Region: attrgetter("tasks"),
+    syntax.Layout: attrgetter("tasks"),
+    syntax.ControlReplicate: attrgetter("tasks"),
+    syntax.IndexTaskMap: attrgetter("keys"),
+    syntax.SingleTaskMap: attrgetter("keys"),
+    syntax.InstanceLimit: lambda statement: (statement.task,),
+    syntax.CollectMemory: lambda statement: (statement.task,),
+}
+"""Whom each kind of rule is about; other statements define what mapping functions use."""
 
 
 def _layout_class(requirement: Requirement, region: Region, layout: LayoutDecision) -> int:
@@ -248,69 +226,3 @@ def _layout_class(requirement: Requirement, region: Region, layout: LayoutDecisi
     together = not layout.soa and len(requirement.fields) > 1
     c_order = layout.c_order and region.dimension > 1
     return 2 * c_order + together
-
-
-class _LaunchQuestions:
-    """What must be asked about a launch, prepared."""
-
-    def __init__(
-        self, program: FlatProgram, launch: Launch, visible: dict[str, tuple[str, ...]]
-    ) -> None:
-        self.launch = launch
-        self._visible = visible
-        inner = program.application.task_kinds[launch.task].inner
-        self._arguments = [
-            None
-            if inner or requirement.virtual or not requirement.fields
-            else _Argument(
-                index,
-                (*requirement.semantic_names, str(index)),
-                requirement,
-                program.application.regions[requirement.region],
-            )
-            for index, requirement in enumerate(launch.requirements)
-        ]
-
-    def ask(self, mapper: Mapper, kind: str) -> LaunchDecisions:
-        """The decisions for a launch whose task runs on a processor kind."""
-        memories: list[str | None] = []
-        layouts: list[LayoutDecision | None] = []
-        collects: list[bool] = []
-        for argument in self._arguments:
-            if argument is None:
-                memory, layout, collected = None, None, False
-            else:
-                memory, layout, collected = self._ask(mapper, kind, argument)
-            memories.append(memory)
-            layouts.append(layout)
-            collects.append(collected)
-        limit = mapper.instance_limit(self.launch.task)
-        return LaunchDecisions(kind, limit, tuple(memories), tuple(layouts), tuple(collects))
-
-    def _ask(
-        self, mapper: Mapper, kind: str, argument: _Argument
-    ) -> tuple[str, LayoutDecision, bool]:
-        task, names, requirement = self.launch.task, argument.names, argument.requirement
-        memory = choose_memory(mapper.memories(task, names, kind), self._visible[kind])
-        if memory == "VIRTUAL":
-            raise MappingError(
-                f"Illegal implicit mapping of a virtual mapped region in task {task} "
-                f"(region requirement {argument.number})."
-            )
-        layout = mapper.layout(task, names, memory, kind) or DEFAULT_LAYOUT
-        if requirement.need and not accepts(requirement, argument.region, layout):
-            raise MappingError(
-                f"{requirement.need.message} in task {task} "
-                f"(region requirement {argument.number}, region {names[0]})"
-            )
-        collected = requirement.privilege == "READ_ONLY" and mapper.collects(task, names)
-        return memory, layout, collected
-
-
-class _Argument(NamedTuple):
-    """A requirement with data, and the names that a mapper may call it by."""
-
-    number: int
-    names: tuple[str, ...]
-    requirement: Requirement
-    region: Region

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from dsl.tables import LayoutDecision
 from numpy.typing import NDArray
 
+from dsl.tables import LayoutDecision
 from legion_bridge.application import Application, Launch, Requirement
 from legion_bridge.flat_machine import MEMORY_CODES, PROCESSOR_CODES, FlatMachine
 from legion_bridge.flatten import RATE_CODES, FlatProgram
-from legion_bridge.mapping import LaunchDecisions
+from legion_bridge.launch_decisions import LaunchDecisions
 
 __all__ = ["PointTimer", "PointTimes"]
 

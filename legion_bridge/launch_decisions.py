@@ -1,0 +1,163 @@
+"""What a mapper decides for all points of a launch alike (language reference, section 10).
+
+Which processor kind the task gets, which memory and layout each requirement gets, and which
+answers Legion would refuse. The refusals carry the words of the real runtime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from dsl.mapper import Mapper
+from dsl.tables import LayoutDecision
+from legion_bridge.application import Application, Launch, Region, Requirement
+from legion_bridge.errors import MappingError
+
+__all__ = [
+    "PREFERENCE",
+    "LaunchDecisions",
+    "LaunchQuestions",
+    "accepts",
+    "choose_kind",
+    "choose_memory",
+]
+
+PREFERENCE = ("GPU", "OMP", "CPU", "PY", "IO", "PROC")
+"""The order in which Legion's default mapper tries processor kinds."""
+
+DEFAULT_LAYOUT = LayoutDecision()
+
+
+class LaunchDecisions(NamedTuple):
+    """What was decided for all points of a launch alike; equal decisions are equal and hash so.
+
+    Attributes:
+        kind: Processor kind.
+        limit: Instance limit of its task; 0 for none.
+        memories, layouts: Memory kind and layout of each requirement; None without data.
+        collects: Whether each requirement's instance may go after the task.
+    """
+
+    kind: str
+    limit: int
+    memories: tuple[str | None, ...]
+    layouts: tuple[LayoutDecision | None, ...]
+    collects: tuple[bool, ...]
+
+
+def choose_kind(
+    wanted: Sequence[str], variants: Sequence[str], present: Sequence[str]
+) -> str | None:
+    """The first wanted kind that the task has a variant for and the machine has; else by default.
+
+    Returns:
+        The kind, or None where no variant of the task can run on the machine.
+    """
+    for kind in (*wanted, *PREFERENCE):
+        if kind in variants and kind in present:
+            return kind
+    return None
+
+
+def choose_memory(wanted: Sequence[str], visible: Sequence[str]) -> str:
+    """The first wanted memory that the processor sees (or ``VIRTUAL``); else its fastest."""
+    for memory in wanted:
+        if memory == "VIRTUAL" or memory in visible:
+            return memory
+    return visible[0]
+
+
+def accepts(requirement: Requirement, region: Region, layout: LayoutDecision) -> bool:
+    """Whether the task's variant was compiled for instances of such a layout."""
+    need = requirement.need
+    if need is None:
+        return True
+    ordered = need.order is not None and region.dimension > 1
+    if ordered and layout.c_order != (need.order == "C_order"):
+        return False
+    return need.soa is None or len(requirement.fields) < 2 or layout.soa == need.soa
+
+
+class LaunchQuestions:
+    """What must be asked about all points of a launch alike, prepared."""
+
+    def __init__(
+        self, application: Application, launch: Launch, visible: Mapping[str, Sequence[str]]
+    ) -> None:
+        self.launch = launch
+        self._visible = visible
+        self._variants = application.task_kinds[launch.task].variants
+        inner = application.task_kinds[launch.task].inner
+        self._arguments = [
+            None
+            if inner or requirement.virtual or not requirement.fields
+            else _Argument(
+                index,
+                (*requirement.semantic_names, str(index)),
+                requirement,
+                application.regions[requirement.region],
+            )
+            for index, requirement in enumerate(launch.requirements)
+        ]
+
+    def ask(self, mapper: Mapper) -> LaunchDecisions:
+        """The decisions.
+
+        Raises:
+            MappingError: Legion would refuse one.
+        """
+        kind = self._kind(mapper)
+        memories: list[str | None] = []
+        layouts: list[LayoutDecision | None] = []
+        collects: list[bool] = []
+        for argument in self._arguments:
+            if argument is None:
+                memory, layout, collected = None, None, False
+            else:
+                memory, layout, collected = self._ask(mapper, kind, argument)
+            memories.append(memory)
+            layouts.append(layout)
+            collects.append(collected)
+        limit = mapper.instance_limit(self.launch.task)
+        return LaunchDecisions(kind, limit, tuple(memories), tuple(layouts), tuple(collects))
+
+    def _kind(self, mapper: Mapper) -> str:
+        task = self.launch.task
+        kind = choose_kind(mapper.task_kinds(task), self._variants, tuple(self._visible))
+        if kind is None:
+            names = " ".join(f"{variant}_PROC" for variant in self._variants)
+            raise MappingError(
+                f"Failed to find any valid variants for task {task} on the current machine. All "
+                f"variants ({names}) for this task are for processor kinds which are not present "
+                "on this machine."
+            )
+        return kind
+
+    def _ask(
+        self, mapper: Mapper, kind: str, argument: _Argument
+    ) -> tuple[str, LayoutDecision, bool]:
+        task, names, requirement = self.launch.task, argument.names, argument.requirement
+        memory = choose_memory(mapper.memories(task, names, kind), self._visible[kind])
+        if memory == "VIRTUAL":
+            raise MappingError(
+                f"Illegal implicit mapping of a virtual mapped region in task {task} "
+                f"(region requirement {argument.number})."
+            )
+        layout = mapper.layout(task, names, memory, kind) or DEFAULT_LAYOUT
+        if requirement.need and not accepts(requirement, argument.region, layout):
+            raise MappingError(
+                f"{requirement.need.message} in task {task} "
+                f"(region requirement {argument.number}, region {names[0]})"
+            )
+        collected = requirement.privilege == "READ_ONLY" and mapper.collects(task, names)
+        return memory, layout, collected
+
+
+class _Argument(NamedTuple):
+    """A requirement with data, and the names that a mapper may call it by."""
+
+    number: int
+    names: tuple[str, ...]
+    requirement: Requirement
+    region: Region
