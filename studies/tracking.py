@@ -103,8 +103,6 @@ class Tracker:
         if self._client is None:
             for name, value in ENVIRONMENT.items():
                 os.environ.setdefault(name, value)
-            for name in ("mlflow", "alembic"):
-                logging.getLogger(name).setLevel(logging.ERROR)
             self._client = self._embedded_client() if self._embedded else _connect(self.uri)
         return self._client
 
@@ -139,6 +137,8 @@ class Tracker:
 def _connect(uri: str) -> MlflowClient:
     from mlflow.tracking import MlflowClient  # noqa: PLC0415  (seconds to load)
 
+    for name in ("mlflow", "alembic"):  # after the import, which sets them up
+        logging.getLogger(name).setLevel(logging.ERROR)
     client = MlflowClient(tracking_uri=uri)
     client.search_experiments(max_results=1)
     return client
@@ -229,6 +229,7 @@ class TrackedStudy:
         note = self._store.note(NOTE)
         if not isinstance(note, dict) or note.get("uri") != self._tracker.uri:
             return None
+        self._tracker.experiment(self._case)  # where it was deleted, its runs come back with it
         try:
             found = self._tracker.client().get_run(note["run"])
         except MlflowException:

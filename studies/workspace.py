@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studies.files import make_folder, write_text
+from studies.heading import heading
 from studies.run import Observer, run_study
 from studies.storage import StudyStore
 
@@ -76,9 +77,9 @@ class Workspace:
     def _write_best(self, case: Case, result: StudyResult, path: Path) -> bool:
         if result.best is None or result.mapper is None:
             return False
-        heading = (
-            f"# {case.name}: {result.best.throughput:.5g} {result.unit}, "
-            f"{result.normalised:.3f} x expert ({result.spec.name}, trial {result.best.number})\n"
+        remark = (
+            f"{result.best.throughput:.5g} {result.unit}, {result.normalised:.3f} x expert "
+            f"({case.name}, {result.spec.name}, trial {result.best.number})"
         )
-        write_text(path, heading + result.mapper)
+        write_text(path, heading(case.application, remark) + result.mapper)
         return True

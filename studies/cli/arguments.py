@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001  (no public name)
+    Commands = argparse._SubParsersAction["_Parser"]  # noqa: SLF001  (no public name)
 
 __all__ = ["parse_arguments"]
 
@@ -124,7 +124,7 @@ def _add_mapper(parser: argparse.ArgumentParser) -> None:
         "--app",
         dest="application",
         metavar="APP",
-        help="the application (default: the one whose tasks the mapper names)",
+        help="the application (default: what the file's first line or its tasks tell)",
     )
     _add_case(parser, template=False)
 
@@ -247,8 +247,8 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **settings)  # type: ignore[arg-type]  # passed on
 
     def error(self, message: str) -> NoReturn:
-        sentence = message + _nearest(message, self._option_strings())
-        sys.stderr.write(f"{self.prog}: {sentence}; {self.prog} --help explains\n")
+        advice = _nearest(message, self._option_strings())
+        sys.stderr.write(f"{self.prog}: {message};{advice} {self.prog} --help explains\n")
         sys.exit(2)
 
     def _option_strings(self) -> list[str]:
@@ -266,4 +266,4 @@ def _nearest(message: str, options: Iterable[str]) -> str:
     else:
         return ""
     near = difflib.get_close_matches(name, known, n=1)
-    return f"; did you mean {near[0]!r}?" if near else ""
+    return f" did you mean {near[0]!r}?" if near else ""

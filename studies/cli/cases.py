@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from studies.errors import UsageError
 from studies.files import read_text
+from studies.heading import application_in
 from studies.suite import Case
 
 if TYPE_CHECKING:
@@ -29,13 +30,15 @@ def case_of(arguments: argparse.Namespace) -> Case:
 
 
 def case_for(arguments: argparse.Namespace, program: dsl.Program) -> Case:
-    """The case that a mapper was written for: where no option says, its task names tell.
+    """The case that a mapper was written for.
+
+    Where no option says, the first line of its file tells, or the tasks that it names.
 
     Raises:
         UsageError: The mapper names tasks of no application, or of several.
     """
     if arguments.application is None:
-        arguments.application = recognise(program)
+        arguments.application = application_in(program.source) or recognise(program)
     return case_of(arguments)
 
 
@@ -52,11 +55,10 @@ def recognise(program: dsl.Program) -> str:
     most = max(shared.values())
     likely = [name for name, count in shared.items() if count == most]
     if most == 0 or len(likely) > 1:
-        why = "no" if most == 0 else "the"
         among = likely if most else application_names()
         raise UsageError(
-            f"the mapper names {why} tasks of {', '.join(among)}: say by --app which "
-            "application it is for"
+            "the mapper does not tell its application by the tasks that it names: say by --app "
+            f"which it is of {', '.join(among)}"
         )
     return likely[0]
 

@@ -56,14 +56,14 @@ def columns(rows: Sequence[tuple[str, str]], indent: str = "  ") -> None:
         say(f"{indent}{name:<{width}}  {text}".rstrip())
 
 
-def table(headings: Sequence[str], rows: Sequence[Sequence[str]], title: str = "") -> None:
-    """A table whose first column is names and whose others are numbers."""
+def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, words: int = 1) -> None:
+    """A table whose first columns are words and whose others are numbers."""
     from rich.box import SIMPLE_HEAD  # noqa: PLC0415  (0.1 s to load)
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    view = Table(*headings[:1], box=SIMPLE_HEAD, title=title or None, title_justify="left")
-    for heading in headings[1:]:
+    view = Table(*headings[:words], box=SIMPLE_HEAD)
+    for heading in headings[words:]:
         view.add_column(heading, justify="right")
     for row in rows:
         view.add_row(*row)

@@ -95,15 +95,15 @@ def _print_shares(profile: Profile) -> None:
                 [share.name, share.kind, f"{share.seconds * 1e3:.3f}", f"{share.fraction:.1%}"]
                 for share in profile.critical_path
             ],
+            words=2,
         )
 
 
 def _print_usage(kind: str, usages: tuple[Usage, ...]) -> None:
-    if usages:
-        table(
-            [kind, "busy ms", "share", "bytes"],
-            [
-                [u.name, f"{u.busy * 1e3:.3f}", f"{u.fraction:.1%}", quantity(u.bytes, "B")]
-                for u in usages
-            ],
-        )
+    if not usages:
+        return
+    rows = [[usage.name, f"{usage.busy * 1e3:.3f}", f"{usage.fraction:.1%}"] for usage in usages]
+    if any(usage.bytes for usage in usages):
+        for row, usage in zip(rows, usages, strict=True):
+            row.append(quantity(usage.bytes, "B"))
+    table([kind, "busy ms", "share", "bytes"][: len(rows[0])], rows)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from studies.cli.cases import case_of
 from studies.cli.console import columns, print_json, quantity, say, table
 from studies.errors import UsageError
+from studies.heading import heading
 
 if TYPE_CHECKING:
     from legion_bridge import Application, Machine
@@ -27,7 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
     arguments.application = name
     problem = case_of(arguments).problem()
     if arguments.mapper is not None:
-        sys.stdout.write(_mapper(problem.application, arguments.mapper))
+        text = _mapper(problem.application, arguments.mapper)
+        sys.stdout.write(heading(arguments.name, arguments.mapper) + text)
     elif arguments.print_template:
         sys.stdout.write(problem.template.text)
     elif arguments.json:
@@ -72,6 +74,7 @@ def _show_application(problem: MapperProblem) -> None:
             ]
             for task in application.tasks.values()
         ],
+        words=4,
     )
     say(f"mappertune show {application.name} --mapper expert prints the expert mapper,")
     say(f"mappertune show {application.name} --template the search space")

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture
+def compare(ask, tmp_path, space):
+    def run(*words):
+        common = ["--template", space, "--output", tmp_path / "runs", "--no-mlflow"]
+        return ask("compare", "stencil", "--trials", 12, *common, *words)
+
+    return run
+
+
+def test_compare_ends_with_a_table(compare, tmp_path):
+    answer = compare("--seeds", 2)
+    assert answer.code == 0
+    for word in ("expert", "tpe", "random", "trials to expert", "invalid", "rank test"):
+        assert word in answer.out
+    assert answer.err.count("12/12 trials") == 4
+    mapper = tmp_path / "runs" / "stencil-p100x4-template" / "best.mapper"
+    assert str(mapper) in answer.out
+    assert mapper.read_text().startswith("# mapper of stencil: ")
+
+
+def test_compare_answers_in_json_alone(compare):
+    found = compare("--seeds", "3,5", "--json").json
+    assert {summary["tuner"] for summary in found["tuners"]} == {"tpe", "random"}
+    assert [study["seed"] for study in found["studies"]] == [3, 3, 5, 5]
+    assert all(study["trials"] == 12 for study in found["studies"])
+    assert found["expert"] > 1e9
+    assert 0 < max(summary["best"] for summary in found["tuners"]) < 2
+    assert found["mlflow"] is None
+
+
+def test_a_comparison_uses_studies_that_are_there(compare, tune):
+    tune("--trials", 12)
+    found = compare("--seeds", 1, "--json").json
+    resumed = {study["tuner"]: study["resumed"] for study in found["studies"]}
+    assert resumed == {"tpe": 12, "random": 0}
+
+
+def test_runs_are_tracked_where_mlflow_is_wanted(ask, tmp_path, space):
+    pytest.importorskip("mlflow")
+    common = ["--template", space, "--output", tmp_path / "runs"]
+    answer = ask("compare", "stencil", "--trials", 3, "--seeds", 1, *common)
+    assert answer.code == 0
+    assert f"mlflow ui --backend-store-uri sqlite:///{tmp_path}/runs/mlflow.db" in answer.out
+    assert "mappertune: " not in answer.err

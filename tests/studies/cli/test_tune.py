@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import optuna
+import pytest
+
+from studies.journal import open_journal
+
+SCRIPT = "import sys; from studies.cli import main; sys.exit(main(sys.argv[1:]))"
+
+
+def test_tune_writes_a_mapper_that_is_as_fast_as_it_says(tune, ask, tmp_path):
+    answer = tune("--trials", 30)
+    assert answer.code == 0
+    assert "x expert" in answer.out
+    assert "30/30 trials" in answer.err
+    mapper = tmp_path / "runs" / "stencil-p100x4-template" / "tpe-seed0.mapper"
+    assert str(mapper) in answer.out
+    found = ask("eval", mapper, "--json").json
+    assert found["over_expert"] > 0.9
+
+
+def test_the_same_command_continues_a_study(tune):
+    begun = tune("--trials", 20, "--json").json
+    answer = tune("--trials", 40, "--json")
+    resumed = answer.json
+    assert (begun["trials"], begun["resumed"]) == (20, 0)
+    assert (resumed["trials"], resumed["resumed"], resumed["distinct"]) == (40, 20, 40)
+    assert resumed["best"] >= begun["best"]
+    assert "20/40 trials" in answer.err  # says that it goes on
+    assert "40 trials, 20 of them from earlier runs" not in answer.err
+    again = tune("--trials", 40)
+    assert "40 trials, 40 of them from earlier runs" in again.out
+
+
+def test_seeds_and_tuners_have_studies_of_their_own(tune, tmp_path):
+    for words in (["--seed", 1], ["--tuner", "random"], []):
+        assert tune("--trials", 3, *words).code == 0
+    names = {path.name for path in (tmp_path / "runs").rglob("*.journal")}
+    assert names == {"tpe-seed1.journal", "random-seed0.journal", "tpe-seed0.journal"}
+
+
+def test_a_study_lives_in_any_storage(tune, tmp_path):
+    url = f"sqlite:///{tmp_path}/studies.db"
+    assert tune("--trials", 3, "--storage", url).code == 0
+    assert tune("--trials", 5, "--storage", url, "--json").json["resumed"] == 3
+    (study,) = optuna.get_all_study_summaries(url)
+    assert study.n_trials == 5
+
+
+def test_another_template_in_the_same_place_is_refused(tune, space):
+    assert tune("--trials", 3).code == 0
+    space.write_text(space.read_text().replace("Task * GPU,CPU;", ""))
+    answer = tune("--trials", 6)
+    assert answer.code == 2
+    assert "another template" in answer.err
+
+
+def test_a_folder_that_cannot_be_written_is_told(ask, tmp_path, space):
+    (tmp_path / "file").write_text("")
+    words = ["tune", "stencil", "--template", space, "--trials", 3, "--no-mlflow"]
+    answer = ask(*words, "--output", tmp_path / "file" / "runs")
+    assert answer.code == 1
+    assert "cannot make the folder" in answer.err
+    answer = ask(*words, "--output", "/proc/runs")
+    assert answer.code == 1
+    assert "cannot make the folder /proc/runs" in answer.err
+
+
+class Command:
+    """``mappertune tune`` as a process of its own."""
+
+    def __init__(self, tmp_path, space, trials, **settings):
+        self.journal = tmp_path / "runs" / "stencil-p100x4-template" / "random-seed0.journal"
+        words = ["tune", "stencil", "--tuner", "random", "--template", str(space), "--no-mlflow"]
+        words += ["--output", str(tmp_path / "runs"), "--trials", str(trials)]
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", SCRIPT, *words],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **settings,
+        )
+
+    def wait_for_trials(self, count):
+        deadline = time.monotonic() + 60
+        while self.trials_in_file() < count:
+            assert self.process.poll() is None, self.process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+
+    def trials_in_file(self):
+        if not self.journal.exists():
+            return 0
+        return self.journal.read_bytes().count(b'"mappertune:normal_form"')
+
+    def end(self):
+        out, err = self.process.communicate(timeout=60)
+        return self.process.returncode, out, err
+
+
+def test_ctrl_c_leaves_a_study_that_resumes(tmp_path, space, tune):
+    command = Command(tmp_path, space, 500)
+    command.wait_for_trials(5)
+    command.process.send_signal(signal.SIGINT)
+    code, out, err = command.end()
+    assert code == 130
+    assert "the same command continues the study" in out
+    assert "Traceback" not in err
+    kept = command.trials_in_file()
+    assert 5 <= kept < 500
+    resumed = tune("--tuner", "random", "--trials", kept + 10, "--json").json
+    assert (resumed["resumed"], resumed["trials"]) == (kept, kept + 10)
+    assert resumed["distinct"] == kept + 10
+
+
+@pytest.mark.parametrize("count", [1, 8])
+def test_kill_9_loses_at_most_the_running_trial(tmp_path, space, tune, count):
+    command = Command(tmp_path, space, 500)
+    command.wait_for_trials(count)
+    command.process.kill()
+    kept_at_least = command.trials_in_file()
+    command.end()
+    begun = time.monotonic()
+    resumed = tune("--tuner", "random", "--trials", kept_at_least + 12, "--json").json
+    assert time.monotonic() - begun < 15  # no lock of the dead is waited for
+    assert resumed["resumed"] in (kept_at_least, kept_at_least + 1)
+    assert resumed["trials"] == resumed["distinct"] == kept_at_least + 12
+    whole = tune("--tuner", "random", "--trials", kept_at_least + 12, "--storage", tmp_path / "w")
+    assert values_in(tmp_path / "w") == values_in(command.journal)
+    assert whole.code == 0
+
+
+def values_in(journal):
+    (name,) = optuna.get_all_study_names(open_journal(journal))
+    study = optuna.load_study(study_name=name, storage=open_journal(journal))
+    return [(trial.params, trial.value) for trial in study.trials]
+
+
+def test_a_full_disk_is_told_and_the_study_resumes(tmp_path, space, tune):
+    def little_room():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    command = Command(tmp_path, space, 500, preexec_fn=little_room)
+    code, out, err = command.end()
+    assert code == 1
+    assert out == ""
+    assert "cannot write to" in err
+    assert "file too large" in err
+    assert "Traceback" not in err
+    kept = command.trials_in_file()
+    resumed = tune("--tuner", "random", "--trials", kept + 20, "--json").json
+    assert resumed["resumed"] in (kept - 1, kept)  # the last line may be torn
+    assert resumed["distinct"] == kept + 20

@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+
+import pytest
+
+from studies import Case, StudySpec, Tracker
+from studies.workspace import Workspace
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, of which there are many
+
+CASE = Case("toy", "table")
+
+
+@pytest.fixture
+def complaints():
+    return []
+
+
+@pytest.fixture
+def tracked(tmp_path, complaints):
+    """Runs a study with a tracker of its own, as a new process would."""
+
+    def run(problem, trials, *, uri=None, observe=lambda records: None, seed=0):
+        tracker = Tracker(tmp_path, uri, report=complaints.append)
+        workspace = Workspace(tmp_path, tracker=tracker)
+        result = workspace.run(CASE, problem, StudySpec("tpe", seed, trials), observe)
+        return tracker, result
+
+    return run
+
+
+def runs_of(tracker):
+    client = tracker.client()
+    experiment = client.get_experiment_by_name(CASE.name)
+    return client.search_runs([experiment.experiment_id])
+
+
+def test_a_study_is_a_run(tracked, toy_problem, tmp_path, complaints, capfd):
+    root_handlers = list(logging.getLogger().handlers)
+    tracker, result = tracked(toy_problem, 25)
+    assert complaints == []
+    (run,) = runs_of(tracker)
+    assert run.info.run_name == "tpe-seed0"
+    assert run.info.status == "FINISHED"
+    assert run.data.params["application"] == "toy"
+    assert run.data.params["application.toys"] == "3"
+    assert run.data.tags["trials"] == "25"
+    assert run.data.metrics["best"] == result.best.throughput
+    assert run.data.metrics["best_over_expert"] == result.normalised
+    client = tracker.client()
+    history = client.get_metric_history(run.info.run_id, "throughput")
+    assert [(m.step, m.value) for m in sorted(history, key=lambda m: m.step)] == [
+        (record.number, record.throughput) for record in result.records
+    ]
+    best = client.get_metric_history(run.info.run_id, "best_so_far")
+    assert max(m.value for m in best) == result.best.throughput
+    folder = tmp_path / "mlflow-artifacts" / CASE.name
+    (mapper,) = folder.rglob("best.mapper")
+    assert mapper.read_text() == result.mapper
+    (table,) = folder.rglob("trials.json")
+    rows = json.loads(table.read_text())
+    assert len(rows["data"]) == 25
+    assert rows["columns"] == [
+        "trial",
+        "throughput",
+        "status",
+        "best",
+        "said",
+        "normal form",
+        "mapper",
+    ]
+    assert capfd.readouterr() == ("", "")  # no warnings, no progress of migrations
+    assert logging.getLogger().handlers == root_handlers
+
+
+def test_a_resumed_study_continues_its_run(tracked, toy_problem, make_toy_problem):
+    tracked(toy_problem, 10)
+    tracker, result = tracked(make_toy_problem(), 25)
+    (run,) = runs_of(tracker)
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["trials"] == "25"
+    history = tracker.client().get_metric_history(run.info.run_id, "throughput")
+    assert sorted(m.step for m in history) == list(range(25))
+    assert run.data.metrics["best"] == result.best.throughput
+
+
+def test_an_interrupted_study_is_tracked_when_it_is_resumed(
+    tracked, toy_problem, make_toy_problem
+):
+    def stop(records):
+        if len(records) == 6:
+            raise KeyboardInterrupt
+
+    tracker, result = tracked(toy_problem, 20, observe=stop)
+    assert result.interrupted
+    assert not tracker.loaded  # who presses Ctrl-C need not wait
+    tracker, _ = tracked(make_toy_problem(), 20)
+    (run,) = runs_of(tracker)
+    history = tracker.client().get_metric_history(run.info.run_id, "throughput")
+    assert sorted(m.step for m in history) == list(range(20))
+
+
+def test_a_long_study_is_written_now_and_then(tracked, toy_problem, monkeypatch):
+    monkeypatch.setattr("studies.tracking.SECONDS_BETWEEN_WRITES", 0.0)
+    tracker, _ = tracked(toy_problem, 5)
+    (run,) = runs_of(tracker)
+    history = tracker.client().get_metric_history(run.info.run_id, "best_so_far")
+    assert sorted(m.step for m in history) == list(range(5))
+
+
+@pytest.mark.parametrize("what", ["run", "experiment"])
+def test_a_deleted_run_or_experiment_is_no_obstacle(tracked, toy_problem, make_toy_problem, what):
+    tracker, _ = tracked(toy_problem, 3)
+    (run,) = runs_of(tracker)
+    if what == "run":
+        tracker.client().delete_run(run.info.run_id)
+    else:
+        tracker.client().delete_experiment(run.info.experiment_id)
+    tracker, _ = tracked(make_toy_problem(), 6)
+    (run,) = runs_of(tracker)
+    history = tracker.client().get_metric_history(run.info.run_id, "throughput")
+    assert sorted(m.step for m in history) == list(range(6))
+
+
+def test_an_unreachable_server_is_told_once_and_loses_nothing(
+    tracked, toy_problem, make_toy_problem, complaints
+):
+    tracker, result = tracked(toy_problem, 8, uri="http://127.0.0.1:9")
+    assert len(result.records) == 8
+    assert tracker.failed
+    assert len(complaints) == 1
+    assert "MLflow tracking stopped" in complaints[0]
+    assert "\n" not in complaints[0]
+    again, _ = tracked(make_toy_problem(), 8)
+    (run,) = runs_of(again)
+    assert run.data.tags["trials"] == "8"
+
+
+def test_a_damaged_database_is_told_once(tracked, toy_problem, tmp_path, complaints):
+    (tmp_path / "mlflow.db").write_bytes(b"not a database" * 100)
+    _, result = tracked(toy_problem, 4)
+    assert len(result.records) == 4
+    assert len(complaints) == 1
+
+
+CREATE = """
+import sys
+from pathlib import Path
+from studies.tracking import Tracker
+def report(sentence):
+    raise SystemExit(sentence)
+tracker = Tracker(Path(sys.argv[1]), report=report)
+with tracker.guarded():
+    tracker.experiment("stencil-p100x4-" + sys.argv[2])
+"""
+
+
+def test_processes_may_create_the_database_side_by_side(tmp_path):
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-W", "ignore", "-c", CREATE, str(tmp_path), str(number)],
+            stderr=subprocess.PIPE,
+        )
+        for number in range(2)
+    ]
+    complaints = [process.communicate(timeout=120)[1] for process in processes]
+    assert complaints == [b"", b""]
+    assert [process.returncode for process in processes] == [0, 0]
