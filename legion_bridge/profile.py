@@ -7,20 +7,12 @@ from collections import defaultdict
 import numpy as np
 from numpy.typing import NDArray
 
-from legion_bridge.flat_machine import MEMORY_CODES
+from legion_bridge.operation_names import OperationNames
 from legion_bridge.outcome import CriticalShare, MemoryPeak, Profile, Usage
 from legion_bridge.simulation_input import OperationKind
 from legion_bridge.simulator import Trace
 
 __all__ = ["critical_path", "profile_of"]
-
-LABELS = {
-    OperationKind.RUNTIME: "runtime",
-    OperationKind.TASK: "task",
-    OperationKind.COPY: "copy",
-    OperationKind.FOLD: "fold",
-    OperationKind.FILL: "fill",
-}
 
 Floats = NDArray[np.float64]
 
@@ -48,8 +40,7 @@ def critical_path(trace: Trace) -> list[tuple[int, float]]:
         Operations, and the seconds of the measured window that each accounts for.
     """
     operations = trace.operations
-    inside = np.flatnonzero(operations.kind == OperationKind.TASK)
-    current = int(inside[np.argmax(operations.end[inside])])
+    current = _last(trace)
     path = []
     upper = trace.end
     while current >= 0 and upper > trace.begin:
@@ -59,6 +50,15 @@ def critical_path(trace: Trace) -> list[tuple[int, float]]:
         upper = min(upper, lower)
         current = int(operations.cause[current])
     return path
+
+
+def _last(trace: Trace) -> int:
+    """The task that ends last of those that the program's clock runs for."""
+    operations = trace.operations
+    tasks = np.flatnonzero(operations.kind == OperationKind.TASK)
+    launches = trace.program.point_launch[operations.point[tasks]]
+    timed = tasks[trace.program.launch_timed[launches] != 0]
+    return int(timed[np.argmax(operations.end[timed])])
 
 
 def _measured(trace: Trace) -> NDArray[np.bool_]:
@@ -114,30 +114,13 @@ def _memories(trace: Trace) -> tuple[MemoryPeak, ...]:
 
 
 def _shares(trace: Trace) -> tuple[CriticalShare, ...]:
+    names = OperationNames(trace)
     seconds: dict[tuple[str, str], float] = defaultdict(float)
-    path = critical_path(trace)
-    for number, part in path:
-        kind = OperationKind(int(trace.operations.kind[number]))
-        if kind is not OperationKind.JOIN:
-            seconds[LABELS[kind], _name(trace, number, kind)] += part / trace.iterations
+    for number, part in critical_path(trace):
+        seconds[names.kind(number), names.name(number)] += part / trace.iterations
     total = sum(seconds.values()) or 1.0
     ranked = sorted(seconds.items(), key=lambda item: (-item[1], item[0]))
     return tuple(CriticalShare(*key, part, part / total) for key, part in ranked)
-
-
-def _name(trace: Trace, number: int, kind: OperationKind) -> str:
-    operations = trace.operations
-    task = trace.program.launches[
-        int(trace.program.point_launch[int(operations.point[number])])
-    ].task
-    if kind in (OperationKind.RUNTIME, OperationKind.TASK):
-        return task
-    regions = list(trace.program.application.regions)
-    source = trace.machine.memory_kind[int(operations.source[number])]
-    target = trace.machine.memory_kind[int(operations.place[number])]
-    kinds = {code: name for name, code in MEMORY_CODES.items()}
-    region = regions[int(operations.region[number])]
-    return f"{region} ({kinds[int(source)]} to {kinds[int(target)]}) for {task}"
 
 
 def _copies(trace: Trace) -> dict[str, float]:
@@ -157,12 +140,12 @@ def _copies(trace: Trace) -> dict[str, float]:
 def _zero_copy(trace: Trace) -> dict[str, float]:
     """Bytes that tasks move to and from memory behind links, by task and requirement."""
     found: dict[str, float] = defaultdict(float)
-    program = trace.program
+    program, access = trace.program, trace.machine.machine.access
     for number in range(program.setup_launches, len(program.launches)):
         launch, chosen = program.launches[number], trace.decisions.launches[number]
         for index, memory in enumerate(chosen.memories):
             amount = float(launch.work.traffic[:, index].sum())
-            if memory == "ZCMEM" and chosen.kind == "GPU" and amount:
+            if memory is not None and access[chosen.kind, memory].links and amount:
                 region = launch.requirements[index].semantic_names[0]
                 found[f"{launch.task} {region}"] += amount
     return dict(found)

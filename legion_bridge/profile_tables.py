@@ -1,0 +1,121 @@
+"""A profile as tables of plain text, for whoever prints them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from legion_bridge.outcome import Profile, Usage
+
+__all__ = ["ProfileTable", "profile_tables"]
+
+Row = tuple[str, ...]
+
+
+class ProfileTable(NamedTuple):
+    """One table.
+
+    Attributes:
+        title: What it tells, with units.
+        columns: Headings, the first for what a row is about.
+        numeric: For each column whether it holds numbers, which stand to the right.
+        rows: Cells by row; never empty.
+    """
+
+    title: str
+    columns: Row
+    numeric: tuple[bool, ...]
+    rows: tuple[Row, ...]
+
+
+def profile_tables(profile: Profile, *, most: int = 20) -> Iterator[ProfileTable]:
+    """The tables of a profile that say something, the most telling first.
+
+    Args:
+        profile: Of an outcome.
+        most: How many rows a table has at most; a last row sums up the others.
+
+    >>> from legion_bridge.outcome import CriticalShare
+    >>> profile = Profile(2e-3, critical_path=(CriticalShare("task", "stencil", 1.5e-3, 0.75),))
+    >>> next(profile_tables(profile)).rows
+    (('stencil', 'task', '1.500 ms', '75.0 %'),)
+    """
+    title = f"critical path of one iteration ({seconds(profile.iteration)})"
+    shares = [
+        ((s.name, s.kind, seconds(s.seconds), percent(s.fraction)), (s.seconds, s.fraction))
+        for s in profile.critical_path
+    ]
+    rest = [(f"{len(shares) - most} more", "", *_sums([sums for _, sums in shares[most:]]))]
+    rows = [row for row, _ in shares[:most]] + (rest if len(shares) > most else [])
+    yield from _table(title, ("what", "kind", "time", "share"), 2, rows)
+    yield from _usages("processors", "processor", profile.processors, most)
+    yield from _usages("links", "link", profile.links, most)
+    peaks = [
+        (m.name, amount(m.peak), amount(m.capacity), percent(m.peak / m.capacity))
+        for m in sorted(profile.memories, key=lambda m: -m.peak / m.capacity)
+    ]
+    rows = _first(peaks, most)
+    yield from _table("memories", ("memory", "peak", "capacity", "share"), 1, rows)
+    yield from _amounts("copied in one iteration", "region", profile.copies, most)
+    title = "zero-copy traffic of one iteration"
+    yield from _amounts(title, "task and region", profile.zero_copy, most)
+
+
+def seconds(value: float) -> str:
+    """A time with a unit that suits it, such as ``"1.874 ms"``."""
+    for unit, name in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
+        if value >= unit:
+            return f"{value / unit:.3f} {name}"
+    return f"{value * 1e9:.0f} ns"
+
+
+def amount(value: float) -> str:
+    """Bytes with a unit that suits them, such as ``"15.7 GB"``; a GB is 10^9 bytes."""
+    for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if value >= unit:
+            return f"{value / unit:.3g} {name}"
+    return f"{value:.0f} B"
+
+
+def percent(fraction: float) -> str:
+    """Such as ``"58.9 %"``."""
+    return f"{100 * fraction:.1f} %"
+
+
+def _table(title: str, columns: Row, words: int, rows: Sequence[Row]) -> Iterator[ProfileTable]:
+    """A table whose first columns are words and the others numbers, unless it is empty."""
+    if rows:
+        numeric = tuple(index >= words for index in range(len(columns)))
+        yield ProfileTable(title, columns, numeric, tuple(rows))
+
+
+def _first(rows: Sequence[Row], most: int) -> list[Row]:
+    if len(rows) <= most:
+        return list(rows)
+    return [*rows[:most], (f"{len(rows) - most} more", *([""] * (len(rows[0]) - 1)))]
+
+
+def _sums(parts: Sequence[tuple[float, float]]) -> Row:
+    return seconds(sum(part[0] for part in parts)), percent(sum(part[1] for part in parts))
+
+
+def _usages(title: str, column: str, usages: Sequence[Usage], most: int) -> Iterator[ProfileTable]:
+    """Those in the order of the machine; where there are too many, the busiest."""
+    if len(usages) > most:
+        usages = sorted(usages, key=lambda usage: -usage.busy)
+    carried = any(usage.bytes for usage in usages)
+    rows = [
+        (u.name, seconds(u.busy), percent(u.fraction), *([amount(u.bytes)] if carried else []))
+        for u in usages
+    ]
+    columns = (column, "busy", "share", *(["carried"] if carried else []))
+    title = f"{title}, busy in one iteration"
+    yield from _table(title, columns, 1, _first(rows, most))
+
+
+def _amounts(
+    title: str, column: str, amounts: Mapping[str, float], most: int
+) -> Iterator[ProfileTable]:
+    ranked = sorted(amounts.items(), key=lambda item: (-item[1], item[0]))
+    rows = [(name, amount(value)) for name, value in ranked]
+    yield from _table(title, (column, "bytes"), 1, _first(rows, most))
