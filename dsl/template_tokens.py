@@ -78,7 +78,7 @@ class TokenMatcher:
     def search(self, tokens: str) -> Iterator[dict[str, Value]]:
         """The values that can be read from each part of a text that matches."""
         for found in self._pattern.finditer(tokens):
-            values = self._read(found)
+            values = self._read(found) if found[0] else None
             if values is not None:
                 yield values
 
