@@ -1,5 +1,7 @@
 """The mapping language: grammar, checks, evaluation, templates, C output."""
 
+from dsl.compiled_policy import CompiledPolicy
+from dsl.emit_c import emit_c
 from dsl.errors import (
     MapperError,
     MapperEvaluationError,
@@ -22,6 +24,7 @@ from dsl.unparse import unparse
 __all__ = [
     "MEMORY_KINDS",
     "PROCESSOR_KINDS",
+    "CompiledPolicy",
     "LayoutDecision",
     "MachineShape",
     "Mapper",
@@ -33,6 +36,7 @@ __all__ = [
     "Program",
     "Template",
     "TemplateError",
+    "emit_c",
     "load",
     "normal_form",
     "parse",

@@ -69,6 +69,12 @@ class Operand:
             return f"of_bool({self.text})"
         return self.text
 
+    def held_as(self, static: StaticType) -> str:
+        """The operand as C holds a value of a type that includes its own."""
+        if static not in (StaticType.INT, StaticType.BOOL):
+            return self.boxed
+        return self.text if self.static is static else f"{self.text}.as.i"  # never evaluated
+
 
 @dataclass
 class Body:

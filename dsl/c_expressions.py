@@ -176,8 +176,7 @@ class Expressions:
         with self.body.aside() as else_lines:
             otherwise = self.whole(node.otherwise)
         static = joined(then.static, otherwise.static)
-        plain = static in (INT, BOOL)
-        a, b = (each.text if plain else each.boxed for each in (then, otherwise))
+        a, b = then.held_as(static), otherwise.held_as(static)
         if not then_lines and not else_lines and len(condition) + len(a) + len(b) < 2 * _LONG:
             return Operand(f"({condition} ? {a} : {b})", static)
         return self._branches(condition, (a, then_lines), (b, else_lines), static)

@@ -213,11 +213,7 @@ class _Function(_Statements):
 
     def _leave(self, operand: Operand) -> None:
         self.scope.globals.noted[self.definition.name] = operand.static
-        text = operand.boxed
-        if operand.static is self.declared:
-            text = operand.text
-        elif self.declared in (StaticType.INT, StaticType.BOOL):  # it never gets here
-            text += ".as.i"
+        text = operand.held_as(self.declared)
         self.body.line(f"{c_type(self.declared)} result = {text};")
         self.body.line("leave(p);")
         self.body.line("return result;")

@@ -132,7 +132,12 @@ def find_compiler() -> list[str]:
 
 
 def compile_policy(
-    source: str, target: Path, *, compiler: Sequence[str] | None = None, flags: Sequence[str] = ()
+    source: str,
+    target: Path,
+    *,
+    compiler: Sequence[str] | None = None,
+    flags: Sequence[str] = (),
+    timeout: float = 120.0,
 ) -> Path:
     """Compiles the C text of `dsl.emit_c` to a shared object.
 
@@ -141,21 +146,32 @@ def compile_policy(
         target: Where to write the shared object.
         compiler: The compiler's command; by default `find_compiler`'s.
         flags: Further flags.
+        timeout: Seconds after which the compiler is stopped.
 
     Returns:
         The target.
 
     Raises:
-        MapperError: There is no compiler, or it fails.
+        MapperError: There is no compiler, or it fails or takes too long.
     """
     command = [*(compiler or find_compiler()), *_FLAGS, *flags, "-x", "c", "-", "-o", str(target)]
     try:
         done = subprocess.run(
-            command, input=source, capture_output=True, encoding="utf-8", check=False
+            command,
+            input=source,
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+            timeout=timeout,
         )
     except OSError as error:
         sentence = f"the C compiler {command[0]} cannot be started: {error.strerror}"
-        raise MapperError(sentence, code="no-compiler") from error
+        hint = "set the environment variable CC to gcc or clang"
+        raise MapperError(sentence, code="no-compiler", hint=hint) from error
+    except subprocess.TimeoutExpired as error:
+        sentence = f"the C compiler {command[0]} takes more than {timeout:g} seconds"
+        hint = "shorten the mapper's longest function"
+        raise MapperError(sentence, code="compiler", hint=hint) from error
     if done.returncode:
         raise MapperError(
             f"the C compiler {command[0]} fails: {done.stderr.strip()[:2000]}",
