@@ -32,6 +32,10 @@ class RepeatableSampler(BaseSampler):
     derived from the trial's number. So a study that was stopped and resumed at any trial goes on
     as if it had never stopped. It suits samplers that keep what they know in the study.
 
+    One more of them lives as long as the study and infers the search space, which is a matter of
+    the trials alone: Optuna's samplers do that a trial at a time, and from the beginning when
+    they are new.
+
     Args:
         make: Makes the sampler from a seed.
         seed: Seed of the study.
@@ -41,6 +45,7 @@ class RepeatableSampler(BaseSampler):
         self._make = make
         self._seed = seed
         self._local = threading.local()
+        self._inferring = make(seed)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"_make": self._make, "_seed": self._seed}
@@ -49,12 +54,12 @@ class RepeatableSampler(BaseSampler):
         self.__init__(state["_make"], state["_seed"])  # type: ignore[misc]  # a fresh local
 
     def __str__(self) -> str:
-        return f"{type(self).__name__}({self._make(self._seed)})"
+        return f"{type(self).__name__}({self._inferring})"
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        return self._of(trial).infer_relative_search_space(study, trial)
+        return self._inferring.infer_relative_search_space(study, trial)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
