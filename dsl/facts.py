@@ -75,6 +75,10 @@ class TaskFacts(Protocol):
         """Processor kinds that it can run on."""
 
     @property
+    def inner(self) -> bool:
+        """Whether it only launches other tasks and touches no data itself."""
+
+    @property
     def requirements(self) -> Sequence[RequirementFacts]: ...
 
     @property
@@ -88,6 +92,10 @@ class TaskFacts(Protocol):
     @property
     def launched_singly(self) -> bool:
         """Whether some launch of it is a single task."""
+
+    @property
+    def finish_only(self) -> bool:
+        """Whether it is only launched after the main loop, where nobody measures it."""
 
 
 class ApplicationFacts(Protocol):

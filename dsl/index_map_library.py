@@ -9,8 +9,8 @@ from importlib.resources import files
 
 __all__ = [
     "INDEX_MAPS",
+    "MAP_DIMENSIONS",
     "PAPER_MAPS",
-    "ROW_MAPS",
     "SINGLE_MAP",
     "function_name",
     "library_definitions",
@@ -19,12 +19,12 @@ __all__ = [
 #: The index maps of the paper's parameter space; each works in one to three dimensions.
 PAPER_MAPS = ("block1d", "cyclic1d", "cyclic2d", "linearize2d")
 
-#: Maps that differ in one dimension: there rows and columns are the same.
-ROW_MAPS = (*PAPER_MAPS, "block_cyclic", "hierarchical_block", "hierarchical_cyclic")
-
 #: All index maps of the library, those of the paper first.
 INDEX_MAPS = (
-    *ROW_MAPS,
+    *PAPER_MAPS,
+    "block_cyclic",
+    "hierarchical_block",
+    "hierarchical_cyclic",
     "block1d_columns",
     "cyclic1d_columns",
     "linearize2d_rows",
@@ -32,6 +32,9 @@ INDEX_MAPS = (
     "tiles",
     "cyclic_grid",
 )
+
+#: The most dimensions that a launch domain may have.
+MAP_DIMENSIONS = 3
 
 #: A map for single tasks: each stays where the task that launched it runs.
 SINGLE_MAP = "same_point"

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 
 from dsl.facts import MachineFacts
 from dsl.hole import hole_text
-from dsl.index_map_library import PAPER_MAPS, SINGLE_MAP, library_definitions
+from dsl.index_map_library import MAP_DIMENSIONS, PAPER_MAPS, SINGLE_MAP, library_definitions
 from dsl.parameter import NONE
 from dsl.tunable_task import Argument, TunableTask, usable_kinds, usable_memories
 
@@ -100,20 +100,20 @@ class PaperSpace:
 
     def limit(self, task: TunableTask) -> Lines:
         """The instance limit of a task that is launched many times over."""
-        if task.dimensions or task.parents:
+        if task.domains or task.parents:
             limit = hole_text(f"limit.{task.name}", self.limits)
             yield f"$[InstanceLimit {task.name} {limit};]"
 
-    def maps(self, task: TunableTask) -> tuple[str, ...]:
+    def maps(self, task: TunableTask) -> tuple[str, ...]:  # noqa: ARG002  others look at it
         """The index maps to choose from, besides none."""
-        return PAPER_MAPS if task.dimensions <= 3 else ()
+        return PAPER_MAPS
 
     def _functions(self) -> Lines:
         """The library functions that the maps name."""
         wanted = [
             (name, kind)
             for task in self._mapped()
-            for kind in self._shared_kinds(task)
+            for kind in self.shared_kinds(task)
             for name in self.maps(task)
         ]
         wanted += [(SINGLE_MAP, kind) for _, kind, _ in self._following()]
@@ -122,7 +122,7 @@ class PaperSpace:
 
     def _index_map(self) -> Lines:
         for task in self._mapped():
-            kinds = self._shared_kinds(task)
+            kinds = self.shared_kinds(task)
             when = ""
             if len(kinds) < len(task.kinds):
                 when = f"proc.{task.name} " + (
@@ -135,10 +135,11 @@ class PaperSpace:
     def _mapped(self) -> Iterator[TunableTask]:
         """Tasks whose points may go to several processors."""
         for task in self.tasks.values():
-            if task.dimensions and self._shared_kinds(task) and self.maps(task):
+            ranks = {len(domain) for domain in task.domains}
+            if ranks and max(ranks) <= MAP_DIMENSIONS and self.shared_kinds(task):
                 yield task
 
-    def _shared_kinds(self, task: TunableTask) -> list[str]:
+    def shared_kinds(self, task: TunableTask) -> list[str]:
         """The kinds of a task of which the machine has several processors."""
         shape = self.machine.shape
         return [kind for kind in task.kinds if shape.nodes * shape.count(kind) > 1]

@@ -124,4 +124,3 @@ def _texts(parameter: Parameter) -> dict[Value, str] | None:
     if parameter.is_range:
         return None
     return {choice: "" if choice == NONE else choice for choice in parameter.choices}
-

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dsl.distinct_maps import distinct_maps
 from dsl.hole import hole_text
-from dsl.index_map_library import INDEX_MAPS, ROW_MAPS
 from dsl.paper_space import Lines, PaperSpace
 from dsl.parameter import NONE
 from dsl.tunable_task import Argument, TunableTask, usable_memories
@@ -61,10 +61,8 @@ class RichSpace(PaperSpace):
         yield f"Layout {where} * {fields} {order} $[Align=={aligned}];"
 
     def maps(self, task: TunableTask) -> tuple[str, ...]:
-        """Library maps; in one dimension those by columns are the same as those by rows."""
-        if task.dimensions > 3:
-            return ()
-        return INDEX_MAPS if task.dimensions > 1 else ROW_MAPS
+        """The maps of the library that differ for the task's launches on the machine."""
+        return distinct_maps(self.shared_kinds(task), task.domains, self.machine.shape)
 
     def _collect(self, task: TunableTask) -> Iterator[str]:
         if any(each.facts.privilege == "READ_ONLY" for each in task.arguments):

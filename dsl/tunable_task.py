@@ -33,15 +33,14 @@ class TunableTask:
         name: The task.
         kinds: Processor kinds that it has a variant for and the machine has, the fastest first.
         arguments: Its requirements but those without access; none where it only launches others.
-        dimensions: The greatest number of dimensions of its index launches; 0 where there is none
-            of more than one point.
+        domains: Extents of its index launches of more than one point.
         parents: The tasks that launch it singly.
     """
 
     name: str
     kinds: tuple[str, ...]
     arguments: tuple[Argument, ...]
-    dimensions: int
+    domains: tuple[tuple[int, ...], ...]
     parents: tuple[str, ...]
 
 
@@ -52,13 +51,12 @@ def tunable_tasks(
     tasks = {}
     for name, task in application.tasks.items():
         kinds = tuple(kind for kind in usable_kinds(machine) if kind in task.variants)
-        if kinds and _is_name(name):
-            domains = [domain for domain in task.launch_domains if prod(domain) > 1]
+        if kinds and not task.finish_only and _is_name(name):
             tasks[name] = TunableTask(
                 name=name,
                 kinds=kinds,
                 arguments=() if task.inner else _arguments(task),
-                dimensions=max(map(len, domains), default=0),
+                domains=tuple(domain for domain in task.launch_domains if prod(domain) > 1),
                 parents=tuple(task.parents) if task.launched_singly else (),
             )
     return tasks

@@ -272,6 +272,7 @@ class TaskSummary:
 
     Attributes:
         in_loop: Whether the main loop launches it, and not only what comes before or after.
+        finish_only: Whether it is only launched after the main loop, where nobody measures it.
     """
 
     name: str
@@ -282,6 +283,7 @@ class TaskSummary:
     parents: tuple[str, ...]
     launched_singly: bool
     in_loop: bool = True
+    finish_only: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -472,6 +474,7 @@ class Application:
             parents=tuple(parents),
             launched_singly=any(launch.single for _, launch in found),
             in_loop=any(launch.task == name for launch in self.loop),
+            finish_only=all(phase is self.finish for phase, _ in found),
         )
 
     def _summarise_requirement(

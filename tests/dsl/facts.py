@@ -34,6 +34,7 @@ class Task:
     parents: tuple[str, ...] = ()
     launched_singly: bool = False
     inner: bool = False
+    finish_only: bool = False
 
 
 @dataclass(frozen=True)
