@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dsl.parameter import NONE, Parameter, Value
+from dsl.parameter import Parameter, Value
 from dsl.parameter_space import ParameterSpace
 from dsl.parse import parse
 from dsl.rendering import Rendering
@@ -49,14 +49,10 @@ class Template:
     def __init__(self, text: str, *, filename: str | None = None, check: bool = True) -> None:
         source = TemplateSource(text, filename)
         read = read_template(source)
-        defaults = {
-            name: "" if each.default == NONE else str(each.default)
-            for name, each in read.parameters.items()
-        }
         self._source = source
         self._space = ParameterSpace(read.parameters, source)
-        self._rendering = Rendering(read.pieces, defaults)
-        units = [Rendering(unit, defaults) for unit in split_units(read.pieces)]
+        self._rendering = Rendering(read.pieces, read.parameters)
+        units = [Rendering(unit, read.parameters) for unit in split_units(read.pieces)]
         if check:
             check_template(source, units, read.parameters)
         self._matcher = Matcher(self._space, self._rendering, units)

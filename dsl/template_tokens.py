@@ -18,10 +18,10 @@ from dsl.template_text import Group, HoleUse, Piece
 
 __all__ = ["TokenMatcher", "canonical_tokens"]
 
-_TOKEN = re.compile(r'(?:#|//)[^\n]*|"[^"\n]*"|[\w\ue000-\uf8ff]+|[<>=!]=|&&|\|\||\S')
-_FIRST_HOLE, _OPEN, _CLOSE = 0xE000, "\U000f0000", "\U000f0001"
-_HOLE = re.compile(r"[\ue000-\uf8ff]")
-_MAX_USES = 0xF900 - _FIRST_HOLE
+_TOKEN = re.compile(r'(?:#|//)[^\n]*|"[^"\n]*"|[\w\U000f0000-\U000ffffd]+|[<>=!]=|&&|\|\||\S')
+_FIRST_HOLE, _OPEN, _CLOSE = 0xF0000, "\U00100000", "\U00100001"
+_HOLE = re.compile("[\U000f0000-\U000ffffd]")
+_MAX_USES = 0xFFFE
 _ENUMERATED = 10_000  # values of one place that are written out
 
 
