@@ -30,7 +30,7 @@ def distinct_maps(
 
     Returns:
         Names of maps, without the kind. Those that fail on the machine are not among them:
-        `auto_split` knows no primes above 131.
+        `auto_split` factors no very large numbers.
     """
     if max(map(prod, domains), default=0) > _POINTS:
         return INDEX_MAPS

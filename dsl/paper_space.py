@@ -136,7 +136,8 @@ class PaperSpace:
         """Tasks whose points may go to several processors."""
         for task in self.tasks.values():
             ranks = {len(domain) for domain in task.domains}
-            if ranks and max(ranks) <= MAP_DIMENSIONS and self.shared_kinds(task):
+            fits = ranks and max(ranks) <= MAP_DIMENSIONS
+            if fits and self.shared_kinds(task) and self.maps(task):
                 yield task
 
     def shared_kinds(self, task: TunableTask) -> list[str]:
@@ -160,6 +161,6 @@ class PaperSpace:
         for task in self.tasks.values():
             for name in task.parents[:1]:
                 parent = self.tasks.get(name)
-                for kind in task.kinds if parent else ():
+                for kind in self.shared_kinds(task) if parent else ():
                     if parent and kind in parent.kinds:
                         yield task, kind, parent
