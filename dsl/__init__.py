@@ -1,6 +1,8 @@
 """The mapping language: grammar, checks, evaluation, templates, C output."""
 
+from dsl.checks import check
 from dsl.compiled_policy import CompiledPolicy
+from dsl.diagnostics import Diagnostic
 from dsl.emit_c import emit_c
 from dsl.errors import (
     MapperError,
@@ -25,6 +27,7 @@ __all__ = [
     "MEMORY_KINDS",
     "PROCESSOR_KINDS",
     "CompiledPolicy",
+    "Diagnostic",
     "LayoutDecision",
     "MachineShape",
     "Mapper",
@@ -36,6 +39,7 @@ __all__ = [
     "Program",
     "Template",
     "TemplateError",
+    "check",
     "emit_c",
     "load",
     "normal_form",

@@ -75,7 +75,7 @@ class MapperError(Exception):
             place += f":{self.position.line}:{self.position.column}"
         parts = [f"{place}: {self.sentence}"]
         if self.source_line is not None and self.position is not None:
-            parts += _excerpt(self.source_line, self.position)
+            parts += excerpt(self.source_line, self.position)
         if self.hint:
             parts.append(f"hint: {self.hint}")
         return "\n".join(parts)
@@ -87,7 +87,7 @@ def _rebuild(kind: type[MapperError], sentence: str, state: dict[str, Any]) -> M
     return error
 
 
-def _excerpt(line: str, position: Position, width: int = 100) -> list[str]:
+def excerpt(line: str, position: Position, width: int = 100) -> list[str]:
     """The offending line, cut to a readable window, and a caret under the place."""
     column = min(position.column - 1, len(line))
     start = max(0, column - width // 2) if len(line) > width else 0

@@ -19,7 +19,7 @@ from dsl.limits import MAX_CALL_DEPTH, MAX_FORKS, MAX_TUPLE, MAX_TUPLE_DEPTH, MA
 from dsl.machine_shape import MachineShape
 from dsl.methods import INDEX_LAUNCH_WARNING, call_method, make_machine, processor_of
 from dsl.nearest import did_you_mean
-from dsl.operations import as_ints, binary, index, member, negated, slice_of
+from dsl.operations import as_ints, binary, index, is_beyond, member, negated, slice_of
 from dsl.printing import Printed, require_printable
 from dsl.processors import MachineSpace
 from dsl.values import (
@@ -72,6 +72,7 @@ class Session:
         compiled: Code of functions by name, filled as they are called.
         work: Work left (see `dsl.limits`).
         printed: Print statements carried out.
+        aliased: Whether an index was beyond its dimension of a transformed machine space.
     """
 
     shape: MachineShape
@@ -79,6 +80,7 @@ class Session:
     compiled: dict[str, Code]
     work: int = MAX_WORK
     printed: list[Printed] = field(default_factory=list)
+    aliased: bool = False
 
     def code_of(self, definition: syntax.FunctionDefinition) -> Code:
         """Code of a function's body."""
@@ -251,6 +253,8 @@ class Evaluator:
         if isinstance(base, MachineSpace):
             points = len(value.points) if type(value) is PointSet else 1
             self._spend(points * (1 + len(base.transforms)))
+            if base.transforms and is_beyond(base, indices):
+                self._session.aliased = True
         self._stack.append(value)
 
     def slice(self, _: None) -> None:

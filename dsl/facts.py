@@ -7,16 +7,21 @@ has these attributes will do; ``legion_bridge.Application`` and ``legion_bridge.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from dsl.machine_shape import MachineShape
 
+if TYPE_CHECKING:
+    from dsl.mapper import Mapper
+
 __all__ = [
     "ApplicationFacts",
+    "LaunchFacts",
     "LayoutNeed",
     "MachineFacts",
     "Privilege",
     "RequirementFacts",
+    "Shortage",
     "TaskFacts",
 ]
 
@@ -63,6 +68,49 @@ class RequirementFacts(Protocol):
     @property
     def layout_need(self) -> LayoutNeed | None: ...
 
+    @property
+    def virtual(self) -> bool:
+        """Whether the program asks for no instance of it."""
+
+
+class LaunchFacts(Protocol):
+    """One way in which a task is launched."""
+
+    @property
+    def domain(self) -> tuple[int, ...]:
+        """Extents of the launch domain; ``()`` for a single task."""
+
+    @property
+    def parent(self) -> str | None:
+        """The task that launches it; None for the top-level task."""
+
+    @property
+    def requirements(self) -> Sequence[RequirementFacts]:
+        """Those of this launch, with the names that hold for it."""
+
+
+class Shortage(Protocol):
+    """The first requirement that finds no room in its memory."""
+
+    @property
+    def task(self) -> str: ...
+
+    @property
+    def requirement(self) -> int:
+        """Its index."""
+
+    @property
+    def memory(self) -> str:
+        """The memory kind."""
+
+    @property
+    def bytes(self) -> int:
+        """What the instance takes."""
+
+    @property
+    def capacity(self) -> int:
+        """What the memory holds in all."""
+
 
 class TaskFacts(Protocol):
     """One task of a program."""
@@ -94,6 +142,10 @@ class TaskFacts(Protocol):
         """Whether some launch of it is a single task."""
 
     @property
+    def launches(self) -> Sequence[LaunchFacts]:
+        """The distinct ways in which it is launched; those after the main loop left out."""
+
+    @property
     def finish_only(self) -> bool:
         """Whether it is only launched after the main loop, where nobody measures it."""
 
@@ -107,6 +159,17 @@ class ApplicationFacts(Protocol):
     @property
     def tasks(self) -> Mapping[str, TaskFacts]: ...
 
+    @property
+    def ranks_per_node(self) -> int:
+        """Processes per node that the program is run with."""
+
+    def memory_shortage(self, mapper: Mapper, machine: MachineFacts) -> Shortage | None:
+        """The first requirement for which there is no room when the program is mapped, if any.
+
+        The mapper is one without errors: every task has a processor, and every launch a map that
+        stays on the machine.
+        """
+
 
 class MachineFacts(Protocol):
     """A machine."""
@@ -116,6 +179,9 @@ class MachineFacts(Protocol):
 
     @property
     def shape(self) -> MachineShape: ...
+
+    def for_ranks(self, per_node: int) -> MachineFacts:
+        """The machine as a program with so many processes a node sees it."""
 
     def visible_memories(self, processor: str) -> Sequence[str]:
         """Memory kinds that a processor kind sees, the best first."""

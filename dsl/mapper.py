@@ -41,6 +41,8 @@ class Mapper:
         program: What it was loaded from.
         shape: The machine.
         tables: The statements by key.
+        aliased: Mapping functions that, in an answer so far, used an index beyond its dimension
+            of a transformed machine space, where it stands for another processor (section 7).
 
     >>> from dsl import MachineShape, load, parse
     >>> text = '''
@@ -60,6 +62,7 @@ class Mapper:
         self.tables = tables
         self._loaded = session
         self._printed = [printed]
+        self.aliased: set[str] = set()
         self._index_maps: dict[
             tuple[str, str | None, tuple[int, ...]],
             NDArray[np.int64] | MapperEvaluationError,
@@ -170,6 +173,8 @@ class Mapper:
             raise self._error(failed.failure, failed.point) from None
         for session in sessions:
             self._say(session)
+            if session.aliased:
+                self.aliased.add(function.name)
         points.flags.writeable = False
         return points.reshape(*ispace, 2)
 

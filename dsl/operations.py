@@ -28,6 +28,7 @@ __all__ = [
     "as_ints",
     "binary",
     "index",
+    "is_beyond",
     "member",
     "negated",
     "slice_of",
@@ -168,6 +169,14 @@ def _machine_point(space: MachineSpace, indices: list[Any]) -> IntTuple | PointS
     if stars:
         return _point_set(space, indices, stars)
     return IntTuple(space.locate(indices), space.kind)
+
+
+def is_beyond(space: MachineSpace, indices: list[Any]) -> bool:
+    """Whether some index is beyond its dimension, where it stands for another processor."""
+    return any(
+        is_int(component) and bool(np.any(component >= size))
+        for component, size in zip(indices, space.sizes, strict=False)
+    )
 
 
 def _star_or_index(component: Any) -> Any:

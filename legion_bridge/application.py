@@ -18,12 +18,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dsl.facts import Privilege
 from legion_bridge.errors import ApplicationError
+
+if TYPE_CHECKING:
+    from dsl.mapper import Mapper
+    from legion_bridge.machine import Machine
+    from legion_bridge.shortage import Shortage
+    from legion_bridge.task_summary import TaskSummary
 
 __all__ = [
     "Application",
@@ -34,7 +41,6 @@ __all__ = [
     "Region",
     "Requirement",
     "TaskKind",
-    "TaskSummary",
     "Work",
 ]
 
@@ -247,45 +253,6 @@ class Launch:
         return math.prod(self.domain)
 
 
-@dataclass(frozen=True, slots=True)
-class RequirementSummary:
-    """One requirement of a task over all launches of it (see ``dsl.RequirementFacts``).
-
-    Attributes:
-        names: First the names that hold for all its launches, then its index, then those that
-            hold for some.
-        virtual: Whether no launch of it asks for an instance.
-    """
-
-    names: tuple[str, ...]
-    privilege: Privilege
-    fields: tuple[str, ...]
-    dimension: int
-    piece_bytes: int
-    layout_need: LayoutNeed | None
-    virtual: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class TaskSummary:
-    """A task with what its launches tell of it (see ``dsl.TaskFacts``).
-
-    Attributes:
-        in_loop: Whether the main loop launches it, and not only what comes before or after.
-        finish_only: Whether it is only launched after the main loop, where nobody measures it.
-    """
-
-    name: str
-    variants: tuple[str, ...]
-    inner: bool
-    requirements: tuple[RequirementSummary, ...]
-    launch_domains: tuple[tuple[int, ...], ...]
-    parents: tuple[str, ...]
-    launched_singly: bool
-    in_loop: bool = True
-    finish_only: bool = False
-
-
 @dataclass(frozen=True, eq=False)
 class Application:
     """A program at one problem size.
@@ -353,10 +320,15 @@ class Application:
     @cached_property
     def tasks(self) -> Mapping[str, TaskSummary]:
         """What the language needs to know of each task, in program order."""
-        order: dict[str, None] = {}
-        for launch in self.launches() + self.finish:
-            order.setdefault(launch.task)
-        return MappingProxyType({name: self._summarise(name) for name in order})
+        from legion_bridge.task_summary import summarise  # noqa: PLC0415  (it needs this module)
+
+        return summarise(self)
+
+    def memory_shortage(self, mapper: Mapper, machine: Machine) -> Shortage | None:
+        """The first requirement for which there is no room when the program is mapped, if any."""
+        from legion_bridge.memory_check import memory_shortage  # noqa: PLC0415  (as above)
+
+        return memory_shortage(self, mapper, machine)
 
     def points(self, launches: Sequence[Launch], index: int) -> int:
         """Points of a launch over all points of its parents."""
@@ -441,60 +413,3 @@ class Application:
             raise ApplicationError(
                 f"{place}: region {region.name!r} has no field {min(unknown)!r}"
             )
-
-    def _summarise(self, name: str) -> TaskSummary:
-        kind = self.task_kinds[name]
-        found = [
-            (phase, launch)
-            for phase in (self.setup, self.loop, self.finish)
-            for launch in phase
-            if launch.task == name
-        ]
-        widest = max((len(launch.requirements) for _, launch in found), default=0)
-        domains = {launch.domain: None for _, launch in found if not launch.single}
-        parents = {
-            phase[launch.parent].task: None for phase, launch in found if launch.parent is not None
-        }
-        return TaskSummary(
-            name=name,
-            variants=kind.variants,
-            inner=kind.inner,
-            requirements=tuple(
-                self._summarise_requirement(
-                    index,
-                    [
-                        launch.requirements[index]
-                        for _, launch in found
-                        if index < len(launch.requirements)
-                    ],
-                )
-                for index in range(widest)
-            ),
-            launch_domains=tuple(domains),
-            parents=tuple(parents),
-            launched_singly=any(launch.single for _, launch in found),
-            in_loop=any(launch.task == name for launch in self.loop),
-            finish_only=all(phase is self.finish for phase, _ in found),
-        )
-
-    def _summarise_requirement(
-        self, index: int, requirements: Sequence[Requirement]
-    ) -> RequirementSummary:
-        names = {name: None for r in requirements for name in r.semantic_names}
-        common = [n for n in names if all(n in r.semantic_names for r in requirements)]
-        partial = [n for n in names if n not in common]
-        first = requirements[0]
-        sizes = [
-            int(self.piece_volumes(r).max(initial=0))
-            * self.regions[r.region].field_bytes(r.fields)
-            for r in requirements
-        ]
-        return RequirementSummary(
-            names=(*common, str(index), *partial),
-            privilege=first.privilege,
-            fields=first.fields,
-            dimension=self.regions[first.region].dimension,
-            piece_bytes=max(sizes),
-            layout_need=first.need,
-            virtual=all(r.virtual for r in requirements),
-        )

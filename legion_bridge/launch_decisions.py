@@ -9,22 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from dsl.choices import accepts_layout, choose_kind, choose_memory
 from dsl.mapper import Mapper
 from dsl.tables import LayoutDecision
 from legion_bridge.application import Application, Launch, Region, Requirement
 from legion_bridge.errors import MappingError
 
-__all__ = [
-    "PREFERENCE",
-    "LaunchDecisions",
-    "LaunchQuestions",
-    "accepts",
-    "choose_kind",
-    "choose_memory",
-]
-
-PREFERENCE = ("GPU", "OMP", "CPU", "PY", "IO", "PROC")
-"""The order in which Legion's default mapper tries processor kinds."""
+__all__ = ["LaunchDecisions", "LaunchQuestions"]
 
 DEFAULT_LAYOUT = LayoutDecision()
 
@@ -44,39 +35,6 @@ class LaunchDecisions(NamedTuple):
     memories: tuple[str | None, ...]
     layouts: tuple[LayoutDecision | None, ...]
     collects: tuple[bool, ...]
-
-
-def choose_kind(
-    wanted: Sequence[str], variants: Sequence[str], present: Sequence[str]
-) -> str | None:
-    """The first wanted kind that the task has a variant for and the machine has; else by default.
-
-    Returns:
-        The kind, or None where no variant of the task can run on the machine.
-    """
-    for kind in (*wanted, *PREFERENCE):
-        if kind in variants and kind in present:
-            return kind
-    return None
-
-
-def choose_memory(wanted: Sequence[str], visible: Sequence[str]) -> str:
-    """The first wanted memory that the processor sees (or ``VIRTUAL``); else its fastest."""
-    for memory in wanted:
-        if memory == "VIRTUAL" or memory in visible:
-            return memory
-    return visible[0]
-
-
-def accepts(requirement: Requirement, region: Region, layout: LayoutDecision) -> bool:
-    """Whether the task's variant was compiled for instances of such a layout."""
-    need = requirement.need
-    if need is None:
-        return True
-    ordered = need.order is not None and region.dimension > 1
-    if ordered and layout.c_order != (need.order == "C_order"):
-        return False
-    return need.soa is None or len(requirement.fields) < 2 or layout.soa == need.soa
 
 
 class LaunchQuestions:
@@ -145,7 +103,8 @@ class LaunchQuestions:
                 f"(region requirement {argument.number})."
             )
         layout = mapper.layout(task, names, memory, kind) or DEFAULT_LAYOUT
-        if requirement.need and not accepts(requirement, argument.region, layout):
+        dimension, fields = argument.region.dimension, len(requirement.fields)
+        if requirement.need and not accepts_layout(requirement.need, dimension, fields, layout):
             raise MappingError(
                 f"{requirement.need.message} in task {task} "
                 f"(region requirement {argument.number}, region {names[0]})"

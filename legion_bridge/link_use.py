@@ -119,15 +119,17 @@ def link_uses(trace: Trace) -> Iterator[LinkUse]:
     moves = np.isin(operations.kind, TRAVELS)
     moves |= (operations.kind == OperationKind.TASK) & (operations.bytes > 0)
     numbers = np.flatnonzero(moves)
+    # A copy begins when its links are free; what a task moves queues behind what they carry.
+    is_task = operations.kind[numbers] == OperationKind.TASK
     free: dict[int, float] = {}
-    for number in numbers[np.lexsort((numbers, operations.ready[numbers]))].tolist():
+    for number in numbers[np.lexsort((numbers, is_task, operations.start[numbers]))].tolist():
         way = ways.of(trace, number)
         start, end = float(operations.start[number]), float(operations.end[number])
         if operations.kind[number] == OperationKind.TASK:
             carried = float(operations.bytes[number])
-            start = max([start, *(free.get(link, 0.0) for link in way.links)])
         else:  # a fold carries more than its bytes: its time says how much
             carried = (end - start - way.latency) * way.slowest
         for link in way.links:
-            free[link] = start + carried / float(bandwidth[link])
-            yield LinkUse(number, link, start, free[link])
+            begin = max(start, free.get(link, 0.0))
+            free[link] = begin + carried / float(bandwidth[link])
+            yield LinkUse(number, link, begin, free[link])

@@ -61,8 +61,8 @@ class SimulationInput(NamedTuple):
         route_cost: ``[kinds, kinds, where, 2]`` seconds, and seconds a byte.
         costs: Seconds a launch, a point and a requirement; factor without a trace; factor on the
             bytes of folds.
-        settings: Launches of the setup, iterations, iterations without a trace, the first iteration
-            that is measured.
+        settings: Launches of the setup, iterations, iterations without a trace, and the first
+            iteration that is measured.
     """
 
     launch_point: Ints

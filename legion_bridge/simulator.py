@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl.errors import MapperEvaluationError
+from dsl.machine_shape import MEMORY_KINDS
 from dsl.mapper import Mapper
 from legion_bridge import _kernel
 from legion_bridge.application import Application
@@ -24,6 +25,7 @@ from legion_bridge.machine import WHERE, Machine
 from legion_bridge.mapping import Decider, Decisions
 from legion_bridge.outcome import Outcome
 from legion_bridge.point_times import PointTimer, PointTimes
+from legion_bridge.shortage import Shortage
 from legion_bridge.simulation_input import (
     KernelStatus,
     Operation,
@@ -140,6 +142,14 @@ class Simulator:
             iterations=self._measure,
         )
 
+    def shortage(self, decisions: Decisions) -> Shortage | None:
+        """The first requirement that finds no room when all is mapped in order, if any."""
+        times = self._timer.times(decisions.launches)
+        run = self._simulate(decisions, times, trace=False)
+        if run.status != KernelStatus.OUT_OF_MEMORY:
+            return None
+        return self._shortage(run, decisions)
+
     def failure(self, raw: str) -> Outcome:
         """A run that ended in an error of the runtime."""
         return Outcome("execution_error", 0.0, self.application.unit, None, raw)
@@ -154,7 +164,7 @@ class Simulator:
 
     def _outcome(self, run: _Run, decisions: Decisions) -> Outcome:
         if run.status == KernelStatus.OUT_OF_MEMORY:
-            return self.failure(self._out_of_memory(decisions, run.requirement, run.slot))
+            return self.failure(str(self._shortage(run, decisions)))
         begin, end = self._window(run)
         elapsed = (end - begin) / self._measure * self.application.timed
         throughput = self.application.work * self.application.timed / elapsed
@@ -192,19 +202,19 @@ class Simulator:
             limit_start=start,
         )
 
-    def _out_of_memory(self, decisions: Decisions, requirement: int, slot: int) -> str:
-        starts = self.program.point_requirement
+    def _shortage(self, run: _Run, decisions: Decisions) -> Shortage:
+        starts, requirement = self.program.point_requirement, run.requirement
         point = int(np.searchsorted(starts, requirement, "right")) - 1
-        index = requirement - int(starts[point])
         launch = self.program.launches[int(self.program.point_launch[point])]
-        memory = self.flat_machine.memory_name(int(decisions.memory[requirement]))
-        processor = self.flat_machine.processor_name(int(decisions.processor[point]))
-        size = int(self.program.slot_bytes[slot])
-        return (
-            f"Default mapper failed allocation of size {size} bytes for region requirement "
-            f"{index} of task {launch.task} in memory {memory} for processor {processor}. This "
-            "means the working set of your application is too big for the allotted capacity of "
-            "the given memory under the mapping scheme."
+        memory = int(decisions.memory[requirement])
+        return Shortage(
+            task=launch.task,
+            requirement=requirement - int(starts[point]),
+            memory=MEMORY_KINDS[int(self.flat_machine.memory_kind[memory])],
+            place=self.flat_machine.memory_name(memory),
+            processor=self.flat_machine.processor_name(int(decisions.processor[point])),
+            bytes=int(self.program.slot_bytes[run.slot]),
+            capacity=int(self.flat_machine.memory_capacity[memory]),
         )
 
 

@@ -1,0 +1,43 @@
+"""What can be known to be wrong with a mapper before it runs: `check`, one module a theme."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from dsl.checks.launches import check_launches
+from dsl.checks.memory import check_memory
+from dsl.checks.names import check_names
+from dsl.checks.resources import check_resources
+from dsl.checks.silent import check_silent
+from dsl.checks.subject import Subject
+from dsl.diagnostics import Diagnostic, in_order
+from dsl.facts import ApplicationFacts, MachineFacts
+from dsl.syntax import Program
+
+__all__ = ["check"]
+
+_CHECKS: tuple[Callable[[Subject], Iterator[Diagnostic]], ...] = (
+    check_names,
+    check_silent,
+    check_resources,
+    check_launches,
+)
+
+
+def check(
+    program: Program, application: ApplicationFacts, machine: MachineFacts
+) -> list[Diagnostic]:
+    """Looks for everything that is wrong with a mapper for a program on a machine.
+
+    Index maps are evaluated over whole launch domains. An error means that the run would fail; a
+    mapper without errors may still fail where only a run can tell.
+
+    Returns:
+        What was found, in the order of the text; one finding for each cause.
+    """
+    subject = Subject(program, application, machine)
+    found = [diagnostic for each in _CHECKS for diagnostic in each(subject)]
+    if not any(diagnostic.severity == "error" for diagnostic in found):
+        found += check_memory(subject)
+    unique = dict.fromkeys(found)
+    return sorted(unique, key=in_order)

@@ -1,0 +1,200 @@
+"""What every launch of the program gets: a variant, layouts, and processors for all points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from dsl import syntax
+from dsl.checks.subject import Subject
+from dsl.choices import accepts_layout, choose_memory
+from dsl.diagnostics import Diagnostic
+from dsl.errors import MapperEvaluationError
+from dsl.facts import LaunchFacts, RequirementFacts, TaskFacts
+from dsl.mapper import Mapper
+from dsl.tables import LayoutDecision
+
+__all__ = ["check_launches"]
+
+LEAVES = ("node-bounds", "proc-bounds")
+
+
+class Parent(NamedTuple):
+    """Where a task that launches another runs: node, processor within it, and its kind."""
+
+    place: tuple[int, int]
+    kind: str
+
+
+def check_launches(subject: Subject) -> Iterator[Diagnostic]:
+    """Asks the mapper about every launch, as the runtime would."""
+    if subject.load_error is not None:
+        yield Diagnostic.of_error("load-fails", subject.load_error)
+    if subject.mapper is None:
+        return
+    for task in subject.application.tasks.values():
+        kind = subject.kind_of(task.name) if task.launches else None
+        if task.launches and kind is None:
+            yield _no_variant(subject, task)
+        if kind is None:
+            continue
+        for launch in task.launches:
+            for requirement in () if task.inner else launch.requirements:
+                yield from _instance(subject, subject.mapper, task, requirement, kind)
+            yield from _points(subject, subject.mapper, task, launch, kind)
+    yield from _aliases(subject, subject.mapper)
+
+
+def _no_variant(subject: Subject, task: TaskFacts) -> Diagnostic:
+    return subject.diagnostic(
+        "no-variant",
+        None,
+        f"{task.name} runs on {', '.join(task.variants)} only, and {subject.machine.name} has "
+        f"{', '.join(subject.present)}",
+        "take a machine that has one of them",
+    )
+
+
+def _instance(
+    subject: Subject, mapper: Mapper, task: TaskFacts, requirement: RequirementFacts, kind: str
+) -> Iterator[Diagnostic]:
+    if not requirement.fields or requirement.virtual:
+        return
+    wanted = mapper.memories(task.name, requirement.names, kind)
+    memory = choose_memory(wanted, subject.machine.visible_memories(kind))
+    if memory == "VIRTUAL":
+        rule = subject.region_rule(task.name, requirement, kind, memory)
+        yield subject.diagnostic(
+            "virtual-leaf",
+            rule.position if rule else None,
+            f"{task.name} reads or writes {requirement.names[0]} and needs an instance of it",
+            f"name a memory that {kind} processors see: "
+            f"{', '.join(subject.machine.visible_memories(kind))}",
+        )
+        return
+    layout = mapper.layout(task.name, requirement.names, memory, kind) or LayoutDecision()
+    need = requirement.layout_need
+    if need is None or accepts_layout(
+        need, requirement.dimension, len(requirement.fields), layout
+    ):
+        return
+    words = [need.order] if need.order else []
+    words += ["SOA" if need.soa else "AOS"] if need.soa is not None else []
+    layout_rule = subject.layout_rule(task.name, requirement, (memory, kind))
+    yield subject.diagnostic(
+        "layout-refused",
+        layout_rule.position if layout_rule else None,
+        f"{task.name} was compiled for {' '.join(words)} in {requirement.names[0]}: "
+        f"{need.message}",
+        f"write Layout {task.name} {requirement.names[0]} * {' '.join(words)}; above it",
+    )
+
+
+def _points(
+    subject: Subject, mapper: Mapper, task: TaskFacts, launch: LaunchFacts, kind: str
+) -> Iterator[Diagnostic]:
+    if launch.domain:
+        if mapper.has_index_map(task.name, kind):
+            yield from _index_launch(subject, mapper, task, launch, kind)
+    elif mapper.has_single_map(task.name, kind):
+        for parent in _parents(subject, mapper, launch):
+            yield from _single(subject, mapper, task, kind, parent)
+
+
+def _index_launch(
+    subject: Subject, mapper: Mapper, task: TaskFacts, launch: LaunchFacts, kind: str
+) -> Iterator[Diagnostic]:
+    try:
+        points = mapper.index_map(task.name, kind, launch.domain)
+    except MapperEvaluationError as error:
+        yield _failed(subject, task, kind, error, index=True)
+        return
+    if (points < 0).any():
+        rule = subject.map_rule(syntax.IndexTaskMap, task.name, kind)
+        yield subject.diagnostic(
+            "map-leaves-machine",
+            rule.position if rule else None,
+            f"{mapper.index_function(task.name, kind)} sends points of {task.name} to negative "
+            "nodes or processors",
+            "an index of -1 and below does not count from the end; use % to stay inside",
+        )
+
+
+def _single(
+    subject: Subject,
+    mapper: Mapper,
+    task: TaskFacts,
+    kind: str,
+    parent: Parent,
+) -> Iterator[Diagnostic]:
+    try:
+        node, place = mapper.single_map(task.name, kind, parent.place, parent.kind)[0][:2]
+    except MapperEvaluationError as error:
+        yield _failed(subject, task, kind, error, index=False)
+        return
+    rule = subject.map_rule(syntax.SingleTaskMap, task.name, kind)
+    position = rule.position if rule else None
+    if node < 0 or place < 0:
+        yield subject.diagnostic(
+            "map-leaves-machine", position, f"{task.name} is sent to a negative node or processor"
+        )
+    elif node != parent.place[0]:
+        yield subject.diagnostic(
+            "map-leaves-node",
+            position,
+            f"{task.name} is sent to node {node}, but a single task stays on the node of the task "
+            f"that launches it, here node {parent.place[0]}",
+            "take the node from task.parent.processor(...)[0]",
+        )
+
+
+def _parents(subject: Subject, mapper: Mapper, launch: LaunchFacts) -> Iterator[Parent]:
+    """Where the tasks that launch a single task run, as far as the mapper says."""
+    if launch.parent is None:
+        yield Parent((0, 0), "CPU")
+        return
+    kind = subject.kind_of(launch.parent)
+    if kind is None:
+        return
+    places: dict[tuple[int, int], None] = {}
+    for above in subject.application.tasks[launch.parent].launches:
+        if above.domain and mapper.has_index_map(launch.parent, kind):
+            try:
+                points = mapper.index_map(launch.parent, kind, above.domain)
+            except MapperEvaluationError:
+                continue  # reported where that task is checked
+            for node, place in points.reshape(-1, 2).tolist():
+                if node >= 0 and place >= 0:
+                    places[node, place] = None
+        else:
+            places[0, 0] = None  # the runtime's own choice always uses the first processor
+    for found in places:
+        yield Parent(found, kind)
+
+
+def _failed(
+    subject: Subject, task: TaskFacts, kind: str, error: MapperEvaluationError, *, index: bool
+) -> Diagnostic:
+    """A mapping function that fails, told with the task, its map and the point."""
+    code = "map-leaves-machine" if error.code in LEAVES else "map-fails"
+    where = f" at point ({', '.join(map(str, error.point))})" if error.point else ""
+    if error.position is None:
+        rule = subject.map_rule(
+            syntax.IndexTaskMap if index else syntax.SingleTaskMap, task.name, kind
+        )
+        return subject.diagnostic(
+            code, rule.position if rule else None, f"{error.sentence}{where}", error.hint
+        )
+    return Diagnostic.of_error(code, error, f"{error.sentence}, for {task.name}{where}")
+
+
+def _aliases(subject: Subject, mapper: Mapper) -> Iterator[Diagnostic]:
+    for function in subject.rules(syntax.FunctionDefinition):
+        if function.name in mapper.aliased:
+            yield subject.diagnostic(
+                "aliased-index",
+                function.position,
+                f"{function.name} uses an index beyond its dimension of a transformed machine "
+                "space: it stands for another processor",
+                "take the index % the size of the dimension",
+            )

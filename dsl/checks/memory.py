@@ -1,0 +1,43 @@
+"""Memory that cannot hold what the mapper puts there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dsl.checks.subject import Subject
+from dsl.diagnostics import Diagnostic
+
+__all__ = ["check_memory"]
+
+
+def check_memory(subject: Subject) -> Iterator[Diagnostic]:
+    """The first instance that finds no room when the program's launches are mapped in order."""
+    if subject.mapper is None:
+        return
+    shortage = subject.application.memory_shortage(subject.mapper, subject.machine)
+    if shortage is None:
+        return
+    task = subject.application.tasks[shortage.task]
+    requirement = task.requirements[shortage.requirement]
+    kind = subject.kind_of(shortage.task) or "*"
+    rule = subject.region_rule(shortage.task, requirement, kind, shortage.memory)
+    others = [m for m in subject.machine.visible_memories(kind) if m != shortage.memory]
+    yield subject.diagnostic(
+        "out-of-memory",
+        rule.position if rule else None,
+        f"{shortage.task} finds no room for {requirement.names[0]}, {_size(shortage.bytes)} a "
+        f"point, in {shortage.memory}, which holds {_size(shortage.capacity)} in all",
+        f"put it, or other regions, into {' or '.join(others)}" if others else None,
+    )
+
+
+def _size(count: int) -> str:
+    """Bytes as people say them.
+
+    >>> _size(2_147_483_648)
+    '2.15 GB'
+    """
+    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= scale:
+            return f"{count / scale:.3g} {unit}"
+    return f"{count} bytes"

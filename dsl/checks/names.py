@@ -1,0 +1,69 @@
+"""Names that the program does not have."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from dsl import syntax
+from dsl.checks.subject import Subject
+from dsl.diagnostics import Diagnostic
+from dsl.machine_shape import PROCESSOR_KINDS
+from dsl.nearest import did_you_mean
+
+__all__ = ["check_names"]
+
+
+def check_names(subject: Subject) -> Iterator[Diagnostic]:
+    """Tasks and regions that rules name in vain, with the nearest that there is."""
+    for rule in subject.program.statements:
+        for task in _tasks(rule):
+            yield from _task(subject, rule, task)
+        if isinstance(rule, syntax.Region | syntax.Layout):
+            yield from _region(subject, rule, rule.tasks, rule.region)
+        elif isinstance(rule, syntax.CollectMemory):
+            yield from _region(subject, rule, (rule.task,), rule.region)
+
+
+def _tasks(rule: syntax.Statement) -> Sequence[str]:
+    """The tasks that a rule names, ``*`` and processor kinds aside."""
+    names: Sequence[str] = ()
+    if isinstance(rule, syntax.Task | syntax.Region | syntax.Layout | syntax.ControlReplicate):
+        names = rule.tasks
+    elif isinstance(rule, syntax.InstanceLimit | syntax.CollectMemory):
+        names = (rule.task,)
+    elif isinstance(rule, syntax.IndexTaskMap | syntax.SingleTaskMap):
+        names = [key for key in rule.keys if key not in PROCESSOR_KINDS]
+    return [name for name in names if name != "*"]
+
+
+def _task(subject: Subject, rule: syntax.Statement, task: str) -> Iterator[Diagnostic]:
+    known = subject.application.tasks
+    # The task that Legion starts with launches the others and is launched by none.
+    if task in known or isinstance(rule, syntax.ControlReplicate):
+        return
+    yield subject.diagnostic(
+        "unknown-task",
+        rule.position,
+        f"{subject.application.name} has no task {task}: the statement has no effect",
+        did_you_mean(task, known),
+    )
+
+
+def _region(
+    subject: Subject, rule: syntax.Statement, tasks: Sequence[str], region: str
+) -> Iterator[Diagnostic]:
+    asked = subject.tasks_of(tasks)
+    if region == "*" or not asked:
+        return
+    names = {name: None for task in asked for r in task.requirements for name in r.names}
+    wanted = str(int(region)) if region.isdecimal() else region
+    if wanted in names:
+        return
+    who = subject.application.name if "*" in tasks else ", ".join(tasks)
+    semantic = [name for name in names if not name.isdecimal()]
+    yield subject.diagnostic(
+        "unknown-region",
+        rule.position,
+        f"{who} has no region argument {region}: the statement has no effect",
+        did_you_mean(region, semantic) or None,
+    )

@@ -1,0 +1,154 @@
+"""What the language passes over in silence: it keeps its meaning, and is pointed out here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dsl import syntax
+from dsl.checks.subject import Subject
+from dsl.diagnostics import Diagnostic
+from dsl.nearest import did_you_mean
+from dsl.walk import walk
+
+__all__ = ["check_silent"]
+
+
+def check_silent(subject: Subject) -> Iterator[Diagnostic]:
+    """Statements without effect, and definitions that others hide."""
+    yield from _hidden(subject)
+    yield from _functions(subject)
+    yield from _calls(subject)
+    for rule in subject.rules(syntax.Layout):
+        if rule.exact and not rule.compact:
+            yield subject.diagnostic(
+                "exact-without-compact",
+                rule.position,
+                "Exact has an effect only together with Compact",
+                "add Compact, or leave Exact out",
+            )
+    yield from _maps(subject)
+    yield from _collections(subject)
+
+
+def _keys(rule: syntax.Statement) -> list[tuple[str, ...]]:
+    """The keys of the tables that a rule fills (section 10)."""
+    if isinstance(rule, syntax.Task):
+        return [("Task", task) for task in rule.tasks]
+    if isinstance(rule, syntax.Region):
+        return [("Region", task, rule.region, rule.processor) for task in rule.tasks]
+    if isinstance(rule, syntax.Layout):
+        place = "*" if rule.place == "VIRTUAL" else rule.place
+        return [("Layout", task, rule.region, place) for task in rule.tasks]
+    if isinstance(rule, syntax.InstanceLimit):
+        return [("InstanceLimit", rule.task)]
+    if isinstance(rule, syntax.IndexTaskMap):
+        return [("IndexTaskMap", key) for key in rule.keys]
+    if isinstance(rule, syntax.SingleTaskMap):
+        return [("SingleTaskMap", key) for key in rule.keys]
+    return []
+
+
+def _hidden(subject: Subject) -> Iterator[Diagnostic]:
+    first: dict[tuple[str, ...], syntax.Statement] = {}
+    for rule in subject.program.statements:
+        for key in _keys(rule):
+            earlier = first.setdefault(key, rule)
+            if earlier is rule:
+                continue
+            line = earlier.position.line if earlier.position else "?"
+            yield subject.diagnostic(
+                "rule-hidden",
+                rule.position,
+                f"{' '.join(key)} was decided in line {line}: the first statement counts",
+                "take one of the two out",
+            )
+
+
+def _functions(subject: Subject) -> Iterator[Diagnostic]:
+    defined: set[str] = set()
+    for statement in subject.program.statements:
+        if isinstance(statement, syntax.Assignment):
+            defined.add(statement.name)
+        if not isinstance(statement, syntax.FunctionDefinition):
+            continue
+        if statement.name in defined:
+            yield subject.diagnostic(
+                "function-redefined",
+                statement.position,
+                f"{statement.name} is defined already: this definition has no effect",
+                "give it another name, or take one of the two out",
+            )
+        defined.add(statement.name)
+        yield from _locals(subject, statement)
+
+
+def _locals(subject: Subject, function: syntax.FunctionDefinition) -> Iterator[Diagnostic]:
+    known = {parameter.name for parameter in function.parameters}
+    for statement in function.body:
+        if not isinstance(statement, syntax.Assignment):
+            continue
+        if statement.name in known:
+            yield subject.diagnostic(
+                "local-reassigned",
+                statement.position,
+                f"{statement.name} has a value already and keeps it",
+                "give the new value another name",
+            )
+        known.add(statement.name)
+
+
+def _calls(subject: Subject) -> Iterator[Diagnostic]:
+    """Functions that are called from functions which may never run, and are defined nowhere."""
+    defined = {f.name for f in subject.rules(syntax.FunctionDefinition)}
+    for function in subject.rules(syntax.FunctionDefinition):
+        for node in walk(function):
+            if not isinstance(node, syntax.Call) or not isinstance(node.function, syntax.Name):
+                continue
+            name = node.function.name
+            if name not in defined:
+                yield subject.diagnostic(
+                    "undefined-function",
+                    node.position,
+                    f"the function {name} is not defined",
+                    did_you_mean(name, defined) or "define it, before or after this function",
+                )
+
+
+def _maps(subject: Subject) -> Iterator[Diagnostic]:
+    tasks = subject.application.tasks
+    for rule in subject.program.statements:
+        if not isinstance(rule, syntax.IndexTaskMap | syntax.SingleTaskMap):
+            continue
+        index = isinstance(rule, syntax.IndexTaskMap)
+        word = "IndexTaskMap" if index else "SingleTaskMap"
+        for key in rule.keys:
+            if key == "*":
+                yield subject.diagnostic(
+                    "wildcard-map",
+                    rule.position,
+                    f"{word} * has no effect",
+                    f"name the tasks, or a processor kind: {word} GPU {rule.function};",
+                )
+            elif key in tasks and not (
+                tasks[key].launch_domains if index else tasks[key].launched_singly
+            ):
+                how = "only as single tasks" if index else "only in index launches"
+                yield subject.diagnostic(
+                    "map-no-effect", rule.position, f"{key} is launched {how}: no effect"
+                )
+
+
+def _collections(subject: Subject) -> Iterator[Diagnostic]:
+    for rule in subject.rules(syntax.CollectMemory):
+        chosen = [
+            requirement
+            for task in subject.tasks_of((rule.task,))
+            for requirement in task.requirements
+            if rule.region in ("*", *requirement.names)
+        ]
+        if chosen and not any(r.privilege == "READ_ONLY" for r in chosen):
+            yield subject.diagnostic(
+                "collect-no-effect",
+                rule.position,
+                f"{rule.task} only writes {rule.region}: nothing is collected",
+            )

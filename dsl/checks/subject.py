@@ -1,0 +1,130 @@
+"""What the checks look at: a mapper, the program that it is for, and the machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import TypeVar
+
+from dsl import syntax
+from dsl.choices import choose_kind
+from dsl.diagnostics import Diagnostic
+from dsl.errors import MapperLoadError
+from dsl.facts import ApplicationFacts, MachineFacts, RequirementFacts, TaskFacts
+from dsl.load import load
+from dsl.machine_shape import PROCESSOR_KINDS
+from dsl.mapper import Mapper
+
+__all__ = ["Subject"]
+
+Rule = TypeVar("Rule")
+
+
+class Subject:
+    """A program, an application and a machine, with what follows from the three.
+
+    Attributes:
+        mapper: The loaded program; None where it cannot be loaded.
+        load_error: Why not.
+    """
+
+    def __init__(
+        self, program: syntax.Program, application: ApplicationFacts, machine: MachineFacts
+    ) -> None:
+        self.program = program
+        self.application = application
+        self.machine = machine.for_ranks(application.ranks_per_node)
+        self.mapper: Mapper | None = None
+        self.load_error: MapperLoadError | None = None
+        try:
+            self.mapper = load(program, self.machine.shape)
+        except MapperLoadError as error:
+            self.load_error = error
+        self._kinds: dict[str, str | None] = {}
+
+    @cached_property
+    def present(self) -> tuple[str, ...]:
+        """Processor kinds that the machine has."""
+        return tuple(k for k in PROCESSOR_KINDS if self.machine.shape.count(k))
+
+    @cached_property
+    def _lines(self) -> list[str]:
+        return self.program.source.split("\n")
+
+    def rules(self, kind: type[Rule]) -> Iterator[Rule]:
+        """The statements of a kind, in text order."""
+        return (s for s in self.program.statements if isinstance(s, kind))
+
+    def tasks_of(self, names: Sequence[str]) -> list[TaskFacts]:
+        """The tasks that a rule is about; all of them for ``*``."""
+        known = self.application.tasks
+        if "*" in names:
+            return list(known.values())
+        return [known[name] for name in names if name in known]
+
+    def kind_of(self, task: str) -> str | None:
+        """The processor kind that a task will run on; None where there is none."""
+        if task not in self._kinds:
+            wanted = self.mapper.task_kinds(task) if self.mapper else ()
+            variants = self.application.tasks[task].variants
+            self._kinds[task] = choose_kind(wanted, variants, self.present)
+        return self._kinds[task]
+
+    def diagnostic(
+        self,
+        code: str,
+        position: syntax.Position | None,
+        sentence: str,
+        suggestion: str | None = None,
+    ) -> Diagnostic:
+        """A finding at a place of the text."""
+        line = None
+        if position is not None and position.line <= len(self._lines):
+            line = self._lines[position.line - 1].rstrip("\r")
+        return Diagnostic(code, sentence, position, suggestion, line)
+
+    def layout_rule(
+        self, task: str, requirement: RequirementFacts, places: Sequence[str]
+    ) -> syntax.Layout | None:
+        """The statement that decides a layout: the most special key, then the first place."""
+        for at in _keys(task, requirement.names):
+            for place in (*places, "*"):
+                for rule in self.rules(syntax.Layout):
+                    stored = "*" if rule.place == "VIRTUAL" else rule.place
+                    if _matches(rule.tasks, rule.region, at) and stored == place:
+                        return rule
+        return None
+
+    def region_rule(
+        self, task: str, requirement: RequirementFacts, kind: str, memory: str
+    ) -> syntax.Region | None:
+        """The statement that names a memory for a requirement."""
+        for at in _keys(task, requirement.names):
+            for processor in (kind, "*"):
+                for rule in self.rules(syntax.Region):
+                    if _matches(rule.tasks, rule.region, at) and rule.processor == processor:
+                        if memory in rule.memories:
+                            return rule
+                        break
+        return None
+
+    def map_rule(
+        self, kind: type[syntax.IndexTaskMap | syntax.SingleTaskMap], task: str, on: str
+    ) -> syntax.IndexTaskMap | syntax.SingleTaskMap | None:
+        """The statement that names the function which maps a task: by name, else by kind."""
+        for key in (task, on):
+            for rule in self.rules(kind):
+                if key in rule.keys:
+                    return rule
+        return None
+
+
+def _keys(task: str, names: Iterable[str]) -> Iterator[tuple[str, str]]:
+    for each in (task, "*"):
+        for region in names:
+            yield each, region
+        yield each, "*"
+
+
+def _matches(tasks: Sequence[str], region: str, at: tuple[str, str]) -> bool:
+    return at[0] in tasks and region == at[1]
