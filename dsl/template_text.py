@@ -14,7 +14,7 @@ A hole is described where it first stands, between ``${`` and ``}``::
     COMPARISON OTHER == VALUE, OTHER != VALUE or OTHER in (VALUE, VALUE, ...)
 
 ``${NAME}`` stands for the same hole again. ``OTHER`` is a hole described before. A text that has
-one of ``| = } '`` or the word ``when`` in it is quoted: ``'a || b'``; there is no quote within
+one of ``| = { } '`` or the word ``when`` in it is quoted: ``'a || b'``; there is no quote within
 quotes (``==``, ``<=``, ``>=`` and ``!=`` need none). Without a default the first choice is it.
 
 ``$[ ... ]`` is an optional group: it is left out where a hole in it holds ``none`` or does not
@@ -86,7 +86,7 @@ class TemplateText:
 
 _TOKEN = re.compile(
     r"""(?P<opaque>(?:\#|//)[^\n]*|"[^"\n]*")   # comments and strings of the mapper
-      | (?P<hole>\$\{(?:[^'}$]|\$(?!\{)|'[^']*')*\})
+      | (?P<hole>\$\{(?:[^'{}$]|\$(?!\{)|'[^']*')*\})
       | (?P<open>\$\[) | (?P<left>\[) | (?P<right>\]) | (?P<stray>\$\{?)""",
     re.VERBOSE,
 )
@@ -205,7 +205,7 @@ class _Reader:
                 "open-hole",
                 start,
                 start + 2,
-                hint="a hole reads ${NAME: A | B}; quote a choice that has } in it",
+                hint="a hole reads ${NAME: A | B}; quote a choice that has { or } in it",
             )
         raise self.source.error(
             "a $ that starts neither a hole nor an optional group",

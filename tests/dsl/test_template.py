@@ -398,6 +398,12 @@ def hidden(template: Template, values: dict[str, Value]) -> bool:
 
 WRONG = {
     "an open hole": ("Task a ${p: GPU | CPU;\nTask b ${q: GPU};", "open-hole", 1, 8),
+    "an open hole before a function": (
+        "Task a ${p: GPU | CPU;\ndef f(Task t) { return 1; }",
+        "open-hole",
+        1,
+        8,
+    ),
     "an open quote": ("Task a ${p: 'GPU | CPU};", "open-hole", 1, 8),
     "a stray dollar": ("Task a $p;", "stray-dollar", 1, 8),
     "no name": ("Task a ${: GPU};", "hole-name", 1, 10),
