@@ -9,7 +9,7 @@ its variable stands for each element expression in turn, by name, as the referen
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from dsl import syntax
 from dsl.limits import MAX_CODE, MAX_NESTING, MAX_TUPLE
@@ -21,203 +21,211 @@ __all__ = ["Code", "Instruction", "compile_body", "compile_expression", "compile
 Instruction: TypeAlias = tuple[str, Any, Any]
 Code: TypeAlias = list[Instruction]
 
-_Bindings: TypeAlias = Mapping[str, syntax.Expression]
-
 
 def compile_expression(expression: syntax.Expression) -> Code:
     """Code for an expression at top level, outside of any function."""
-    compiler = _Compiler(in_function=False)
-    compiler.expression(expression, {})
-    return compiler.code
+    return _Compiler(in_function=False).expression(expression)
+
+
+def compile_print(statement: syntax.Print) -> Code:
+    """Code for a print statement at top level."""
+    return _Compiler(in_function=False).print(statement)
 
 
 def compile_body(definition: syntax.FunctionDefinition) -> Code:
     """Code for a function's body; it returns, or fails at its end."""
     compiler = _Compiler(in_function=True)
-    for statement in definition.body:
-        compiler.statement(statement)
+    code = [step for statement in definition.body for step in compiler.statement(statement)]
     sentence = f"the function {definition.name} ends without return"
-    compiler.emit("fail", ("no-return", sentence, "end it with return ...;"), definition)
-    return compiler.code
-
-
-def compile_print(statement: syntax.Print) -> Code:
-    """Code for a print statement at top level."""
-    compiler = _Compiler(in_function=False)
-    compiler.statement(statement)
-    return compiler.code
-
-
-class _TooLarge(Exception):  # noqa: N818  a turn of the compilation, not an error
-    """What is compiled would take too much code, or nests too deeply."""
-
-    def __init__(self, code: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.failure = (code, sentence, None)
+    return [*code, ("fail", ("no-return", sentence, "end it with return ...;"), definition)]
 
 
 class _Compiler:
+    """Compiles the statements of one function, or one expression outside of any."""
+
     def __init__(self, *, in_function: bool) -> None:
-        self.code: Code = []
-        self.in_function = in_function
-        self.emitted = 0
-        self.depth = 0
+        self._in_function = in_function
+        self._emitted = 0
 
-    def emit(self, operation: str, argument: Any, node: Any) -> None:
-        self.emitted += 1
-        if self.emitted > MAX_CODE:
-            raise _TooLarge("too-large", "this takes too many steps once it is written out")
-        self.code.append((operation, argument, node))
-
-    # Statements
-
-    def statement(self, node: syntax.Assignment | syntax.Return | syntax.Print) -> None:
+    def statement(self, node: syntax.Assignment | syntax.Return | syntax.Print) -> Code:
         if isinstance(node, syntax.Print):
-            self.print(node)
-        elif isinstance(node, syntax.Return):
-            self.expression(node.value, {})
-            self.emit("give_back", node, node)
-        else:
-            self.expression(node.value, {})
-            self.emit("store", node.name, node)
+            return self.print(node)
+        if isinstance(node, syntax.Return):
+            return [*self.expression(node.value), ("give_back", node, node)]
+        return [*self.expression(node.value), ("store", node.name, node)]
 
-    def print(self, node: syntax.Print) -> None:
+    def print(self, node: syntax.Print) -> Code:
         pieces = node.format.split("{}")
         wanted = len(pieces) - 1
         if wanted > len(node.arguments):
             sentence = f"print has {wanted} {{}} and {len(node.arguments)} arguments"
-            self.emit("fail", ("print-args", sentence, None), node)
-            return
+            return [("fail", ("print-args", sentence, None), node)]
         # Surplus arguments are not evaluated (section 2).
-        for argument in node.arguments[:wanted]:
-            self.expression(argument, {})
-        self.emit("print", pieces, node)
+        arguments = [self.expression(argument) for argument in node.arguments[:wanted]]
+        return [*(step for code in arguments for step in code), ("print", pieces, node)]
 
-    # Expressions
-
-    def expression(self, node: syntax.Expression, bindings: _Bindings) -> None:
+    def expression(self, root: syntax.Expression) -> Code:
         """Code for an expression, or code that fails where it is beyond the bounds."""
-        if self.depth:
-            self.nested(node, bindings)
-            return
-        start = len(self.code)
-        try:
-            self.nested(node, bindings)
-        except _TooLarge as beyond:
-            del self.code[start:]
-            self.emitted = self.depth = 0
-            self.emit("fail", beyond.failure, node)
-
-    def nested(self, node: syntax.Expression, bindings: _Bindings) -> None:
-        self.depth += 1
-        if self.depth > MAX_NESTING:
-            raise _TooLarge("too-deep", "this expression nests too deeply")
-        _HANDLERS[type(node)](self, node, bindings)
-        self.depth -= 1
-
-    def block(self, node: syntax.Expression, bindings: _Bindings) -> Code:
-        outer, self.code = self.code, []
-        try:
-            self.expression(node, bindings)
-            return self.code
-        finally:
-            self.code = outer
-
-    def constant(self, node: Any, _: _Bindings) -> None:
-        self.emit("push", _CONSTANTS[type(node)](node), node)
-
-    def name(self, node: syntax.Name, bindings: _Bindings) -> None:
-        bound = bindings.get(node.name)
-        if bound is None:
-            self.emit("load", node.name, node)
-        else:
-            self.expression(bound, bindings)
-
-    def gather(self, items: tuple[syntax.Expression, ...], bindings: _Bindings, at: Any) -> None:
-        for item in items:
-            self.expression(item, bindings)
-        self.emit("gather", len(items), at)
-
-    def tuple_literal(self, node: syntax.TupleLiteral, bindings: _Bindings) -> None:
-        if _is_int_literal(node) and len(node.elements) <= MAX_TUPLE:
-            items = tuple([element.value for element in node.elements])  # type: ignore[union-attr]
-            self.emit("push", IntTuple(items), node)
-        else:
-            self.gather(node.elements, bindings, node)
-            self.emit("make_tuple", None, node)
-
-    def comprehension(self, node: syntax.Comprehension, bindings: _Bindings) -> None:
-        if not self.in_function:
-            sentence = "a comprehension cannot stand outside of a function"
-            hint = "put it into a function and call that"
-            self.emit("fail", ("comprehension-at-top-level", sentence, hint), node)
-            return
-        for element in node.elements:
-            self.expression(node.element, {**bindings, node.variable: element})
-            self.emit("require_element", None, node)
-        self.emit("gather", len(node.elements), node)
-        self.emit("make_tuple", None, node)
-
-    def binary(self, node: syntax.Binary, bindings: _Bindings) -> None:
-        self.expression(node.left, bindings)
-        self.expression(node.right, bindings)
-        self.emit("binary", node.operator, node)
-
-    def negate(self, node: syntax.Negate, bindings: _Bindings) -> None:
-        self.expression(node.operand, bindings)
-        self.emit("negate", _is_int_literal(node.operand), node)
-
-    def unpack(self, node: syntax.Unpack, bindings: _Bindings) -> None:
-        self.expression(node.operand, bindings)
-        self.emit("unpack", None, node)
-
-    def conditional(self, node: syntax.Conditional, bindings: _Bindings) -> None:
-        self.expression(node.condition, bindings)
-        branches = (self.block(node.then, bindings), self.block(node.otherwise, bindings))
-        self.emit("branch", branches, node)
-
-    def index(self, node: syntax.Index, bindings: _Bindings) -> None:
-        # The indices come before what they index (section 3).
-        self.gather(node.indices, bindings, node)
-        self.expression(node.base, bindings)
-        self.emit("index", None, node)
-
-    def slice(self, node: syntax.Slice, bindings: _Bindings) -> None:
-        self.expression(node.base, bindings)
-        for bound in (node.lower, node.upper):
-            if bound is None:
-                self.emit("push", 0, node)
+        code: Code = []
+        visit = _Visit(root, {}, self._in_function, 1)
+        # A stack of what is still to be written, and where to.
+        pending: list[tuple[_Step, Code]] = [(visit, code)]
+        while pending:
+            step, target = pending.pop()
+            if isinstance(step, _Emit):
+                self._emitted += 1
+                target.append((step.operation, step.argument, step.node))
+            elif step.depth > MAX_NESTING:
+                return [("fail", ("too-deep", "this expression nests too deeply", None), root)]
+            elif isinstance(step, _Branches):
+                branches: tuple[Code, Code] = ([], [])
+                target.append(("branch", branches, step.node))
+                pending += zip(step.visits, branches, strict=True)
             else:
-                self.expression(bound, bindings)
-        self.emit("slice", None, node)
-
-    def member(self, node: syntax.Member, bindings: _Bindings) -> None:
-        self.expression(node.base, bindings)
-        self.emit("member", node.name, node)
-
-    def call(self, node: syntax.Call, bindings: _Bindings) -> None:
-        callee = _callee(node.function, bindings)
-        if isinstance(callee, syntax.Member):
-            self.expression(callee.base, bindings)
-            self.gather(node.arguments, bindings, node)
-            self.emit("method", callee.name, node)
-        elif isinstance(callee, syntax.MachineName):
-            self.gather(node.arguments, bindings, node)
-            self.emit("machine", None, node)
-        elif isinstance(callee, syntax.Name):
-            self.gather(node.arguments, bindings, node)
-            self.emit("call", callee.name, node)
-        else:
-            self.emit("fail", _NOT_CALLABLE, node)
+                pending += [(each, target) for each in reversed(_steps(step))]
+            if self._emitted + len(pending) > MAX_CODE:
+                sentence = "this takes too many steps once it is written out"
+                return [("fail", ("too-large", sentence, None), root)]
+        return code
 
 
-def _callee(node: syntax.Expression, bindings: _Bindings) -> syntax.Expression:
+class _Visit(NamedTuple):
+    """An expression still to be compiled."""
+
+    node: Any
+    bindings: Mapping[str, syntax.Expression]
+    in_function: bool
+    depth: int
+
+    def under(self, node: syntax.Expression) -> _Visit:
+        """The same for an expression directly under it."""
+        return _Visit(node, self.bindings, self.in_function, self.depth + 1)
+
+
+class _Emit(NamedTuple):
+    """An instruction."""
+
+    operation: str
+    argument: Any
+    node: Any
+
+
+class _Branches(NamedTuple):
+    """The branches of a conditional, each still to be compiled into code of its own."""
+
+    visits: tuple[_Visit, _Visit]
+    node: Any
+    depth: int
+
+
+_Step: TypeAlias = _Visit | _Emit | _Branches
+
+
+def _steps(visit: _Visit) -> list[_Step]:
+    """What an expression consists of, in the order of evaluation."""
+    return _HANDLERS[type(visit.node)](visit)
+
+
+def _constant(visit: _Visit) -> list[_Step]:
+    node = visit.node
+    return [_Emit("push", _CONSTANTS[type(node)](node), node)]
+
+
+def _name(visit: _Visit) -> list[_Step]:
+    bound = visit.bindings.get(visit.node.name)
+    if bound is None:
+        return [_Emit("load", visit.node.name, visit.node)]
+    return [visit.under(bound)]
+
+
+def _gather(visit: _Visit, items: tuple[syntax.Expression, ...]) -> list[_Step]:
+    return [*map(visit.under, items), _Emit("gather", len(items), visit.node)]
+
+
+def _tuple(visit: _Visit) -> list[_Step]:
+    node = visit.node
+    if _is_int_literal(node) and len(node.elements) <= MAX_TUPLE:
+        items = tuple([element.value for element in node.elements])
+        return [_Emit("push", IntTuple(items), node)]
+    return [*_gather(visit, node.elements), _Emit("make_tuple", None, node)]
+
+
+def _comprehension(visit: _Visit) -> list[_Step]:
+    node = visit.node
+    if not visit.in_function:
+        sentence = "a comprehension cannot stand outside of a function"
+        hint = "put it into a function and call that"
+        return [_Emit("fail", ("comprehension-at-top-level", sentence, hint), node)]
+    steps: list[_Step] = []
+    for element in node.elements:
+        bindings = {**visit.bindings, node.variable: element}
+        steps.append(visit.under(node.element)._replace(bindings=bindings))
+        steps.append(_Emit("require_element", None, node))
+    steps.append(_Emit("gather", len(node.elements), node))
+    return [*steps, _Emit("make_tuple", None, node)]
+
+
+def _binary(visit: _Visit) -> list[_Step]:
+    node = visit.node
+    return [visit.under(node.left), visit.under(node.right), _Emit("binary", node.operator, node)]
+
+
+def _negate(visit: _Visit) -> list[_Step]:
+    node = visit.node
+    return [visit.under(node.operand), _Emit("negate", _is_int_literal(node.operand), node)]
+
+
+def _unpack(visit: _Visit) -> list[_Step]:
+    return [visit.under(visit.node.operand), _Emit("unpack", None, visit.node)]
+
+
+def _conditional(visit: _Visit) -> list[_Step]:
+    node = visit.node
+    branches = (visit.under(node.then), visit.under(node.otherwise))
+    return [visit.under(node.condition), _Branches(branches, node, visit.depth)]
+
+
+def _index(visit: _Visit) -> list[_Step]:
+    # The indices come before what they index (section 3).
+    node = visit.node
+    return [*_gather(visit, node.indices), visit.under(node.base), _Emit("index", None, node)]
+
+
+def _slice(visit: _Visit) -> list[_Step]:
+    node = visit.node
+    bounds = [
+        _Emit("push", 0, node) if bound is None else visit.under(bound)
+        for bound in (node.lower, node.upper)
+    ]
+    return [visit.under(node.base), *bounds, _Emit("slice", None, node)]
+
+
+def _member(visit: _Visit) -> list[_Step]:
+    return [visit.under(visit.node.base), _Emit("member", visit.node.name, visit.node)]
+
+
+def _call(visit: _Visit) -> list[_Step]:
+    node = visit.node
+    callee = _callee(visit)
+    arguments = _gather(visit, node.arguments)
+    if isinstance(callee, syntax.Member):
+        return [visit.under(callee.base), *arguments, _Emit("method", callee.name, node)]
+    if isinstance(callee, syntax.MachineName):
+        return [*arguments, _Emit("machine", None, node)]
+    if isinstance(callee, syntax.Name):
+        return [*arguments, _Emit("call", callee.name, node)]
+    sentence = "this is not a function: what is called must be the name of one"
+    return [_Emit("fail", ("not-a-function", sentence, None), node)]
+
+
+def _callee(visit: _Visit) -> syntax.Expression | None:
     """What is called, once the variables of comprehensions are replaced."""
+    callee: syntax.Expression = visit.node.function
     for _ in range(MAX_NESTING):
-        if not isinstance(node, syntax.Name) or node.name not in bindings:
-            return node
-        node = bindings[node.name]
-    raise _TooLarge("too-deep", "a comprehension's variable stands for itself")
+        if not isinstance(callee, syntax.Name) or callee.name not in visit.bindings:
+            return callee
+        callee = visit.bindings[callee.name]
+    return None  # a variable that stands for itself
 
 
 def _is_int_literal(node: syntax.Expression) -> bool:
@@ -226,12 +234,6 @@ def _is_int_literal(node: syntax.Expression) -> bool:
         isinstance(element, syntax.Integer) for element in node.elements
     )
 
-
-_NOT_CALLABLE = (
-    "not-a-function",
-    "this is not a function: what is called must be the name of one",
-    None,
-)
 
 _CONSTANTS: dict[type, Callable[[Any], Any]] = {
     syntax.Integer: lambda node: node.value,
@@ -242,17 +244,17 @@ _CONSTANTS: dict[type, Callable[[Any], Any]] = {
     syntax.MachineName: lambda _: MachineSpace(None, (), ()),
 }
 
-_HANDLERS: dict[type, Callable[[_Compiler, Any, _Bindings], None]] = {
-    **dict.fromkeys(_CONSTANTS, _Compiler.constant),
-    syntax.Name: _Compiler.name,
-    syntax.TupleLiteral: _Compiler.tuple_literal,
-    syntax.Comprehension: _Compiler.comprehension,
-    syntax.Binary: _Compiler.binary,
-    syntax.Negate: _Compiler.negate,
-    syntax.Unpack: _Compiler.unpack,
-    syntax.Conditional: _Compiler.conditional,
-    syntax.Index: _Compiler.index,
-    syntax.Slice: _Compiler.slice,
-    syntax.Member: _Compiler.member,
-    syntax.Call: _Compiler.call,
+_HANDLERS: dict[type, Callable[[_Visit], list[_Step]]] = {
+    **dict.fromkeys(_CONSTANTS, _constant),
+    syntax.Name: _name,
+    syntax.TupleLiteral: _tuple,
+    syntax.Comprehension: _comprehension,
+    syntax.Binary: _binary,
+    syntax.Negate: _negate,
+    syntax.Unpack: _unpack,
+    syntax.Conditional: _conditional,
+    syntax.Index: _index,
+    syntax.Slice: _slice,
+    syntax.Member: _member,
+    syntax.Call: _call,
 }

@@ -140,14 +140,17 @@ def test_deep_texts_need_no_deep_stack() -> None:
 
 
 def test_evaluation_needs_no_deep_stack() -> None:
-    text = "m = Machine(GPU); def g(int n) { return n < 1 ? 0 : (0 + (1 + (g(n - 1) - 1))); }"
+    nested = "(n < 1 ? 0 : 1 + " * 40 + "g(n - 1)" + ")" * 40
+    text = f"m = Machine(GPU); def g(int n) {{ return n < 1 ? 0 : {nested} - 40; }}"
     text += "def f(Task t) { return m[0, g(t.ipoint[0])]; } IndexTaskMap work f;"
-    mapper = dsl.load(dsl.parse(text), SHAPE)
+    program = dsl.parse(text)
 
     def deeper(levels: int) -> object:
-        return deeper(levels - 1) if levels else mapper.index_map("work", "GPU", (150,)).tolist()
+        if levels:
+            return deeper(levels - 1)
+        return dsl.load(program, SHAPE).index_map("work", "GPU", (150,)).tolist()
 
-    assert deeper(400) == [[0, 0]] * 150
+    assert deeper(600) == [[0, 0]] * 150
 
 
 @pytest.mark.parametrize("extent", [17_161, 17_159, 16_384, 30_030 // 2])
