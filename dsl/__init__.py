@@ -2,6 +2,7 @@
 
 from dsl.checks import check
 from dsl.compiled_policy import CompiledPolicy
+from dsl.decoder_grammar import grammar_for
 from dsl.diagnostics import Diagnostic
 from dsl.emit_c import emit_c
 from dsl.errors import (
@@ -41,6 +42,7 @@ __all__ = [
     "TemplateError",
     "check",
     "emit_c",
+    "grammar_for",
     "load",
     "normal_form",
     "parse",

@@ -10,13 +10,13 @@ import llguidance
 import pytest
 
 import dsl
-from dsl.decoder_grammar import RESERVED_WORDS, grammar_for
+from dsl.decoder_grammar import RESERVED_WORDS
 from legion_bridge import Application, Machine, application_names
 
 
 @cache
 def text(application: str = "stencil") -> str:
-    return grammar_for(Application.load(application), Machine.load("p100x4"))
+    return dsl.grammar_for(Application.load(application), Machine.load("p100x4"))
 
 
 @cache
@@ -192,7 +192,7 @@ def test_whatever_a_decoder_writes_parses(seed):
 
 def test_machines_and_programs_change_the_grammar():
     one = text()
-    other = grammar_for(Application.load("circuit"), Machine.load("p100x4"))
+    other = dsl.grammar_for(Application.load("circuit"), Machine.load("p100x4"))
     assert '"calculate_new_currents"' in other
     assert '"calculate_new_currents"' not in one
     assert len(one) < 20_000
