@@ -156,7 +156,8 @@ class Simulator:
 
     def _simulate(self, decisions: Decisions, times: PointTimes, *, trace: bool) -> _Run:
         run = _Run(*_kernel.simulate(self._input(decisions, times), trace))
-        if run.status == KernelStatus.CYCLE:
+        limited = any(launch.limit for launch in decisions.launches)
+        if run.status == KernelStatus.CYCLE and not limited:
             raise BridgeError(
                 f"{self.application.name}: operations of the simulation wait in a ring"
             )
@@ -165,6 +166,11 @@ class Simulator:
     def _outcome(self, run: _Run, decisions: Decisions) -> Outcome:
         if run.status == KernelStatus.OUT_OF_MEMORY:
             return self.failure(str(self._shortage(run, decisions)))
+        if run.status == KernelStatus.CYCLE:
+            return self.failure(
+                "Assertion `event.exists()' failed: under an instance limit, a task waits for one "
+                "that waits for it"
+            )
         begin, end = self._window(run)
         elapsed = (end - begin) / self._measure * self.application.timed
         throughput = self.application.work * self.application.timed / elapsed

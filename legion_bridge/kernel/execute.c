@@ -20,20 +20,21 @@ struct heap {
     int64_t size;
 };
 
-/* A processor, a rank's runtime or a link: when it is free again, who had it last, and the
- * operations that wait for it. */
+/* A processor, a rank's runtime, a link, or the places under an instance limit: when it is free
+ * again, who had it last, and the operations that wait for it. */
 struct resource {
     double free;
     int64_t holder, first, last;
-    char woken; /* whether its first waiting operation has its turn scheduled */
+    int64_t places; /* left under a limit */
+    char woken;     /* whether its first waiting operation has its turn scheduled */
 };
 
 struct run {
     const struct input *given;
     const struct graph *graph;
     struct schedule *schedule;
-    struct resource *resources; /* processors, runtimes of the ranks, links */
-    int64_t first_link, *next_waiting, *waits;
+    struct resource *resources; /* processors, runtimes of the ranks, links, limits */
+    int64_t first_link, first_limit, *next_waiting, *waits;
     double now;
     struct heap heap;
 };
@@ -138,7 +139,7 @@ static void wait_for(struct run *run, int64_t number, int64_t operation)
     else
         run->next_waiting[resource->last] = operation;
     resource->last = operation;
-    if (!resource->woken) {
+    if (number < run->first_limit && !resource->woken) { /* a limit wakes when a place is freed */
         resource->woken = 1;
         push(&run->heap, (struct event){resource->free, run->graph->operations + number});
     }
@@ -191,6 +192,11 @@ static void finish(struct run *run, int64_t operation, double end)
         if (--run->waits[target] == 0)
             push(&run->heap, (struct event){schedule->ready[target], target});
     }
+    int64_t limit = graph->frees[operation];
+    if (limit >= 0) {
+        run->resources[run->first_limit + limit].holder = operation;
+        push(&run->heap, (struct event){end, graph->operations + run->first_limit + limit});
+    }
 }
 
 /* Tries to begin a copy, fold or fill; returns the resource it must wait for, or -1. */
@@ -218,6 +224,12 @@ static int64_t begin_on_processor(struct run *run, int64_t operation)
     int64_t number = graph->place[operation] + (task ? 0 : run->given->processors);
     if (run->resources[number].free > run->now)
         return number;
+    int64_t limit = task ? -1 : run->given->limit_queue[graph->point[operation]];
+    if (limit >= 0) { /* mapping waits for a place; the end of the point frees it */
+        if (run->resources[run->first_limit + limit].places == 0)
+            return run->first_limit + limit;
+        run->resources[run->first_limit + limit].places--;
+    }
     double end = run->now + graph->seconds[operation], bytes = graph->bytes[operation];
     if (task && bytes > 0.0) {
         struct way way = access_way(run, graph->place[operation], graph->source[operation]);
@@ -258,14 +270,16 @@ static int begin(struct run *run, int64_t operation)
 static int64_t wake(struct run *run, int64_t number)
 {
     struct resource *resource = &run->resources[number];
+    int limit = number >= run->first_limit;
     int64_t begun = 0;
-    while (resource->first >= 0 && resource->free <= run->now) {
+    resource->places += limit;
+    while (resource->first >= 0 && (limit ? resource->places > 0 : resource->free <= run->now)) {
         int64_t operation = resource->first;
         resource->first = run->next_waiting[operation];
         run->schedule->cause[operation] = resource->holder;
         begun += begin(run, operation);
     }
-    resource->woken = resource->first >= 0;
+    resource->woken = !limit && resource->first >= 0;
     if (resource->woken)
         push(&run->heap, (struct event){resource->free, run->graph->operations + number});
     return begun;
@@ -275,7 +289,8 @@ static int open_run(struct run *run)
 {
     size_t operations = (size_t)run->graph->operations;
     size_t processors = (size_t)(run->given->processors + run->given->ranks);
-    size_t links = (size_t)run->given->links, resources = processors + links;
+    size_t links = (size_t)run->given->links, limits = (size_t)run->given->queues;
+    size_t resources = processors + links + limits;
     struct schedule *schedule = run->schedule;
     schedule->ready = calloc(operations + 1, sizeof(double));
     schedule->start = calloc(operations + 1, sizeof(double));
@@ -286,14 +301,19 @@ static int open_run(struct run *run)
     run->resources = calloc(resources + 1, sizeof *run->resources);
     run->next_waiting = malloc((operations + 1) * sizeof(int64_t));
     run->waits = malloc((operations + 1) * sizeof(int64_t));
-    run->heap.events = malloc((operations + resources + 1) * sizeof *run->heap.events);
+    /* Each operation may be ready and free a place; each resource may be due once. */
+    run->heap.events = malloc((2 * operations + resources + 1) * sizeof *run->heap.events);
     if (!(schedule->ready && schedule->start && schedule->end && schedule->cause &&
           schedule->link_busy && schedule->link_bytes && run->resources && run->next_waiting &&
           run->waits && run->heap.events))
         return 0;
     run->first_link = (int64_t)processors;
+    run->first_limit = (int64_t)(processors + links);
     for (size_t i = 0; i < resources; i++)
-        run->resources[i] = (struct resource){0.0, -1, -1, -1, 0};
+        run->resources[i] = (struct resource){0.0, -1, -1, -1, 0, 0};
+    for (int64_t i = 0; i < run->given->queues; i++)
+        run->resources[run->first_limit + i].places =
+            run->given->limit_start[i + 1] - run->given->limit_start[i];
     return 1;
 }
 

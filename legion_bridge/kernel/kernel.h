@@ -58,6 +58,7 @@ struct graph {
     int64_t operations, operation_room, edges, edge_room;
     int failed; /* no memory on the host */
     int64_t *kind, *place, *source, *point, *iteration, *region, *waits, *first_edge;
+    int64_t *frees; /* the limit queue in which the end of an operation makes room, or -1 */
     double *bytes, *seconds;
     int64_t *edge_next, *edge_target;
 };

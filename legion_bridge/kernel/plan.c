@@ -61,7 +61,7 @@ struct state {
     int64_t *merged_key, *merged_operation, merged; /* copies and folds of a requirement */
     int64_t *execution, *complete, *last_child, *last_on_rank;
     double *owed; /* runtime seconds that the next point of a rank pays */
-    int64_t *ring, *turn, *join, blocked;
+    int64_t *join, blocked;
     int64_t failed_requirement, failed_slot;
 };
 
@@ -78,7 +78,8 @@ static int grow_operations(struct graph *graph)
 {
     int64_t room = graph->operation_room ? 2 * graph->operation_room : 1024;
     int64_t **ints[] = {&graph->kind,      &graph->place,  &graph->source, &graph->point,
-                        &graph->iteration, &graph->region, &graph->waits,  &graph->first_edge};
+                        &graph->iteration, &graph->region, &graph->waits,  &graph->first_edge,
+                        &graph->frees};
     for (size_t i = 0; i < sizeof ints / sizeof *ints; i++)
         if (!grow((void **)ints[i], sizeof(int64_t), room))
             return 0;
@@ -107,6 +108,7 @@ static int64_t new_operation(struct graph *graph, enum kind kind, int64_t place,
     graph->region[number] = -1;
     graph->waits[number] = 0;
     graph->first_edge[number] = -1;
+    graph->frees[number] = -1;
     return number;
 }
 
@@ -655,20 +657,12 @@ static enum status run_launch(struct state *state, int64_t launch, int64_t itera
             state->owed[given->runtime_rank[point]] += factor * given->costs[COST_LAUNCH];
         }
         int64_t analysis = analyse(state, point, iteration, factor);
-        int64_t queue = given->limit_queue[point], *ring = NULL;
-        if (queue >= 0) { /* a limit of n: mapping waits for the n-th launch before */
-            int64_t size = given->limit_start[queue + 1] - given->limit_start[queue];
-            ring = &state->ring[given->limit_start[queue] + state->turn[queue]];
-            state->turn[queue] = (state->turn[queue] + 1) % size;
-            edge(graph, *ring, analysis);
-        }
         enum status status = run_point(state, point, analysis);
         if (status != PLANNED)
             return status;
         for (int64_t i = given->after_start[launch]; i < given->after_start[launch + 1]; i++)
             edge(graph, state->join[given->after_values[i]], state->execution[point]);
-        if (ring != NULL)
-            *ring = state->complete[point];
+        graph->frees[state->complete[point]] = given->limit_queue[point];
         if (join >= 0)
             edge(graph, state->complete[point], join);
     }
@@ -737,8 +731,6 @@ static int open_state(struct state *state, const struct input *given, struct gra
     state->last_child = integers(given->points, -1, &failed);
     state->last_on_rank = integers(given->ranks, -1, &failed);
     state->owed = zeros(given->ranks, sizeof(double), &failed);
-    state->ring = integers(given->limit_start[given->queues], -1, &failed);
-    state->turn = integers(given->queues, 0, &failed);
     state->join = integers(given->launches, -1, &failed);
     return !failed;
 }
@@ -751,10 +743,9 @@ static void close_state(struct state *state)
                       state->reductions,      state->freed,         state->freed_head,
                       state->freed_tail,      state->merged_key,    state->merged_operation,
                       state->execution,       state->complete,      state->last_child,
-                      state->last_on_rank,    state->owed,          state->ring,
-                      state->turn,            state->join,          state->readers.operation,
+                      state->last_on_rank,    state->owed,          state->join,
                       state->readers.next,    state->allocation.operation,
-                      state->allocation.next};
+                      state->readers.operation, state->allocation.next};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         free(arrays[i]);
 }
@@ -798,9 +789,10 @@ enum status plan(const struct input *given, struct graph *graph, int64_t failure
 
 void free_graph(struct graph *graph)
 {
-    void *arrays[] = {graph->kind,   graph->place,      graph->source,    graph->point,
-                      graph->region, graph->iteration,  graph->waits,     graph->first_edge,
-                      graph->bytes,  graph->seconds,    graph->edge_next, graph->edge_target};
+    void *arrays[] = {graph->kind,      graph->place,       graph->source, graph->point,
+                      graph->region,    graph->iteration,   graph->waits,  graph->first_edge,
+                      graph->bytes,     graph->seconds,     graph->frees,  graph->edge_next,
+                      graph->edge_target};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         free(arrays[i]);
     memset(graph, 0, sizeof *graph);
