@@ -1,14 +1,15 @@
 """A richer parameter space than the paper's, without the decisions that come to nothing.
 
-Memories depend on the processor kind, and every memory that it sees is among them. Layouts are
-decided where they differ: fields where an argument has several, the order where it has several
-dimensions, neither where the task was compiled for one. There are more index maps and limits,
-and collection of memory.
+Memories depend on the processor kind, and every memory that it sees is among them, unless the
+data is too large for it. Layouts are decided where they differ: fields where an argument has
+several, the order where it has several dimensions, neither where the task was compiled for one.
+There are all index maps of the library that differ, more limits, and collection of memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 
 from dsl.distinct_maps import distinct_maps
 from dsl.hole import hole_text
@@ -33,18 +34,32 @@ class RichSpace(PaperSpace):
         }
 
     def memory(self, task: TunableTask, argument: Argument) -> Lines:
-        """The memory of an argument for each kind of the task, among those that the kind sees."""
+        """The memory of an argument for each kind of the task, among those that it fits into."""
+        name = f"mem.{task.name}.{argument.region}"
         for kind in task.kinds:
-            memories = usable_memories(self.machine, kind)
-            if len(memories) < 2:
-                continue
-            name = f"mem.{task.name}.{argument.region}"
-            where = f"{task.name} {argument.region} {kind}"
-            if len(task.kinds) == 1:
-                yield f"Region {where} {hole_text(name, memories)};"
-            else:
+            seen = usable_memories(self.machine, kind)
+            memories = [each for each in seen if self._fits(task, argument, each)] or seen[:1]
+            where = f"Region {task.name} {argument.region} {kind}"
+            if len(memories) > 1 and len(task.kinds) > 1:
                 when = f"proc.{task.name} == {kind}"
-                yield f"$[Region {where} {hole_text(f'{name}.{kind}', memories, when=when)};]"
+                yield f"$[{where} {hole_text(f'{name}.{kind}', memories, when=when)};]"
+            elif len(memories) > 1:
+                yield f"{where} {hole_text(name, memories)};"
+            elif memories != seen[:1]:
+                yield f"{where} {memories[0]};"
+
+    def _fits(self, task: TunableTask, argument: Argument, memory: str) -> bool:
+        """Whether a memory could hold the argument at all.
+
+        One piece must fit in one memory; and what a launch writes, all pieces in all memories.
+        """
+        machine, facts = self.machine, argument.facts
+        if facts.piece_bytes > machine.capacity(memory):
+            return False
+        memories = machine.shape.nodes * machine.memories_per_node(memory)
+        pieces = max(map(prod, task.domains), default=1)
+        total = facts.piece_bytes * (1 if facts.privilege == "READ_ONLY" else pieces)
+        return total <= memories * machine.capacity(memory)
 
     def layout(self, task: TunableTask, argument: Argument) -> Lines:
         """The layout of an argument, as far as it makes a difference."""

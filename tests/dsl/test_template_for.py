@@ -179,6 +179,20 @@ def test_the_rich_space_asks_what_makes_a_difference() -> None:
     assert fixed.parameters["collect.leaf"].choices == ("none", "leaf")
 
 
+def test_the_rich_space_offers_memories_that_are_large_enough() -> None:
+    # A fake machine's memories hold 2^30 bytes; there are 4 frame buffers, one zero-copy memory.
+    def choices(privilege: str, piece_bytes: int) -> tuple[str, ...]:
+        region = Requirement(("r", "0"), privilege, piece_bytes=piece_bytes)
+        task = Task("t", ("GPU",), (region,), ((4,),))
+        hole = dsl.template_for(program(task), P100X4, "rich").parameters.get("mem.t.r")
+        return hole.choices if hole else ()
+
+    assert choices("READ_WRITE", 2**28) == ("FBMEM", "ZCMEM")
+    assert choices("READ_WRITE", 2**28 + 1) == ()  # four pieces fit the frame buffers alone
+    assert choices("READ_ONLY", 2**30) == ("FBMEM", "ZCMEM")  # one piece at a time might do
+    assert choices("READ_ONLY", 2**30 + 1) == ()  # nothing fits: no choice
+
+
 def test_the_rich_space_offers_maps_that_differ() -> None:
     task = Task("t", ("GPU",), (), ((6, 4), (3, 5)))
     two_nodes = dsl.template_for(program(task), TWO_NODES, "rich").parameters["map.t"]
