@@ -110,7 +110,8 @@ class TokenMatcher:
 
     def _token(self, token: str) -> str:
         if token in (_OPEN, _CLOSE):
-            return "(?:" if token == _OPEN else ")?"
+            # Possessive: a group that can stand does, so that no text takes long to fail.
+            return "(?:" if token == _OPEN else ")?+"
         marks = _HOLE.findall(token)
         if not marks or token.startswith('"'):
             return re.escape(f"{token} ")

@@ -290,6 +290,13 @@ def test_large_ranges_need_no_list() -> None:
     assert template.match(text.replace("765432", "1000001")) is None
 
 
+def test_many_equal_groups_take_no_time() -> None:
+    lines = [f"$[Task a ${{p{k}: none | GPU}};]" for k in range(60)]
+    template = Template("\n".join([*lines, "Task b ${q: GPU | CPU};"]))
+    assert template.match("Task a GPU;" * 30 + "Task c GPU;") is None
+    assert template.match("Task a GPU;" * 30 + "Task b CPU;") is not None
+
+
 def test_holes_within_a_word_are_read() -> None:
     template = Template(
         "m = Machine(GPU); def f_GPU_2(Task t) { return m[0, 0]; }"
