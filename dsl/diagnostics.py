@@ -42,12 +42,13 @@ CODES: Mapping[str, Meaning] = MappingProxyType(
         "no-variant": Meaning("error", "no variant of a task can run on the machine"),
         "out-of-memory": Meaning("error", "an instance finds no room in its memory"),
         "virtual-leaf": Meaning("error", "a task that uses data gets no instance of it"),
-        "aliased-index": Meaning(
-            "warning", "an index is beyond its dimension and stands for another processor"
-        ),
         "collect-no-effect": Meaning("warning", "only instances that are read are collected"),
         "exact-without-compact": Meaning("warning", "Exact has an effect only with Compact"),
         "function-redefined": Meaning("warning", "the first definition of a function counts"),
+        "index-aliased": Meaning(
+            "warning", "an index is beyond its dimension and stands for another processor"
+        ),
+        "index-wildcard": Meaning("warning", "an index of -1 stands for a whole dimension"),
         "kind-without-variant": Meaning(
             "warning", "the task cannot run on any processor kind that is named for it"
         ),
@@ -57,6 +58,7 @@ CODES: Mapping[str, Meaning] = MappingProxyType(
             "warning", "the processor sees none of the memories: it gets its fastest one"
         ),
         "rule-hidden": Meaning("warning", "an earlier statement for the same key counts"),
+        "split-remainder": Meaning("warning", "a split leaves processors out"),
         "undefined-function": Meaning("warning", "a function is called that is never defined"),
         "unknown-region": Meaning("warning", "no task has a region argument of that name"),
         "unknown-task": Meaning("warning", "the program has no task of that name"),

@@ -17,9 +17,24 @@ from dsl.code import Code, compile_body
 from dsl.faults import Fault
 from dsl.limits import MAX_CALL_DEPTH, MAX_FORKS, MAX_TUPLE, MAX_TUPLE_DEPTH, MAX_WORK, STEP_WORK
 from dsl.machine_shape import MachineShape
-from dsl.methods import INDEX_LAUNCH_WARNING, call_method, make_machine, processor_of
+from dsl.methods import (
+    INDEX_LAUNCH_WARNING,
+    call_method,
+    leaves_remainder,
+    make_machine,
+    processor_of,
+)
 from dsl.nearest import did_you_mean
-from dsl.operations import as_ints, binary, index, is_beyond, member, negated, slice_of
+from dsl.operations import (
+    as_ints,
+    binary,
+    has_wildcard,
+    index,
+    is_beyond,
+    member,
+    negated,
+    slice_of,
+)
 from dsl.printing import Printed, require_printable
 from dsl.processors import MachineSpace
 from dsl.values import (
@@ -72,7 +87,8 @@ class Session:
         compiled: Code of functions by name, filled as they are called.
         work: Work left (see `dsl.limits`).
         printed: Print statements carried out.
-        aliased: Whether an index was beyond its dimension of a transformed machine space.
+        surprises: What the language passes over in silence, as codes of `dsl.CODES`, with the
+            places where it happened.
     """
 
     shape: MachineShape
@@ -80,7 +96,7 @@ class Session:
     compiled: dict[str, Code]
     work: int = MAX_WORK
     printed: list[Printed] = field(default_factory=list)
-    aliased: bool = False
+    surprises: set[tuple[str, syntax.Position | None]] = field(default_factory=set)
 
     def code_of(self, definition: syntax.FunctionDefinition) -> Code:
         """Code of a function's body."""
@@ -166,6 +182,11 @@ class Evaluator:
         first = 0 if fault.failing is None else int(np.argmax(fault.failing))
         row = 0 if self._rows is None else int(self._rows[first])
         return Failed(fault, node.position, row)
+
+    def _surprise(self, code: str) -> None:
+        frame = self._frames[-1]
+        node = frame.code[frame.at - 1][2]
+        self._session.surprises.add((code, node.position))
 
     def _exhausted(self, node: Any) -> NoReturn:
         fault = Fault(
@@ -254,7 +275,9 @@ class Evaluator:
             points = len(value.points) if type(value) is PointSet else 1
             self._spend(points * (1 + len(base.transforms)))
             if base.transforms and is_beyond(base, indices):
-                self._session.aliased = True
+                self._surprise("index-aliased")
+            if type(value) is PointSet and has_wildcard(indices):
+                self._surprise("index-wildcard")
         self._stack.append(value)
 
     def slice(self, _: None) -> None:
@@ -268,6 +291,8 @@ class Evaluator:
         base, arguments = self._pop_many(2)
         if name != "processor":
             self._stack.append(call_method(base, name, arguments))
+            if name == "split" and leaves_remainder(base, arguments):
+                self._surprise("split-remainder")
             return
         place = processor_of(base, arguments)
         if isinstance(base, IndexTask):

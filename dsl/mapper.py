@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from math import prod
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ from dsl.printing import render
 from dsl.values import IndexTask, SingleTask
 
 if TYPE_CHECKING:
-    from dsl.syntax import FunctionDefinition, Program
+    from dsl.syntax import FunctionDefinition, Position, Program
     from dsl.tables import LayoutDecision, Tables
 
 __all__ = ["Mapper"]
@@ -41,8 +42,6 @@ class Mapper:
         program: What it was loaded from.
         shape: The machine.
         tables: The statements by key.
-        aliased: Mapping functions that, in an answer so far, used an index beyond its dimension
-            of a transformed machine space, where it stands for another processor (section 7).
 
     >>> from dsl import MachineShape, load, parse
     >>> text = '''
@@ -62,7 +61,6 @@ class Mapper:
         self.tables = tables
         self._loaded = session
         self._printed = [printed]
-        self.aliased: set[str] = set()
         self._index_maps: dict[
             tuple[str, str | None, tuple[int, ...]],
             NDArray[np.int64] | MapperEvaluationError,
@@ -72,6 +70,11 @@ class Mapper:
     def shape(self) -> MachineShape:
         """The machine that it was loaded for."""
         return self._loaded.shape
+
+    @property
+    def surprises(self) -> AbstractSet[tuple[str, Position | None]]:
+        """What was passed over in silence so far: codes of `dsl.CODES`, with their places."""
+        return self._loaded.surprises
 
     @property
     def printed(self) -> str:
@@ -173,8 +176,6 @@ class Mapper:
             raise self._error(failed.failure, failed.point) from None
         for session in sessions:
             self._say(session)
-            if session.aliased:
-                self.aliased.add(function.name)
         points.flags.writeable = False
         return points.reshape(*ispace, 2)
 

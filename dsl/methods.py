@@ -19,7 +19,13 @@ from dsl.values import (
     uniform,
 )
 
-__all__ = ["INDEX_LAUNCH_WARNING", "call_method", "make_machine", "processor_of"]
+__all__ = [
+    "INDEX_LAUNCH_WARNING",
+    "call_method",
+    "leaves_remainder",
+    "make_machine",
+    "processor_of",
+]
 
 INDEX_LAUNCH_WARNING = (
     "Warning: index launch task does not support getting node index or processor index for now\n"
@@ -66,6 +72,12 @@ def call_method(base: Any, name: str, arguments: list[Any]) -> Any:
         raise Fault("machine-arg", "Machine needs a processor kind", "write Machine(GPU)")
     _require_arity(name, arity, arguments)
     return transform(base, *_transform_arguments(name, arguments))
+
+
+def leaves_remainder(space: MachineSpace, arguments: list[Any]) -> bool:
+    """Whether ``space.split(dim, factor)``, which succeeded, leaves processors out."""
+    dim, factor = _transform_arguments("split", arguments)
+    return bool(space.sizes[dim] % factor)
 
 
 def _require_arity(name: str, arity: int, arguments: list[Any]) -> None:

@@ -27,6 +27,7 @@ from dsl.values import (
 __all__ = [
     "as_ints",
     "binary",
+    "has_wildcard",
     "index",
     "is_beyond",
     "member",
@@ -177,6 +178,11 @@ def is_beyond(space: MachineSpace, indices: list[Any]) -> bool:
         is_int(component) and bool(np.any(component >= size))
         for component, size in zip(indices, space.sizes, strict=False)
     )
+
+
+def has_wildcard(indices: list[Any]) -> bool:
+    """Whether some index, of several that named a point, is a star because it is -1."""
+    return any(is_int(component) and bool(np.all(component == -1)) for component in indices)
 
 
 def _star_or_index(component: Any) -> Any:

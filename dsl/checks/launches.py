@@ -16,6 +16,23 @@ from dsl.tables import LayoutDecision
 
 __all__ = ["check_launches"]
 
+_SURPRISES = {
+    "index-aliased": (
+        "for some point an index is beyond its dimension of a transformed machine space: it "
+        "stands for another processor",
+        "take the index % the size of the dimension",
+    ),
+    "index-wildcard": (
+        "an index of -1 stands for every processor along its dimension, as a * does; of those "
+        "the first one is taken",
+        "the last one is m.size[d] - 1",
+    ),
+    "split-remainder": (
+        "the dimension is no multiple of the factor: the remaining processors are left out",
+        "split by a factor of the size, or merge the dimensions first",
+    ),
+}
+
 LEAVES = ("node-bounds", "proc-bounds")
 
 
@@ -42,7 +59,7 @@ def check_launches(subject: Subject) -> Iterator[Diagnostic]:
             for requirement in () if task.inner else launch.requirements:
                 yield from _instance(subject, subject.mapper, task, requirement, kind)
             yield from _points(subject, subject.mapper, task, launch, kind)
-    yield from _aliases(subject, subject.mapper)
+    yield from _surprises(subject, subject.mapper)
 
 
 def _no_variant(subject: Subject, task: TaskFacts) -> Diagnostic:
@@ -188,13 +205,6 @@ def _failed(
     return Diagnostic.of_error(code, error, f"{error.sentence}, for {task.name}{where}")
 
 
-def _aliases(subject: Subject, mapper: Mapper) -> Iterator[Diagnostic]:
-    for function in subject.rules(syntax.FunctionDefinition):
-        if function.name in mapper.aliased:
-            yield subject.diagnostic(
-                "aliased-index",
-                function.position,
-                f"{function.name} uses an index beyond its dimension of a transformed machine "
-                "space: it stands for another processor",
-                "take the index % the size of the dimension",
-            )
+def _surprises(subject: Subject, mapper: Mapper) -> Iterator[Diagnostic]:
+    for code, position in mapper.surprises:
+        yield subject.diagnostic(code, position, *_SURPRISES[code])
