@@ -1,0 +1,41 @@
+"""What the README shows works."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def test_the_python_example_reaches_the_expert(capsys: pytest.CaptureFixture[str]) -> None:
+    (example,) = blocks("python")
+    assert len(example.splitlines()) < 30
+    exec(compile(example, "README.md", "exec"), {})  # noqa: S102  (our own README)
+    said = capsys.readouterr().out
+    assert float(re.findall(r"([0-9.]+) x expert", said)[0]) >= 1.0
+
+
+def test_the_commands_exist() -> None:
+    from studies.cli.arguments import parse_arguments
+
+    lines = [line for text in blocks("console") for line in text.splitlines()]
+    commands = [shlex.split(line, comments=True)[1:] for line in lines if "mappertune " in line]
+    assert len(commands) >= 7
+    for command in commands:
+        assert parse_arguments(command).module, command
+
+
+def test_links_lead_somewhere() -> None:
+    root = Path(__file__).parent.parent
+    targets = [t for t in re.findall(r"\]\(([^)]+)\)", README) if not t.startswith("http")]
+    assert len(targets) >= 5
+    for target in targets:
+        assert (root / target).exists(), target
