@@ -13,7 +13,7 @@ from dsl import syntax
 from dsl.c_body import Body, Operand, StaticType, at, c_integer, joined
 from dsl.c_scope import Scope
 from dsl.c_text import c_string
-from dsl.limits import INT_MIN
+from dsl.limits import INT_MIN, MAX_NESTING
 
 __all__ = ["Expressions"]
 
@@ -319,18 +319,22 @@ class Expressions:
         return self.fault(node, "bad-member", f"{node.name} is not a value: it has to be called")
 
     def call(self, node: syntax.Call) -> Operand:
-        callee: Any = node.function
-        while isinstance(callee, syntax.Name) and isinstance(
-            self.scope.variables.get(callee.name), syntax.Name
-        ):
-            callee = self.scope.variables[callee.name]
+        callee = self._callee(node.function)
         if isinstance(callee, syntax.MachineName):
             return self._machine(node)
         if isinstance(callee, syntax.Member):
             return self._method(node, callee)
-        if isinstance(callee, syntax.Name) and callee.name not in self.scope.variables:
+        if isinstance(callee, syntax.Name):
             return self._function(node, callee.name)
         return self.fault(node, "not-a-function", "what is called must be the name of a function")
+
+    def _callee(self, callee: syntax.Expression | Operand) -> syntax.Expression | Operand | None:
+        """What is called, once the variables of comprehensions are replaced."""
+        for _ in range(MAX_NESTING):
+            if not isinstance(callee, syntax.Name) or callee.name not in self.scope.variables:
+                return callee
+            callee = self.scope.variables[callee.name]
+        return None  # a variable that stands for itself
 
     def _machine(self, node: syntax.Call) -> Operand:
         place = at(node.position)
@@ -373,6 +377,7 @@ class Expressions:
         place = at(node.position)
         statement = self.scope.globals.functions[name]
         if not self.scope.defined(statement):
+            given = [self.body.settle(operand) for operand in given]
             self.body.line(f"require_function(p, {place}, {statement}, {c_string(name)});")
         pairs = zip(parameters, given, strict=True)
         texts = [_PARAMETERS[parameter.type](each, place) for parameter, each in pairs]

@@ -145,7 +145,8 @@ def compile_policy(
         source: The C text.
         target: Where to write the shared object.
         compiler: The compiler's command; by default `find_compiler`'s.
-        flags: Further flags.
+        flags: Further flags. ``-O0`` compiles about twice as fast as the ``-O1`` that stands
+            before them, and answers a few times more slowly.
         timeout: Seconds after which the compiler is stopped.
 
     Returns:

@@ -18,6 +18,7 @@ from dsl.c_helpers import needed_helpers, resource
 from dsl.c_scope import Globals
 from dsl.c_tables import rule_tables
 from dsl.c_text import c_comment, c_string
+from dsl.errors import MapperError
 
 __all__ = ["ABI_VERSION", "emit_c"]
 
@@ -63,10 +64,18 @@ def emit_c(program: syntax.Program, *, name: str | None = None) -> str:
 
     Returns:
         The text of the C file.
+
+    >>> from dsl import parse
+    >>> emit_c(parse("Task * GPU;"), name="best.mapper").splitlines()[0]
+    '/* The mapper best.mapper, as C. Made by mappertune: do not edit. */'
     """
     name = name or program.filename or "mapper"
     names = Globals.of(program)
-    body = _typed_body(program, names)
+    try:
+        body = _typed_body(program, names)
+    except RecursionError as error:  # only where the caller has used up most of Python's stack
+        sentence = "the mapper's expressions nest too deeply to be written as C from here"
+        raise MapperError(sentence, code="too-deep") from error
     answers = [resource(path) for path in _ANSWERS]
     rules = rule_tables(program, names)
     return "\n".join(
