@@ -44,6 +44,7 @@ def template_for(
             filename="template",
             hint=did_you_mean(space, SPACES),
         )
+    machine = machine.for_ranks(application.ranks_per_node)
     tasks = tunable_tasks(application, machine)
     if not tasks:
         raise TemplateError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dsl import MachineShape
 
@@ -41,6 +41,7 @@ class Task:
 class Application:
     name: str
     tasks: Mapping[str, Task]
+    ranks_per_node: int = 1
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,11 @@ class Machine:
 
     def capacity(self, memory: str) -> int:
         return 1 << 30
+
+    def for_ranks(self, per_node: int) -> Machine:
+        counts = {kind: n // per_node for kind, n in self.shape.processors.items()}
+        shape = MachineShape(nodes=self.shape.nodes * per_node, processors=counts)
+        return replace(self, shape=shape)
 
     def memories_per_node(self, memory: str) -> int:
         return self.shape.count("GPU") if memory == "FBMEM" else 1

@@ -245,6 +245,14 @@ def test_a_template_is_readable() -> None:
     ]
 
 
+def test_a_program_of_several_ranks_a_node_sees_ranks_as_nodes() -> None:
+    task = Task("t", ("GPU", "OMP"), (), ((8,),))
+    ranks = Application("program", {"t": task}, ranks_per_node=4)
+    template = dsl.template_for(ranks, P100X4, "rich")
+    assert "proc.t" not in template.parameters  # no rank has an OMP processor
+    assert template.parameters["map.t"].choices == ("none", "block1d", "cyclic1d")
+
+
 def test_an_unknown_space_is_told() -> None:
     with pytest.raises(dsl.TemplateError, match="ritch") as caught:
         dsl.template_for(stencil(), P100X4, "ritch")
