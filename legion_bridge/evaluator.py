@@ -64,7 +64,7 @@ class Evaluator:
 
     def _evaluate(self, program: dsl.Program, *, profile: bool) -> Outcome:
         simulator = self.simulator
-        decisions = simulator.decide(dsl.load(program, simulator.machine.shape))
+        decisions = simulator.decide_program(program)
         if isinstance(decisions, Outcome):
             return decisions
         if not profile:

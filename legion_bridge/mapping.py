@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
+from functools import cache
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from dsl import syntax
 from dsl.machine_shape import PROCESSOR_KINDS
 from dsl.mapper import Mapper
-from dsl.syntax import Statement
+from dsl.syntax import Program, Statement
 from dsl.tables import LayoutDecision
 from legion_bridge.application import Launch, Region, Requirement
 from legion_bridge.flat_machine import FlatMachine
@@ -78,20 +79,30 @@ class Decider:
             LaunchQuestions(program.application, launch, visible) for launch in program.launches
         ]
         self._tasks = {launch.task for launch in program.launches}
+        self._loads: dict[tuple[int, ...], Sequence[Statement]] = {}
         self._answers: dict[tuple[object, ...], tuple[_Answer, Sequence[Statement]]] = {}
         self._placements: dict[tuple[object, ...], tuple[Ints, Sequence[Statement]]] = {}
         self._columns: dict[tuple[int, LaunchDecisions, bytes], _Columns] = {}
 
-    def decide(self, mapper: Mapper) -> Decisions:
+    def decide(self, source: Program, mapper: Callable[[], Mapper]) -> Decisions:
         """All that a mapper decides.
+
+        Args:
+            source: Its syntax tree.
+            mapper: Loads it; called only where something is asked for the first time.
 
         Raises:
             MappingError: Legion would refuse a decision.
+            MapperLoadError: It cannot be loaded.
             MapperEvaluationError: A mapping function fails.
         """
         program = self.program
         processor = np.zeros(int(program.launch_point[-1]), np.int64)
-        rules = _Rules.of(mapper.program.statements, self._tasks)
+        rules = _Rules.of(source.statements, self._tasks)
+        mapper = cache(mapper)
+        if rules.loading not in self._loads:
+            mapper()
+            _keep(self._loads, rules.loading, source.statements)
         launches: list[LaunchDecisions] = []
         columns: list[_Columns] = []
         for number, launch in enumerate(program.launches):
@@ -114,18 +125,26 @@ class Decider:
         above: Ints = processor[program.point_parent[first:last]]
         return above
 
-    def _answer(self, mapper: Mapper, rules: _Rules, number: int, launch: Launch) -> _Answer:
+    def _answer(
+        self, mapper: Callable[[], Mapper], rules: _Rules, number: int, launch: Launch
+    ) -> _Answer:
         """What is decided for all points of a launch alike, and the function that places them."""
         key = (number, rules.for_all, tuple(rules.by_task.get(launch.task, ())))
         if key not in self._answers:
-            decided = self._questions[number].ask(mapper)
-            function = mapper.single_function if launch.single else mapper.index_function
+            asked = mapper()
+            decided = self._questions[number].ask(asked)
+            function = asked.single_function if launch.single else asked.index_function
             answer = _Answer(decided, function(launch.task, decided.kind))
-            _keep(self._answers, key, (answer, mapper.program.statements))
+            _keep(self._answers, key, (answer, asked.program.statements))
         return self._answers[key][0]
 
     def _placement(
-        self, mapper: Mapper, rules: _Rules, number: int, answer: _Answer, above: Ints | None
+        self,
+        mapper: Callable[[], Mapper],
+        rules: _Rules,
+        number: int,
+        answer: _Answer,
+        above: Ints | None,
     ) -> Ints:
         """The processors of a launch's points."""
         used = rules.definitions if answer.function else ()
@@ -134,9 +153,9 @@ class Decider:
         if key not in self._placements:
             program = self.program
             points = int(program.launch_point[number + 1] - program.launch_point[number])
-            launch, kind = program.launches[number], answer.decided.kind
-            where = placement(self.machine, mapper, launch, kind, parents=above, points=points)
-            _keep(self._placements, key, (where, mapper.program.statements))
+            launch, kind, asked = program.launches[number], answer.decided.kind, mapper()
+            where = placement(self.machine, asked, launch, kind, parents=above, points=points)
+            _keep(self._placements, key, (where, asked.program.statements))
         return self._placements[key][0]
 
     def _column(self, number: int, decided: LaunchDecisions, where: Ints) -> _Columns:
@@ -184,30 +203,42 @@ class _Rules(NamedTuple):
     """The identities of a mapper's statements, by what they can have a say in.
 
     Whoever keeps a key of them must keep the statements alive.
+
+    Attributes:
+        loading: Those that loading can fail for.
+        definitions: Those that mapping functions depend on.
+        for_all: Rules for every task, or for a processor kind.
+        by_task: Rules for one task.
     """
 
+    loading: tuple[int, ...]
     definitions: tuple[int, ...]
     for_all: tuple[int, ...]
     by_task: dict[str, list[int]]
 
     @classmethod
     def of(cls, statements: Sequence[Statement], tasks: AbstractSet[str]) -> _Rules:
+        loading: list[int] = []
         definitions: list[int] = []
         for_all: list[int] = []
         by_task: dict[str, list[int]] = {}
         for statement in statements:
             subjects = _SUBJECTS.get(type(statement))
             if subjects is None:
+                loading.append(id(statement))
                 definitions.append(id(statement))
                 continue
+            if isinstance(statement, _MAPS):
+                loading.append(id(statement))
             for subject in subjects(statement):
                 if subject in tasks:
                     by_task.setdefault(subject, []).append(id(statement))
                 else:  # every task, a processor kind, or a task that there is not
                     for_all.append(id(statement))
-        return cls(tuple(definitions), tuple(for_all), by_task)
+        return cls(tuple(loading), tuple(definitions), tuple(for_all), by_task)
 
 
+_MAPS = (syntax.IndexTaskMap, syntax.SingleTaskMap)
 _SUBJECTS: dict[type, Callable[[Any], Sequence[str]]] = {
     syntax.Task: attrgetter("tasks"),
     syntax.Region: attrgetter("tasks"),

@@ -8,14 +8,18 @@ for all that the program measures.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dsl.errors import MapperEvaluationError
+from dsl.load import load
 from dsl.machine_shape import MEMORY_KINDS
 from dsl.mapper import Mapper
+from dsl.syntax import Program
 from legion_bridge import _kernel
 from legion_bridge.application import Application
 from legion_bridge.errors import BridgeError, MappingError
@@ -111,8 +115,20 @@ class Simulator:
         Raises:
             MapperEvaluationError: A mapping function fails.
         """
+        return self.decide_program(mapper.program, lambda: mapper)
+
+    def decide_program(
+        self, program: Program, mapper: Callable[[], Mapper] | None = None
+    ) -> Decisions | Outcome:
+        """What a program decides; it is loaded only where something is asked for the first time.
+
+        Raises:
+            MapperLoadError: It cannot be loaded.
+            MapperEvaluationError: A mapping function fails.
+        """
+        loaded = mapper or partial(load, program, self.machine.shape)
         try:
-            return self._decider.decide(mapper)
+            return self._decider.decide(program, loaded)
         except MappingError as refused:
             return self.failure(str(refused))
 
