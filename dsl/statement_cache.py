@@ -1,14 +1,15 @@
-"""Parsing of many similar mappers: each statement is parsed once, whichever mapper it stands in.
+"""Parsing of many similar mappers: each line is parsed once, whichever mapper it stands in.
 
 A tuner renders thousands of mappers from one template; they consist of the same few hundred
-statements. The trees are those of ``parse``, except that positions count from the beginning of
-their statement: where a mapper fails and its error must name the place, parse it in full.
+lines, and of functions of some lines each. The trees are those of ``parse``, except that positions
+count from the first line of their statement: where a mapper fails and its error must name the
+place, parse it in full.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from typing import NamedTuple
 
 from dsl.errors import MapperSyntaxError
 from dsl.parse import parse
@@ -16,9 +17,15 @@ from dsl.syntax import Program, Statement
 
 __all__ = ["StatementCache"]
 
-# Comments and strings hide what follows; braces nest at most once.
+# Comments and strings hide what follows.
 _MARK = re.compile(r'#[^\n]*|//[^\n]*|"[^"\n]*"|[;{}]')
-MOST_STATEMENTS = 100_000
+MOST_BLOCKS = 100_000
+
+
+class _Block(NamedTuple):
+    """Some lines of a text: the statements in them, or None where the last one goes on."""
+
+    statements: tuple[Statement, ...] | None
 
 
 class StatementCache:
@@ -28,12 +35,10 @@ class StatementCache:
     >>> cache = StatementCache()
     >>> cache.parse("Task a GPU; Task b CPU;") == parse("Task a GPU;  Task b CPU;")
     True
-    >>> len(cache)
-    2
     """
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[Statement, ...]] = {}
+        self._known: dict[str, _Block] = {}
 
     def __len__(self) -> int:
         return len(self._known)
@@ -44,41 +49,50 @@ class StatementCache:
         Raises:
             MapperSyntaxError: The text is not a mapper; with the place in the whole text.
         """
+        known, pending = self._known, ""
         statements: list[Statement] = []
-        for chunk in _chunks(text):
-            found = self._known.get(chunk) or self._learn(chunk)
+        for line in text.split("\n"):
+            block = pending + line
+            found = known.get(block)
             if found is None:
-                return parse(text)  # an error, or a liberty that only the whole text allows
-            statements += found
-        return Program(tuple(statements), source=text) if statements else parse(text)
+                try:
+                    found = self._learn(block)
+                except MapperSyntaxError:
+                    return parse(text)  # an error, or a liberty that only the whole text allows
+            if found.statements is None:
+                pending = block + "\n"
+            else:
+                statements += found.statements
+                pending = ""
+        if pending or not statements:
+            return parse(text)
+        return Program(tuple(statements), source=text)
 
-    def _learn(self, chunk: str) -> tuple[Statement, ...] | None:
-        try:
-            found = parse(chunk).statements
-        except MapperSyntaxError:
-            return None
-        if len(self._known) >= MOST_STATEMENTS:
+    def _learn(self, block: str) -> _Block:
+        if len(self._known) >= MOST_BLOCKS:
             self._known.clear()
-        self._known[chunk] = found
+        if _goes_on(block):
+            found = _Block(None)
+        elif _is_blank(block):
+            found = _Block(())
+        else:
+            found = _Block(parse(block).statements)
+        self._known[block] = found
         return found
 
 
-def _chunks(text: str) -> Iterator[str]:
-    """The statements of a text, comments before them left out; the last may be incomplete."""
+def _goes_on(block: str) -> bool:
+    """Whether the last statement of a block is not complete."""
     start = depth = 0
-    for match in _MARK.finditer(text):
+    for match in _MARK.finditer(block):
         mark = match.group()
-        if mark == "{":
-            depth += 1
-        elif mark == "}":
-            depth -= 1
-        elif mark != ";":
-            if mark[0] != '"' and not depth and not text[start : match.start()].strip():
-                start = match.end()  # a comment between statements
-            continue
-        if depth == 0:
-            yield text[start : match.end()].strip()
+        if mark in ("{", "}"):
+            depth += 1 if mark == "{" else -1
+        if (mark in (";", "}") and depth == 0) or _is_blank(block[start : match.end()]):
             start = match.end()
-    rest = text[start:].strip()
-    if rest:
-        yield rest
+    return depth > 0 or bool(block[start:].strip())
+
+
+def _is_blank(block: str) -> bool:
+    """Whether there is nothing but space and comments."""
+    return not re.sub(r"(#|//)[^\n]*", "", block).strip()

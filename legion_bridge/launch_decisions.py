@@ -7,6 +7,7 @@ answers Legion would refuse. The refusals carry the words of the real runtime.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from dsl.choices import accepts_layout, choose_kind, choose_memory
@@ -20,8 +21,11 @@ __all__ = ["LaunchDecisions", "LaunchQuestions"]
 DEFAULT_LAYOUT = LayoutDecision()
 
 
-class LaunchDecisions(NamedTuple):
-    """What was decided for all points of a launch alike; equal decisions are equal and hash so.
+@dataclass(frozen=True, eq=False, slots=True)
+class LaunchDecisions:
+    """What was decided for all points of a launch alike.
+
+    A ``Decider`` makes one object of equal decisions, so that they compare by identity.
 
     Attributes:
         kind: Processor kind.

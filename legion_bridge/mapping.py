@@ -79,6 +79,7 @@ class Decider:
             LaunchQuestions(program.application, launch, visible) for launch in program.launches
         ]
         self._tasks = {launch.task for launch in program.launches}
+        self._decided: dict[tuple[object, ...], LaunchDecisions] = {}
         self._loads: dict[tuple[int, ...], Sequence[Statement]] = {}
         self._answers: dict[tuple[object, ...], tuple[_Answer, Sequence[Statement]]] = {}
         self._placements: dict[tuple[object, ...], tuple[Ints, Sequence[Statement]]] = {}
@@ -132,11 +133,19 @@ class Decider:
         key = (number, rules.for_all, tuple(rules.by_task.get(launch.task, ())))
         if key not in self._answers:
             asked = mapper()
-            decided = self._questions[number].ask(asked)
+            decided = self._one(number, self._questions[number].ask(asked))
             function = asked.single_function if launch.single else asked.index_function
             answer = _Answer(decided, function(launch.task, decided.kind))
             _keep(self._answers, key, (answer, asked.program.statements))
         return self._answers[key][0]
+
+    def _one(self, number: int, decided: LaunchDecisions) -> LaunchDecisions:
+        """The one object for equal decisions on a launch."""
+        content = (
+            number, decided.kind, decided.limit, decided.memories, decided.layouts,
+            decided.collects,
+        )  # fmt: skip
+        return self._decided.setdefault(content, decided)
 
     def _placement(
         self,

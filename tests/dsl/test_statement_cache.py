@@ -52,8 +52,10 @@ def test_texts_that_are_hard_to_cut(text: str) -> None:
     assert outcome(StatementCache().parse, text) == outcome(dsl.parse, text)
 
 
-def test_a_statement_is_parsed_once() -> None:
+def test_equal_lines_are_the_same_statements() -> None:
     cache = StatementCache()
-    cache.parse("Task a GPU;\nTask b CPU;")
-    cache.parse("# another mapper\nTask b CPU;\n\nTask a GPU;")
-    assert len(cache) == 2
+    first = cache.parse("Task a GPU;\nTask b CPU;\ndef f(Task t) {\n  return 1;\n}")
+    second = cache.parse("# another\nTask b CPU;\n\ndef f(Task t) {\n  return 1;\n}\nTask a GPU;")
+    assert second.statements[0] is first.statements[1]
+    assert second.statements[1] is first.statements[2]
+    assert second.statements[2] is first.statements[0]
