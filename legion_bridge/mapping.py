@@ -85,8 +85,17 @@ class Decider:
         self._placements: dict[tuple[object, ...], tuple[Ints, Sequence[Statement]]] = {}
         self._columns: dict[tuple[int, LaunchDecisions, bytes], _Columns] = {}
 
-    def decide(self, source: Program, mapper: Callable[[], Mapper]) -> Decisions:
+    def decide(self, mapper: Mapper) -> Decisions:
         """All that a mapper decides.
+
+        Raises:
+            MappingError: Legion would refuse a decision.
+            MapperEvaluationError: A mapping function fails.
+        """
+        return self.decide_program(mapper.program, lambda: mapper)
+
+    def decide_program(self, source: Program, mapper: Callable[[], Mapper]) -> Decisions:
+        """All that a program decides.
 
         Args:
             source: Its syntax tree.

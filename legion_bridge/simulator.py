@@ -128,7 +128,7 @@ class Simulator:
         """
         loaded = mapper or partial(load, program, self.machine.shape)
         try:
-            return self._decider.decide(program, loaded)
+            return self._decider.decide_program(program, loaded)
         except MappingError as refused:
             return self.failure(str(refused))
 
