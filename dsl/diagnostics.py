@@ -52,21 +52,31 @@ CODES: Mapping[str, Meaning] = MappingProxyType(
         "kind-without-variant": Meaning(
             "warning", "the task cannot run on any processor kind that is named for it"
         ),
+        "limit-no-effect": Meaning("warning", "an instance limit of 0 is no limit"),
         "local-reassigned": Meaning("warning", "the first assignment of a local counts"),
         "map-no-effect": Meaning("warning", "the map is for launches that there are none of"),
         "memory-unseen": Meaning(
             "warning", "the processor sees none of the memories: it gets its fastest one"
         ),
+        "region-without-data": Meaning(
+            "warning", "the task declares the region but asks for no data of it"
+        ),
         "rule-hidden": Meaning("warning", "an earlier statement for the same key counts"),
         "split-remainder": Meaning("warning", "a split leaves processors out"),
         "undefined-function": Meaning("warning", "a function is called that is never defined"),
+        "undefined-name": Meaning("warning", "a function uses a name that is never defined"),
         "unknown-region": Meaning("warning", "no task has a region argument of that name"),
         "unknown-task": Meaning("warning", "the program has no task of that name"),
+        "unreachable": Meaning("warning", "a statement stands behind a return"),
         "wildcard-map": Meaning("warning", "a map for * has no effect"),
+        "function-unused": Meaning("note", "a function is never used"),
         "kind-skipped": Meaning(
             "note", "some of the processor kinds named for a task are passed over"
         ),
         "memory-skipped": Meaning("note", "some of the memories named are passed over"),
+        "rule-unused": Meaning(
+            "note", "the statement is about a kind or memory that the task does not come to"
+        ),
     }
 )
 """Every code with its severity; stable, whatever the sentences become."""
@@ -82,6 +92,7 @@ class Diagnostic:
         position: Where in the text; None where no single place is to blame.
         suggestion: What to do about it, or None.
         source_line: The line of the text, or None.
+        cause: The code of the error of the language behind it, such as ``"node-bounds"``, or None.
     """
 
     code: str
@@ -89,6 +100,7 @@ class Diagnostic:
     position: Position | None = None
     suggestion: str | None = None
     source_line: str | None = None
+    cause: str | None = None
 
     @property
     def severity(self) -> Severity:
@@ -111,6 +123,7 @@ class Diagnostic:
             "severity": self.severity,
             "line": self.position.line if self.position else None,
             "column": self.position.column if self.position else None,
+            "cause": self.cause,
             "sentence": self.sentence,
             "suggestion": self.suggestion,
         }
@@ -119,7 +132,7 @@ class Diagnostic:
     def of_error(cls, code: str, error: MapperError, sentence: str | None = None) -> Diagnostic:
         """An error of the language as a finding."""
         said = sentence or error.sentence
-        return cls(code, said, error.position, error.hint, error.source_line)
+        return cls(code, said, error.position, error.hint, error.source_line, error.code)
 
 
 def in_order(diagnostic: Diagnostic) -> tuple[int, int, int, str]:

@@ -7,6 +7,7 @@ evaluated in an evaluator of its own, and the results are put together.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, NoReturn
 
@@ -54,7 +55,7 @@ from dsl.values import (
     select,
 )
 
-__all__ = ["Evaluator", "Exhausted", "Failed", "Session"]
+__all__ = ["Evaluator", "Exhausted", "Failed", "Session", "undefined_hint"]
 
 
 class Failed(Exception):  # noqa: N818  never leaves the package: the user sees a MapperError
@@ -225,7 +226,7 @@ class Evaluator:
             raise Fault(
                 "undefined-name",
                 f"{name} is not defined",
-                _undefined_hint(name, [*local, *self._session.names]),
+                undefined_hint(name, [*local, *self._session.names]),
             )
 
     def gather(self, count: int) -> None:
@@ -422,7 +423,8 @@ def _functions(names: dict[str, Any]) -> list[str]:
     return [name for name, value in names.items() if isinstance(value, Function)]
 
 
-def _undefined_hint(name: str, known: list[str]) -> str | None:
+def undefined_hint(name: str, known: Iterable[str]) -> str | None:
+    """What to do about a name that stands for nothing."""
     lower = name.lower()
     for prefix in ("m", "machine_", ""):
         for kind in ("GPU", "CPU", "OMP"):

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from dsl.checks.findings import told
+from dsl.checks.functions import check_functions
 from dsl.checks.launches import check_launches
 from dsl.checks.memory import check_memory
 from dsl.checks.names import check_names
 from dsl.checks.resources import check_resources
 from dsl.checks.silent import check_silent
 from dsl.checks.subject import Subject
-from dsl.diagnostics import Diagnostic, in_order
+from dsl.diagnostics import Diagnostic
 from dsl.facts import ApplicationFacts, MachineFacts
 from dsl.syntax import Program
 
@@ -19,6 +21,7 @@ __all__ = ["check"]
 _CHECKS: tuple[Callable[[Subject], Iterator[Diagnostic]], ...] = (
     check_names,
     check_silent,
+    check_functions,
     check_resources,
     check_launches,
 )
@@ -39,5 +42,4 @@ def check(
     found = [diagnostic for each in _CHECKS for diagnostic in each(subject)]
     if not any(diagnostic.severity == "error" for diagnostic in found):
         found += check_memory(subject)
-    unique = dict.fromkeys(found)
-    return sorted(unique, key=in_order)
+    return told(found)

@@ -18,13 +18,11 @@ __all__ = ["check_launches"]
 
 _SURPRISES = {
     "index-aliased": (
-        "for some point an index is beyond its dimension of a transformed machine space: it "
-        "stands for another processor",
+        "an index is beyond its dimension and stands for another processor",
         "take the index % the size of the dimension",
     ),
     "index-wildcard": (
-        "an index of -1 stands for every processor along its dimension, as a * does; of those "
-        "the first one is taken",
+        "an index of -1 stands, as a * does, for every processor along its dimension",
         "the last one is m.size[d] - 1",
     ),
     "split-remainder": (
@@ -45,8 +43,8 @@ class Parent(NamedTuple):
 
 def check_launches(subject: Subject) -> Iterator[Diagnostic]:
     """Asks the mapper about every launch, as the runtime would."""
-    if subject.load_error is not None:
-        yield Diagnostic.of_error("load-fails", subject.load_error)
+    for error in subject.loaded.errors:
+        yield Diagnostic.of_error("load-fails", error)
     if subject.mapper is None:
         return
     for task in subject.application.tasks.values():
@@ -124,7 +122,7 @@ def _index_launch(
     try:
         points = mapper.index_map(task.name, kind, launch.domain)
     except MapperEvaluationError as error:
-        yield _failed(subject, task, kind, error, index=True)
+        yield from _failed(subject, task, kind, error, index=True)
         return
     if (points < 0).any():
         rule = subject.map_rule(syntax.IndexTaskMap, task.name, kind)
@@ -147,7 +145,7 @@ def _single(
     try:
         node, place = mapper.single_map(task.name, kind, parent.place, parent.kind)[0][:2]
     except MapperEvaluationError as error:
-        yield _failed(subject, task, kind, error, index=False)
+        yield from _failed(subject, task, kind, error, index=False)
         return
     rule = subject.map_rule(syntax.SingleTaskMap, task.name, kind)
     position = rule.position if rule else None
@@ -175,6 +173,8 @@ def _parents(subject: Subject, mapper: Mapper, launch: LaunchFacts) -> Iterator[
         return
     places: dict[tuple[int, int], None] = {}
     for above in subject.application.tasks[launch.parent].launches:
+        if not above.domain and mapper.has_single_map(launch.parent, kind):
+            continue  # where that is depends on its own parent
         if above.domain and mapper.has_index_map(launch.parent, kind):
             try:
                 points = mapper.index_map(launch.parent, kind, above.domain)
@@ -191,18 +191,21 @@ def _parents(subject: Subject, mapper: Mapper, launch: LaunchFacts) -> Iterator[
 
 def _failed(
     subject: Subject, task: TaskFacts, kind: str, error: MapperEvaluationError, *, index: bool
-) -> Diagnostic:
+) -> Iterator[Diagnostic]:
     """A mapping function that fails, told with the task, its map and the point."""
+    if subject.loaded.follows(error):
+        return
     code = "map-leaves-machine" if error.code in LEAVES else "map-fails"
     where = f" at point ({', '.join(map(str, error.point))})" if error.point else ""
     if error.position is None:
         rule = subject.map_rule(
             syntax.IndexTaskMap if index else syntax.SingleTaskMap, task.name, kind
         )
-        return subject.diagnostic(
+        yield subject.diagnostic(
             code, rule.position if rule else None, f"{error.sentence}{where}", error.hint
         )
-    return Diagnostic.of_error(code, error, f"{error.sentence}, for {task.name}{where}")
+    else:
+        yield Diagnostic.of_error(code, error, f"{error.sentence}, for {task.name}{where}")
 
 
 def _surprises(subject: Subject, mapper: Mapper) -> Iterator[Diagnostic]:

@@ -58,6 +58,14 @@ def _region(
     names = {name: None for task in asked for r in task.requirements for name in r.names}
     wanted = str(int(region)) if region.isdecimal() else region
     if wanted in names:
+        if not any(wanted in r.names and r.fields for task in asked for r in task.requirements):
+            yield subject.diagnostic(
+                "region-without-data",
+                rule.position,
+                f"{' and '.join(task.name for task in asked[:3])} asks for no data of {region}: "
+                "the statement has no effect",
+                "leave the statement out",
+            )
         return
     who = subject.application.name if "*" in tasks else ", ".join(tasks)
     semantic = [name for name in names if not name.isdecimal()]

@@ -15,18 +15,25 @@ __all__ = ["check_resources"]
 def check_resources(subject: Subject) -> Iterator[Diagnostic]:
     """Rules of which the machine or the task takes nothing, or not what comes first."""
     for rule in subject.rules(syntax.Task):
-        for name in rule.tasks:
-            if name in subject.application.tasks:
-                yield from _kinds(subject, rule, subject.application.tasks[name])
+        if rule.tasks == ("*",):
+            yield from _other_kinds(subject, rule)
+        for task in subject.named(rule.tasks):
+            yield from _kinds(subject, rule, task)
     for region in subject.rules(syntax.Region):
         yield from _memories(subject, region)
+    for layout in subject.rules(syntax.Layout):
+        yield from _places(subject, layout)
+
+
+# Kinds
+
+
+def _fits(subject: Subject, task: TaskFacts, kind: str) -> bool:
+    return kind in task.variants and kind in subject.present
 
 
 def _kinds(subject: Subject, rule: syntax.Task, task: TaskFacts) -> Iterator[Diagnostic]:
-    def fits(kind: str) -> bool:
-        return kind in task.variants and kind in subject.present
-
-    if not any(map(fits, rule.kinds)):
+    if not any(_fits(subject, task, kind) for kind in rule.kinds):
         possible = [kind for kind in task.variants if kind in subject.present]
         yield subject.diagnostic(
             "kind-without-variant",
@@ -34,38 +41,94 @@ def _kinds(subject: Subject, rule: syntax.Task, task: TaskFacts) -> Iterator[Dia
             f"{task.name} cannot run on {' or '.join(rule.kinds)}: the runtime chooses",
             f"it can run on {', '.join(possible)}" if possible else None,
         )
-    elif not fits(rule.kinds[0]):
+    elif not _fits(subject, task, rule.kinds[0]):
         why = "has no variant for" if rule.kinds[0] in subject.present else "finds no"
         yield subject.diagnostic(
             "kind-skipped", rule.position, f"{task.name} {why} {rule.kinds[0]}: the next is taken"
         )
 
 
+def _other_kinds(subject: Subject, rule: syntax.Task) -> Iterator[Diagnostic]:
+    """A rule for all tasks that have none of their own; lists of preference are usual there."""
+    named = {name for other in subject.rules(syntax.Task) for name in other.tasks}
+    tasks = [task for task in subject.application.tasks.values() if task.name not in named]
+    stuck = [t for t in tasks if not any(_fits(subject, t, kind) for kind in rule.kinds)]
+    if not stuck:
+        return
+    names = ", ".join(task.name for task in stuck[:3])
+    more = f" and {len(stuck) - 3} more" if len(stuck) > 3 else ""
+    yield subject.diagnostic(
+        "kind-without-variant" if len(stuck) == len(tasks) else "kind-skipped",
+        rule.position,
+        f"{names}{more} cannot run on {' or '.join(rule.kinds)}: the runtime chooses",
+        f"end the list with a kind that they can run on: {stuck[0].variants[0]}",
+    )
+
+
+# Memories
+
+
 def _memories(subject: Subject, rule: syntax.Region) -> Iterator[Diagnostic]:
-    for kind in _processors(subject, rule):
-        visible = subject.machine.visible_memories(kind)
-        seen = [m for m in rule.memories if m == "VIRTUAL" or m in visible]
-        if not seen:
-            yield subject.diagnostic(
-                "memory-unseen",
-                rule.position,
-                f"{kind} processors see no {' and no '.join(rule.memories)}: "
-                f"they get {visible[0]} unless another statement says",
-                f"{kind} processors see {', '.join(visible)}",
-            )
-        elif seen[0] != rule.memories[0]:
-            yield subject.diagnostic(
-                "memory-skipped",
-                rule.position,
-                f"{kind} processors see no {rule.memories[0]}: {seen[0]} is taken",
-            )
+    concerned = subject.concerned(rule.tasks, rule.region)
+    kinds = list(dict.fromkeys(subject.kind_of(task.name) for task, _ in concerned))
+    spoken_of = [k for k in kinds if k is not None and rule.processor in ("*", k)]
+    if concerned and not spoken_of and "*" not in rule.tasks:
+        runs_on = " and ".join(kind for kind in kinds if kind)
+        yield subject.diagnostic(
+            "rule-unused",
+            rule.position,
+            f"{' and '.join(rule.tasks)} runs on {runs_on}, not on {rule.processor}",
+            f"write {runs_on} or * in its place",
+        )
+    if rule.processor == "*" and "*" in rule.tasks and _some_see(subject, rule):
+        return  # a rule for everything is right for some
+    for kind in spoken_of:
+        yield from _visible(subject, rule, kind)
 
 
-def _processors(subject: Subject, rule: syntax.Region) -> list[str]:
-    """The processor kinds, of those on the machine, that a rule speaks of."""
-    if rule.processor != "*":
-        return [kind for kind in (rule.processor,) if kind in subject.present]
-    if "*" in rule.tasks:
-        return []  # a rule for everything is right for some
-    kinds = {subject.kind_of(task.name): None for task in subject.tasks_of(rule.tasks)}
-    return [kind for kind in kinds if kind is not None]
+def _some_see(subject: Subject, rule: syntax.Region) -> bool:
+    return any(
+        memory == "VIRTUAL" or memory in subject.machine.visible_memories(kind)
+        for kind in subject.present
+        for memory in rule.memories
+    )
+
+
+def _visible(subject: Subject, rule: syntax.Region, kind: str) -> Iterator[Diagnostic]:
+    visible = subject.machine.visible_memories(kind)
+    seen = [m for m in rule.memories if m == "VIRTUAL" or m in visible]
+    if not seen:
+        yield subject.diagnostic(
+            "memory-unseen",
+            rule.position,
+            f"{kind} processors see no {' and no '.join(rule.memories)}: "
+            f"they get {visible[0]} unless another statement says",
+            f"{kind} processors see {', '.join(visible)}",
+        )
+    elif seen[0] != rule.memories[0]:
+        yield subject.diagnostic(
+            "memory-skipped",
+            rule.position,
+            f"{kind} processors see no {rule.memories[0]}: {seen[0]} is taken",
+        )
+
+
+def _places(subject: Subject, rule: syntax.Layout) -> Iterator[Diagnostic]:
+    """Layouts in a memory where the named tasks have no data."""
+    if "*" in rule.tasks or rule.place in ("*", "VIRTUAL"):
+        return
+    concerned = subject.concerned(rule.tasks, rule.region)
+    places: dict[str | None, None] = {}
+    for task, requirement in concerned:
+        places[subject.kind_of(task.name)] = None
+        places[subject.memory_of(task, requirement)] = None
+    if concerned and rule.place not in places:
+        found = " and ".join(dict.fromkeys(subject.memory_of(*each) or "" for each in concerned))
+        yield subject.diagnostic(
+            "rule-unused",
+            rule.position,
+            f"{' and '.join(rule.tasks)} has {rule.region} in {found}, not in {rule.place}"
+            if rule.region != "*"
+            else f"{' and '.join(rule.tasks)} has its data in {found}, not in {rule.place}",
+            f"write {found} or * in its place",
+        )

@@ -1,4 +1,4 @@
-"""What the language passes over in silence: it keeps its meaning, and is pointed out here."""
+"""Rules that the language passes over in silence: their meaning stays, and is pointed out here."""
 
 from __future__ import annotations
 
@@ -7,24 +7,28 @@ from collections.abc import Iterator
 from dsl import syntax
 from dsl.checks.subject import Subject
 from dsl.diagnostics import Diagnostic
-from dsl.nearest import did_you_mean
-from dsl.walk import walk
 
 __all__ = ["check_silent"]
 
 
 def check_silent(subject: Subject) -> Iterator[Diagnostic]:
-    """Statements without effect, and definitions that others hide."""
+    """Rules without effect, and rules that others hide."""
     yield from _hidden(subject)
-    yield from _functions(subject)
-    yield from _calls(subject)
-    for rule in subject.rules(syntax.Layout):
-        if rule.exact and not rule.compact:
+    for layout in subject.rules(syntax.Layout):
+        if layout.exact and not layout.compact:
             yield subject.diagnostic(
                 "exact-without-compact",
-                rule.position,
+                layout.position,
                 "Exact has an effect only together with Compact",
                 "add Compact, or leave Exact out",
+            )
+    for limit in subject.rules(syntax.InstanceLimit):
+        if limit.limit == 0:
+            yield subject.diagnostic(
+                "limit-no-effect",
+                limit.position,
+                f"a limit of 0 lets any number of instances of {limit.task} run at once",
+                "the least limit is 1",
             )
     yield from _maps(subject)
     yield from _collections(subject)
@@ -62,56 +66,6 @@ def _hidden(subject: Subject) -> Iterator[Diagnostic]:
                 f"{' '.join(key)} was decided in line {line}: the first statement counts",
                 "take one of the two out",
             )
-
-
-def _functions(subject: Subject) -> Iterator[Diagnostic]:
-    defined: set[str] = set()
-    for statement in subject.program.statements:
-        if isinstance(statement, syntax.Assignment):
-            defined.add(statement.name)
-        if not isinstance(statement, syntax.FunctionDefinition):
-            continue
-        if statement.name in defined:
-            yield subject.diagnostic(
-                "function-redefined",
-                statement.position,
-                f"{statement.name} is defined already: this definition has no effect",
-                "give it another name, or take one of the two out",
-            )
-        defined.add(statement.name)
-        yield from _locals(subject, statement)
-
-
-def _locals(subject: Subject, function: syntax.FunctionDefinition) -> Iterator[Diagnostic]:
-    known = {parameter.name for parameter in function.parameters}
-    for statement in function.body:
-        if not isinstance(statement, syntax.Assignment):
-            continue
-        if statement.name in known:
-            yield subject.diagnostic(
-                "local-reassigned",
-                statement.position,
-                f"{statement.name} has a value already and keeps it",
-                "give the new value another name",
-            )
-        known.add(statement.name)
-
-
-def _calls(subject: Subject) -> Iterator[Diagnostic]:
-    """Functions that are called from functions which may never run, and are defined nowhere."""
-    defined = {f.name for f in subject.rules(syntax.FunctionDefinition)}
-    for function in subject.rules(syntax.FunctionDefinition):
-        for node in walk(function):
-            if not isinstance(node, syntax.Call) or not isinstance(node.function, syntax.Name):
-                continue
-            name = node.function.name
-            if name not in defined:
-                yield subject.diagnostic(
-                    "undefined-function",
-                    node.position,
-                    f"the function {name} is not defined",
-                    did_you_mean(name, defined) or "define it, before or after this function",
-                )
 
 
 def _maps(subject: Subject) -> Iterator[Diagnostic]:

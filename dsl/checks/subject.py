@@ -7,11 +7,10 @@ from functools import cached_property
 from typing import TypeVar
 
 from dsl import syntax
-from dsl.choices import choose_kind
+from dsl.checks.loading import load_leniently
+from dsl.choices import choose_kind, choose_memory
 from dsl.diagnostics import Diagnostic
-from dsl.errors import MapperLoadError
 from dsl.facts import ApplicationFacts, MachineFacts, RequirementFacts, TaskFacts
-from dsl.load import load
 from dsl.machine_shape import PROCESSOR_KINDS
 from dsl.mapper import Mapper
 
@@ -24,8 +23,7 @@ class Subject:
     """A program, an application and a machine, with what follows from the three.
 
     Attributes:
-        mapper: The loaded program; None where it cannot be loaded.
-        load_error: Why not.
+        loaded: The program, as far as it can be loaded.
     """
 
     def __init__(
@@ -34,13 +32,13 @@ class Subject:
         self.program = program
         self.application = application
         self.machine = machine.for_ranks(application.ranks_per_node)
-        self.mapper: Mapper | None = None
-        self.load_error: MapperLoadError | None = None
-        try:
-            self.mapper = load(program, self.machine.shape)
-        except MapperLoadError as error:
-            self.load_error = error
+        self.loaded = load_leniently(program, self.machine.shape)
         self._kinds: dict[str, str | None] = {}
+
+    @property
+    def mapper(self) -> Mapper | None:
+        """The loaded program, less what cannot be loaded; None where nothing can."""
+        return self.loaded.mapper
 
     @cached_property
     def present(self) -> tuple[str, ...]:
@@ -57,10 +55,33 @@ class Subject:
 
     def tasks_of(self, names: Sequence[str]) -> list[TaskFacts]:
         """The tasks that a rule is about; all of them for ``*``."""
-        known = self.application.tasks
         if "*" in names:
-            return list(known.values())
+            return list(self.application.tasks.values())
+        return self.named(names)
+
+    def named(self, names: Sequence[str]) -> list[TaskFacts]:
+        """The tasks that a rule names, ``*`` aside."""
+        known = self.application.tasks
         return [known[name] for name in names if name in known]
+
+    def concerned(
+        self, tasks: Sequence[str], region: str
+    ) -> list[tuple[TaskFacts, RequirementFacts]]:
+        """The requirements with data that a rule is about, each with its task."""
+        return [
+            (task, requirement)
+            for task in self.tasks_of(tasks)
+            for requirement in task.requirements
+            if requirement.fields and (region == "*" or region in requirement.names)
+        ]
+
+    def memory_of(self, task: TaskFacts, requirement: RequirementFacts) -> str | None:
+        """The memory kind of a requirement; None where the task cannot run."""
+        kind = self.kind_of(task.name)
+        if kind is None or self.mapper is None:
+            return None
+        wanted = self.mapper.memories(task.name, requirement.names, kind)
+        return choose_memory(wanted, self.machine.visible_memories(kind))
 
     def kind_of(self, task: str) -> str | None:
         """The processor kind that a task will run on; None where there is none."""

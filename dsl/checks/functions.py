@@ -1,0 +1,109 @@
+"""Functions: what nothing uses, what others hide, and names that stand for nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from dsl import syntax
+from dsl.checks.subject import Subject
+from dsl.diagnostics import Diagnostic
+from dsl.evaluate import undefined_hint
+from dsl.nearest import did_you_mean
+from dsl.walk import children, walk
+
+__all__ = ["check_functions"]
+
+
+def check_functions(subject: Subject) -> Iterator[Diagnostic]:
+    """What can be seen without calling the functions, some of which are never called."""
+    yield from _definitions(subject)
+    yield from _unused(subject)
+    functions = {f.name for f in subject.rules(syntax.FunctionDefinition)}
+    variables = {a.name for a in subject.rules(syntax.Assignment)}
+    for function in subject.rules(syntax.FunctionDefinition):
+        yield from _body(subject, function)
+        yield from _names(subject, function, functions, variables)
+
+
+def _definitions(subject: Subject) -> Iterator[Diagnostic]:
+    defined: set[str] = set()
+    for statement in subject.program.statements:
+        if isinstance(statement, syntax.FunctionDefinition) and statement.name in defined:
+            yield subject.diagnostic(
+                "function-redefined",
+                statement.position,
+                f"{statement.name} is defined already: this definition has no effect",
+                "give it another name, or take one of the two out",
+            )
+        if isinstance(statement, syntax.FunctionDefinition | syntax.Assignment):
+            defined.add(statement.name)
+
+
+def _unused(subject: Subject) -> Iterator[Diagnostic]:
+    used: set[str] = set()
+    for node in walk(subject.program):
+        if isinstance(node, syntax.IndexTaskMap | syntax.SingleTaskMap):
+            used.add(node.function)
+        elif isinstance(node, syntax.Name):
+            used.add(node.name)
+    for function in subject.rules(syntax.FunctionDefinition):
+        if function.name not in used:
+            used.add(function.name)  # a second definition is reported as such
+            yield subject.diagnostic(
+                "function-unused",
+                function.position,
+                f"nothing uses the function {function.name}",
+                f"map tasks by it: IndexTaskMap GPU {function.name};",
+            )
+
+
+def _body(subject: Subject, function: syntax.FunctionDefinition) -> Iterator[Diagnostic]:
+    known = {parameter.name for parameter in function.parameters}
+    returned = False
+    for statement in function.body:
+        if returned:
+            yield subject.diagnostic(
+                "unreachable",
+                statement.position,
+                "this stands behind a return and is never carried out",
+                "choose between values with ? :",
+            )
+            return
+        if isinstance(statement, syntax.Assignment):
+            if statement.name in known:
+                yield subject.diagnostic(
+                    "local-reassigned",
+                    statement.position,
+                    f"{statement.name} has a value already and keeps it",
+                    "give the new value another name",
+                )
+            known.add(statement.name)
+        returned = isinstance(statement, syntax.Return)
+
+
+def _names(
+    subject: Subject,
+    function: syntax.FunctionDefinition,
+    functions: set[str],
+    variables: set[str],
+) -> Iterator[Diagnostic]:
+    """Names that no call of the function can find."""
+    known = {p.name for p in function.parameters} | functions | variables
+    known |= {s.name for s in function.body if isinstance(s, syntax.Assignment)}
+    known |= {n.variable for n in walk(function) if isinstance(n, syntax.Comprehension)}
+    stack = list(reversed(function.body))
+    while stack:
+        node: object = stack.pop()
+        below = children(node)
+        if isinstance(node, syntax.Call) and isinstance(node.function, syntax.Name):
+            name = node.function.name
+            below = list(node.arguments)
+            if name not in known:
+                hint = did_you_mean(name, functions) or "define it"
+                sentence = f"the function {name} is not defined"
+                yield subject.diagnostic("undefined-function", node.position, sentence, hint)
+        elif isinstance(node, syntax.Name) and node.name not in known:
+            hint = undefined_hint(node.name, sorted(known)) or "define it"
+            sentence = f"{node.name} is not defined"
+            yield subject.diagnostic("undefined-name", node.position, sentence, hint)
+        stack += reversed(below)
