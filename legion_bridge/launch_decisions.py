@@ -7,7 +7,7 @@ answers Legion would refuse. The refusals carry the words of the real runtime.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dsl.choices import accepts_layout, choose_kind, choose_memory
@@ -21,11 +21,9 @@ __all__ = ["LaunchDecisions", "LaunchQuestions"]
 DEFAULT_LAYOUT = LayoutDecision()
 
 
-@dataclass(frozen=True, eq=False, slots=True)
+@dataclass(frozen=True, slots=True)
 class LaunchDecisions:
     """What was decided for all points of a launch alike.
-
-    A ``Decider`` makes one object of equal decisions, so that they compare by identity.
 
     Attributes:
         kind: Processor kind.
@@ -39,6 +37,15 @@ class LaunchDecisions:
     memories: tuple[str | None, ...]
     layouts: tuple[LayoutDecision | None, ...]
     collects: tuple[bool, ...]
+    _hash: int = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        content = (self.kind, self.limit, self.memories, self.layouts, self.collects)
+        object.__setattr__(self, "_hash", hash(content))
+
+    def __hash__(self) -> int:
+        """That of the content, taken once: decisions are looked up more often than made."""
+        return self._hash
 
 
 class LaunchQuestions:

@@ -79,7 +79,7 @@ class Decider:
             LaunchQuestions(program.application, launch, visible) for launch in program.launches
         ]
         self._tasks = {launch.task for launch in program.launches}
-        self._decided: dict[tuple[object, ...], LaunchDecisions] = {}
+        self._decided: dict[tuple[int, LaunchDecisions], LaunchDecisions] = {}
         self._loads: dict[tuple[int, ...], Sequence[Statement]] = {}
         self._answers: dict[tuple[object, ...], tuple[_Answer, Sequence[Statement]]] = {}
         self._placements: dict[tuple[object, ...], tuple[Ints, Sequence[Statement]]] = {}
@@ -149,12 +149,8 @@ class Decider:
         return self._answers[key][0]
 
     def _one(self, number: int, decided: LaunchDecisions) -> LaunchDecisions:
-        """The one object for equal decisions on a launch."""
-        content = (
-            number, decided.kind, decided.limit, decided.memories, decided.layouts,
-            decided.collects,
-        )  # fmt: skip
-        return self._decided.setdefault(content, decided)
+        """One object for equal decisions on a launch: they are compared sooner so."""
+        return self._decided.setdefault((number, decided), decided)
 
     def _placement(
         self,
