@@ -265,10 +265,7 @@ class Expressions:
     def index(self, node: syntax.Index) -> Operand:
         place = at(node.position)
         if len(node.indices) == 1 and isinstance(node.indices[0], syntax.Unpack):
-            spread, base = self.each((node.indices[0].operand, node.base))
-            static = PLACE if base.static is SPACE else ITEM
-            text = f"index_spread(p, {place}, {base.boxed}, {spread.boxed})"
-            return Operand(text, static)
+            return self._spread(node, node.indices[0], place)
         if any(isinstance(each, (syntax.Unpack, syntax.Star)) for each in node.indices):
             listed = self.collected(node.indices, place)
             return self._index_by(listed, self.emit(node.base), place)
@@ -284,6 +281,20 @@ class Expressions:
             return self._one_index(base, numbers[0], place)
         array = f"{len(numbers)}, (const int32_t[]){{{', '.join(numbers)}}}"
         return Operand(f"index_many(p, {place}, {base.boxed}, {array})", PLACE)
+
+    def _spread(self, node: syntax.Index, unpack: syntax.Unpack, place: str) -> Operand:
+        """One tuple spread over all dimensions: the commonest index of a machine."""
+        spread = self.emit(unpack.operand)
+        if spread.static not in _TUPLES:
+            listed = self._list(1, place)
+            text = f"unpack(p, {at(unpack.position)}, {spread.boxed})"
+            self._push(listed, Operand(text, LOOSE), place)
+            return self._index_by(listed, self.emit(node.base), place)
+        if not self._inert(node.base):
+            spread = self.body.settle(spread)
+        base = self.emit(node.base)
+        static = PLACE if base.static is SPACE else ITEM
+        return Operand(f"index_spread(p, {place}, {base.boxed}, {spread.boxed})", static)
 
     def _index_by(self, listed: str, base: Operand, place: str) -> Operand:
         static = PLACE if base.static is SPACE else ITEM
