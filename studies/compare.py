@@ -156,10 +156,16 @@ def confidence_interval(values: Sequence[float]) -> tuple[float, float] | None:
 
 def rank_test(first: TunerSummary, second: TunerSummary) -> RankTest:
     """Compares the best throughputs of two tuners' seeds."""
-    from scipy.stats import mannwhitneyu  # noqa: PLC0415  (0.7 s to load)
+    from scipy.stats import PermutationMethod, mannwhitneyu  # noqa: PLC0415  (0.7 s to load)
 
     a, b = first.best_of_seed, second.best_of_seed
-    equal = len({*a, *b}) == 1
-    p = 1.0 if equal else float(mannwhitneyu(a, b, alternative="two-sided").pvalue)
+    # Where values are equal, scipy's own tables do not hold: every order is tried, or many are.
+    tied = len({*a, *b}) < len(a) + len(b)
+    result = (
+        mannwhitneyu(a, b, method=PermutationMethod(n_resamples=9_999, rng=0))
+        if tied
+        else mannwhitneyu(a, b)
+    )
+    p = float(result.pvalue)
     smallest = 2 / math.comb(len(a) + len(b), len(a))
     return RankTest(first.tuner, second.tuner, p, smallest)

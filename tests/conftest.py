@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import MappingProxyType, SimpleNamespace
-from typing import Any
+from dataclasses import replace
 
 import pytest
 
 import dsl
-from legion_bridge.outcome import Outcome
+from legion_bridge import Application, Machine, Outcome
 from tuners import MapperProblem
 
 # 1944 points, of which the sixth that keeps task a's data in SYSMEM on a GPU is invalid, as is
@@ -59,29 +58,15 @@ class ToyEvaluator:
 
 
 def _toy_problem(template: str = TOY_TEMPLATE) -> MapperProblem:
-    task: Any = SimpleNamespace(
-        name="a",
-        variants=("CPU", "GPU"),
-        inner=False,
-        requirements=(),
-        launch_domains=((4,),),
-        parents=(),
-        launched_singly=False,
-    )
-    application: Any = SimpleNamespace(
+    application = replace(
+        Application.load("stencil", nx=200, ny=200),
         name="toy",
         summary="moves toys about",
         unit="toys/s",
         parameters={"toys": 3},
         mappers={"expert": TOY_EXPERT, "default": "Task * CPU;"},
-        tasks={"a": task},
     )
-    machine: Any = SimpleNamespace(
-        name="table",
-        summary="a table to play on",
-        shape=dsl.MachineShape(nodes=1, processors={"CPU": 2, "GPU": 4, "OMP": 1}),
-        processors=MappingProxyType({}),
-    )
+    machine = replace(Machine.load("p100x4"), name="table")
     return MapperProblem(application, machine, dsl.Template(template), ToyEvaluator())
 
 

@@ -46,7 +46,9 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", required=True, parser_class=_Parser
     )
-    for add in (_add_list, _add_show, _add_check, _add_eval, _add_tune, _add_compare):
+    for add in (
+        _add_list, _add_show, _add_check, _add_eval, _add_tune, _add_compare, _add_export
+    ):  # fmt: skip
         add(commands)
     arguments, unknown = parser.parse_known_args(argv)
     if unknown:
@@ -67,6 +69,15 @@ def _add_show(commands: Commands) -> None:
     parser.add_argument(
         "--template", action="store_true", dest="print_template", help="print the template alone"
     )
+    parser.add_argument(
+        "--grammar", action="store_true", help="print the grammar of its mappers, for decoders"
+    )
+    parser.add_argument(
+        "--data-flow", action="store_true", help="tell which task's data goes to which"
+    )
+    parser.add_argument(
+        "--dot", action="store_true", help="print the data flow as a picture for graphviz"
+    )
     _add_case(parser, template=False)
 
 
@@ -79,6 +90,20 @@ def _add_eval(commands: Commands) -> None:
     parser = _command(commands, "eval", "evaluate", "run a mapper and say how fast it is")
     _add_mapper(parser)
     parser.add_argument("--profile", action="store_true", help="say where the time went")
+    parser.add_argument(
+        "--timeline", metavar="OUT.json", help="write the run for Perfetto (Chrome trace format)"
+    )
+    parser.add_argument("--plot", metavar="OUT.png", help="draw the run as a Gantt picture")
+
+
+def _add_export(commands: Commands) -> None:
+    parser = _command(commands, "export", "export", "write a mapper as a C file to ship")
+    parser.add_argument("file", metavar="FILE", help="the mapper; - for standard input")
+    parser.add_argument(
+        "--output",
+        metavar="OUT.c",
+        help="where to (default: beside the mapper; standard output for -)",
+    )
 
 
 def _add_tune(commands: Commands) -> None:

@@ -69,12 +69,12 @@ def _print(
 ) -> None:
     seeds = max(len(summary.seeds) for summary in comparison.tuners)
     say(
-        f"\n{bench.case.name}: {results[0].spec.trials} trials a study, {seeds} seed(s), "
-        f"throughput in {comparison.unit}"
+        f"\n{bench.case.name}: {results[0].spec.trials} trials a study, {seeds} seed(s)\n"
+        "best, mean, sd and worst of the seeds' best throughputs, over the expert's"
     )
-    expert = ["expert", quantity(comparison.expert), "1.000", "", "", "", "", ""]
+    expert = ["expert", quantity(comparison.expert, comparison.unit), "1.000", "", "", "", "", ""]
     rows = [_row(summary, comparison) for summary in comparison.tuners]
-    headings = ["", "best", "best / expert", "mean", "sd", "worst", "trials to expert", "invalid"]
+    headings = ["", "throughput", "best", "mean", "sd", "worst", "trials to expert", "invalid"]
     table(headings, [expert, *rows])
     for summary in comparison.tuners:
         if summary.interval is not None:
@@ -91,7 +91,7 @@ def _print(
 def _row(summary: TunerSummary, comparison: Comparison) -> list[str]:
     return [
         summary.tuner,
-        quantity(summary.best * comparison.expert),
+        quantity(summary.best * comparison.expert, comparison.unit) if summary.best else "none",
         f"{summary.best:.3f}",
         f"{summary.mean:.3f}",
         "" if summary.deviation is None else f"{summary.deviation:.3f}",

@@ -62,9 +62,9 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, words: int 
     from rich.console import Console  # noqa: PLC0415
     from rich.table import Table  # noqa: PLC0415
 
-    view = Table(*headings[:words], box=SIMPLE_HEAD)
+    view = Table(*headings[:words], box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
     for heading in headings[words:]:
-        view.add_column(heading, justify="right")
+        view.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         view.add_row(*row)
     # A pipe has no width: a table in a file is never folded.

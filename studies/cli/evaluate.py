@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from studies.cli.cases import case_for
 from studies.cli.console import columns, print_json, quantity, say, table
-from studies.files import read_text
+from studies.errors import StorageError
+from studies.files import read_text, why
 
 if TYPE_CHECKING:
-    from legion_bridge.outcome import Outcome, Profile, Usage
+    from legion_bridge.outcome import Outcome, Profile
+    from legion_bridge.simulator import Trace
     from studies.suite import Case
 
 __all__ = ["run"]
@@ -20,6 +22,7 @@ __all__ = ["run"]
 def run(arguments: argparse.Namespace) -> int:
     """Prints the outcome of a mapper; the exit code is 1 where it is invalid."""
     import dsl  # noqa: PLC0415  (loads the parser)
+    from legion_bridge import Evaluator  # noqa: PLC0415
     from studies.suite import reference  # noqa: PLC0415
 
     text = read_text(arguments.file)
@@ -29,12 +32,15 @@ def run(arguments: argparse.Namespace) -> int:
         return _refuse(str(error), arguments)
     case = case_for(arguments, program)
     problem = case.problem()
-    outcome = problem.evaluator.evaluate(program, profile=arguments.profile)
+    outcome, trace = Evaluator(problem.application, problem.machine).trace(program)
+    shown = outcome if arguments.profile else replace(outcome, profile=None)
     expert = reference(problem).outcome.throughput
     if arguments.json:
-        print_json(_as_json(case, outcome, expert))
+        print_json(_as_json(case, shown, expert))
     else:
-        _print(case, outcome, expert)
+        _print(case, shown, expert)
+    if trace is not None:
+        _draw(arguments, trace)
     return 0 if outcome.ok else 1
 
 
@@ -72,38 +78,28 @@ def _print(case: Case, outcome: Outcome, expert: float) -> None:
 
 
 def _print_profile(profile: Profile) -> None:
-    say(f"\none iteration takes {quantity(profile.iteration * 1e3, 'ms')}")
-    _print_shares(profile)
-    _print_usage("processor", profile.processors)
-    _print_usage("link", profile.links)
-    if profile.memories:
-        table(
-            ["memory", "peak", "capacity"],
-            [[m.name, quantity(m.peak, "B"), quantity(m.capacity, "B")] for m in profile.memories],
-        )
-    for title, sizes in (("copied", profile.copies), ("through zero-copy", profile.zero_copy)):
-        if sizes:
-            rows = [[name, quantity(size, "B")] for name, size in sizes.items()]
-            table([title, "bytes an iteration"], rows)
+    from legion_bridge.profile_tables import profile_tables  # noqa: PLC0415  (loads numpy)
+
+    for found in profile_tables(profile):
+        say(f"\n{found.title}")
+        table(found.columns, found.rows, words=found.numeric.index(True))
 
 
-def _print_shares(profile: Profile) -> None:
-    if profile.critical_path:
-        table(
-            ["critical path", "kind", "ms", "share"],
-            [
-                [share.name, share.kind, f"{share.seconds * 1e3:.3f}", f"{share.fraction:.1%}"]
-                for share in profile.critical_path
-            ],
-            words=2,
-        )
+def _draw(arguments: argparse.Namespace, trace: Trace) -> None:
+    """Writes the pictures that were asked for.
 
+    Raises:
+        StorageError: One cannot be written.
+    """
+    from legion_bridge.gantt import plot_gantt  # noqa: PLC0415  (loads numpy)
+    from legion_bridge.timeline import write_timeline  # noqa: PLC0415
 
-def _print_usage(kind: str, usages: tuple[Usage, ...]) -> None:
-    if not usages:
-        return
-    rows = [[usage.name, f"{usage.busy * 1e3:.3f}", f"{usage.fraction:.1%}"] for usage in usages]
-    if any(usage.bytes for usage in usages):
-        for row, usage in zip(rows, usages, strict=True):
-            row.append(quantity(usage.bytes, "B"))
-    table([kind, "busy ms", "share", "bytes"][: len(rows[0])], rows)
+    for path, write in ((arguments.timeline, write_timeline), (arguments.plot, plot_gantt)):
+        if path is None:
+            continue
+        try:
+            write(trace, path)
+        except OSError as error:
+            raise StorageError(f"cannot write {path}: {why(error)}") from error
+        if not arguments.json:
+            say(f"wrote {path}")

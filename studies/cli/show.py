@@ -32,6 +32,10 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.write(heading(arguments.name, arguments.mapper) + text)
     elif arguments.print_template:
         sys.stdout.write(problem.template.text)
+    elif arguments.grammar:
+        sys.stdout.write(_grammar(problem))
+    elif arguments.data_flow or arguments.dot:
+        _show_data_flow(problem.application, dot=arguments.dot)
     elif arguments.json:
         print_json(_application_as_json(problem))
     else:
@@ -47,6 +51,18 @@ def _mapper(application: Application, name: str) -> str:
             f"{application.name} has no mapper {name!r}: {did_you_mean(name, application.mappers)}"
         )
     return application.mappers[name]
+
+
+def _grammar(problem: MapperProblem) -> str:
+    import dsl  # noqa: PLC0415  (loads the parser)
+
+    return dsl.grammar_for(problem.application, problem.machine)
+
+
+def _show_data_flow(application: Application, *, dot: bool) -> None:
+    from legion_bridge.describe import data_flow_dot, describe  # noqa: PLC0415  (loads numpy)
+
+    sys.stdout.write(data_flow_dot(application) if dot else describe(application))
 
 
 def _show_application(problem: MapperProblem) -> None:

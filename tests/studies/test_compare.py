@@ -73,6 +73,14 @@ def test_the_rank_test_is_mann_whitneys(results):
     assert test.smallest_p == pytest.approx(0.1)
 
 
+def test_equal_values_do_not_make_a_difference_look_larger_than_it_can_be():
+    studies = [result("a", seed, [speed]) for seed, speed in enumerate((8, 9, 10))]
+    studies += [result("b", seed, [0]) for seed in range(3)]
+    (test,) = compare_studies(studies).tests
+    assert test.p == pytest.approx(0.1)
+    assert test.p >= test.smallest_p
+
+
 def test_equal_tuners_do_not_differ():
     studies = [result(tuner, seed, [10]) for tuner in ("a", "b") for seed in range(3)]
     assert compare_studies(studies).tests[0].p == 1.0

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import subprocess
 import sys
 
@@ -15,14 +16,23 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, of which ther
 CASE = Case("toy", "table")
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory):
+    """MLflow's tables, which take two seconds to create."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    Tracker(folder, report=pytest.fail).client()
+    return folder / "mlflow.db"
+
+
 @pytest.fixture
 def complaints():
     return []
 
 
 @pytest.fixture
-def tracked(tmp_path, complaints):
+def tracked(tmp_path, complaints, empty_database):
     """Runs a study with a tracker of its own, as a new process would."""
+    shutil.copy(empty_database, tmp_path)
 
     def run(problem, trials, *, uri=None, observe=lambda records: None, seed=0):
         tracker = Tracker(tmp_path, uri, report=complaints.append)
