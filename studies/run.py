@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ __all__ = ["Observer", "run_study"]
 Observer = Callable[[list[TrialRecord]], None]
 
 IDENTITY = "mappertune:identity"
+REPEATS_WITHIN = 1e-9
 
 
 def run_study(
@@ -45,7 +47,8 @@ def run_study(
 
     Raises:
         tuners.UnknownTunerError: There is no such tuner.
-        UsageError: The store holds a study of something else.
+        UsageError: The store holds a study of something else, or of an evaluator that judged
+            otherwise.
         StorageError: A trial cannot be kept; those before it are safe.
     """
     _check_identity(problem, spec, store)
@@ -53,6 +56,7 @@ def run_study(
     study = _study_in_memory(problem, spec, store.trials)
     records = [TrialRecord.of(trial) for trial in study.get_trials(deepcopy=False)]
     resumed = len(records)
+    _check_repeats(problem, records, store)
     observe = observe or _unobserved
     observe(records)
     interrupted = False
@@ -115,4 +119,21 @@ def _check_identity(problem: MapperProblem, spec: StudySpec, store: StudyStore) 
         raise UsageError(
             f"the study in {store.location} is of another {differing[0]} "
             f"({theirs.get(differing[0])}, not {ours[differing[0]]}): name another --output folder"
+        )
+
+
+def _check_repeats(problem: MapperProblem, records: list[TrialRecord], store: StudyStore) -> None:
+    """Results of two versions of a simulator are not to be mixed.
+
+    The best trial is run again; only evaluators that answer alike each time can be asked so.
+    """
+    best = fastest(records)
+    if best is None or not getattr(problem.evaluator, "repeatable", True):
+        return
+    now = problem.evaluate_text(problem.render(best.values), check=False).outcome.throughput
+    if not math.isclose(now, best.throughput, rel_tol=REPEATS_WITHIN):
+        raise UsageError(
+            f"trial {best.number} of the study in {store.location} gave {best.throughput:.6g} and "
+            f"gives {now:.6g} now: the program or the machine has changed since; name another "
+            "--output folder"
         )

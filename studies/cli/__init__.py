@@ -6,7 +6,7 @@ that ``mappertune --help`` answers at once.
 
 from __future__ import annotations
 
-import argparse
+import contextlib
 import importlib
 import os
 import sys
@@ -25,33 +25,31 @@ def main(argv: Sequence[str] | None = None) -> int:
     Codes: 0 done; 1 the answer is no, or the work could not be finished; 2 wrong use; 130 stopped
     by Ctrl-C.
     """
+    arguments = parse_arguments(argv)
     try:
-        arguments = parse_arguments(argv)
-        code = _run(arguments)
+        code: int = importlib.import_module(arguments.module).run(arguments)
         sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read our output has seen enough; Python must not complain at exit either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_output()  # whoever read it has seen enough
         return 0
     except KeyboardInterrupt:
         sys.stderr.write("mappertune: stopped\n")
         return INTERRUPTED
-    return code
-
-
-def _run(arguments: argparse.Namespace) -> int:
-    command = importlib.import_module(arguments.module)
-    try:
-        code: int = command.run(arguments)
-    except (BrokenPipeError, KeyboardInterrupt):
-        raise
     except Exception as error:
         failure = _failure(error)
         if failure is None:
             raise
+        if isinstance(error, OSError):
+            _forget_output()
         sentence, code = failure
         sys.stderr.write(f"mappertune: {sentence}\n")
     return code
+
+
+def _forget_output() -> None:
+    """Lets what is still to be written go nowhere, so that Python does not fail at its exit."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _failure(error: Exception) -> tuple[str, int] | None:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from studies.cli.cases import case_of
-from studies.cli.console import columns, print_json, quantity, say, table
+from studies.cli.console import columns, print_json, quantity, say, table, warn
 from studies.cli.progress import progress
 from studies.cli.workbench import Workbench
 
@@ -29,7 +29,7 @@ def run(arguments: argparse.Namespace) -> int:
     bench = Workbench(case_of(arguments), arguments.tuners, arguments)
     results = _run_studies(bench, arguments)
     if results[-1].interrupted:
-        say("stopped; the same command continues the comparison")
+        warn("stopped; the same command continues the comparison")
         return INTERRUPTED
     from studies.compare import compare_studies  # noqa: PLC0415  (loads scipy)
 

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from studies.cli.cases import case_of
-from studies.cli.console import columns, print_json, quantity, say
+from studies.cli.console import columns, print_json, quantity, say, warn
 from studies.cli.progress import progress
 from studies.cli.workbench import Workbench
 
@@ -33,6 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
         )
     else:
         _print(result, bench)
+    if result.interrupted:
+        warn("stopped; the same command continues the study")
     return INTERRUPTED if result.interrupted else 0
 
 
@@ -57,5 +59,3 @@ def _print(result: StudyResult, bench: Workbench) -> None:
     if bench.ui_command:
         rows.append(("runs", bench.ui_command))
     columns(rows)
-    if result.interrupted:
-        say("stopped; the same command continues the study")

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from studies import StorageError, StudySpec, StudyStore, UsageError, run_study
@@ -51,7 +53,7 @@ def test_a_finished_study_is_only_read(toy_problem, make_toy_problem, location):
     done = run(toy_problem, location, 10)
     again = make_toy_problem()
     result = run(again, location, 10)
-    assert again.evaluator.calls == 1  # the expert
+    assert again.evaluator.calls == 2  # the expert, and whether the best is as fast as it was
     assert result.records == done.records
     assert len(run(make_toy_problem(), location, 5).records) == 10
 
@@ -93,6 +95,18 @@ def test_the_study_of_something_else_is_not_continued(make_toy_problem, location
         run(make_toy_problem(), location, 6, seed=1)
     with pytest.raises(UsageError, match="another template"):
         run(make_toy_problem("Task a CPU; Task b CPU; Task c ${c: CPU | GPU};"), location, 6)
+
+
+def test_results_of_two_simulators_are_not_mixed(toy_problem, make_toy_problem, location):
+    run(toy_problem, location, 10)
+    changed = make_toy_problem()
+    evaluate = changed.evaluator.evaluate
+    faster = lambda program, profile=False: replace(evaluate(program), throughput=99.0)  # noqa: E731  (short)
+    changed.evaluator.evaluate = faster
+    with pytest.raises(UsageError, match=r"gives 99 now: .* another --output folder"):
+        run(changed, location, 20)
+    changed.evaluator.repeatable = False  # a noisy one is not held to its word
+    assert len(run(changed, location, 11).records) == 11
 
 
 def test_an_unknown_tuner_is_told(toy_problem, location):

@@ -108,9 +108,9 @@ def test_ctrl_c_leaves_a_study_that_resumes(tmp_path, space, tune):
     command = Command(tmp_path, space, 500)
     command.wait_for_trials(5)
     command.process.send_signal(signal.SIGINT)
-    code, out, err = command.end()
+    code, _, err = command.end()
     assert code == 130
-    assert "the same command continues the study" in out
+    assert "the same command continues the study" in err
     assert "Traceback" not in err
     kept = command.trials_in_file()
     assert 5 <= kept < 500

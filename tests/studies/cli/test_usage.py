@@ -76,6 +76,20 @@ def test_a_reader_who_leaves_early_is_no_error():
     assert (writer.wait(), complaint) == (0, b"")
 
 
+def test_output_that_cannot_be_written_is_told():
+    script = "import sys; from studies.cli import main; sys.exit(main(sys.argv[1:]))"
+    with open("/dev/full", "w") as full:  # noqa: PTH123  (a device, not a file)
+        done = subprocess.run(
+            [sys.executable, "-c", script, "list"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr == "mappertune: no space left on device\n"
+
+
 def test_the_version_is_told(ask):
     answer = ask("--version")
     assert answer.code == 0
