@@ -23,12 +23,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.facts import Privilege
+from dsl.facts import MachineFacts, Privilege
 from legion_bridge.errors import ApplicationError
 
 if TYPE_CHECKING:
     from dsl.mapper import Mapper
-    from legion_bridge.machine import Machine
     from legion_bridge.shortage import Shortage
     from legion_bridge.task_summary import TaskSummary
 
@@ -324,7 +323,7 @@ class Application:
 
         return summarise(self)
 
-    def memory_shortage(self, mapper: Mapper, machine: Machine) -> Shortage | None:
+    def memory_shortage(self, mapper: Mapper, machine: MachineFacts) -> Shortage | None:
         """The first requirement for which there is no room when the program is mapped, if any."""
         from legion_bridge.memory_check import memory_shortage  # noqa: PLC0415  (as above)
 

@@ -8,7 +8,7 @@ from legion_bridge.application import Application
 from legion_bridge.machine import Machine
 from legion_bridge.outcome import Outcome
 from legion_bridge.profile import profile_of
-from legion_bridge.simulator import Simulator
+from legion_bridge.simulator import Simulator, Trace
 
 __all__ = ["Evaluator"]
 
@@ -50,6 +50,17 @@ class Evaluator:
         except dsl.MapperError as error:
             return self.simulator.failure(_said(error))
 
+    def trace(self, program: dsl.Program) -> tuple[Outcome, Trace | None]:
+        """The outcome with its profile, and the whole run unless the mapper fails."""
+        try:
+            decisions = self.simulator.decide_program(program)
+        except dsl.MapperError as error:
+            return self.simulator.failure(_said(error)), None
+        if isinstance(decisions, Outcome):
+            return decisions, None
+        outcome, trace = self.simulator.trace(decisions)
+        return (outcome if trace is None else outcome.with_profile(profile_of(trace))), trace
+
     def evaluate_text(self, text: str, *, profile: bool = False) -> Outcome:
         """The outcome of a mapper's text; fast for many that share statements.
 
@@ -67,10 +78,7 @@ class Evaluator:
         decisions = simulator.decide_program(program)
         if isinstance(decisions, Outcome):
             return decisions
-        if not profile:
-            return simulator.run_decisions(decisions)
-        outcome, trace = simulator.trace(decisions)
-        return outcome if trace is None else outcome.with_profile(profile_of(trace))
+        return simulator.run_decisions(decisions) if not profile else self.trace(program)[0]
 
     def __getstate__(self) -> tuple[Application, Machine]:
         return self.application, self.machine

@@ -171,18 +171,15 @@ class Simulator:
         return Outcome("execution_error", 0.0, self.application.unit, None, raw)
 
     def _simulate(self, decisions: Decisions, times: PointTimes, *, trace: bool) -> _Run:
-        run = _Run(*_kernel.simulate(self._input(decisions, times), trace))
-        limited = any(launch.limit for launch in decisions.launches)
-        if run.status == KernelStatus.CYCLE and not limited:
-            raise BridgeError(
-                f"{self.application.name}: operations of the simulation wait in a ring"
-            )
-        return run
+        return _Run(*_kernel.simulate(self._input(decisions, times), trace))
 
     def _outcome(self, run: _Run, decisions: Decisions) -> Outcome:
         if run.status == KernelStatus.OUT_OF_MEMORY:
             return self.failure(str(self._shortage(run, decisions)))
         if run.status == KernelStatus.CYCLE:
+            if not any(launch.limit for launch in decisions.launches):
+                name = self.application.name
+                raise BridgeError(f"{name}: operations of the simulation wait in a ring")
             return self.failure(
                 "Assertion `event.exists()' failed: under an instance limit, a task waits for one "
                 "that waits for it"
