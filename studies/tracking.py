@@ -12,31 +12,24 @@ from __future__ import annotations
 
 import logging
 import os
-import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from studies.files import make_folder
-from studies.records import StudySpec, TrialRecord, best_so_far, fastest, trials_to_reach
-from studies.storage import StudyStore
-from studies.versions import version_of
+from studies.journal import FileLock
+from studies.tracked_study import TrackedStudy
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
-    from studies.records import StudyResult
+    from studies.records import StudySpec
+    from studies.storage import StudyStore
     from tuners import MapperProblem
 
-__all__ = ["TrackedStudy", "Tracker", "embedded_uri"]
-
-NOTE = "mappertune:mlflow"
-SECONDS_BETWEEN_WRITES = 30.0
-METRICS_PER_CALL = 1000  # the most that MLflow takes
-ROWS_OF_TABLE = 10_000
-TEXT_OF_TABLE = 4_000_000  # characters of mappers in the table; the slower ones go without
+__all__ = ["Tracker", "embedded_uri"]
 
 # MLflow calls home, and retries an unreachable server for four minutes; litellm, where it is
 # installed, fetches a price list. None of that is wanted here.
@@ -44,6 +37,7 @@ ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
 }
 
@@ -60,6 +54,11 @@ class Tracker:
         folder: The output folder.
         uri: MLflow's tracking URI; None for the embedded database in the folder.
         report: Called at most once, with a sentence, when tracking fails.
+
+    Attributes:
+        uri: The tracking URI.
+        failed: Whether tracking has failed, and is given up.
+        used: Whether a study was found tracked, or was tracked, to its end.
     """
 
     def __init__(
@@ -71,6 +70,7 @@ class Tracker:
         self._report = report
         self._client: MlflowClient | None = None
         self.failed = False
+        self.used = False
 
     @property
     def loaded(self) -> bool:
@@ -82,6 +82,11 @@ class Tracker:
     ) -> TrackedStudy:
         """The run of one study, which goes on where the study was begun earlier."""
         return TrackedStudy(self, case, problem, spec, store)
+
+    @property
+    def lost(self) -> bool:
+        """Whether what was tracked earlier is gone: somebody removed the embedded database."""
+        return self._embedded and not (self._folder / "mlflow.db").exists()
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
@@ -118,8 +123,6 @@ class Tracker:
 
     def _embedded_client(self) -> MlflowClient:
         # Processes that create the tables side by side all fail: one after the other they do not.
-        from studies.journal import FileLock  # noqa: PLC0415  (only here)
-
         make_folder(self._folder)
         lock = FileLock(self._folder / "mlflow.db")
         lock.acquire()
@@ -142,159 +145,3 @@ def _connect(uri: str) -> MlflowClient:
     client = MlflowClient(tracking_uri=uri)
     client.search_experiments(max_results=1)
     return client
-
-
-class TrackedStudy:
-    """The MLflow run of one study."""
-
-    def __init__(
-        self,
-        tracker: Tracker,
-        case: str,
-        problem: MapperProblem,
-        spec: StudySpec,
-        store: StudyStore,
-    ) -> None:
-        self._tracker = tracker
-        self._case = case
-        self._problem = problem
-        self._spec = spec
-        self._store = store
-        self._run: str | None = None
-        self._written = 0
-        self._begun = time.time()
-        self._last_write = time.monotonic()
-
-    def observe(self, records: Sequence[TrialRecord]) -> None:
-        """Takes notice of a trial; writes only when the last write is long ago."""
-        if self._tracker.failed or time.monotonic() - self._last_write < SECONDS_BETWEEN_WRITES:
-            return
-        with self._tracker.guarded():
-            self._write_metrics(records)
-
-    def finish(self, result: StudyResult) -> None:
-        """Writes what is not yet written, the table and the best mapper, and ends the run."""
-        if self._tracker.failed:
-            return
-        if result.interrupted and not self._tracker.loaded:
-            return  # whoever presses Ctrl-C does not wait for MLflow to load; a resume tracks it
-        with self._tracker.guarded():
-            self._write_metrics(result.records)
-            self._write_result(result)
-
-    def _write_metrics(self, records: Sequence[TrialRecord]) -> None:
-        from mlflow.entities import Metric  # noqa: PLC0415  (see _connect)
-
-        client, run = self._tracker.client(), self._open_run()
-        curve = best_so_far(records)
-        metrics = [
-            Metric(key, value, _milliseconds(record), record.number)
-            for record, best in zip(records[self._written :], curve[self._written :], strict=True)
-            for key, value in (("throughput", record.throughput), ("best_so_far", best))
-        ]
-        for start in range(0, len(metrics), METRICS_PER_CALL):
-            client.log_batch(run, metrics=metrics[start : start + METRICS_PER_CALL])
-        self._written = len(records)
-        self._last_write = time.monotonic()
-        self._leave_note()
-
-    def _write_result(self, result: StudyResult) -> None:
-        client, run = self._tracker.client(), self._open_run()
-        client.set_tag(run, "trials", str(len(result.records)))
-        best = result.best
-        summary = {
-            "expert": result.expert,
-            "invalid_share": result.invalid_share,
-            "best": best.throughput if best else 0.0,
-            "best_over_expert": result.normalised,
-            "trials_to_expert": trials_to_reach(result.records, result.expert),
-        }
-        for key, value in summary.items():
-            if value is not None:
-                client.log_metric(run, key, value)
-        client.log_table(run, _table(result.records, self._problem), "trials.json")
-        client.log_text(run, self._problem.template.text, "template.mapper")
-        if result.mapper is not None:
-            client.log_text(run, result.mapper, "best.mapper")
-        client.set_terminated(run, "KILLED" if result.interrupted else "FINISHED")
-
-    def _open_run(self) -> str:
-        if self._run is None:
-            self._run = self._earlier_run() or self._new_run()
-        return self._run
-
-    def _earlier_run(self) -> str | None:
-        from mlflow.exceptions import MlflowException  # noqa: PLC0415  (see _connect)
-
-        note = self._store.note(NOTE)
-        if not isinstance(note, dict) or note.get("uri") != self._tracker.uri:
-            return None
-        self._tracker.experiment(self._case)  # where it was deleted, its runs come back with it
-        try:
-            found = self._tracker.client().get_run(note["run"])
-        except MlflowException:
-            return None
-        if found.info.lifecycle_stage == "deleted":
-            return None
-        self._tracker.client().update_run(found.info.run_id, status="RUNNING")
-        self._written = int(note["written"])
-        return str(found.info.run_id)
-
-    def _new_run(self) -> str:
-        client = self._tracker.client()
-        application, machine = self._problem.application, self._problem.machine
-        run = client.create_run(
-            self._tracker.experiment(self._case),
-            run_name=self._spec.name,
-            start_time=int(self._begun * 1000),
-            tags={
-                "tuner": self._spec.tuner,
-                "seed": str(self._spec.seed),
-                "unit": application.unit,
-                "study": self._store.location,
-                **{f"version.{name}": version_of(name) for name in ("mappertune", "optuna")},
-            },
-        )
-        described = {
-            "application": application.name,
-            "machine": machine.name,
-            "nodes": machine.shape.nodes,
-            "tuner": self._spec.tuner,
-            "seed": self._spec.seed,
-            "holes": len(self._problem.distributions),
-            **{f"application.{key}": value for key, value in application.parameters.items()},
-        }
-        for key, value in described.items():
-            client.log_param(run.info.run_id, key, value)
-        return str(run.info.run_id)
-
-    def _leave_note(self) -> None:
-        note = {"uri": self._tracker.uri, "run": self._run, "written": self._written}
-        self._store.leave_note(NOTE, note)
-
-
-def _milliseconds(record: TrialRecord) -> int:
-    return int((record.finished.timestamp() if record.finished else time.time()) * 1000)
-
-
-def _table(records: Sequence[TrialRecord], problem: MapperProblem) -> dict[str, list[Any]]:
-    """Every trial as a row; mappers from the fastest on, until the table is large enough."""
-    kept = list(records[-ROWS_OF_TABLE:])
-    texts: dict[int, str] = {}
-    room = TEXT_OF_TABLE
-    for record in sorted(kept, key=lambda record: -record.throughput):
-        text = problem.render(record.values)
-        room -= len(text)
-        if room < 0:
-            break
-        texts[record.number] = text
-    best = fastest(kept)
-    return {
-        "trial": [record.number for record in kept],
-        "throughput": [record.throughput for record in kept],
-        "status": [record.status for record in kept],
-        "best": [record is best for record in kept],
-        "said": [record.raw for record in kept],
-        "normal form": [record.normal_form or "" for record in kept],
-        "mapper": [texts.get(record.number, "") for record in kept],
-    }

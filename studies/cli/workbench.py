@@ -60,7 +60,7 @@ class Workbench:
     def tracking_uri(self) -> str | None:
         """Where the runs are tracked; None where they are not."""
         tracker = self.workspace.tracker
-        return tracker.uri if tracker and tracker.loaded and not tracker.failed else None
+        return tracker.uri if tracker and tracker.used else None
 
     @property
     def ui_command(self) -> str | None:

@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from studies import Case, StudySpec, Tracker
+from studies import Case, StudySpec, Tracker, TrialRecord
+from studies.trial_table import trial_table
 from studies.workspace import Workspace
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, of which there are many
@@ -87,7 +88,7 @@ def test_a_study_is_a_run(tracked, toy_problem, tmp_path, complaints, capfd):
     assert logging.getLogger().handlers == root_handlers
 
 
-def test_a_resumed_study_continues_its_run(tracked, toy_problem, make_toy_problem):
+def test_a_resumed_study_continues_its_run(tracked, toy_problem, make_toy_problem, tmp_path):
     tracked(toy_problem, 10)
     tracker, result = tracked(make_toy_problem(), 25)
     (run,) = runs_of(tracker)
@@ -96,6 +97,33 @@ def test_a_resumed_study_continues_its_run(tracked, toy_problem, make_toy_proble
     history = tracker.client().get_metric_history(run.info.run_id, "throughput")
     assert sorted(m.step for m in history) == list(range(25))
     assert run.data.metrics["best"] == result.best.throughput
+    (table,) = tmp_path.rglob("trials.json")
+    assert [row[0] for row in json.loads(table.read_text())["data"]] == list(range(25))
+
+
+def test_a_study_that_is_tracked_to_its_end_is_not_tracked_again(
+    tracked, toy_problem, make_toy_problem, tmp_path
+):
+    tracked(toy_problem, 5)
+    tracker, _ = tracked(make_toy_problem(), 5)
+    assert tracker.used
+    assert not tracker.loaded
+    (tmp_path / "mlflow.db").unlink()  # unless the runs are gone
+    tracker, _ = tracked(make_toy_problem(), 5)
+    assert runs_of(tracker)[0].data.tags["trials"] == "5"
+
+
+def test_a_table_is_bounded(toy_problem, monkeypatch):
+    records = [
+        TrialRecord(number, {}, float(number), "ok", "", None, None, None) for number in range(20)
+    ]
+    monkeypatch.setattr(toy_problem, "render", lambda values: "x" * 100)
+    monkeypatch.setattr("studies.trial_table.ROWS", 8)
+    monkeypatch.setattr("studies.trial_table.CHARACTERS", 350)
+    rows = trial_table(records, toy_problem)["data"]
+    assert [row[1] for row in rows] == list(range(12, 20))
+    assert [bool(row[-1]) for row in rows] == [False] * 5 + [True] * 3
+    assert [row[3] for row in rows] == [False] * 7 + [True]
 
 
 def test_an_interrupted_study_is_tracked_when_it_is_resumed(
@@ -115,7 +143,7 @@ def test_an_interrupted_study_is_tracked_when_it_is_resumed(
 
 
 def test_a_long_study_is_written_now_and_then(tracked, toy_problem, monkeypatch):
-    monkeypatch.setattr("studies.tracking.SECONDS_BETWEEN_WRITES", 0.0)
+    monkeypatch.setattr("studies.tracked_study.SECONDS_BETWEEN_WRITES", 0.0)
     tracker, _ = tracked(toy_problem, 5)
     (run,) = runs_of(tracker)
     history = tracker.client().get_metric_history(run.info.run_id, "best_so_far")

@@ -1,0 +1,176 @@
+"""One study as a run of MLflow."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from studies.records import best_so_far, trials_to_reach
+from studies.trial_table import trial_table
+from studies.versions import version_of
+
+if TYPE_CHECKING:
+    from studies.records import StudyResult, StudySpec, TrialRecord
+    from studies.storage import StudyStore
+    from studies.tracking import Tracker
+    from tuners import MapperProblem
+
+__all__ = ["TrackedStudy"]
+
+NOTE = "mappertune:mlflow"
+SECONDS_BETWEEN_WRITES = 30.0
+TABLE = "trials.json"
+METRICS_PER_CALL = 1000  # the most that MLflow takes
+
+
+class TrackedStudy:
+    """The MLflow run of one study."""
+
+    def __init__(
+        self,
+        tracker: Tracker,
+        case: str,
+        problem: MapperProblem,
+        spec: StudySpec,
+        store: StudyStore,
+    ) -> None:
+        self._tracker = tracker
+        self._case = case
+        self._problem = problem
+        self._spec = spec
+        self._store = store
+        self._run: str | None = None
+        self._written = 0
+        self._begun = time.time()
+        self._last_write = time.monotonic()
+
+    def observe(self, records: Sequence[TrialRecord]) -> None:
+        """Takes notice of a trial; writes only when the last write is long ago."""
+        if self._tracker.failed or time.monotonic() - self._last_write < SECONDS_BETWEEN_WRITES:
+            return
+        with self._tracker.guarded():
+            self._write_metrics(records)
+
+    def finish(self, result: StudyResult) -> None:
+        """Writes what is not yet written, the table and the best mapper, and ends the run."""
+        if self._tracker.failed:
+            return
+        if result.interrupted and not self._tracker.loaded:
+            return  # whoever presses Ctrl-C does not wait for MLflow to load; a resume tracks it
+        if not self._is_written(result):
+            with self._tracker.guarded():
+                self._write_metrics(result.records)
+                self._write_result(result)
+                self._leave_note(ended=True)
+        self._tracker.used = not self._tracker.failed
+
+    def _is_written(self, result: StudyResult) -> bool:
+        """Whether an earlier process has written all of it, so that MLflow need not be loaded."""
+        note = self._earlier_note()
+        return (
+            note is not None and bool(note.get("ended")) and note["written"] == len(result.records)
+        )
+
+    def _write_metrics(self, records: Sequence[TrialRecord]) -> None:
+        from mlflow.entities import Metric  # noqa: PLC0415  (see _connect)
+
+        client, run = self._tracker.client(), self._open_run()
+        curve = best_so_far(records)
+        metrics = [
+            Metric(key, value, _milliseconds(record), record.number)
+            for record, best in zip(records[self._written :], curve[self._written :], strict=True)
+            for key, value in (("throughput", record.throughput), ("best_so_far", best))
+        ]
+        for start in range(0, len(metrics), METRICS_PER_CALL):
+            client.log_batch(run, metrics=metrics[start : start + METRICS_PER_CALL])
+        self._written = len(records)
+        self._last_write = time.monotonic()
+        self._leave_note()
+
+    def _write_result(self, result: StudyResult) -> None:
+        client, run = self._tracker.client(), self._open_run()
+        client.set_tag(run, "trials", str(len(result.records)))
+        best = result.best
+        summary = {
+            "expert": result.expert,
+            "invalid_share": result.invalid_share,
+            "best": best.throughput if best else 0.0,
+            "best_over_expert": result.normalised,
+            "trials_to_expert": trials_to_reach(result.records, result.expert),
+        }
+        for key, value in summary.items():
+            if value is not None:
+                client.log_metric(run, key, value)
+        client.log_dict(run, trial_table(result.records, self._problem), TABLE)
+        client.set_tag(
+            run, "mlflow.loggedArtifacts", json.dumps([{"path": TABLE, "type": "table"}])
+        )
+        client.log_text(run, self._problem.template.text, "template.mapper")
+        if result.mapper is not None:
+            client.log_text(run, result.mapper, "best.mapper")
+        client.set_terminated(run, "KILLED" if result.interrupted else "FINISHED")
+
+    def _open_run(self) -> str:
+        if self._run is None:
+            self._run = self._earlier_run() or self._new_run()
+        return self._run
+
+    def _earlier_run(self) -> str | None:
+        from mlflow.exceptions import MlflowException  # noqa: PLC0415  (see _connect)
+
+        note = self._earlier_note()
+        if note is None:
+            return None
+        self._tracker.experiment(self._case)  # where it was deleted, its runs come back with it
+        try:
+            found = self._tracker.client().get_run(note["run"])
+        except MlflowException:
+            return None
+        if found.info.lifecycle_stage == "deleted":
+            return None
+        self._tracker.client().update_run(found.info.run_id, status="RUNNING")
+        self._written = int(note["written"])
+        return str(found.info.run_id)
+
+    def _new_run(self) -> str:
+        client = self._tracker.client()
+        application, machine = self._problem.application, self._problem.machine
+        run = client.create_run(
+            self._tracker.experiment(self._case),
+            run_name=self._spec.name,
+            start_time=int(self._begun * 1000),
+            tags={
+                "tuner": self._spec.tuner,
+                "seed": str(self._spec.seed),
+                "unit": application.unit,
+                "study": self._store.location,
+                **{f"version.{name}": version_of(name) for name in ("mappertune", "optuna")},
+            },
+        )
+        described = {
+            "application": application.name,
+            "machine": machine.name,
+            "nodes": machine.shape.nodes,
+            "tuner": self._spec.tuner,
+            "seed": self._spec.seed,
+            "holes": len(self._problem.distributions),
+            **{f"application.{key}": value for key, value in application.parameters.items()},
+        }
+        for key, value in described.items():
+            client.log_param(run.info.run_id, key, value)
+        return str(run.info.run_id)
+
+    def _earlier_note(self) -> dict[str, Any] | None:
+        note = self._store.note(NOTE)
+        ours = isinstance(note, dict) and note.get("uri") == self._tracker.uri
+        return note if ours and not self._tracker.lost else None
+
+    def _leave_note(self, *, ended: bool = False) -> None:
+        note = {"run": self._run, "written": self._written, "ended": ended}
+        self._store.leave_note(NOTE, {"uri": self._tracker.uri, **note})
+
+
+def _milliseconds(record: TrialRecord) -> int:
+    return int((record.finished.timestamp() if record.finished else time.time()) * 1000)
