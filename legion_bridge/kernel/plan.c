@@ -45,14 +45,15 @@ struct freed {
 struct state {
     const struct input *given;
     struct graph *graph;
-    double *used, *peak; /* bytes by memory, in mapping order */
+    double *used, *idle, *peak; /* bytes by memory, in mapping order; idle: used, but freed */
     int64_t *instance_of; /* [places * slots] */
     struct instance *instances;
     struct entry *entries;
     int64_t instance_count, entry_count;
     int64_t *atom_holder, *atom_pending;
     int64_t *occurrence_atom; /* first atom of each occurrence, numbered through */
-    int64_t *pending_next, *pending_occurrence;
+    int64_t *pending_next, *pending_occurrence; /* -1 where an atom is not pending */
+    int64_t *spent_by; /* the fold, or the write, that used up an atom of a reduction last */
     struct reduction *reductions;
     struct pool readers, allocation; /* allocation: what the current requirement's room waits for */
     int64_t allocation_head;
@@ -148,6 +149,20 @@ static int64_t add(struct state *state, struct pool *pool, int64_t head, int64_t
     pool->operation[number] = operation;
     pool->next[number] = head;
     return number;
+}
+
+/* What ends when two operations have ended: `last`, which is the `first` of them so far or stands
+ * for several, and another. */
+static int64_t both(struct graph *graph, int64_t first, int64_t last, int64_t other)
+{
+    if (other < 0 || other == first)
+        return last;
+    if (last == first) {
+        last = new_operation(graph, JOIN, 0, 0.0, graph->point[first], graph->iteration[first]);
+        edge(graph, first, last);
+    }
+    edge(graph, other, last);
+    return last;
 }
 
 /* An operation on behalf of the point task that was analysed, once that is done. */
@@ -278,6 +293,7 @@ static void free_after(struct state *state, int64_t memory, double bytes, int64_
     }
     int64_t number = state->freed_count++;
     state->freed[number] = (struct freed){-1, operation, bytes};
+    state->idle[memory] += bytes;
     if (state->freed_tail[memory] >= 0)
         state->freed[state->freed_tail[memory]].next = number;
     else
@@ -285,53 +301,59 @@ static void free_after(struct state *state, int64_t memory, double bytes, int64_
     state->freed_tail[memory] = number;
 }
 
-/* Hands the longest-free collected room of a memory back; its next user waits for it. */
-static void release(struct state *state, int64_t memory)
+/* Hands back as much as is needed of the room that was freed first; its next user waits for it. */
+static void release(struct state *state, int64_t memory, double needed)
 {
-    const struct freed *freed = &state->freed[state->freed_head[memory]];
-    state->used[memory] -= freed->bytes;
+    struct freed *freed = &state->freed[state->freed_head[memory]];
+    double taken = fmin(freed->bytes, fmax(needed, 1.0)); /* whole bytes: the loop comes to an end */
+    state->used[memory] -= taken;
+    state->idle[memory] -= taken;
+    freed->bytes -= taken;
     state->allocation_head =
         add(state, &state->allocation, state->allocation_head, freed->operation);
+    if (freed->bytes > 0.0)
+        return;
     state->freed_head[memory] = freed->next;
     if (freed->next < 0)
         state->freed_tail[memory] = -1;
 }
 
-/* Deletes instances that hold no valid data, as Legion's collector does under pressure. */
-static void evict(struct state *state, int64_t memory, double needed)
+/* Deletes the oldest instance that holds no valid data, as Legion's collector does under pressure;
+ * 0 where there is none. */
+static int evict(struct state *state, int64_t memory)
 {
     const struct input *given = state->given;
     for (int64_t i = 0; i < state->instance_count; i++) {
-        if (state->used[memory] + needed <= given->memory_capacity[memory])
-            return;
         struct instance *instance = &state->instances[i];
         if (!instance->alive || instance->valid > 0 ||
             given->place_memory[instance->place] != memory)
             continue;
         instance->alive = 0;
-        state->used[memory] -= given->slot_bytes[instance->slot];
         int64_t last = new_operation(state->graph, JOIN, memory, 0.0, 0, -1);
         int64_t atoms = given->slot_atom_start[instance->slot + 1] -
                         given->slot_atom_start[instance->slot];
         for (int64_t position = 0; position < atoms; position++)
             after_readers(state, instance->entry + position, last);
-        state->allocation_head = add(state, &state->allocation, state->allocation_head, last);
+        free_after(state, memory, given->slot_bytes[instance->slot], last);
+        return 1;
     }
+    return 0;
 }
 
 /* Takes room in a memory; 0 where it cannot be had. */
 static int allocate(struct state *state, int64_t memory, double bytes)
 {
     double capacity = state->given->memory_capacity[memory];
-    while (state->used[memory] + bytes > capacity && state->freed_head[memory] >= 0)
-        release(state, memory);
-    if (state->used[memory] + bytes > capacity)
-        evict(state, memory, bytes);
-    if (state->used[memory] + bytes > capacity)
-        return 0;
+    while (state->used[memory] + bytes > capacity) {
+        if (state->freed_head[memory] >= 0)
+            release(state, memory, state->used[memory] + bytes - capacity);
+        else if (!evict(state, memory))
+            return 0;
+        if (state->graph->failed)
+            return 0;
+    }
     state->used[memory] += bytes;
-    if (state->used[memory] > state->peak[memory])
-        state->peak[memory] = state->used[memory];
+    state->peak[memory] = fmax(state->peak[memory], state->used[memory] - state->idle[memory]);
     return 1;
 }
 
@@ -375,6 +397,19 @@ static int64_t make(struct state *state, int64_t place, int64_t slot)
     return *known;
 }
 
+/* An operation after which nobody uses an instance any more, given one that does. */
+static int64_t last_use(struct state *state, int64_t number, int64_t operation)
+{
+    const struct input *given = state->given;
+    const struct instance *instance = &state->instances[number];
+    int64_t last = operation, atoms = given->slot_atom_start[instance->slot + 1] -
+                                      given->slot_atom_start[instance->slot];
+    for (int64_t entry = instance->entry; entry < instance->entry + atoms; entry++)
+        for (int64_t i = state->entries[entry].readers; i >= 0; i = state->readers.next[i])
+            last = both(state->graph, operation, last, state->readers.operation[i]);
+    return last;
+}
+
 /* Lets go of an instance that was only read: it is no source for others, and its room is freed. */
 static void collect(struct state *state, int64_t number, int64_t task)
 {
@@ -396,7 +431,7 @@ static void collect(struct state *state, int64_t number, int64_t task)
             let_go(state, atoms[i], instance->entry + i);
     instance->alive = 0;
     free_after(state, given->place_memory[instance->place], given->slot_bytes[instance->slot],
-               task);
+               last_use(state, number, task));
 }
 
 /* Copies, folds and reductions. */
@@ -417,20 +452,30 @@ static void merge(struct state *state, int64_t key, int64_t operation)
 }
 
 /* One atom of a reduction instance was used up by an operation. */
-static void spend(struct state *state, int64_t occurrence, int64_t operation)
+static void spend(struct state *state, int64_t node, int64_t operation)
 {
+    int64_t occurrence = state->pending_occurrence[node];
     struct reduction *reduction = &state->reductions[occurrence];
-    if (--reduction->left == 0) {
-        int64_t slot = state->given->slot_values[occurrence];
-        free_after(state, reduction->memory, state->given->slot_bytes[slot], operation);
-    }
+    state->pending_occurrence[node] = -1;
+    state->spent_by[node] = operation;
+    if (--reduction->left > 0)
+        return;
+    const struct input *given = state->given;
+    int64_t slot = given->slot_values[occurrence], first = state->occurrence_atom[occurrence];
+    int64_t atoms = given->slot_atom_start[slot + 1] - given->slot_atom_start[slot];
+    int64_t last = operation;
+    if (state->graph->kind[operation] != FOLD) /* a fold has waited for the last task already */
+        last = both(state->graph, operation, last, reduction->operation);
+    for (int64_t i = first; i < first + atoms; i++)
+        last = both(state->graph, operation, last, state->spent_by[i]);
+    free_after(state, reduction->memory, given->slot_bytes[slot], last);
 }
 
 /* Forgets the reductions that were made to an atom which is now overwritten. */
 static void discard(struct state *state, int64_t atom, int64_t task)
 {
     for (int64_t i = state->atom_pending[atom]; i >= 0; i = state->pending_next[i])
-        spend(state, state->pending_occurrence[i], task);
+        spend(state, i, task);
     state->atom_pending[atom] = -1;
 }
 
@@ -449,7 +494,7 @@ static void fold(struct state *state, int64_t atom, int64_t number, int64_t node
     state->graph->bytes[operation] += state->given->atom_bytes[atom];
     after_readers(state, number, operation);
     state->entries[number].writer = operation;
-    spend(state, occurrence, operation);
+    spend(state, node, operation);
 }
 
 /* Makes an entry valid: a copy of the newest value, and the folds that are due. */
@@ -483,6 +528,45 @@ static void bring(struct state *state, int64_t atom, int64_t number, int64_t ana
     state->atom_pending[atom] = -1;
 }
 
+/* An atom of a reduction instance, by its place in the slot, is to be folded by the next reader. */
+static void await_fold(struct state *state, int64_t occurrence, int64_t place)
+{
+    const struct input *given = state->given;
+    int64_t slot = given->slot_values[occurrence];
+    int64_t atom = given->slot_atom_values[given->slot_atom_start[slot] + place];
+    int64_t node = state->occurrence_atom[occurrence] + place;
+    state->pending_occurrence[node] = occurrence;
+    state->pending_next[node] = state->atom_pending[atom];
+    state->atom_pending[atom] = node;
+}
+
+/* A reduction goes on in the instance of the last one, of which somebody has yet to read all or a
+ * part; what was read already is filled again, once it was. */
+static void reduce_on(struct state *state, int64_t occurrence, int64_t task, int64_t analysis)
+{
+    const struct input *given = state->given;
+    struct reduction *reduction = &state->reductions[occurrence];
+    int64_t slot = given->slot_values[occurrence], fill = -1;
+    int64_t first = given->slot_atom_start[slot], atoms = given->slot_atom_start[slot + 1] - first;
+    for (int64_t i = 0; i < atoms; i++) {
+        int64_t node = state->occurrence_atom[occurrence] + i;
+        if (state->pending_occurrence[node] >= 0)
+            continue;
+        if (fill < 0) {
+            fill = operation_for(state, FILL, reduction->memory, reduction->memory, analysis,
+                                 given->slot_region[slot]);
+            edge(state->graph, reduction->operation, fill);
+            edge(state->graph, fill, task);
+        }
+        state->graph->bytes[fill] += given->atom_bytes[given->slot_atom_values[first + i]];
+        edge(state->graph, state->spent_by[node], fill);
+        await_fold(state, occurrence, i);
+        reduction->left++;
+    }
+    edge(state->graph, reduction->operation, task);
+    reduction->operation = task;
+}
+
 /* A reduction goes to an instance of its own; 0 where there is no room for it. */
 static int reduce(struct state *state, int64_t occurrence, int64_t memory, int64_t task,
                   int64_t analysis)
@@ -490,9 +574,8 @@ static int reduce(struct state *state, int64_t occurrence, int64_t memory, int64
     const struct input *given = state->given;
     struct reduction *reduction = &state->reductions[occurrence];
     int64_t slot = given->slot_values[occurrence];
-    if (reduction->left > 0) { /* nobody has read the last one: it goes on there */
-        edge(state->graph, reduction->operation, task);
-        reduction->operation = task;
+    if (reduction->left > 0) {
+        reduce_on(state, occurrence, task, analysis);
         return 1;
     }
     if (!allocate(state, memory, given->slot_bytes[slot]))
@@ -503,13 +586,8 @@ static int reduce(struct state *state, int64_t occurrence, int64_t memory, int64
     edge(state->graph, fill, task);
     int64_t first = given->slot_atom_start[slot], atoms = given->slot_atom_start[slot + 1] - first;
     *reduction = (struct reduction){task, atoms, memory};
-    for (int64_t i = 0; i < atoms; i++) {
-        int64_t atom = given->slot_atom_values[first + i];
-        int64_t node = state->occurrence_atom[occurrence] + i;
-        state->pending_occurrence[node] = occurrence;
-        state->pending_next[node] = state->atom_pending[atom];
-        state->atom_pending[atom] = node;
-    }
+    for (int64_t i = 0; i < atoms; i++)
+        await_fold(state, occurrence, i);
     return 1;
 }
 
@@ -540,6 +618,16 @@ static void use(struct state *state, int64_t requirement, int64_t slot, int64_t 
     }
 }
 
+/* The task, and the copies that bring its data, wait for the room that they were given. */
+static void await_room(struct state *state, int64_t task)
+{
+    for (int64_t a = state->allocation_head; a >= 0; a = state->allocation.next[a]) {
+        edge(state->graph, state->allocation.operation[a], task);
+        for (int64_t i = 0; i < state->merged; i++)
+            edge(state->graph, state->allocation.operation[a], state->merged_operation[i]);
+    }
+}
+
 /* One region requirement of a point task. */
 static enum status require(struct state *state, int64_t requirement, int64_t task,
                            int64_t analysis)
@@ -563,8 +651,7 @@ static enum status require(struct state *state, int64_t requirement, int64_t tas
             instance = make(state, place, slot);
             if (instance < 0)
                 return OUT_OF_MEMORY;
-            for (int64_t a = state->allocation_head; a >= 0; a = state->allocation.next[a])
-                edge(state->graph, state->allocation.operation[a], task);
+            await_room(state, task);
         }
         use(state, requirement, slot, instance, task, analysis);
     }
@@ -714,6 +801,7 @@ static int open_state(struct state *state, const struct input *given, struct gra
         atoms += given->slot_atom_start[slot + 1] - given->slot_atom_start[slot];
     }
     state->used = zeros(given->memories, sizeof(double), &failed);
+    state->idle = zeros(given->memories, sizeof(double), &failed);
     state->instance_of = integers(given->places * given->slots, -1, &failed);
     state->instances = zeros(given->occurrences, sizeof(struct instance), &failed);
     state->entries = zeros(atoms, sizeof(struct entry), &failed);
@@ -721,6 +809,7 @@ static int open_state(struct state *state, const struct input *given, struct gra
     state->atom_pending = integers(given->atoms, -1, &failed);
     state->pending_next = integers(atoms, -1, &failed);
     state->pending_occurrence = integers(atoms, -1, &failed);
+    state->spent_by = integers(atoms, -1, &failed);
     state->reductions = zeros(given->occurrences, sizeof(struct reduction), &failed);
     state->freed_head = integers(given->memories, -1, &failed);
     state->freed_tail = integers(given->memories, -1, &failed);
@@ -745,7 +834,8 @@ static void close_state(struct state *state)
                       state->execution,       state->complete,      state->last_child,
                       state->last_on_rank,    state->owed,          state->join,
                       state->readers.next,    state->allocation.operation,
-                      state->readers.operation, state->allocation.next};
+                      state->readers.operation, state->allocation.next, state->spent_by,
+                      state->idle};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         free(arrays[i]);
 }
