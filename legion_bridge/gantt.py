@@ -34,7 +34,7 @@ KIND_COLOURS = {
     "copy": "#2B2B2B",
     "fold": "#A05195",
     "fill": "#9FB8AD",
-    "join": "#000000",
+    "wait": "#FFFFFF",
 }
 THINNEST = 0.004
 """Share of the window from which a bar is wide enough for an edge."""

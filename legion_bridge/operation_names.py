@@ -16,7 +16,7 @@ LABELS = {
     OperationKind.COPY: "copy",
     OperationKind.FOLD: "fold",
     OperationKind.FILL: "fill",
-    OperationKind.JOIN: "join",
+    OperationKind.JOIN: "wait",
 }
 """What kinds of operations are called in profiles and pictures."""
 

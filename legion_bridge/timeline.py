@@ -27,7 +27,7 @@ COLOURS = {
     "copy": "thread_state_iowait",
     "fold": "thread_state_uninterruptible",
     "fill": "thread_state_runnable",
-    "join": "white",
+    "wait": "white",
 }
 
 
