@@ -1,10 +1,10 @@
 """The mapping language: grammar, checks, evaluation, templates, C output."""
 
+from dsl.c_output.compiled_policy import CompiledPolicy
+from dsl.c_output.emit_c import emit_c
 from dsl.checks import check
-from dsl.compiled_policy import CompiledPolicy
+from dsl.checks.diagnostics import Diagnostic
 from dsl.decoder_grammar import grammar_for
-from dsl.diagnostics import Diagnostic
-from dsl.emit_c import emit_c
 from dsl.errors import (
     MapperError,
     MapperEvaluationError,
@@ -15,13 +15,13 @@ from dsl.errors import (
 from dsl.load import load
 from dsl.machine_shape import MEMORY_KINDS, PROCESSOR_KINDS, MachineShape
 from dsl.mapper import Mapper
-from dsl.normal_form import normal_form
-from dsl.parameter import Parameter
-from dsl.parse import parse
+from dsl.normal_forms.normal_form import normal_form
+from dsl.parsing.parse import parse
 from dsl.syntax import Program
 from dsl.tables import LayoutDecision
-from dsl.template import Template
-from dsl.template_for import template_for
+from dsl.templates.parameter import Parameter
+from dsl.templates.template import Template
+from dsl.templates.template_for import template_for
 from dsl.unparse import unparse
 
 __all__ = [

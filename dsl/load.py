@@ -6,18 +6,18 @@ from collections.abc import Callable
 from typing import Any
 
 from dsl import syntax
-from dsl.code import compile_expression, compile_print
 from dsl.errors import MapperLoadError
-from dsl.evaluate import Evaluator, Failed, Session, require_assignable
-from dsl.faults import Fault
+from dsl.evaluation.code import compile_expression, compile_print
+from dsl.evaluation.evaluate import Evaluator, Failed, Session, require_assignable
+from dsl.evaluation.faults import Fault
+from dsl.evaluation.place import place_of
+from dsl.evaluation.printing import render
+from dsl.evaluation.values import Function, describe
 from dsl.machine_shape import MachineShape
 from dsl.mapper import Mapper
 from dsl.nearest import did_you_mean
-from dsl.place import place_of
-from dsl.printing import render
 from dsl.syntax import Program
 from dsl.tables import Tables
-from dsl.values import Function, describe
 
 __all__ = ["load"]
 

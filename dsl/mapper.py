@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl.errors import MapperEvaluationError
-from dsl.evaluate import Failed, Session
-from dsl.launch import PointFailed, evaluate_launch, evaluate_task
+from dsl.evaluation.evaluate import Failed, Session
+from dsl.evaluation.launch import PointFailed, evaluate_launch, evaluate_task
+from dsl.evaluation.place import place_of
+from dsl.evaluation.printing import render
+from dsl.evaluation.values import IndexTask, SingleTask
 from dsl.limits import INT_MAX, INT_MIN, MAX_POINTS, MAX_PRINTED, MAX_WORK
 from dsl.machine_shape import MachineShape
-from dsl.place import place_of
-from dsl.printing import render
-from dsl.values import IndexTask, SingleTask
 
 if TYPE_CHECKING:
     from dsl.syntax import FunctionDefinition, Position, Program

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dsl
-from dsl.statement_cache import StatementCache
+from dsl.parsing.statement_cache import StatementCache
 from legion_bridge.application import Application
 from legion_bridge.machine import Machine
 from legion_bridge.outcome import Outcome

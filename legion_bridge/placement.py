@@ -9,7 +9,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.factorisation import greedy_split
+from dsl.evaluation.factorisation import greedy_split
 from dsl.machine_shape import PROCESSOR_KINDS
 from dsl.mapper import Mapper
 from legion_bridge.application import Launch

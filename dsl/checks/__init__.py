@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from dsl.checks.diagnostics import Diagnostic
 from dsl.checks.findings import told
 from dsl.checks.functions import check_functions
 from dsl.checks.launches import check_launches
@@ -12,7 +13,6 @@ from dsl.checks.names import check_names
 from dsl.checks.resources import check_resources
 from dsl.checks.silent import check_silent
 from dsl.checks.subject import Subject
-from dsl.diagnostics import Diagnostic
 from dsl.facts import ApplicationFacts, MachineFacts
 from dsl.syntax import Program
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from dsl.diagnostics import Diagnostic, in_order
+from dsl.checks.diagnostics import Diagnostic, in_order
 from dsl.syntax import Position
 
 __all__ = ["told"]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dsl import syntax
+from dsl.checks.diagnostics import Diagnostic
 from dsl.checks.subject import Subject
-from dsl.diagnostics import Diagnostic
-from dsl.evaluate import undefined_hint
+from dsl.evaluation.evaluate import undefined_hint
 from dsl.nearest import did_you_mean
 from dsl.walk import children, walk
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from dsl import syntax
+from dsl.checks.diagnostics import Diagnostic
 from dsl.checks.subject import Subject
 from dsl.choices import accepts_layout, choose_memory
-from dsl.diagnostics import Diagnostic
 from dsl.errors import MapperEvaluationError
 from dsl.facts import LaunchFacts, RequirementFacts, TaskFacts
 from dsl.mapper import Mapper

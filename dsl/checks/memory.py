@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dsl.checks.diagnostics import Diagnostic
 from dsl.checks.subject import Subject
-from dsl.diagnostics import Diagnostic
 
 __all__ = ["check_memory"]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from dsl import syntax
+from dsl.checks.diagnostics import Diagnostic
 from dsl.checks.subject import Subject
-from dsl.diagnostics import Diagnostic
 from dsl.machine_shape import PROCESSOR_KINDS
 from dsl.nearest import did_you_mean
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dsl import syntax
+from dsl.checks.diagnostics import Diagnostic
 from dsl.checks.subject import Subject
-from dsl.diagnostics import Diagnostic
 
 __all__ = ["check_silent"]
 

@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import TypeVar
 
 from dsl import syntax
+from dsl.checks.diagnostics import Diagnostic
 from dsl.checks.loading import load_leniently
 from dsl.choices import choose_kind, choose_memory
-from dsl.diagnostics import Diagnostic
 from dsl.facts import ApplicationFacts, MachineFacts, RequirementFacts, TaskFacts
 from dsl.machine_shape import PROCESSOR_KINDS
 from dsl.mapper import Mapper

@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 
 import dsl
-from dsl.compiled_policy import CompiledPolicy, compile_policy
+from dsl.c_output.compiled_policy import CompiledPolicy, compile_policy
 
 GOLDEN = Path(__file__).parents[1] / "dsl" / "golden"
 SHAPE = dsl.MachineShape(nodes=4, processors={"GPU": 4, "CPU": 2})

@@ -1,0 +1,1 @@
+"""A mapper as one C file, and that file compiled and asked."""

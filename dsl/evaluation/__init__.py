@@ -1,0 +1,1 @@
+"""What mapping functions evaluate to: values, operators, machine spaces, whole launch domains."""

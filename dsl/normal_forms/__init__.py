@@ -1,0 +1,1 @@
+"""Equal mappers have equal texts."""

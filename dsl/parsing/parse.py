@@ -1,0 +1,61 @@
+"""From text to syntax tree."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from lark import Lark, UnexpectedInput
+
+from dsl.errors import MapperSyntaxError
+from dsl.limits import MAX_TEXT
+from dsl.parsing.syntax_errors import syntax_errors
+from dsl.parsing.tree_builder import TreeBuilder
+from dsl.syntax import Program
+
+__all__ = ["parse"]
+
+
+def parse(text: str, *, filename: str | None = None) -> Program:
+    """Reads the text of a mapper.
+
+    Args:
+        text: The mapper, at most a million characters.
+        filename: The file that it came from, for messages.
+
+    Returns:
+        Its syntax tree, in which every node knows its place.
+
+    Raises:
+        MapperSyntaxError: The text is not a mapper. The error names the first mistake; those in
+            later statements are in its ``others``.
+
+    >>> parse("Task * GPU, CPU;").statements[0].kinds
+    ('GPU', 'CPU')
+    """
+    if len(text) > MAX_TEXT:
+        raise MapperSyntaxError(
+            f"a mapper has at most {MAX_TEXT:,} characters, not {len(text):,}",
+            code="too-large",
+            filename=filename,
+        )
+    try:
+        statements: Any = _parser().parse(text)
+    except (UnexpectedInput, MapperSyntaxError):
+        raise _first_of(syntax_errors(_parser(), text), filename) from None
+    return Program(statements, source=text, filename=filename)
+
+
+def _first_of(errors: list[MapperSyntaxError], filename: str | None) -> MapperSyntaxError:
+    """The first error, which holds the others."""
+    for error in errors:
+        error.filename = filename
+    errors[0].others = tuple(errors[1:])
+    return errors[0]
+
+
+@cache
+def _parser() -> Lark:
+    grammar = files("dsl").joinpath("grammar.lark").read_text(encoding="utf-8")
+    return Lark(grammar, parser="lalr", lexer="basic", transformer=TreeBuilder())

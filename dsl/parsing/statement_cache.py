@@ -1,0 +1,98 @@
+"""Parsing of many similar mappers: each line is parsed once, whichever mapper it stands in.
+
+A tuner renders thousands of mappers from one template; they consist of the same few hundred
+lines, and of functions of some lines each. The trees are those of ``parse``, except that positions
+count from the first line of their statement: where a mapper fails and its error must name the
+place, parse it in full.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from dsl.errors import MapperSyntaxError
+from dsl.parsing.parse import parse
+from dsl.syntax import Program, Statement
+
+__all__ = ["StatementCache"]
+
+# Comments and strings hide what follows.
+_MARK = re.compile(r'#[^\n]*|//[^\n]*|"[^"\n]*"|[;{}]')
+MOST_BLOCKS = 100_000
+
+
+class _Block(NamedTuple):
+    """Some lines of a text: the statements in them, or None where the last one goes on."""
+
+    statements: tuple[Statement, ...] | None
+
+
+class StatementCache:
+    """A parser that remembers statements.
+
+    >>> from dsl import parse
+    >>> cache = StatementCache()
+    >>> cache.parse("Task a GPU; Task b CPU;") == parse("Task a GPU;  Task b CPU;")
+    True
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, _Block] = {}
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def parse(self, text: str) -> Program:
+        """The syntax tree of a mapper, positions aside.
+
+        Raises:
+            MapperSyntaxError: The text is not a mapper; with the place in the whole text.
+        """
+        known, pending = self._known, ""
+        statements: list[Statement] = []
+        for line in text.split("\n"):
+            block = pending + line
+            found = known.get(block)
+            if found is None:
+                try:
+                    found = self._learn(block)
+                except MapperSyntaxError:
+                    return parse(text)  # an error, or a liberty that only the whole text allows
+            if found.statements is None:
+                pending = block + "\n"
+            else:
+                statements += found.statements
+                pending = ""
+        if pending or not statements:
+            return parse(text)
+        return Program(tuple(statements), source=text)
+
+    def _learn(self, block: str) -> _Block:
+        if len(self._known) >= MOST_BLOCKS:
+            self._known.clear()
+        if _goes_on(block):
+            found = _Block(None)
+        elif _is_blank(block):
+            found = _Block(())
+        else:
+            found = _Block(parse(block).statements)
+        self._known[block] = found
+        return found
+
+
+def _goes_on(block: str) -> bool:
+    """Whether the last statement of a block is not complete."""
+    start = depth = 0
+    for match in _MARK.finditer(block):
+        mark = match.group()
+        if mark in ("{", "}"):
+            depth += 1 if mark == "{" else -1
+        if (mark in (";", "}") and depth == 0) or _is_blank(block[start : match.end()]):
+            start = match.end()
+    return depth > 0 or bool(block[start:].strip())
+
+
+def _is_blank(block: str) -> bool:
+    """Whether there is nothing but space and comments."""
+    return not re.sub(r"(#|//)[^\n]*", "", block).strip()

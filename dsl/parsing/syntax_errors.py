@@ -1,0 +1,202 @@
+"""From a text that does not parse to errors that teach.
+
+The parser is fed token by token. Where it cannot go on, the place is explained, and it starts
+anew at the next line that begins a statement no deeper than the broken one: what stands between
+may be a consequence of the mistake, and is passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+from lark import Lark, Token, UnexpectedToken
+from lark.parsers.lalr_interactive_parser import InteractiveParser
+
+from dsl.errors import MapperSyntaxError
+from dsl.parsing.hints import ErrorPlace, hint_for
+from dsl.parsing.tolerant_lexer import BAD, TokenList, tolerant_tokens
+from dsl.parsing.tree_builder import token_position
+from dsl.parsing.words import STATEMENT_WORDS, describe_token, in_words, one_of
+from dsl.syntax import Position
+
+__all__ = ["MAX_ERRORS", "syntax_errors"]
+
+MAX_ERRORS = 10
+
+# A function whose head stands before the text that is parsed again within its body.
+_HEAD = [
+    Token(kind, text)
+    for kind, text in (
+        ("DEF", "def"),
+        ("NAME", "f"),
+        ("LEFT_PARENTHESIS", "("),
+        ("RIGHT_PARENTHESIS", ")"),
+        ("LEFT_BRACE", "{"),
+    )
+]
+
+
+def syntax_errors(parser: Lark, text: str) -> list[MapperSyntaxError]:
+    """The mistakes of a text in order of their place, at most `MAX_ERRORS`."""
+    found = tolerant_tokens(parser, text)
+    errors: list[MapperSyntaxError] = []
+    start, in_body = 0, False
+    while len(errors) < MAX_ERRORS:
+        mistake = _first_mistake(parser, found, start, in_body=in_body)
+        if mistake is None:
+            break
+        at, error = mistake
+        errors.append(error)
+        again = _resume(found.tokens, at, max(start + 1, at))
+        if again is None:
+            break
+        start, in_body = again
+    return errors
+
+
+def _first_mistake(
+    parser: Lark, found: TokenList, start: int, *, in_body: bool
+) -> tuple[int, MapperSyntaxError] | None:
+    """The first token from ``start`` that cannot be taken, and what is wrong with it."""
+    state = _begin(parser, in_body=in_body)
+    for at in range(start, len(found.tokens)):
+        token = found.tokens[at]
+        try:
+            if token.type == BAD:
+                return at, _explain(parser, found, start, at, in_body=in_body)
+            state.feed_token(token)
+        except UnexpectedToken:
+            return at, _explain(parser, found, start, at, in_body=in_body)
+        except MapperSyntaxError as error:
+            _place(error, found.lines)
+            return at, error
+    return None
+
+
+def _begin(parser: Lark, *, in_body: bool) -> InteractiveParser:
+    state = parser.parse_interactive("")
+    if in_body:
+        for token in _HEAD:
+            state.feed_token(token)
+    return state
+
+
+def _explain(
+    parser: Lark, found: TokenList, start: int, at: int, *, in_body: bool
+) -> MapperSyntaxError:
+    # Once more up to the error: the parser that met it has already acted upon it.
+    state = _begin(parser, in_body=in_body)
+    for token in found.tokens[start:at]:
+        state.feed_token(token)
+    accepted: frozenset[str] = frozenset(cast("Any", state).accepts())
+    statement = _statement_start(found.tokens, at)
+    place = ErrorPlace(found.tokens, at, statement, accepted, found.lines)
+    expected = in_words(accepted)
+    error = MapperSyntaxError(
+        _sentence(place, expected),
+        expected=expected,
+        code="lex" if place.token.type == BAD else "syntax",
+        position=_position(place),
+        hint=hint_for(place),
+    )
+    _place(error, found.lines)
+    return error
+
+
+def _sentence(place: ErrorPlace, expected: tuple[str, ...]) -> str:
+    token = place.token
+    if token.type == BAD:
+        return _bad_character(token.value)
+    if _lacks_semicolon(place):
+        return f"a ';' is missing after {describe_token(place.before())}"
+    wanted = one_of(expected)
+    if place.at == 0 and token.type == "$END":
+        return "the text has no statement"
+    return f"{describe_token(token)} cannot stand here; expected {wanted}"
+
+
+def _bad_character(found: str) -> str:
+    if found.startswith('"'):
+        return "a text is not closed on its line"
+    shown = found[0] if found[0].isprintable() else f"U+{ord(found[0]):04X}"
+    return f"the character {shown} has no meaning in the language"
+
+
+def _lacks_semicolon(place: ErrorPlace) -> bool:
+    later = (place.token.line or 0) > (place.before().line or 0)
+    closing = place.token.type in ("$END", "RIGHT_BRACE")
+    return place.at > 0 and "SEMICOLON" in place.accepted and (later or closing)
+
+
+def _position(place: ErrorPlace) -> Position:
+    if _lacks_semicolon(place):
+        before = token_position(place.before())
+        end = before.end_column
+        return Position(before.end_line, end, before.end_line, end + 1)
+    return token_position(place.token)
+
+
+def _place(error: MapperSyntaxError, lines: list[str]) -> None:
+    if error.position is not None:
+        error.source_line = lines[error.position.line - 1].rstrip("\r")
+
+
+# Statements
+
+
+_BOUNDARIES = ("SEMICOLON", "LEFT_BRACE", "RIGHT_BRACE")
+
+
+def _statement_start(tokens: list[Token], at: int) -> int:
+    """The first token of the statement that a token belongs to."""
+    start = at
+    while start > 0 and tokens[start - 1].type not in _BOUNDARIES:
+        start -= 1
+    if start > 0 and tokens[start - 1].type == "LEFT_BRACE" and start == at:
+        return at
+    return start
+
+
+def _resume(tokens: list[Token], at: int, earliest: int) -> tuple[int, bool] | None:
+    """Where to start anew after a mistake, and whether that is within a function's body."""
+    broken = tokens[_statement_start(tokens, at)]
+    definition = _definition_before(tokens, at)
+    depth = broken.column or 1
+    top = definition.column if definition is not None else depth
+    for number in _line_starts(tokens, earliest):
+        column = tokens[number].column or 1
+        if column <= (top or 1) and _begins_statement(tokens, number):
+            return number, False
+        inside = definition is not None and broken is not definition and column == depth
+        if inside and _begins_body_statement(tokens, number):
+            return number, True
+    return None
+
+
+def _definition_before(tokens: list[Token], at: int) -> Token | None:
+    """The ``def`` of the function that a token stands in."""
+    for token in reversed(tokens[:at]):
+        if token.type == "RIGHT_BRACE":
+            return None
+        if token.type == "DEF":
+            return token
+    return None
+
+
+def _line_starts(tokens: list[Token], start: int) -> Iterator[int]:
+    for number in range(max(1, start), len(tokens)):
+        if (tokens[number].line or 0) > (tokens[number - 1].end_line or 0):
+            yield number
+
+
+def _begins_statement(tokens: list[Token], number: int) -> bool:
+    return tokens[number].type in STATEMENT_WORDS or _assigns(tokens, number)
+
+
+def _begins_body_statement(tokens: list[Token], number: int) -> bool:
+    return tokens[number].type in ("RETURN", "PRINT") or _assigns(tokens, number)
+
+
+def _assigns(tokens: list[Token], number: int) -> bool:
+    return tokens[number].type == "NAME" and tokens[number + 1].type == "ASSIGN"

@@ -1,0 +1,1 @@
+"""Mappers with holes: reading, rendering and matching them, and writing those of a program."""

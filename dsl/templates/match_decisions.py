@@ -1,0 +1,129 @@
+"""Matching a mapper against a template by what it decides, however it is written.
+
+Each unit of the template is rendered with all values of its holes, once. A rendering fits a
+mapper that takes its decisions; the values are those of renderings, one a unit, that agree with
+each other. The normal forms have the last word.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import islice, product
+from typing import NamedTuple
+
+from dsl import syntax
+from dsl.normal_forms.canonical_names import Irregular
+from dsl.normal_forms.decisions import Decision, Key, all_decisions, decided, decisions_of
+from dsl.normal_forms.definitions import Definitions
+from dsl.normal_forms.normal_form import normal_form
+from dsl.syntax import Program
+from dsl.templates.agreement import agreeing
+from dsl.templates.rows import Row, Unit, Values
+
+__all__ = ["DecisionMatcher"]
+
+Table = Mapping[Key, Decision]
+
+_ATTEMPTS = 16  # solutions, and choices of definitions, that are tried
+_DEFINITIONS = (syntax.Assignment, syntax.FunctionDefinition, syntax.Print)
+
+
+class _Fit(NamedTuple):
+    """A rendering of a unit, and its decisions where no statement before takes them."""
+
+    row: Row
+    decisions: list[tuple[Key, Decision]]
+
+
+class DecisionMatcher:
+    """The units of a template, made ready to be compared with mappers."""
+
+    def __init__(self, units: Sequence[Unit]) -> None:
+        self._units = units
+        self._made_once: list[list[_Fit]] | None = None
+
+    def solutions(self, program: Program, tokens: str) -> Iterator[Values]:
+        """Values whose rendering has the normal form of a mapper; none if it is off-template.
+
+        Args:
+            program: The mapper.
+            tokens: Its text as canonical tokens.
+        """
+        try:
+            table = all_decisions(program.statements, Definitions(program.statements))
+            wanted = normal_form(program)
+            for definitions in self._choices(tokens):
+                lists = self._fitting(definitions, table, tokens)
+                for values in islice(agreeing(lists), _ATTEMPTS):
+                    if self._normal_form(values) == wanted:
+                        yield values
+        except Irregular:
+            return
+
+    def _normal_form(self, values: Values) -> str | None:
+        rows = [unit.row(values) for unit in self._units]
+        statements = [each for row in rows if row for each in row.statements]
+        return normal_form(Program(tuple(statements))) if all(rows) and statements else None
+
+    # Definitions
+
+    @cached_property
+    def _parts(self) -> tuple[list[Unit], list[Unit]]:
+        """The units that hold functions or variables, and the others."""
+        parts: tuple[list[Unit], list[Unit]] = ([], [])
+        for unit in self._units:
+            parts[not _defines(unit)].append(unit)
+        return parts
+
+    def _choices(self, tokens: str) -> Iterator[list[Row]]:
+        """A rendering of each unit with definitions: as the mapper has it, or the default."""
+        rows = [list(unit.rows_in(tokens)) for unit in self._parts[0]]
+        return map(list, islice(product(*rows), _ATTEMPTS))
+
+    # Decisions
+
+    def _fitting(self, definitions: list[Row], table: Table, tokens: str) -> list[list[Values]]:
+        """For each unit the values with which it takes only decisions of the table."""
+        return [
+            *[[row.values] for row in definitions],
+            *[
+                [
+                    fit.row.values
+                    for fit in fits
+                    if all(decided(table, key) == each for key, each in fit.decisions)
+                ]
+                for fits in self._fits(definitions, tokens)
+            ],
+        ]
+
+    def _fits(self, definitions: list[Row], tokens: str) -> list[list[_Fit]]:
+        """The renderings of the units without definitions, with their decisions."""
+        constant = all(unit.is_small for unit in self._parts[1]) and not any(
+            unit.parameters for unit in self._parts[0]
+        )
+        if not constant:
+            return list(self._made(definitions, tokens))
+        if self._made_once is None:
+            self._made_once = list(self._made(definitions, tokens))
+        return self._made_once
+
+    def _made(self, definitions: list[Row], tokens: str) -> Iterator[list[_Fit]]:
+        functions = Definitions([each for row in definitions for each in row.statements])
+        taken: set[Key] = set()
+        for unit in self._parts[1]:
+            rows = unit.rows if unit.is_small else unit.rows_in(tokens)
+            made = [(row, _decisions(row, functions)) for row in rows]
+            yield [
+                _Fit(row, [each for each in found if each[0] not in taken]) for row, found in made
+            ]
+            taken.update(key for _, found in made for key, _ in found)
+
+
+def _defines(unit: Unit) -> bool:
+    rows = unit.rows if unit.is_small else tuple(unit.rows_in(""))
+    return any(isinstance(each, _DEFINITIONS) for row in rows for each in row.statements)
+
+
+def _decisions(row: Row, functions: Definitions) -> list[tuple[Key, Decision]]:
+    return [each for statement in row.statements for each in decisions_of(statement, functions)]

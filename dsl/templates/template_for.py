@@ -1,0 +1,63 @@
+"""A program's template, written from its facts: the decisions that there are to take."""
+
+from __future__ import annotations
+
+from dsl.errors import TemplateError
+from dsl.facts import ApplicationFacts, MachineFacts
+from dsl.nearest import did_you_mean
+from dsl.templates.paper_space import PaperSpace
+from dsl.templates.rich_space import RichSpace
+from dsl.templates.template import Template
+from dsl.templates.tunable_task import tunable_tasks
+
+__all__ = ["SPACES", "template_for"]
+
+_WRITERS = {"paper": PaperSpace, "rich": RichSpace}
+
+#: The spaces that a template can be written for.
+SPACES = tuple(_WRITERS)
+
+
+def template_for(
+    application: ApplicationFacts, machine: MachineFacts, space: str = "paper"
+) -> Template:
+    """Writes the template of a program on a machine.
+
+    Its parameters are named ``proc.TASK``, ``mem.TASK.REGION``, ``layout.TASK.REGION``,
+    ``order.TASK.REGION``, ``align.TASK``, ``limit.TASK``, ``map.TASK`` and ``single.TASK``; in
+    the rich space alignment is per argument, and memory per processor kind where the task has
+    several. A region goes by its name where that belongs to one requirement of the task, else by
+    the index of the requirement. Tasks that the language cannot name are left alone.
+
+    Args:
+        application: The program.
+        machine: Where it runs.
+        space: ``"paper"`` or ``"rich"``, as in `dsl.templates.paper_space` and
+            `dsl.templates.rich_space`.
+
+    Raises:
+        TemplateError: There is no such space, or nothing of the program can run on the machine.
+    """
+    if space not in _WRITERS:
+        raise TemplateError(
+            f"no parameter space is called {space}",
+            code="unknown-space",
+            filename="template",
+            hint=did_you_mean(space, SPACES),
+        )
+    machine = machine.for_ranks(application.ranks_per_node)
+    tasks = tunable_tasks(application, machine)
+    if not tasks:
+        raise TemplateError(
+            f"{machine.name} has no processor that a task of {application.name} can run on",
+            code="no-task",
+            filename="template",
+            hint="choose a machine with a processor kind that its tasks have variants for",
+        )
+    parts = [f"# {application.name} on {machine.name}: the {space} parameter space."]
+    for title, lines in _WRITERS[space](tasks, machine).blocks().items():
+        if block := "\n".join(lines):
+            parts.append(f"# {title}\n{block}")
+    return Template(
+        "\n\n".join(parts) + "\n", filename=f"{application.name}.template", check=False
+    )
