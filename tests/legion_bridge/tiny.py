@@ -36,11 +36,15 @@ def machine(
     nodes: int = 1,
     gpus: int = 2,
     capacity: int = 1000,
+    shared: int = 10_000,
     latency: float = 0.0,
     runtime: Runtime = FREE,
     **bandwidth: float,
 ) -> Machine:
-    """A CPU, some GPUs with a frame buffer of ``capacity`` each, and links of 10 bytes a second.
+    """A CPU and some GPUs a node, and links of 10 bytes a second.
+
+    Each GPU has a frame buffer of ``capacity``, each node ``shared`` bytes of host memory of each
+    kind.
 
     Links: ``inward`` and ``outward`` of each GPU, ``inside`` its frame buffer, ``host`` memory and
     the network, ``net_in`` and ``net_out``, of each node; and ``root``, which the zero-copy
@@ -65,7 +69,7 @@ def machine(
         Access("GPU", "FBMEM", 1000.0),
         Access("GPU", "ZCMEM", 10.0, links=("inward", "root")),
     ]
-    shared = {kind: Memory(kind, "rank", 10_000) for kind in ("SYSMEM", "ZCMEM")}
+    host = {kind: Memory(kind, "rank", shared) for kind in ("SYSMEM", "ZCMEM")}
     return Machine(
         name="tiny",
         summary="made by hand",
@@ -74,7 +78,7 @@ def machine(
             kind: Processor(kind, count, 0.0, 0.0, 1.0, 1.0, 1.0, 1e9)
             for kind, count in (("CPU", 1), ("GPU", gpus))
         },
-        memories={**shared, "FBMEM": Memory("FBMEM", "GPU", capacity)},
+        memories={**host, "FBMEM": Memory("FBMEM", "GPU", capacity)},
         access={(a.processor, a.memory): a for a in access},
         links={n: Link(n, scopes.get(n, "node"), s, n) for n, s in speeds.items()},
         routes=tuple(Route(*route, latency) for route in routes),

@@ -1,0 +1,424 @@
+"""What a simulated run must do, told once more in the plainest words, and checked against it.
+
+``plan_of`` follows a program in program order and says which operations there must be: a second
+opinion on ``kernel/plan.c``, with sets and dictionaries in the place of linked lists. ``replay``
+then lets the operations of the simulated run take place at the times that it gave them, on
+instances that hold real values, and looks at every value that is read.
+
+A value of an atom is the task that wrote it last, and the reductions that were folded in since.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+
+from legion_bridge.flatten import PRIVILEGE_CODES
+from legion_bridge.simulation_input import OperationKind as Kind
+
+from .tiny import Run
+
+READ_ONLY, READ_WRITE, WRITE_ONLY, REDUCE = (
+    PRIVILEGE_CODES[name] for name in ("READ_ONLY", "READ_WRITE", "WRITE_ONLY", "REDUCE")
+)
+
+TaskId: TypeAlias = tuple[int, int]  # iteration and point
+Value: TypeAlias = tuple[TaskId | None, frozenset[TaskId]]
+UNWRITTEN: Value = (None, frozenset())
+
+
+@dataclass(eq=False)
+class Holder:
+    """Room in a memory: an instance, or what a reduction is made to.
+
+    Attributes:
+        values: What it holds at the present of a replay, by atom.
+        contributions: Of a reduction: the tasks that have added to it, by atom.
+        users: Steps that read or write it.
+        released: How many bytes of it were given to others.
+    """
+
+    memory: int
+    slot: int
+    bytes: float
+    alive: bool = True
+    copied: bool = True
+    values: dict[int, Value | str] = field(default_factory=dict)
+    contributions: dict[int, set[TaskId]] = field(default_factory=dict)
+    users: list[Step] = field(default_factory=list)
+    released: float = 0.0
+
+
+@dataclass(eq=False)
+class Step:
+    """An operation: what it reads, what it writes.
+
+    Attributes:
+        reads: Holder, atom, and the value that must be there.
+        writes: Holder, atom, and the value that is there afterwards.
+        moves, folds: From, to, atom.
+        fills: Holder and atom that is made ready to be reduced to.
+        adds: Holder and atom that is reduced to, and by which task.
+        carried: What is on the way, for each move.
+    """
+
+    kind: Kind
+    source: int = -1
+    target: int = -1
+    region: int = -1
+    bytes: float = 0.0
+    reads: list[tuple[Holder, int, Value]] = field(default_factory=list)
+    writes: list[tuple[Holder, int, Value]] = field(default_factory=list)
+    moves: list[tuple[Holder, Holder, int]] = field(default_factory=list)
+    folds: list[tuple[Holder, Holder, int]] = field(default_factory=list)
+    fills: list[tuple[Holder, int]] = field(default_factory=list)
+    adds: list[tuple[Holder, int, TaskId]] = field(default_factory=list)
+    carried: list[Value] = field(default_factory=list)
+
+    def holders(self) -> Iterator[Holder]:
+        for holder, _, _ in (*self.reads, *self.writes):
+            yield holder
+        for source, target, _ in (*self.moves, *self.folds):
+            yield from (source, target)
+        for holder, *_ in (*self.adds, *self.fills):
+            yield holder
+
+
+class OutOfRoomError(Exception):
+    """No room for a slot of a requirement."""
+
+
+@dataclass(eq=False)
+class _Reduction:
+    """A reduction instance, and the atoms of it that nobody has folded yet."""
+
+    holder: Holder
+    left: set[int]
+
+
+class Plan:
+    """All steps of a run in the order in which they are planned.
+
+    Attributes:
+        held: After each iteration, the setup first, the bytes in use in each memory.
+
+    Raises:
+        OutOfRoomError: The run must fail for want of room.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.program, self.machine = run.simulator.program, run.simulator.flat_machine
+        self.decisions = run.decisions
+        self.route_cost = run.simulator._static.route_cost
+        self.steps: list[Step] = []
+        self.holders: list[Holder] = []
+        # What was freed counts as used until it is needed.
+        self.used: dict[int, float] = defaultdict(float)
+        self.freed: dict[int, deque[Holder]] = defaultdict(deque)
+        self.instances: dict[tuple[int, int, int], Holder] = {}
+        self.instance_order: list[tuple[int, int, int]] = []
+        self.valid: dict[int, list[Holder]] = defaultdict(list)  # by atom, the newest holder first
+        self.pending: dict[int, list[_Reduction]] = defaultdict(list)
+        self.reductions: dict[tuple[int, int], _Reduction] = {}
+        self.current: dict[int, Value] = defaultdict(lambda: UNWRITTEN)
+        self.tasks: dict[TaskId, Step] = {}
+        self.held: list[dict[int, float]] = []
+        setup, iterations, *_ = run.simulator._static.settings.tolist()
+        for iteration in range(-1, iterations):
+            first, last = (0, setup) if iteration < 0 else (setup, len(self.program.launches))
+            for point in range(*self.program.launch_point[[first, last]].tolist()):
+                self._point(iteration, point)
+            self.held.append({memory: self._held(memory) for memory in list(self.used)})
+
+    def _held(self, memory: int) -> float:
+        freed = sum(holder.bytes - holder.released for holder in self.freed[memory])
+        return self.used[memory] - freed
+
+    # Points and requirements
+
+    def _point(self, iteration: int, point: int) -> None:
+        task = Step(Kind.TASK, target=int(self.decisions.processor[point]))
+        self.tasks[iteration, point] = task
+        self.steps += [Step(Kind.RUNTIME), task]
+        if self.program.has_children[point]:
+            self.steps.append(Step(Kind.JOIN))
+        start = self.program.point_requirement
+        requirements = range(int(start[point]), int(start[point + 1]))
+        for requirement in requirements:
+            self._requirement((iteration, point), requirement, task)
+        for requirement in requirements:
+            if self.decisions.collect[requirement]:
+                self._collect(requirement)
+
+    def _requirement(self, who: TaskId, requirement: int, task: Step) -> None:
+        self.merged: dict[object, Step] = {}
+        memory = int(self.decisions.memory[requirement])
+        privilege = int(self.program.privilege[requirement])
+        for slot in self.program.slots.row(requirement).tolist():
+            if privilege == REDUCE:
+                self._reduce(who, requirement, slot, memory, task)
+                continue
+            holder = self._find(requirement, slot) or self._make(requirement, slot, memory)
+            self._use(who, privilege, slot, holder, task)
+
+    def _use(self, who: TaskId, privilege: int, slot: int, holder: Holder, task: Step) -> None:
+        holder.copied &= privilege == READ_ONLY
+        for atom in self.program.slot_atoms.row(slot).tolist():
+            if privilege == WRITE_ONLY:
+                for reduction in self.pending.pop(atom, []):
+                    self._spend(reduction, atom)
+            else:
+                self._bring(atom, holder)
+                task.reads.append((holder, atom, self.current[atom]))
+            if privilege != READ_ONLY:
+                self.current[atom] = (who, frozenset())
+                self.valid[atom] = [holder]
+                task.writes.append((holder, atom, self.current[atom]))
+
+    def _bring(self, atom: int, holder: Holder) -> None:
+        if holder not in self.valid[atom]:
+            source = self._nearest(atom, holder.memory)
+            if source is None:
+                holder.values[atom] = UNWRITTEN
+            else:
+                copy = self._merged(source.memory, Kind.COPY, source.memory, holder)
+                copy.bytes += float(self.program.atom_bytes[atom])
+                copy.moves.append((source, holder, atom))
+            self.valid[atom].insert(0, holder)
+        folds = self.pending.pop(atom, [])
+        if folds:
+            self.valid[atom] = [holder]
+        for reduction in folds:
+            fold = self._merged(reduction, Kind.FOLD, reduction.holder.memory, holder)
+            fold.bytes += float(self.program.atom_bytes[atom])
+            fold.folds.append((reduction.holder, holder, atom))
+            self._spend(reduction, atom)
+
+    def _reduce(self, who: TaskId, requirement: int, slot: int, memory: int, task: Step) -> None:
+        reduction = self.reductions.get((requirement, slot))
+        atoms = self.program.slot_atoms.row(slot).tolist()
+        if reduction is None or not reduction.left:
+            reduction = _Reduction(self._allocate(slot, memory), set())
+            self.reductions[requirement, slot] = reduction
+        ready = [atom for atom in atoms if atom not in reduction.left]
+        if ready:  # all that nobody has folded yet goes on
+            region = int(self.program.slot_region[slot])
+            size = float(self.program.atom_bytes[ready].sum())
+            fill = Step(Kind.FILL, memory, memory, region, size)
+            fill.fills = [(reduction.holder, atom) for atom in ready]
+            self.steps.append(fill)
+        for atom in ready:
+            reduction.left.add(atom)
+            self.pending[atom].insert(0, reduction)
+        task.adds += [(reduction.holder, atom, who) for atom in atoms]
+        for atom in atoms:
+            writer, added = self.current[atom]
+            self.current[atom] = (writer, added | {who})
+
+    # Instances and room
+
+    def _key(self, requirement: int, slot: int) -> tuple[int, int, int]:
+        memory, layout = self.decisions.memory[requirement], self.decisions.layout[requirement]
+        return int(memory), int(layout), slot
+
+    def _find(self, requirement: int, slot: int) -> Holder | None:
+        """The instance of the slot, else of the smallest that contains it."""
+        wider = [] if self.decisions.exact[requirement] else self.program.wider.row(slot).tolist()
+        for each in (slot, *wider):
+            holder = self.instances.get(self._key(requirement, each))
+            if holder is not None and holder.alive:
+                return holder
+        return None
+
+    def _make(self, requirement: int, slot: int, memory: int) -> Holder:
+        holder = self._allocate(slot, memory)
+        key = self._key(requirement, slot)
+        if key not in self.instances:
+            self.instance_order.append(key)
+        self.instances[key] = holder
+        return holder
+
+    def _allocate(self, slot: int, memory: int) -> Holder:
+        size = float(self.program.slot_bytes[slot])
+        capacity = float(self.machine.memory_capacity[memory])
+        while self.used[memory] + size > capacity:
+            if not self.freed[memory] and not self._evict(memory):
+                raise OutOfRoomError
+            freed = self.freed[memory][0]
+            taken = min(freed.bytes - freed.released, self.used[memory] + size - capacity)
+            freed.released += taken
+            self.used[memory] -= taken
+            if freed.released == freed.bytes:
+                self.freed[memory].popleft()
+        self.used[memory] += size
+        made = Holder(memory, slot, size)
+        self.holders.append(made)
+        return made
+
+    def _evict(self, memory: int) -> bool:
+        """Lets go of the oldest instance that holds nothing new."""
+        for key in self.instance_order:
+            holder = self.instances[key]
+            atoms = self.program.slot_atoms.row(holder.slot).tolist()
+            stale = not any(holder in self.valid[atom] for atom in atoms)
+            if holder.alive and holder.memory == memory and stale:
+                holder.alive = False
+                self.freed[memory].append(holder)
+                return True
+        return False
+
+    def _collect(self, requirement: int) -> None:
+        """Lets go of what was copied only to be read, unless it is all there is."""
+        for slot in self.program.slots.row(requirement).tolist():
+            holder = self._find(requirement, slot)
+            if holder is None or not holder.copied:
+                continue
+            atoms = self.program.slot_atoms.row(holder.slot).tolist()
+            if any(self.valid[atom] == [holder] for atom in atoms):
+                continue
+            for atom in atoms:
+                if holder in self.valid[atom]:
+                    self.valid[atom].remove(holder)
+            holder.alive = False
+            self.freed[holder.memory].append(holder)
+
+    def _spend(self, reduction: _Reduction, atom: int) -> None:
+        reduction.left.discard(atom)
+        if not reduction.left:
+            self.freed[reduction.holder.memory].append(reduction.holder)
+
+    # Movement
+
+    def _nearest(self, atom: int, memory: int) -> Holder | None:
+        """From where an atom arrives soonest; of equals the one that has held it longest."""
+        size = float(self.program.atom_bytes[atom])
+        machine = self.machine
+
+        def cost(holder: Holder) -> float:
+            ends = [holder.memory, memory]
+            ranks = machine.memory_rank[ends]
+            nodes = machine.rank_node[ranks]
+            where = (
+                0 if ends[0] == ends[1] else 1 if ranks[0] == ranks[1]
+                else 2 if nodes[0] == nodes[1] else 3
+            )  # fmt: skip
+            fixed, each = self.route_cost[(*machine.memory_kind[ends], where)]
+            return float(fixed + each * size)
+
+        return min(reversed(self.valid[atom]), key=cost, default=None)
+
+    def _merged(self, key: object, kind: Kind, source: int, target: Holder) -> Step:
+        """One copy a source memory, and one fold a reduction, for all atoms of a requirement."""
+        if key not in self.merged:
+            region = int(self.program.slot_region[target.slot])
+            self.merged[key] = Step(kind, source, target.memory, region)
+            self.steps.append(self.merged[key])
+        return self.merged[key]
+
+
+class Replay:
+    """A simulated run, step by step, at its own times.
+
+    Raises:
+        AssertionError: The run has other operations than it must have, or they see a value that
+            is not the newest one, or that changes under their hands.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.trace = run.trace
+        self.plan = Plan(run)
+        self._match()
+        self._follow()
+
+    def _match(self) -> None:
+        operations, steps = self.trace.operations, self.plan.steps
+        found = [Kind(int(kind)) for kind in operations.kind]
+        # A join that stands for a whole launch moves no data and has no step.
+        numbers = [n for n in range(len(found)) if found[n] is not Kind.JOIN]
+        wanted = [step for step in steps if step.kind is not Kind.JOIN]
+        assert [found[n] for n in numbers] == [step.kind for step in wanted]
+        for number, step in zip(numbers, wanted, strict=True):
+            if step.kind in (Kind.COPY, Kind.FOLD, Kind.FILL):
+                seen = (operations.source, operations.place, operations.region, operations.bytes)
+                there = [float(column[number]) for column in seen]
+                assert there == [step.source, step.target, step.region, step.bytes]
+        self.numbers = dict(zip(wanted, numbers, strict=True))
+        for step in wanted:
+            for holder in set(step.holders()):
+                holder.users.append(step)
+
+    def start(self, step: Step) -> float:
+        return float(self.trace.operations.start[self.numbers[step]])
+
+    def end(self, step: Step) -> float:
+        return float(self.trace.operations.end[self.numbers[step]])
+
+    def _follow(self) -> None:
+        events = [(self.start(step), 1, n, step) for n, step in enumerate(self.numbers)]
+        events += [(self.end(step), 0, n, step) for n, step in enumerate(self.numbers)]
+        for _, begins, _, step in sorted(events, key=lambda event: event[:3]):
+            if begins:
+                self._begin(step)
+            else:
+                self._finish(step)
+
+    def _begin(self, step: Step) -> None:
+        for holder, atom, value in step.reads:
+            assert holder.values.get(atom) == value, "a task begins before its data is there"
+        for source, target, atom in step.moves:
+            value = source.values.get(atom)
+            assert isinstance(value, tuple), "a copy begins before its source is there"
+            step.carried.append(value)
+            target.values[atom] = "being copied"
+        for source, target, atom in step.folds:
+            assert isinstance(target.values.get(atom), tuple), "a fold begins before its target"
+            assert source.contributions[atom], "a fold begins before its reduction"
+        for holder, atom, _ in step.writes:
+            holder.values[atom] = "being written"
+        for holder, atom, _ in step.adds:
+            assert atom in holder.contributions, "a reduction begins before its fill"
+
+    def _finish(self, step: Step) -> None:
+        written = {(id(holder), atom) for holder, atom, _ in step.writes}
+        for holder, atom, value in step.reads:
+            kept = holder.values.get(atom) == value or (id(holder), atom) in written
+            assert kept, "data changes while a task reads it"
+        for (source, target, atom), value in zip(step.moves, step.carried, strict=True):
+            assert source.values.get(atom) == value, "data changes while it is copied"
+            assert target.values[atom] == "being copied", "two write the same data"
+            target.values[atom] = value
+        for source, target, atom in step.folds:
+            value = target.values[atom]
+            assert isinstance(value, tuple), "data is written while it is folded into"
+            target.values[atom] = (value[0], value[1] | frozenset(source.contributions[atom]))
+        for holder, atom, value in step.writes:
+            assert holder.values[atom] == "being written", "two write the same data"
+            holder.values[atom] = value
+        for holder, atom, who in step.adds:
+            holder.contributions[atom].add(who)
+        for holder, atom in step.fills:
+            holder.contributions[atom] = set()
+
+    def most_in_use(self) -> dict[int, float]:
+        """The most bytes in use at any time in each memory.
+
+        Room is in use from the first operation that touches it; where it is given to others,
+        to the last, and else to the end.
+        """
+        changes: dict[int, list[tuple[float, int, float]]] = defaultdict(list)
+        for holder in self.plan.holders:
+            if not holder.users:
+                continue
+            begin = min(self.start(step) for step in holder.users)
+            changes[holder.memory].append((begin, 1, holder.bytes))
+            if holder.released:
+                end = max(self.end(step) for step in holder.users)
+                changes[holder.memory].append((end, 0, -holder.released))
+        return {
+            memory: float(np.cumsum([size for *_, size in sorted(found)]).max())
+            for memory, found in changes.items()
+        }
