@@ -225,3 +225,10 @@ def test_twice_the_bandwidth_is_never_slower_where_no_copy_follows_from_another(
     once = [(size, seconds[:2]) for size, seconds in found]
     slow, fast = through_one_link(once, 10.0), through_one_link(once, 20.0)
     assert makespan(fast) <= makespan(slow) + 1e-9
+
+
+def test_a_faster_link_may_be_slower() -> None:
+    """The first chain's second copy is ready as early as the other's, and goes first."""
+    found = [(25, [4, 1, 1]), (5, [3, 4, 8])]
+    assert makespan(through_one_link(found, 10.0)) == 18.0
+    assert makespan(through_one_link(found, 20.0)) == 18.5

@@ -248,6 +248,24 @@ class TestReductions:
         folds = [(m.source, m.bytes) for m in found.moves if m.kind == "fold"]
         assert folds == [("FB 0.1", 50.0)]
 
+    def test_what_was_folded_in_part_is_filled_and_folded_again(self) -> None:
+        """Each iteration adds to the line, and reads half of it."""
+        loop = (
+            launch("add", reduces("line"), seconds=2.0),
+            launch("get", reads("line", "halves"), colors=[[0]]),
+        )
+        program = application([LINE], loop, partitions=[HALVES], timed=2)
+        found = run(program, mapper(add=(0, 0), get=(0, 1)))
+        assert [(m.kind, m.bytes) for m in found.moves] == [
+            ("fill", 100.0),
+            ("fold", 50.0),
+            ("fill", 50.0),
+            ("fold", 50.0),
+        ]
+        fold, again = found.moves[1:3]
+        assert fold.end <= again.start
+        assert again.end <= found.times("add")[1][0]
+
 
 class TestMemory:
     def test_too_much_fails_in_the_runtimes_words(self) -> None:
@@ -298,6 +316,48 @@ class TestMemory:
         assert small.times("look") == [(23.0, 24.0)]
         large = run(application([LINE, other], loop), text, machine(capacity=250))
         assert large.times("look") == [(20.0, 21.0)]
+
+    def test_collected_room_is_used_again_once_all_readers_are_done(self) -> None:
+        """The short reader collects what the long one still reads."""
+        other = region("other", 100)
+        loop = [
+            launch("put", writes("line"), seconds=0.0),
+            launch("long", reads("line"), seconds=20.0),
+            launch("short", reads("line")),
+            launch("look", writes("other")),
+        ]
+        text = mapper(
+            "Region put line GPU FBMEM; Region * * GPU ZCMEM; CollectMemory short line;",
+            put=(0, 0),
+            long=(0, 0),
+            short=(0, 1),
+            look=(0, 1),
+        )
+        found = run(application([LINE, other], loop), text, machine(shared=150))
+        assert found.times("long") == [(10.0, 30.0)]
+        assert found.times("short") == [(10.0, 11.0)]
+        assert found.times("look") == [(30.0, 31.0)]
+
+    def test_what_is_left_of_collected_room_comes_free_no_sooner(self) -> None:
+        """Two regions that each take a part of the room wait for the same reader."""
+        some, more = region("some", 60), region("more", 30)
+        loop = [
+            launch("put", writes("line"), seconds=0.0),
+            launch("see", reads("line"), seconds=5.0),
+            launch("one", writes("some")),
+            launch("two", writes("more")),
+        ]
+        text = mapper("Task put CPU; CollectMemory see line; Region one * GPU ZCMEM; "
+                      "Region see * GPU ZCMEM; Region two * GPU ZCMEM;",
+                      see=(0, 0), one=(0, 1), two=(0, 2))  # fmt: skip
+        found = run(application([LINE, some, more], loop), text, machine(gpus=3, shared=140))
+        (_, seen), (one, _), (two, _) = (found.times(t)[0] for t in ("see", "one", "two"))
+        assert seen == one == two == 15.0
+
+    def test_collected_room_does_not_count_as_used(self) -> None:
+        program = application([LINE], self.COLLECTING, timed=8)
+        text = mapper("CollectMemory get line;", put=(0, 0), get=(0, 1))
+        assert run(program, text).peaks() == {"FB 0.0": 100.0, "FB 0.1": 100.0}
 
     def test_the_same_without_collection_is_out_of_memory(self) -> None:
         other = region("other", 100)
