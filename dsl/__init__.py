@@ -10,6 +10,7 @@ from dsl.errors import (
     MapperEvaluationError,
     MapperLoadError,
     MapperSyntaxError,
+    MappertuneError,
     TemplateError,
 )
 from dsl.load import load
@@ -36,6 +37,7 @@ __all__ = [
     "MapperEvaluationError",
     "MapperLoadError",
     "MapperSyntaxError",
+    "MappertuneError",
     "Parameter",
     "Program",
     "Template",

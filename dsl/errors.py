@@ -1,10 +1,16 @@
-"""The errors of the mapping language: one small tree.
+"""The errors of mappertune: one small tree, of which the language has this part.
 
-    MapperError                     anything wrong with a mapper
-    ├── MapperSyntaxError           the text does not parse
-    ├── MapperLoadError             a top-level statement cannot run
-    ├── MapperEvaluationError       a mapping function cannot answer
-    └── TemplateError               a template or a value for its holes is wrong
+    MappertuneError                 the root
+    ├── MapperError                 anything wrong with a mapper
+    │   ├── MapperSyntaxError       the text does not parse
+    │   ├── MapperLoadError         a top-level statement cannot run
+    │   ├── MapperEvaluationError   a mapping function cannot answer
+    │   └── TemplateError           a template or a value for its holes is wrong
+    ├── legion_bridge.BridgeError   machines, applications, runs
+    └── tuners.TunerError           samplers and problems
+
+``studies.StudyError`` alone stands beside it: the command line must answer ``--help`` before the
+language is loaded.
 
 Each carries a code, a sentence, the place it happened at and what to do about it.
 ``str(error)`` is the whole report, with the offending line and a caret; ``error.sentence`` is the
@@ -22,11 +28,16 @@ __all__ = [
     "MapperEvaluationError",
     "MapperLoadError",
     "MapperSyntaxError",
+    "MappertuneError",
     "TemplateError",
 ]
 
 
-class MapperError(Exception):
+class MappertuneError(Exception):
+    """Whatever mappertune raises on purpose; its text says what to do."""
+
+
+class MapperError(MappertuneError):
     """Something is wrong with a mapper.
 
     Attributes:

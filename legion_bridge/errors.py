@@ -10,10 +10,12 @@ What a mapper does wrong reaches users as an ``Outcome``, not as an error.
 
 from __future__ import annotations
 
+from dsl.errors import MappertuneError
+
 __all__ = ["ApplicationError", "BridgeError", "MachineError", "MappingError"]
 
 
-class BridgeError(Exception):
+class BridgeError(MappertuneError):
     """Something is wrong with a machine, an application or a run; the message says what to do."""
 
 

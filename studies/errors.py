@@ -4,7 +4,8 @@
     ├── UsageError              the user asked for what cannot be: another request is needed
     └── StorageError            a study cannot be read or kept: the disk, the database, the file
 
-The command line ends with code 2 for the first and with code 1 for the second.
+It is no ``MappertuneError``, because the command line must answer before the language is loaded.
+It ends with code 2 for the first and with code 1 for the second.
 """
 
 from __future__ import annotations

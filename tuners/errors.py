@@ -6,10 +6,12 @@ TunerError                  anything wrong with a tuner or with what it was aske
 
 from __future__ import annotations
 
+from dsl.errors import MappertuneError
+
 __all__ = ["TunerError", "UnknownTunerError"]
 
 
-class TunerError(Exception):
+class TunerError(MappertuneError):
     """Something is wrong with a tuner; the message says what to do."""
 
 

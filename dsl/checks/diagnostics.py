@@ -149,8 +149,8 @@ def table() -> str:
         [
             "# What `mappertune check` can say",
             "",
-            "Written from `dsl/checks/diagnostics.py`. An error would fail, a warning has no effect",
-            "or surprises, a note is good to know.",
+            "Written from `dsl/checks/diagnostics.py`. An error would fail, a warning has no",
+            "effect or surprises, a note is good to know.",
             "",
             "| code | severity | meaning |",
             "| --- | --- | --- |",

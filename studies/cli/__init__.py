@@ -54,13 +54,11 @@ def _forget_output() -> None:
 
 def _failure(error: Exception) -> tuple[str, int] | None:
     """The sentence and exit code of an error that is the user's to mend; None for our own."""
-    from dsl import MapperError  # noqa: PLC0415  (only when something went wrong)
-    from legion_bridge.errors import BridgeError  # noqa: PLC0415
+    from dsl.errors import MappertuneError  # noqa: PLC0415  (only when something went wrong)
     from studies.errors import StorageError, StudyError  # noqa: PLC0415
     from studies.files import why  # noqa: PLC0415
-    from tuners.errors import TunerError  # noqa: PLC0415
 
-    if isinstance(error, (StudyError, BridgeError, TunerError, MapperError)):
+    if isinstance(error, (StudyError, MappertuneError)):
         return str(error), 1 if isinstance(error, StorageError) else 2
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""

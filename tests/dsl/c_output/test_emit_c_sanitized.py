@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.dsl.c_output.test_emit_c import ASKED, AWKWARD, GOLDEN, LIMITS, shape_of
 
 import dsl
 from tests.dsl.c_output.compiled import SANITIZE, build_driver, compile_all, sanitizing_compiler
+from tests.dsl.c_output.test_emit_c import ASKED, AWKWARD, GOLDEN, LIMITS, shape_of
 from tests.dsl.random_programs import random_program
 
 COMPILER = sanitizing_compiler()

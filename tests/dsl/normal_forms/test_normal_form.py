@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from time import perf_counter
 from typing import Any
 
 import pytest
@@ -350,16 +349,3 @@ def test_a_mapper_without_decisions_has_one_too() -> None:
 def test_odd_programs_have_one(text: str) -> None:
     once = form(text)
     assert form(once) == once
-
-
-def test_it_is_quick() -> None:
-    program = dsl.parse(random_program(7))
-    lines = program.source.count("\n")
-    best = min(timed(program) for _ in range(5))
-    assert best * 40 / lines < 0.006  # seconds for 40 lines: about 0.0016 on one core
-
-
-def timed(program: dsl.Program) -> float:
-    start = perf_counter()
-    dsl.normal_form(program)
-    return perf_counter() - start
