@@ -45,7 +45,7 @@ dev: $(VENV)/.installed-dev ## Prepare a developer's environment
 
 bench: $(VENV)/.installed-test ## Run the benchmarks; they print, and judge nothing
 	@for script in tests/benchmarks/bench_*.py; do \
-	  echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	  echo "== $$script"; $(BIN)/python -m tests.benchmarks.$$(basename $$script .py) || exit 1; done
 
 clean: ## Remove what these targets made
 	rm -rf $(VENV) $(RUNS) build dist *.egg-info .mypy_cache .ruff_cache .hypothesis .benchmarks

@@ -21,7 +21,8 @@ class Case:
         application: Name of the application.
         machine: Name of the machine, or the path of its file.
         parameters: Sizes of the application that differ from its own.
-        nodes: Nodes of the machine; None for the machine's own number.
+        nodes: Nodes of the machine, and of the application unless a parameter says otherwise;
+            None for the machine's own number.
         space: Name of the search space that is written from the application's facts.
         template: Text of a template that takes the place of ``space``.
     """
@@ -58,7 +59,10 @@ class Case:
         from legion_bridge import Application, Machine  # noqa: PLC0415
         from tuners import MapperProblem  # noqa: PLC0415
 
-        application = Application.load(self.application, **self.parameters)
+        parameters = dict(self.parameters)
+        if self.nodes is not None and not self.application.endswith(".json"):
+            parameters.setdefault("nodes", self.nodes)  # the program fills the machine
+        application = Application.load(self.application, **parameters)
         machine = (
             Machine.load(self.machine)
             if self.nodes is None

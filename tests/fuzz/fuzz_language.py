@@ -1,6 +1,6 @@
 """Coverage-guided fuzzing of the mapping language, for a bounded time.
 
-    pip install atheris
+    make dev
     python -m tests.fuzz.fuzz_language --seconds 60
 
 An input is bytes of text, or one token per byte, or a piece put into a known program. Whatever it
