@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copyreg
+from types import MappingProxyType
+from typing import Any
+
 import dsl
 from dsl.parsing.statement_cache import StatementCache
 from legion_bridge.application import Application
@@ -11,6 +15,14 @@ from legion_bridge.profile import profile_of
 from legion_bridge.simulator import Simulator, Trace
 
 __all__ = ["Evaluator"]
+
+
+def _read_only(mapping: dict[Any, Any]) -> MappingProxyType[Any, Any]:
+    return MappingProxyType(mapping)
+
+
+# Machines and applications hold read-only mappings, which Python does not pickle by itself.
+copyreg.pickle(MappingProxyType, lambda mapping: (_read_only, (dict(mapping),)))
 
 
 class Evaluator:
