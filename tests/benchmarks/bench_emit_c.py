@@ -1,6 +1,6 @@
 """Compiled mappers: seconds to compile, and nanoseconds a point beside those of the evaluator.
 
-Run as ``python tests/benchmarks/bench_emit_c.py [MAPPER ...]``; by default the golden mappers.
+Run as ``python -m tests.benchmarks.bench_emit_c [MAPPER ...]``; by default the golden mappers.
 """
 
 # ruff: noqa: T201  a benchmark prints
@@ -17,7 +17,7 @@ from time import perf_counter
 import dsl
 from dsl.c_output.compiled_policy import CompiledPolicy, compile_policy
 
-GOLDEN = Path(__file__).parents[1] / "dsl" / "golden"
+GOLDEN = Path(__file__).parents[1] / "dsl" / "c_output" / "golden"
 SHAPE = dsl.MachineShape(nodes=4, processors={"GPU": 4, "CPU": 2})
 DOMAIN = (128, 128)
 

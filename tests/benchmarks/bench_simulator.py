@@ -1,7 +1,7 @@
 """How many mappers a second are simulated, beside a bare parse of the same texts.
 
-Run as ``python -m tests.benchmarks.bench_simulator [APPLICATION ...]``. From values: rendered from a
-template, statements seen before, every mapper new. From text: nothing seen before. The kernel
+Run as ``python -m tests.benchmarks.bench_simulator [APPLICATION ...]``. From values: rendered from
+a template, statements seen before, every mapper new. From text: nothing seen before. The kernel
 alone plans and executes. The peer is our own full parse of one text, which a tuner that starts
 from text cannot avoid; a ratio above 1 says how much cheaper a whole evaluation is.
 """
