@@ -10,6 +10,9 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from legion_bridge.application import Application
+from legion_bridge.applications import application_names
+from legion_bridge.machine import Machine
 from legion_bridge.profile import critical_path
 from legion_bridge.simulation_input import OperationKind
 from legion_bridge.spans import Track, tracks
@@ -36,6 +39,18 @@ def test_every_read_finds_the_newest_value(case: Case) -> None:
     """As it begins and as it ends; so does every copy, and no two operations write at once."""
     run = case.run()
     assume(run.outcome.ok)  # else an instance limit is a deadlock
+    Replay(run)
+
+
+@pytest.mark.parametrize("nodes", [1, 2])
+@pytest.mark.parametrize("name", [n for n in application_names() if n != "transformer"])
+@pytest.mark.parametrize("which", ["expert", "default"])
+def test_every_read_of_an_application_finds_the_newest_value(
+    name: str, which: str, nodes: int
+) -> None:
+    program = Application.load(name, nodes=nodes)
+    run = Run(program, Machine.load("p100x4", nodes=nodes), program.mappers[which])
+    assert run.outcome.ok, run.outcome.raw
     Replay(run)
 
 
