@@ -10,7 +10,7 @@ from studies.cli.console import print_json, say
 from studies.files import read_text
 
 if TYPE_CHECKING:
-    from dsl import MapperError
+    from dsl import MapperSyntaxError
     from tuners import Finding
 
 __all__ = ["run"]
@@ -47,20 +47,27 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if errors else 0
 
 
-def _refuse(error: MapperError, arguments: argparse.Namespace) -> int:
+def _refuse(error: MapperSyntaxError, arguments: argparse.Namespace) -> int:
+    """Prints every syntax error that was found in one pass."""
+    errors = (error, *error.others)
     if arguments.json:
-        diagnostic = {
-            "code": error.code,
-            "severity": "error",
-            "line": error.line,
-            "column": error.column,
-            "sentence": error.sentence,
-            "suggestion": error.hint,
-        }
-        print_json({"file": arguments.file, "ok": False, "diagnostics": [diagnostic]})
+        diagnostics = [_syntax_error_as_json(each) for each in errors]
+        print_json({"file": arguments.file, "ok": False, "diagnostics": diagnostics})
     else:
-        say(str(error))
+        for each in errors:
+            say(str(each))
     return 1
+
+
+def _syntax_error_as_json(error: MapperSyntaxError) -> dict[str, Any]:
+    return {
+        "code": error.code,
+        "severity": "error",
+        "line": error.line,
+        "column": error.column,
+        "sentence": error.sentence,
+        "suggestion": error.hint,
+    }
 
 
 def describe_finding(finding: Finding) -> str:

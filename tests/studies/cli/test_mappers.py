@@ -154,3 +154,13 @@ def test_a_mapper_is_read_from_standard_input(ask, expert, monkeypatch):
     stream = io.TextIOWrapper(io.BytesIO(expert.read_bytes()))
     monkeypatch.setattr("sys.stdin", stream)
     assert ask("eval", "-").code == 0
+
+
+def test_check_tells_every_syntax_error_that_it_finds(ask, tmp_path):
+    path = written(tmp_path, "Regin * * GPU FBMEM;\nTask stencil GPU;\nTask increment XPU;\n")
+    answer = ask("check", str(path), "--app", "stencil")
+    assert answer.code == 1
+    assert "own.mapper:1:" in answer.out
+    assert "own.mapper:3:" in answer.out
+    found = ask("check", str(path), "--app", "stencil", "--json").json
+    assert [each["line"] for each in found["diagnostics"]] == [1, 3]
