@@ -37,7 +37,7 @@ KIND_COLOURS = {
     "wait": "#FFFFFF",
 }
 THINNEST = 0.004
-"""Share of the window from which a bar is wide enough for an edge."""
+"""Share of the window from which a bar is wide enough for an edge of another colour."""
 UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 
 
@@ -166,12 +166,15 @@ def _draw(
     for above, row in zip((None, *rows), rows, strict=False):
         if above is not None:
             height += 1.0 if above.group == row.group else 1.6
+        faces = [colours[bar.label] for bar in row.bars]
+        wide = [bar.length > THINNEST * length for bar in row.bars]
         axes.broken_barh(
             [(bar.start / unit, bar.length / unit) for bar in row.bars],
             (height - 0.4, 0.8),
-            facecolors=[colours[bar.label] for bar in row.bars],
-            edgecolors="white",
-            linewidths=[0.5 if bar.length > THINNEST * length else 0 for bar in row.bars],
+            facecolors=faces,
+            # White tells neighbours apart; a thin bar is seen by an edge of its own colour.
+            edgecolors=["white" if w else face for w, face in zip(wide, faces, strict=True)],
+            linewidths=[0.5 if w else 0.8 for w in wide],
         )
         heights.append(height)
     axes.set_yticks(heights, [row.name for row in rows], fontsize=8)
