@@ -23,7 +23,8 @@ def run(arguments: argparse.Namespace) -> int:
     except dsl.MapperSyntaxError as error:
         warn(str(error))
         return 1
-    source = dsl.emit_c(program, name=None if arguments.file == "-" else arguments.file)
+    name = None if arguments.file == "-" else Path(arguments.file).name
+    source = dsl.emit_c(program, name=name)
     target = _target(arguments)
     if target is None:
         sys.stdout.write(source)
