@@ -1,0 +1,43 @@
+"""Language models: asking them, within a budget, with a transcript that can be replayed."""
+
+from tuners.model.budget import Budget, Usage
+from tuners.model.errors import (
+    AuthenticationFailed,
+    BadResponse,
+    BudgetSpent,
+    ContextTooLong,
+    ModelError,
+    ModelTimeout,
+    ModelUnavailable,
+    RateLimited,
+    ReplayExhausted,
+    ReplayMismatch,
+    RequestRejected,
+    TranscriptError,
+)
+from tuners.model.exchange import Message, Model, Reply, Request, Role, estimated_tokens
+from tuners.model.opening import open_model
+
+__all__ = [
+    "AuthenticationFailed",
+    "BadResponse",
+    "Budget",
+    "BudgetSpent",
+    "ContextTooLong",
+    "Message",
+    "Model",
+    "ModelError",
+    "ModelTimeout",
+    "ModelUnavailable",
+    "RateLimited",
+    "ReplayExhausted",
+    "ReplayMismatch",
+    "Reply",
+    "Request",
+    "RequestRejected",
+    "Role",
+    "TranscriptError",
+    "Usage",
+    "estimated_tokens",
+    "open_model",
+]

@@ -1,0 +1,62 @@
+"""What asking a model may cost, and what it has cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["Budget", "Usage"]
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The most that a model may use; None is no limit.
+
+    Attributes:
+        calls: Calls of the provider, failed ones and those for repairs included.
+        tokens: Of prompts and replies together.
+        usd: US dollars.
+    """
+
+    calls: int | None = None
+    tokens: int | None = None
+    usd: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("calls", "tokens", "usd"):
+            limit = getattr(self, name)
+            if limit is not None and not limit >= 0:
+                raise ValueError(f"a budget of {limit} {name} is negative")
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What was used so far.
+
+    Attributes:
+        calls: Calls of the provider, failed ones included.
+        failed_calls: Those of them that gave no reply.
+        prompt_tokens: As the provider counts them, estimated where it does not say.
+        completion_tokens: Likewise.
+        cost: US dollars of the calls whose price is known.
+        unknown_cost_calls: Calls that may have cost something, nobody knows how much.
+    """
+
+    calls: int = 0
+    failed_calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float = 0.0
+    unknown_cost_calls: int = 0
+
+    @property
+    def tokens(self) -> int:
+        """Tokens of prompts and replies together."""
+        return self.prompt_tokens + self.completion_tokens
+
+    def __str__(self) -> str:
+        known = f"${self.cost:.4f}"
+        if self.unknown_cost_calls == self.calls and self.calls:
+            known = "unknown cost"
+        elif self.unknown_cost_calls:
+            known += f" and the unknown cost of {self.unknown_cost_calls} calls"
+        return f"{self.calls} calls, {self.tokens:,} tokens, {known}"
