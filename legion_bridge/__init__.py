@@ -2,7 +2,13 @@
 
 from legion_bridge.application import Application
 from legion_bridge.applications import application_names
-from legion_bridge.errors import ApplicationError, BridgeError, MachineError, MappingError
+from legion_bridge.errors import (
+    ApplicationError,
+    BridgeError,
+    LegionError,
+    MachineError,
+    MappingError,
+)
 from legion_bridge.evaluator import Evaluator
 from legion_bridge.machine import Machine
 from legion_bridge.machine_file import machine_names
@@ -15,6 +21,7 @@ __all__ = [
     "BridgeError",
     "CriticalShare",
     "Evaluator",
+    "LegionError",
     "Machine",
     "MachineError",
     "MappingError",

@@ -3,7 +3,9 @@
     BridgeError                     anything wrong with a machine, an application or a run
     ├── MachineError                a machine is unknown, or its file is wrong
     ├── ApplicationError            an application is unknown, or its description is wrong
-    └── MappingError                Legion would refuse a decision
+    ├── MeasurementError            a file of measured runs is wrong
+    ├── MappingError                Legion would refuse a decision
+    └── LegionError                 the Legion runtime is missing, or cannot be compiled for
 
 What a mapper does wrong reaches users as an ``Outcome``, not as an error.
 """
@@ -12,7 +14,14 @@ from __future__ import annotations
 
 from dsl.errors import MappertuneError
 
-__all__ = ["ApplicationError", "BridgeError", "MachineError", "MappingError"]
+__all__ = [
+    "ApplicationError",
+    "BridgeError",
+    "LegionError",
+    "MachineError",
+    "MappingError",
+    "MeasurementError",
+]
 
 
 class BridgeError(MappertuneError):
@@ -29,3 +38,11 @@ class ApplicationError(BridgeError):
 
 class MappingError(BridgeError):
     """Legion would refuse a decision of a mapper; the message is what it would say."""
+
+
+class LegionError(BridgeError):
+    """There is no Legion runtime, or something cannot be compiled for it, or run with it."""
+
+
+class MeasurementError(BridgeError):
+    """A file of measured runs is missing or malformed; the message says where."""

@@ -1,0 +1,103 @@
+"""The folder where compiled things are kept, and how one gets in.
+
+A product's name in the folder tells everything that it depends on, so that a product is never
+out of date: it is there or it is not. Processes that want the same one wait for each other, and
+none sees a half-made one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+__all__ = ["cache_folder", "digest_of", "kept"]
+
+
+def cache_folder() -> Path:
+    """The user's cache folder; one under the system's temporary folder if that is read-only.
+
+    It is ``mappertune`` in ``$XDG_CACHE_HOME``, by default in ``~/.cache``. A `RuntimeWarning`
+    tells of the second choice, because what is there may be gone tomorrow.
+    """
+    chosen = _user_folder()
+    if _writable(chosen):
+        return chosen
+    fallback = Path(tempfile.gettempdir()) / f"mappertune-{os.getuid()}"
+    fallback.mkdir(mode=0o700, exist_ok=True)
+    if fallback.is_symlink() or fallback.stat().st_uid != os.getuid():
+        # Another user laid it out: what lies there is not ours to run.
+        fallback = Path(tempfile.mkdtemp(prefix="mappertune-"))
+    warnings.warn(
+        f"{chosen} cannot be written, so compiled files are kept in {fallback}; "
+        "set XDG_CACHE_HOME to a folder that can",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return fallback
+
+
+def _user_folder() -> Path:
+    named = os.environ.get("XDG_CACHE_HOME", "")
+    # The XDG specification: paths that are not absolute are to be ignored.
+    base = Path(named) if Path(named).is_absolute() else Path("~/.cache").expanduser()
+    return base / "mappertune"
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return True
+    except OSError:
+        return False
+
+
+def digest_of(*parts: str | bytes) -> str:
+    """A short digest of all that a product depends on."""
+    whole = sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        whole.update(len(data).to_bytes(8, "big") + data)
+    return whole.hexdigest()[:20]
+
+
+def kept(name: str, digest: str, make: Callable[[Path], None]) -> Path:
+    """A product of the cache, made now if it is not there yet.
+
+    Args:
+        name: The file's name, such as ``"libcuda.so.1"``.
+        digest: Of all that it depends on.
+        make: Writes the product to the path that it is given. Whatever it raises is passed on,
+            and leaves nothing behind.
+
+    Returns:
+        The path of the product, which lies alone in a folder of its own.
+    """
+    folder = cache_folder() / f"{name}-{digest}"
+    product = folder / name
+    if product.exists():
+        return product
+    folder.mkdir(exist_ok=True)
+    with _locked(folder / ".lock"):
+        if not product.exists():
+            draft = folder / f".{name}.{os.getpid()}"
+            try:
+                make(draft)
+                draft.replace(product)
+            finally:
+                draft.unlink(missing_ok=True)
+    return product
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Waits until no other process builds the same; the lock goes with the process, if killed."""
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
