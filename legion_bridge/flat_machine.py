@@ -44,6 +44,7 @@ class FlatMachine:
         route_latency: ``[memory kinds, memory kinds, where]`` seconds.
         link_kind: ``[links]``, and ``link_scope`` by first number: see ``scope_codes``.
         link_bandwidth: ``[links]`` bytes a second.
+        link_overhead: ``[links]`` seconds that each copy occupies it beside its bytes.
     """
 
     machine: Machine
@@ -65,6 +66,7 @@ class FlatMachine:
     link_names: tuple[str, ...]
     link_first: dict[str, int]
     link_bandwidth: Floats
+    link_overhead: Floats
     rates: Floats
     start: Floats
     kernel: Floats
@@ -177,11 +179,13 @@ class _Links:
         self.first: dict[str, int] = {}
         self.names: list[str] = []
         self.bandwidth: list[float] = []
+        self.overhead: list[float] = []
         for name, link in machine.links.items():
             self.first[name] = len(self.names)
             for label in self._labels(link, counts):
                 self.names.append(label)
                 self.bandwidth.append(link.bandwidth)
+                self.overhead.append(link.overhead)
 
     def _labels(self, link: Link, counts: Ints) -> list[str]:
         if link.scope == "node":
@@ -234,6 +238,7 @@ class _Links:
             "link_names": tuple(self.names),
             "link_first": dict(self.first),
             "link_bandwidth": np.array(self.bandwidth),
+            "link_overhead": np.array(self.overhead),
         }
 
 

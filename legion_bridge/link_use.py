@@ -13,7 +13,7 @@ import numpy as np
 
 from legion_bridge.flat_machine import SCOPE_PROCESSOR, SCOPE_RANK, FlatMachine
 from legion_bridge.simulation_input import OperationKind
-from legion_bridge.simulator import Trace
+from legion_bridge.simulator import FOLD_FACTOR, Trace
 
 __all__ = ["LinkUse", "Way", "Ways", "link_uses"]
 
@@ -115,7 +115,7 @@ class Ways:
 def link_uses(trace: Trace) -> Iterator[LinkUse]:
     """All uses of links, those of each link one after the other."""
     operations, ways = trace.operations, Ways(trace.machine)
-    bandwidth = trace.machine.link_bandwidth
+    bandwidth, overhead = trace.machine.link_bandwidth, trace.machine.link_overhead
     moves = np.isin(operations.kind, TRAVELS)
     moves |= (operations.kind == OperationKind.TASK) & (operations.bytes > 0)
     numbers = np.flatnonzero(moves)
@@ -124,12 +124,12 @@ def link_uses(trace: Trace) -> Iterator[LinkUse]:
     free: dict[int, float] = {}
     for number in numbers[np.lexsort((numbers, is_task, operations.start[numbers]))].tolist():
         way = ways.of(trace, number)
-        start, end = float(operations.start[number]), float(operations.end[number])
-        if operations.kind[number] == OperationKind.TASK:
-            carried = float(operations.bytes[number])
-        else:  # a fold carries more than its bytes: its time says how much
-            carried = (end - start - way.latency) * way.slowest
+        start, kind = float(operations.start[number]), operations.kind[number]
+        carried = float(operations.bytes[number])
+        if kind == OperationKind.FOLD:
+            carried *= FOLD_FACTOR
+        copies = int(kind != OperationKind.TASK)
         for link in way.links:
             begin = max(start, free.get(link, 0.0))
-            free[link] = begin + carried / float(bandwidth[link])
+            free[link] = begin + copies * float(overhead[link]) + carried / float(bandwidth[link])
             yield LinkUse(number, link, begin, free[link])

@@ -97,12 +97,15 @@ class Link:
         scope: ``"rank"``, ``"node"`` or a processor kind: how many of them there are.
         bandwidth: Bytes a second.
         label: What people call it, followed by the processor or node: ``"PCIe into"``.
+        overhead: Seconds that each copy occupies it beside its bytes: what starts a transfer, or
+            handles a message.
     """
 
     name: str
     scope: str
     bandwidth: float
     label: str
+    overhead: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,8 @@ class Runtime:
         requirement: Added for each region requirement of a point, traced.
         untraced: Factor on the three without a trace.
         message: Added to each launch where the program runs on several ranks.
+        domain: Added to each launch for each point of its domain, wherever the point runs: every
+            rank looks at the whole domain to find its own part.
     """
 
     launch: float
@@ -140,6 +145,7 @@ class Runtime:
     requirement: float
     untraced: float
     message: float
+    domain: float = 0.0
 
 
 @dataclass(frozen=True)

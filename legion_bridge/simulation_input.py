@@ -60,7 +60,7 @@ class SimulationInput(NamedTuple):
         limit_start: ``[Q + 1]`` where the ring of each queue begins.
         route_cost: ``[kinds, kinds, where, 2]`` seconds, and seconds a byte.
         costs: Seconds a launch, a point and a requirement; factor without a trace; factor on the
-            bytes of folds.
+            bytes of folds; seconds a point of a launch domain, on every rank.
         settings: Launches of the setup, iterations, iterations without a trace, and the first
             iteration that is measured.
     """
@@ -110,6 +110,7 @@ class SimulationInput(NamedTuple):
     route_sides: Ints
     route_latency: Floats
     link_bandwidth: Floats
+    link_overhead: Floats
     access_links: Ints
     access_scopes: Ints
     access_bandwidth: Floats

@@ -264,9 +264,10 @@ def _route_costs(machine: Machine) -> Floats:
                 if where == "memory" and source != target:
                     continue
                 route = machine.route(source, target, where)
-                speeds = [machine.links[link.split(".", 1)[1]].bandwidth for link in route.links]
+                links = [machine.links[link.split(".", 1)[1]] for link in route.links]
                 at = (MEMORY_CODES[source], MEMORY_CODES[target], code)
-                costs[at] = route.latency, 1.0 / min(speeds)
+                start = route.latency + max(link.overhead for link in links)
+                costs[at] = start, 1.0 / min(link.bandwidth for link in links)
     return costs
 
 
@@ -281,7 +282,8 @@ def _static_input(
     message = runtime.message if machine.machine.ranks > 1 else 0.0
     untraced = min(UNTRACED, settle) if program.application.traced else settle + measure
     per_launch = runtime.launch + message
-    costs = [per_launch, runtime.point, runtime.requirement, runtime.untraced, FOLD_FACTOR]
+    costs = [per_launch, runtime.point, runtime.requirement, runtime.untraced, FOLD_FACTOR,
+             runtime.domain]  # fmt: skip
     settings = [program.setup_launches, settle + measure, untraced, settle]
     return SimulationInput(
         launch_point=program.launch_point,
@@ -329,6 +331,7 @@ def _static_input(
         route_sides=machine.route_sides,
         route_latency=machine.route_latency,
         link_bandwidth=machine.link_bandwidth,
+        link_overhead=machine.link_overhead,
         access_links=machine.access_links,
         access_scopes=machine.access_scopes,
         access_bandwidth=machine.bandwidth,

@@ -160,20 +160,26 @@ static int64_t busy_link(const struct run *run, const struct way *way)
     return -1;
 }
 
-/* Takes all links of a way from now on, each for as long as it needs. */
-static void occupy(struct run *run, const struct way *way, double bytes, int64_t operation)
+/* Takes all links of a way from now on, each for as long as it needs; returns when the last of
+ * them is through, had all been free. */
+static double occupy(struct run *run, const struct way *way, double bytes, int copies,
+                     int64_t operation)
 {
+    double longest = 0.0;
     int measured = run->graph->iteration[operation] >= run->given->settings[MEASURED_FROM];
     for (int64_t i = 0; i < way->count; i++) {
         int64_t link = way->links[i];
-        double seconds = bytes / run->given->link_bandwidth[link];
+        double seconds =
+            copies * run->given->link_overhead[link] + bytes / run->given->link_bandwidth[link];
         double free = run->resources[run->first_link + link].free;
         take(run, run->first_link + link, operation, fmax(free, run->now) + seconds);
         if (measured) {
             run->schedule->link_busy[link] += seconds;
             run->schedule->link_bytes[link] += bytes;
         }
+        longest = fmax(longest, seconds);
     }
+    return run->now + longest;
 }
 
 /* Gives an operation its times and wakes those that waited for it. */
@@ -210,8 +216,7 @@ static int64_t begin_copy(struct run *run, int64_t operation)
     double bytes = graph->bytes[operation];
     if (graph->kind[operation] == FOLD)
         bytes *= run->given->costs[COST_FOLD];
-    occupy(run, &way, bytes, operation);
-    finish(run, operation, run->now + way.latency + bytes / way.slowest);
+    finish(run, operation, way.latency + occupy(run, &way, bytes, 1, operation));
     return -1;
 }
 
@@ -237,7 +242,7 @@ static int64_t begin_on_processor(struct run *run, int64_t operation)
         for (int64_t i = 0; i < way.count; i++)
             through = fmax(through, run->resources[run->first_link + way.links[i]].free);
         end = fmax(end, through + bytes / way.slowest);
-        occupy(run, &way, bytes, operation);
+        occupy(run, &way, bytes, 0, operation);
     }
     take(run, number, operation, end);
     finish(run, operation, end);

@@ -7,13 +7,13 @@
 
 #include "kernel.h"
 
-enum { INPUTS = 51 };
+enum { INPUTS = 52 };
 
 /* The arrays of SimulationInput in order: 'i' for int64, 'd' for double. */
 static const char FORMATS[INPUTS + 1] =
     "iiiii" "ii" "iiii" "iii" "iiii" "did"     /* the program */
     "ii" "dd" "iiiiii" "ii"                    /* the decisions */
-    "ii" "iii" "d" "iiii" "dd" "ii" "d" "dd" "i"; /* the machine */
+    "ii" "iii" "d" "iiii" "ddd" "ii" "d" "dd" "i"; /* the machine */
 
 struct arrays {
     Py_buffer buffers[INPUTS];

@@ -737,7 +737,8 @@ static enum status run_launch(struct state *state, int64_t launch, int64_t itera
     int nested = given->launch_parent[launch] >= 0;
     if (!nested) /* every rank analyses it, whether or not it runs a point of it */
         for (int64_t rank = 0; rank < given->ranks; rank++)
-            state->owed[rank] += factor * given->costs[COST_LAUNCH];
+            state->owed[rank] += factor * (given->costs[COST_LAUNCH] +
+                                           given->costs[COST_DOMAIN] * (double)(last - first));
     for (int64_t point = first; point < last; point++) {
         if (nested && given->point_parent[point] != before) {
             before = given->point_parent[point];
