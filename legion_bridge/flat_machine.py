@@ -63,6 +63,7 @@ class FlatMachine:
     route_sides: Ints
     route_scopes: Ints
     route_latency: Floats
+    route_analysis: Floats
     link_names: tuple[str, ...]
     link_first: dict[str, int]
     link_bandwidth: Floats
@@ -217,7 +218,7 @@ class _Links:
         numbers = np.zeros(shape, np.int64)
         scopes = np.full(shape, -1, np.int64)
         sides = np.zeros(shape, np.int64)
-        latency = np.zeros(shape[:3])
+        latency, analysis = np.zeros(shape[:3]), np.zeros(shape[:3])
         for source in self.machine.memories:
             for target in self.machine.memories:
                 for where_code, where in enumerate(WHERE):
@@ -225,7 +226,7 @@ class _Links:
                         continue
                     route = self.machine.route(source, target, where)
                     at = (MEMORY_CODES[source], MEMORY_CODES[target], where_code)
-                    latency[at] = route.latency
+                    latency[at], analysis[at] = route.latency, route.analysis
                     for position, name in enumerate(route.links):
                         side, link = name.split(".", 1)
                         numbers[(*at, position)], scopes[(*at, position)] = self.code(link)
@@ -235,6 +236,7 @@ class _Links:
             "route_scopes": scopes,
             "route_sides": sides,
             "route_latency": latency,
+            "route_analysis": analysis,
             "link_names": tuple(self.names),
             "link_first": dict(self.first),
             "link_bandwidth": np.array(self.bandwidth),

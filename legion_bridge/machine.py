@@ -117,6 +117,8 @@ class Route:
         where: Inside one ``"memory"``, one ``"rank"``, one ``"node"``, or over the ``"network"``.
         links: Link names, each prefixed with ``source.`` or ``target.``.
         latency: Seconds before the first byte.
+        analysis: Seconds of the runtime's own work for one copy, traced, on the rank of the task
+            that asks for it.
     """
 
     source: str
@@ -124,6 +126,7 @@ class Route:
     where: str
     links: tuple[str, ...]
     latency: float
+    analysis: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

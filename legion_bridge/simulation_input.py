@@ -109,6 +109,7 @@ class SimulationInput(NamedTuple):
     route_scopes: Ints
     route_sides: Ints
     route_latency: Floats
+    route_analysis: Floats
     link_bandwidth: Floats
     link_overhead: Floats
     access_links: Ints

@@ -330,6 +330,7 @@ def _static_input(
         route_scopes=machine.route_scopes,
         route_sides=machine.route_sides,
         route_latency=machine.route_latency,
+        route_analysis=machine.route_analysis,
         link_bandwidth=machine.link_bandwidth,
         link_overhead=machine.link_overhead,
         access_links=machine.access_links,

@@ -39,7 +39,7 @@ struct input {
     const int64_t *memory_kind, *memory_rank, *memory_owner;
     const double *memory_capacity;
     const int64_t *rank_node, *route_links, *route_scopes, *route_sides;
-    const double *route_latency, *link_bandwidth, *link_overhead;
+    const double *route_latency, *route_analysis, *link_bandwidth, *link_overhead;
     const int64_t *access_links, *access_scopes;
     const double *access_bandwidth;
     const double *route_cost, *costs;

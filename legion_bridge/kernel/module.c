@@ -7,13 +7,13 @@
 
 #include "kernel.h"
 
-enum { INPUTS = 52 };
+enum { INPUTS = 53 };
 
 /* The arrays of SimulationInput in order: 'i' for int64, 'd' for double. */
 static const char FORMATS[INPUTS + 1] =
     "iiiii" "ii" "iiii" "iii" "iiii" "did"     /* the program */
     "ii" "dd" "iiiiii" "ii"                    /* the decisions */
-    "ii" "iii" "d" "iiii" "ddd" "ii" "d" "dd" "i"; /* the machine */
+    "ii" "iii" "d" "iiii" "dddd" "ii" "d" "dd" "i"; /* the machine */
 
 struct arrays {
     Py_buffer buffers[INPUTS];
@@ -77,7 +77,7 @@ static void fill_input(const struct arrays *arrays, struct input *given)
     given->processors = length(arrays, 33);
     given->memories = length(arrays, 35);
     given->ranks = length(arrays, 39);
-    given->links = length(arrays, 44);
+    given->links = length(arrays, 45);
 }
 
 static PyObject *bytes_of(const void *data, int64_t count)

@@ -62,6 +62,7 @@ struct state {
     int64_t *merged_key, *merged_operation, merged; /* copies and folds of a requirement */
     int64_t *execution, *complete, *last_child, *last_on_rank;
     double *owed; /* runtime seconds that the next point of a rank pays */
+    double factor; /* on the runtime's work: 1 in a trace */
     int64_t *join, blocked;
     int64_t failed_requirement, failed_slot;
 };
@@ -178,6 +179,17 @@ static int64_t operation_for(struct state *state, enum kind kind, int64_t source
     for (int64_t i = state->allocation_head; i >= 0; i = state->allocation.next[i])
         edge(graph, state->allocation.operation[i], number);
     return number;
+}
+
+/* A copy or fold, whose planning is part of the analysis. */
+static int64_t transfer_for(struct state *state, enum kind kind, int64_t source, int64_t target,
+                            int64_t analysis, int64_t region)
+{
+    const struct input *given = state->given;
+    int64_t kinds = given->memory_kind[source] * MEMORY_KINDS + given->memory_kind[target];
+    int64_t at = kinds * WHERE_CODES + where_code(given, source, target);
+    state->graph->seconds[analysis] += state->factor * given->route_analysis[at];
+    return operation_for(state, kind, source, target, analysis, region);
 }
 
 /* Entries and their validity. */
@@ -486,8 +498,8 @@ static void fold(struct state *state, int64_t atom, int64_t number, int64_t node
     struct reduction *reduction = &state->reductions[occurrence];
     int64_t key = -2 - occurrence, operation = merged(state, key);
     if (operation < 0) {
-        operation = operation_for(state, FOLD, reduction->memory, memory_of(state, number),
-                                  analysis, region_of(state, number));
+        operation = transfer_for(state, FOLD, reduction->memory, memory_of(state, number),
+                                 analysis, region_of(state, number));
         edge(state->graph, reduction->operation, operation);
         merge(state, key, operation);
     }
@@ -506,8 +518,8 @@ static void bring(struct state *state, int64_t atom, int64_t number, int64_t ana
         if (source >= 0) {
             int64_t memory = memory_of(state, source), copy = merged(state, memory);
             if (copy < 0) {
-                copy = operation_for(state, COPY, memory, target, analysis,
-                                     region_of(state, number));
+                copy = transfer_for(state, COPY, memory, target, analysis,
+                                    region_of(state, number));
                 merge(state, memory, copy);
             }
             state->graph->bytes[copy] += state->given->atom_bytes[atom];
@@ -676,13 +688,13 @@ static void collect_read(struct state *state, int64_t requirement, int64_t task)
 /* Point tasks and launches. */
 
 /* The runtime's work for a point: in program order in each context (the task that launches). */
-static int64_t analyse(struct state *state, int64_t point, int64_t iteration, double factor)
+static int64_t analyse(struct state *state, int64_t point, int64_t iteration)
 {
     const struct input *given = state->given;
     int64_t rank = given->runtime_rank[point], parent = given->point_parent[point];
     int64_t width = given->point_requirement[point + 1] - given->point_requirement[point];
-    double seconds = factor * (given->costs[COST_POINT] +
-                               given->costs[COST_REQUIREMENT] * (double)width) +
+    double seconds = state->factor * (given->costs[COST_POINT] +
+                                      given->costs[COST_REQUIREMENT] * (double)width) +
                      state->owed[rank];
     state->owed[rank] = 0.0;
     int64_t analysis = new_operation(state->graph, RUNTIME, rank, seconds, point, iteration);
@@ -725,8 +737,7 @@ static enum status run_point(struct state *state, int64_t point, int64_t analysi
 }
 
 /* One launch: runtime work, then its points. */
-static enum status run_launch(struct state *state, int64_t launch, int64_t iteration,
-                              double factor)
+static enum status run_launch(struct state *state, int64_t launch, int64_t iteration)
 {
     const struct input *given = state->given;
     struct graph *graph = state->graph;
@@ -737,14 +748,15 @@ static enum status run_launch(struct state *state, int64_t launch, int64_t itera
     int nested = given->launch_parent[launch] >= 0;
     if (!nested) /* every rank analyses it, whether or not it runs a point of it */
         for (int64_t rank = 0; rank < given->ranks; rank++)
-            state->owed[rank] += factor * (given->costs[COST_LAUNCH] +
-                                           given->costs[COST_DOMAIN] * (double)(last - first));
+            state->owed[rank] += state->factor * (given->costs[COST_LAUNCH] +
+                                                  given->costs[COST_DOMAIN] * (double)(last - first));
     for (int64_t point = first; point < last; point++) {
         if (nested && given->point_parent[point] != before) {
             before = given->point_parent[point];
-            state->owed[given->runtime_rank[point]] += factor * given->costs[COST_LAUNCH];
+            state->owed[given->runtime_rank[point]] +=
+                state->factor * given->costs[COST_LAUNCH];
         }
-        int64_t analysis = analyse(state, point, iteration, factor);
+        int64_t analysis = analyse(state, point, iteration);
         enum status status = run_point(state, point, analysis);
         if (status != PLANNED)
             return status;
@@ -848,12 +860,12 @@ static enum status run(struct state *state)
     for (int64_t iteration = -1; iteration < given->settings[ITERATIONS]; iteration++) {
         int64_t first = iteration < 0 ? 0 : setup;
         int64_t last = iteration < 0 ? setup : given->launches;
-        double factor =
+        state->factor =
             iteration < given->settings[UNTRACED] ? given->costs[COST_UNTRACED] : 1.0;
         for (int64_t i = 0; i < given->points; i++)
             state->last_child[i] = -1;
         for (int64_t launch = first; launch < last; launch++) {
-            enum status status = run_launch(state, launch, iteration, factor);
+            enum status status = run_launch(state, launch, iteration);
             if (state->graph->failed)
                 return NO_HOST_MEMORY;
             if (status != PLANNED)
