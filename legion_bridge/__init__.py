@@ -8,12 +8,14 @@ from legion_bridge.errors import (
     LegionError,
     MachineError,
     MappingError,
+    MeasurementError,
 )
 from legion_bridge.evaluator import Evaluator
 from legion_bridge.machine import Machine
 from legion_bridge.machine_file import machine_names
 from legion_bridge.outcome import CriticalShare, MemoryPeak, Outcome, Profile, Usage
 from legion_bridge.simulator import Simulator, simulate
+from legion_bridge.validation import ValidatedRow, Validation, validate
 
 __all__ = [
     "Application",
@@ -25,12 +27,16 @@ __all__ = [
     "Machine",
     "MachineError",
     "MappingError",
+    "MeasurementError",
     "MemoryPeak",
     "Outcome",
     "Profile",
     "Simulator",
     "Usage",
+    "ValidatedRow",
+    "Validation",
     "application_names",
     "machine_names",
     "simulate",
+    "validate",
 ]

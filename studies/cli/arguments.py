@@ -27,6 +27,7 @@ examples:
   mappertune tune stencil --tuner tpe      one study; the same command continues it
 """
 DEFAULT_MACHINE = "p100x4"
+MEASURED_MACHINE = "lassen"
 DEFAULT_TRIALS = 200
 
 
@@ -47,7 +48,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         title="commands", metavar="COMMAND", required=True, parser_class=_Parser
     )
     for add in (
-        _add_list, _add_show, _add_check, _add_eval, _add_tune, _add_compare, _add_export
+        _add_list, _add_show, _add_check, _add_eval, _add_tune, _add_compare, _add_export,
+        _add_validate,
     ):  # fmt: skip
         add(commands)
     arguments, unknown = parser.parse_known_args(argv)
@@ -104,6 +106,19 @@ def _add_export(commands: Commands) -> None:
         metavar="OUT.c",
         help="where to (default: beside the mapper; standard output for -)",
     )
+
+
+def _add_validate(commands: Commands) -> None:
+    summary = "hold simulated runs against measured ones"
+    parser = _command(commands, "validate", "validate", summary)
+    parser.add_argument("file", metavar="FILE", help="measured runs, in JSON")
+    parser.add_argument(
+        "--machine",
+        default=MEASURED_MACHINE,
+        metavar="NAME",
+        help=f"that they ran on, or the path of a .toml file (default: {MEASURED_MACHINE})",
+    )
+    parser.add_argument("--plot", metavar="OUT.png", help="draw simulated against measured times")
 
 
 def _add_tune(commands: Commands) -> None:

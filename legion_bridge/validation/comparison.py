@@ -1,0 +1,170 @@
+"""Simulates measured runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from legion_bridge.application import Application
+from legion_bridge.errors import ApplicationError, MachineError, MeasurementError
+from legion_bridge.evaluator import Evaluator
+from legion_bridge.machine import Machine
+from legion_bridge.outcome import Outcome
+from legion_bridge.validation.agreement import Agreement, agreement
+from legion_bridge.validation.measurements import Measurement, read_measurements
+from legion_bridge.validation.reference_mappers import mapper_of
+
+__all__ = ["RowStatus", "ValidatedRow", "Validation", "validate"]
+
+RowStatus: TypeAlias = Literal["ok", "out of memory", "failed"]
+MEMORY_WORDS = "failed allocation of size"
+
+
+@dataclass(frozen=True, slots=True)
+class ValidatedRow:
+    """A measured run and the simulated one.
+
+    Attributes:
+        simulated: As ``measured``, in the quantity of the measurement; None where it failed.
+        simulated_seconds, measured_seconds: Of what was timed (of one iteration where a
+            throughput was measured); None where the run failed.
+        status: How the simulated run ended; ``raw`` is what the runtime would have said.
+        unit: Of ``simulated`` and ``measured``.
+    """
+
+    measurement: Measurement
+    simulated: float | None
+    simulated_seconds: float | None
+    measured_seconds: float | None
+    status: RowStatus
+    raw: str
+    unit: str
+
+    @property
+    def measured(self) -> float | None:
+        """None where the program ran out of memory."""
+        return self.measurement.value
+
+    @property
+    def ratio(self) -> float | None:
+        """Simulated over measured; None where either failed."""
+        if self.simulated is None or self.measured is None:
+            return None
+        return self.simulated / self.measured
+
+    @property
+    def error(self) -> float | None:
+        """Relative error: 1 where only the simulated run failed, None where it was the other."""
+        if self.measured is None:
+            return None
+        return 1.0 if self.ratio is None else abs(self.ratio - 1)
+
+
+@dataclass(frozen=True)
+class Validation:
+    """Measured runs beside simulated ones, on one machine."""
+
+    machine: str
+    rows: tuple[ValidatedRow, ...]
+
+    @cached_property
+    def overall(self) -> Agreement:
+        """The agreement over all rows."""
+        return agreement(self.rows)
+
+    @cached_property
+    def by_application(self) -> dict[str, Agreement]:
+        """The agreement over the rows of each application."""
+        names = dict.fromkeys(row.measurement.application for row in self.rows)
+        return {
+            name: agreement(r for r in self.rows if r.measurement.application == name)
+            for name in names
+        }
+
+
+def validate(
+    path: str | Path,
+    machine: Machine | str | Path = "lassen",
+    *,
+    report: Callable[[int, int], object] | None = None,
+) -> Validation:
+    """Simulates every measured run of a file.
+
+    Args:
+        path: Of a file of measured runs; ``measurements.py`` describes it.
+        machine: That they ran on; its number of nodes is that of each run.
+        report: Is told after each run how many are done, and how many there are.
+
+    Raises:
+        MeasurementError: The file is wrong, or a run in it cannot be built.
+        MachineError: The machine is wrong.
+        dsl.MapperSyntaxError: The file of a mapper is wrong.
+    """
+    if not isinstance(machine, Machine):
+        machine = Machine.load(machine)
+    measurements = read_measurements(path)
+    rows = []
+    for row in _rows(measurements, machine):
+        rows.append(row)
+        if report is not None:
+            report(len(rows), len(measurements))
+    return Validation(machine.name, tuple(rows))
+
+
+def _rows(measurements: tuple[Measurement, ...], machine: Machine) -> Iterator[ValidatedRow]:
+    """Rows of the same program share its simulator, and those of the same mapper its outcome."""
+    program: tuple[Any, ...] = ()
+    outcomes: dict[tuple[Any, ...], Outcome] = {}
+    for measurement in measurements:
+        wanted = (measurement.application, *sorted(measurement.parameters.items()))
+        if wanted != program:
+            evaluator, program = _evaluator(measurement, machine), wanted
+            outcomes.clear()
+        key = (measurement.mapper, *sorted(measurement.traits.items()))
+        if key not in outcomes:
+            mapper = mapper_of(measurement, evaluator.application)
+            outcomes[key] = evaluator.evaluate(mapper)
+        yield _row(measurement, evaluator.application, outcomes[key])
+
+
+def _evaluator(measurement: Measurement, machine: Machine) -> Evaluator:
+    try:
+        application = Application.load(measurement.application, **measurement.parameters)
+        on = machine.with_nodes(measurement.nodes)
+        if application.ranks_per_node > 1:
+            # By their traffic, the published runs spread ranks in turn over the nodes.
+            on = on.with_ranks(application.ranks_per_node, "cyclic")
+    except (ApplicationError, MachineError) as error:
+        raise MeasurementError(f"{measurement.place}: {error}") from None
+    return Evaluator(application, on)
+
+
+def _row(measurement: Measurement, application: Application, outcome: Outcome) -> ValidatedRow:
+    per_node = application.work / measurement.nodes  # of an iteration
+    covered = application.timed if measurement.column == "elapsed_s" else 1
+    seconds = None if outcome.elapsed is None else outcome.elapsed / application.timed * covered
+    if measurement.quantity == "seconds":
+        simulated, measured_seconds, unit = seconds, measurement.value, "s"
+    else:
+        value = measurement.value
+        simulated = None if seconds is None else per_node / seconds
+        measured_seconds = None if value is None else per_node / value
+        unit = f"{application.unit} a node"
+    return ValidatedRow(
+        measurement=measurement,
+        simulated=simulated,
+        simulated_seconds=seconds,
+        measured_seconds=measured_seconds,
+        status=_status(outcome),
+        raw="" if outcome.ok else outcome.raw,
+        unit=unit,
+    )
+
+
+def _status(outcome: Outcome) -> RowStatus:
+    if outcome.ok:
+        return "ok"
+    return "out of memory" if MEMORY_WORDS in outcome.raw else "failed"
