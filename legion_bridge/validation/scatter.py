@@ -16,6 +16,8 @@ __all__ = ["agreement_figure", "plot_agreement"]
 
 BAND = 0.15
 """Half the width of the band around equality."""
+CROWD = 200
+"""More points than these are drawn small."""
 
 # The Okabe-Ito palette, which people with any colour vision can tell apart, and shapes beside it.
 COLOURS = (
@@ -71,6 +73,7 @@ def agreement_figure(validation: Validation) -> Figure:
         f"{len(points)} measured runs, simulated on {validation.machine}", loc="left", fontsize=10
     )
     axes.grid(visible=True, which="both", linewidth=0.3, alpha=0.5)
+    _label_ticks(axes)
     axes.legend(loc="upper left", frameon=False)
     return figure
 
@@ -97,7 +100,18 @@ def _draw_band(axes: Axes, values: list[float]) -> None:
     axes.set_ylim(low, high)
 
 
+def _label_ticks(axes: Axes) -> None:
+    """Plain numbers, few enough to be told apart."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter  # noqa: PLC0415
+
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axis.set_minor_formatter(NullFormatter())
+
+
 def _draw_points(axes: Axes, validation: Validation) -> None:
+    size = 14 if len(validation.rows) > CROWD else 36
     for number, name in enumerate(validation.by_application):
         points = [
             point
@@ -109,7 +123,7 @@ def _draw_points(axes: Axes, validation: Validation) -> None:
             axes.scatter(
                 measured,
                 simulated,
-                s=14,
+                s=size,
                 marker=SHAPES[number % len(SHAPES)],
                 color=COLOURS[number % len(COLOURS)],
                 alpha=0.7,

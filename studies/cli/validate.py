@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 SECONDS_BETWEEN_LINES = 10.0
+LEGEND = """\
+error: |simulated - measured| / measured; tau: Kendall's, of seconds, over the mappers of a
+configuration (its mean) and over all runs; order: pairs of mappers of a configuration over 5 %
+apart whose faster one is faster in simulation; out of memory: runs on the machine, how many of
+them in simulation too, and how many others in simulation\
+"""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -71,14 +77,7 @@ def _print(validation: Validation) -> None:
         ["", *SUMMARY],
         [[name, *(cell(found) for cell in SUMMARY.values())] for name, found in groups.items()],
     )
-    say(
-        "error: |simulated - measured| / measured; tau: Kendall's, of seconds, over the mappers of"
-    )
-    say(
-        "a configuration (mean) and over all runs; order: pairs of mappers of a configuration over"
-    )
-    say("5 % apart whose faster one is faster in simulation; out of memory: on the machine, how")
-    say("many of those in simulation too, and how many in simulation alone")
+    say(LEGEND)
 
 
 def _cells(row: ValidatedRow) -> list[str]:
