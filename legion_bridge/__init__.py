@@ -13,7 +13,7 @@ from legion_bridge.errors import (
 from legion_bridge.evaluator import Evaluator
 from legion_bridge.machine import Machine
 from legion_bridge.machine_file import machine_names
-from legion_bridge.outcome import CriticalShare, MemoryPeak, Outcome, Profile, Usage
+from legion_bridge.outcome import CriticalShare, MemoryPeak, Outcome, Profile, TaskUse, Usage
 from legion_bridge.simulator import Simulator, simulate
 from legion_bridge.validation import ValidatedRow, Validation, validate
 
@@ -32,6 +32,7 @@ __all__ = [
     "Outcome",
     "Profile",
     "Simulator",
+    "TaskUse",
     "Usage",
     "ValidatedRow",
     "Validation",

@@ -39,6 +39,11 @@ class OperationNames:
         point = int(self._trace.operations.point[number])
         return self._trace.program.launches[int(self._trace.program.point_launch[point])].task
 
+    def region(self, number: int) -> str:
+        """The region of what travels; empty for what moves no data."""
+        region = int(self._trace.operations.region[number])
+        return self._regions[region] if region >= 0 else ""
+
     def name(self, number: int) -> str:
         """The task, or such as ``"xm (FBMEM to FBMEM over PCIe into GPU) for stencil"``."""
         task = self.task(number)

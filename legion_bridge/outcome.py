@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
-__all__ = ["CriticalShare", "MemoryPeak", "Outcome", "Profile", "Status", "Usage"]
+__all__ = ["CriticalShare", "MemoryPeak", "Outcome", "Profile", "Status", "TaskUse", "Usage"]
 
 Status: TypeAlias = Literal["ok", "syntax_error", "invalid", "execution_error", "timeout"]
 
@@ -47,12 +47,35 @@ class CriticalShare:
         name: The task; for copies the region and the link that limits them.
         seconds: Seconds on the critical path of one iteration.
         fraction: Share of the critical path, 0 to 1.
+        task: The task that it is, or on whose behalf it happens; empty where nobody knows.
+        region: What is copied, folded or filled; empty for the others.
     """
 
     kind: str
     name: str
     seconds: float
     fraction: float
+    task: str = ""
+    region: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskUse:
+    """Where the points of one task ran in one iteration.
+
+    Attributes:
+        kind: Processor kind.
+        points: Point tasks.
+        processors: Processors that ran some of them.
+        busy: Seconds of all of them together.
+        longest: Seconds of the processor that ran them longest.
+    """
+
+    kind: str
+    points: int
+    processors: int
+    busy: float
+    longest: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +91,12 @@ class Profile:
         copies: Bytes copied in one iteration, by region.
         zero_copy: Bytes that tasks moved to and from zero-copy memory in one iteration, by
             ``"task region"``.
+        carried: Bytes that each link carried in one iteration, by link and region.
+        within: Bytes copied from one instance to another in the same memory in one iteration, by
+            region: conversions of layout, and overlapping pieces.
+        limited: Seconds that points waited for a place under an instance limit in one iteration,
+            by task.
+        tasks: Where the points of each task ran.
     """
 
     iteration: float
@@ -77,6 +106,10 @@ class Profile:
     critical_path: tuple[CriticalShare, ...] = ()
     copies: Mapping[str, float] = field(default_factory=dict)
     zero_copy: Mapping[str, float] = field(default_factory=dict)
+    carried: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    within: Mapping[str, float] = field(default_factory=dict)
+    limited: Mapping[str, float] = field(default_factory=dict)
+    tasks: Mapping[str, TaskUse] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

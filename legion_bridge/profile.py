@@ -7,6 +7,12 @@ from collections import defaultdict
 import numpy as np
 from numpy.typing import NDArray
 
+from legion_bridge.attribution import (
+    carried_by_link,
+    copied_within,
+    task_uses,
+    waits_for_limits,
+)
 from legion_bridge.operation_names import OperationNames
 from legion_bridge.outcome import CriticalShare, MemoryPeak, Profile, Usage
 from legion_bridge.simulation_input import OperationKind
@@ -19,6 +25,7 @@ Floats = NDArray[np.float64]
 
 def profile_of(trace: Trace) -> Profile:
     """The profile of the measured iterations, brought to one iteration."""
+    measured = _measured(trace)
     return Profile(
         iteration=(trace.end - trace.begin) / trace.iterations,
         processors=_processors(trace),
@@ -27,6 +34,10 @@ def profile_of(trace: Trace) -> Profile:
         critical_path=_shares(trace),
         copies=_copies(trace),
         zero_copy=_zero_copy(trace),
+        carried=carried_by_link(trace, measured),
+        within=copied_within(trace, measured),
+        limited=waits_for_limits(trace, measured),
+        tasks=task_uses(trace, measured),
     )
 
 
@@ -115,12 +126,16 @@ def _memories(trace: Trace) -> tuple[MemoryPeak, ...]:
 
 def _shares(trace: Trace) -> tuple[CriticalShare, ...]:
     names = OperationNames(trace)
-    seconds: dict[tuple[str, str], float] = defaultdict(float)
+    seconds: dict[tuple[str, str, str, str], float] = defaultdict(float)
     for number, part in critical_path(trace):
-        seconds[names.kind(number), names.name(number)] += part / trace.iterations
+        about = names.task(number), names.region(number)
+        seconds[names.kind(number), names.name(number), *about] += part / trace.iterations
     total = sum(seconds.values()) or 1.0
     ranked = sorted(seconds.items(), key=lambda item: (-item[1], item[0]))
-    return tuple(CriticalShare(*key, part, part / total) for key, part in ranked)
+    return tuple(
+        CriticalShare(kind, name, part, part / total, task, region)
+        for (kind, name, task, region), part in ranked
+    )
 
 
 def _copies(trace: Trace) -> dict[str, float]:
