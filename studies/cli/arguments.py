@@ -80,6 +80,9 @@ def _add_show(commands: Commands) -> None:
     parser.add_argument(
         "--dot", action="store_true", help="print the data flow as a picture for graphviz"
     )
+    parser.add_argument(
+        "--toml", action="store_true", help="print a machine's file: where its numbers come from"
+    )
     _add_case(parser, template=False)
 
 

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from studies.cli.cases import case_of
 from studies.cli.console import columns, print_json, quantity, say, table
+from studies.cli.show_machine import show_machine
 from studies.errors import UsageError
 from studies.heading import heading
 
 if TYPE_CHECKING:
-    from legion_bridge import Application, Machine
+    from legion_bridge import Application
     from tuners import MapperProblem
 
 __all__ = ["run"]
@@ -24,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     name = arguments.name
     if name not in application_names() and (name in machine_names() or name.endswith(".toml")):
-        return _show_machine(Machine.load(name), arguments)
+        return show_machine(Machine.load(name), arguments)
     arguments.application = name
     problem = case_of(arguments).problem()
     if arguments.mapper is not None:
@@ -140,38 +141,3 @@ def _application_as_json(problem: MapperProblem) -> dict[str, Any]:
             for task in application.tasks.values()
         ],
     }
-
-
-def _show_machine(machine: Machine, arguments: argparse.Namespace) -> int:
-    if arguments.nodes is not None:
-        machine = machine.with_nodes(arguments.nodes)
-    processors = dict(machine.shape.processors)
-    memories = {
-        kind: {"count": machine.memories_per_node(kind), "bytes": machine.capacity(kind)}
-        for kind in machine.memories
-    }
-    if arguments.json:
-        print_json(
-            {
-                "name": machine.name,
-                "summary": machine.summary,
-                "nodes": machine.shape.nodes,
-                "processors": processors,
-                "memories": memories,
-                "visible": {kind: list(machine.visible_memories(kind)) for kind in processors},
-            }
-        )
-        return 0
-    say(f"{machine.name}: {machine.summary}")
-    say(f"{machine.shape.nodes} node(s), each with")
-    columns(
-        [
-            (f"{count} {kind}", f"sees {', '.join(machine.visible_memories(kind))}")
-            for kind, count in processors.items()
-        ]
-        + [
-            (f"{memory['count']} {kind}", f"of {quantity(memory['bytes'], 'B')}")
-            for kind, memory in memories.items()
-        ]
-    )
-    return 0
