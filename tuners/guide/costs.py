@@ -1,0 +1,56 @@
+"""Which tasks, and which region's copies, a mapper's time goes to, as the estimate has it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from legion_bridge.flatten import FlatProgram
+    from tuners.guide.what_if import Estimate
+
+__all__ = ["Costs", "costs_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """Seconds of one iteration, the most first.
+
+    Attributes:
+        running: By task, on the busiest processor.
+        copying: By region and task: what the task waits for.
+        total: The whole iteration.
+    """
+
+    running: Mapping[str, float] = field(default_factory=dict)
+    copying: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    total: float = 0.0
+
+    def of_task(self, task: str) -> float:
+        """What a task takes with its copies."""
+        copies = sum(cost for (_, asking), cost in self.copying.items() if asking == task)
+        return self.running.get(task, 0.0) + copies
+
+    def of_region(self, region: str) -> float:
+        """What copies of a region take."""
+        return sum(cost for (moved, _), cost in self.copying.items() if moved == region)
+
+
+def costs_of(program: FlatProgram, estimate: Estimate) -> Costs:
+    """An estimate by task and region."""
+    setup = program.setup_launches
+    running: dict[str, float] = defaultdict(float)
+    for launch, cost in enumerate(estimate.running.tolist()):
+        running[program.launches[setup + launch].task] += cost
+    copying: dict[tuple[str, str], float] = defaultdict(float)
+    for moved in estimate.moved:
+        launch = program.launches[moved.launch]
+        region = launch.requirements[moved.requirement].region
+        copying[region, launch.task] += float(moved.busy.max()) + moved.latency
+    return Costs(_ranked(running), _ranked(copying), estimate.total)
+
+
+def _ranked(costs: Mapping[object, float]) -> dict:  # type: ignore[type-arg]  # keys as given
+    return dict(sorted(costs.items(), key=lambda item: -item[1]))

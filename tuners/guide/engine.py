@@ -1,0 +1,220 @@
+"""From an evaluation to guidance: every rule looks at it, and the best moves come first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import dsl
+from tuners.guide.case import Case, GuidedProblem
+from tuners.guide.guidance import Guidance, Suggestion
+from tuners.guide.predicates import PREDICATES
+from tuners.guide.repairs import REPAIRS
+from tuners.guide.rules import Found, Move, Rule, load_rules
+from tuners.guide.wording import percent, seconds
+
+if TYPE_CHECKING:
+    from tuners.problem import Evaluation, Finding
+
+__all__ = ["MOST", "explain"]
+
+MOST = 5
+"""Suggestions that are made at most."""
+LEAST = 1e-3
+"""Share of an iteration that a suggestion must promise."""
+
+
+def explain(
+    problem: GuidedProblem,
+    evaluation: Evaluation,
+    *,
+    verify: bool = False,
+    most: int = MOST,
+    rules: Sequence[Rule] | None = None,
+) -> Guidance:
+    """What came of a mapper, what it means, and what to try.
+
+    Args:
+        problem: The program and the machine.
+        evaluation: What came of the mapper; where it ran and nobody kept a profile, it is run
+            again for one.
+        verify: Whether to run the mappers that the suggestions make, and to leave out those that
+            are no better. Otherwise the gains are estimates.
+        most: How many suggestions to make at most.
+        rules: The rules to follow; those of mappertune by default.
+    """
+    case = Case(problem, evaluation)
+    heard = list(_heard(case, load_rules() if rules is None else rules))
+    heard.sort(key=lambda each: -each.found.seconds)
+    explanations = dict.fromkeys(filter(None, (_explanation(each) for each in heard)))
+    if case.program is None or not case.outcome.ok:
+        suggestions = _mending(case, heard, most)
+    else:
+        suggestions = _improving(case, heard, most, verify=verify)
+    return Guidance(case.outcome.raw, tuple(explanations), tuple(suggestions))
+
+
+class _Heard(NamedTuple):
+    """A rule that applies, and what it found."""
+
+    rule: Rule
+    found: Found
+
+
+def _heard(case: Case, rules: Sequence[Rule]) -> Iterator[_Heard]:
+    for rule in rules:
+        for found in _findings(case, rule):
+            yield _Heard(rule, found)
+
+
+def _findings(case: Case, rule: Rule) -> Iterator[Found]:
+    if rule.raw is not None:
+        match = rule.raw.search(case.outcome.raw)
+        if match is not None:
+            values = {name: text or "" for name, text in match.groupdict().items()}
+            yield _with_repair(case, rule, values, None)
+    elif rule.diagnostic is not None:
+        for finding in case.diagnostics:
+            if finding.code == rule.diagnostic:
+                yield _with_repair(case, rule, _values_of(finding), finding)
+    elif rule.profile is not None and case.profile is not None:
+        yield from PREDICATES[rule.profile](case)
+
+
+def _values_of(finding: Finding) -> Mapping[str, str]:
+    place = f"line {finding.position.line}: " if finding.position else ""
+    return {"sentence": finding.sentence, "hint": finding.suggestion or "", "place": place}
+
+
+def _with_repair(
+    case: Case, rule: Rule, values: Mapping[str, str], finding: Finding | None
+) -> Found:
+    moves = [] if rule.move is None else list(REPAIRS[rule.move](case, values, finding))
+    return Found(values, 0.0, moves)
+
+
+def _explanation(heard: _Heard) -> str:
+    return heard.rule.explanation.format_map(heard.found.values).strip()
+
+
+# What to do
+
+
+def _mending(case: Case, heard: Sequence[_Heard], most: int) -> list[Suggestion]:
+    """Changes for a mapper that fails, those first that leave the fewest errors."""
+    ranked = []
+    before = _errors(case, case.text)
+    for suggestion in _unique(_suggestions(heard)):
+        try:
+            text = suggestion.apply(case.text)
+            after = _errors(case, text)
+        except dsl.MapperError:
+            continue
+        if text != case.text and (after <= before or case.program is None):
+            ranked.append((after, suggestion))
+    ranked.sort(key=lambda each: each[0])
+    return [suggestion for _, suggestion in ranked[:most]]
+
+
+def _errors(case: Case, text: str) -> int:
+    """How many errors a check finds; one more where the text does not parse."""
+    try:
+        return sum(finding.severity == "error" for finding in case.problem.check(text))
+    except dsl.MapperSyntaxError as error:
+        return 1000 + len(error.others)
+
+
+def _improving(
+    case: Case, heard: Sequence[_Heard], most: int, *, verify: bool
+) -> list[Suggestion]:
+    """Changes that make a mapper faster, those first that save most."""
+    promising = sorted(_promising(case, heard), key=lambda each: -(each.gain or 0.0))
+    found: list[Suggestion] = []
+    for suggestion in promising:
+        if len(found) == most:
+            break
+        text = suggestion.apply(case.text)
+        if _errors(case, text):
+            continue
+        checked = _verified(case, suggestion, text) if verify else suggestion
+        if checked is not None:
+            found.append(checked)
+    return sorted(found, key=lambda each: -(each.gain or 0.0))
+
+
+def _promising(case: Case, heard: Sequence[_Heard]) -> Iterator[Suggestion]:
+    """Suggestions with what they are expected to save, where that is worth a try."""
+    if case.decisions is None or case.profile is None:
+        return
+    model, iteration = case.what_if, case.profile.iteration
+    now = model.estimate(case.decisions).total
+    seen: set[str] = set()
+    for suggestion in _suggestions(heard):
+        text = suggestion.apply(case.text)
+        if text == case.text or text in seen:
+            continue
+        seen.add(text)
+        decisions = model.decide_text(text)
+        if decisions is None:
+            continue
+        share = 1.0 - model.estimate(decisions).total / now
+        if suggestion.gain is not None:
+            share = max(share, suggestion.gain / iteration)
+        if share > LEAST:
+            yield _priced(suggestion, share, iteration)
+
+
+def _priced(suggestion: Suggestion, share: float, iteration: float) -> Suggestion:
+    gain = share * iteration
+    sentence = (
+        f"{suggestion.sentence} Expected to save {seconds(gain)} of {seconds(iteration)} an "
+        f"iteration ({percent(share)})."
+    )
+    return replace(suggestion, sentence=sentence, gain=gain, share=share)
+
+
+def _verified(case: Case, suggestion: Suggestion, text: str) -> Suggestion | None:
+    """The suggestion with its measured gain, or None where there is none."""
+    outcome = case.problem.evaluator.evaluate(dsl.parse(text))
+    if not outcome.ok or outcome.throughput <= case.outcome.throughput:
+        return None
+    assert case.profile is not None  # noqa: S101  (the mapper ran)
+    share = 1.0 - case.outcome.throughput / outcome.throughput
+    gain = share * case.profile.iteration
+    sentence, _, _ = suggestion.sentence.partition(" Expected to save")
+    sentence += (
+        f" It was tried: it saves {seconds(gain)} of {seconds(case.profile.iteration)} an "
+        f"iteration ({percent(share)})."
+    )
+    return replace(suggestion, sentence=sentence, gain=gain, share=share, verified=True)
+
+
+def _suggestions(heard: Sequence[_Heard]) -> Iterator[Suggestion]:
+    for rule, found in heard:
+        for move in found.moves:
+            if move.change:
+                yield _suggestion(rule, found, move)
+
+
+def _suggestion(rule: Rule, found: Found, move: Move) -> Suggestion:
+    values = {**found.values, **move.values}
+    return Suggestion(
+        sentence=rule.suggestion.format_map(values).strip(),
+        statements=move.change.statements,
+        replaces=move.change.replaces,
+        block=move.block,
+        rule=rule.name,
+        tasks=move.tasks,
+        regions=move.regions,
+        gain=move.worth,
+    )
+
+
+def _unique(suggestions: Iterator[Suggestion]) -> Iterator[Suggestion]:
+    seen: set[tuple[str, tuple[str, ...]]] = set()
+    for each in suggestions:
+        key = (each.statements, each.replaces)
+        if key not in seen:
+            seen.add(key)
+            yield each

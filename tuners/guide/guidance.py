@@ -1,0 +1,116 @@
+"""What the guide says about one mapper, at three levels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from dsl.errors import MappertuneError
+from tuners.guide.edits import apply_change
+
+if TYPE_CHECKING:
+    from dsl.templates.template import Template
+    from tuners.problem import Value
+
+__all__ = ["LEVELS", "Block", "Guidance", "Level", "Suggestion"]
+
+Level: TypeAlias = Literal["raw", "explained", "suggested"]
+LEVELS: tuple[Level, ...] = ("raw", "explained", "suggested")
+"""From what the runtime said alone to what to do about it (section 4.3 of the ICML 2025 paper)."""
+
+Block: TypeAlias = Literal["task", "region", "layout", "limit", "index map", "single map"]
+"""The decision blocks of the paper; memory collection counts as a limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suggestion:
+    """One change of a mapper, worth a try.
+
+    Attributes:
+        sentence: What to do and why, with the program's own names and numbers.
+        statements: Statements of the mapping language to put in; may be empty.
+        replaces: Statements that go, as the mapper has them (spacing aside).
+        block: The decision block that the change belongs to.
+        rule: Name of the rule that says so.
+        tasks, regions: What it is about.
+        gain: Expected seconds saved in one iteration; None where it mends an error.
+        share: The same as a share of the iteration, 0 to 1; None likewise.
+        verified: Whether the gain was measured by running the mapper, not estimated.
+    """
+
+    sentence: str
+    statements: str
+    replaces: tuple[str, ...]
+    block: Block
+    rule: str
+    tasks: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    gain: float | None = None
+    share: float | None = None
+    verified: bool = False
+
+    def apply(self, text: str) -> str:
+        """The mapper with the suggestion applied; all the rest stays as it is written.
+
+        Raises:
+            dsl.MapperSyntaxError: The text is no mapper. Suggestions that mend the syntax name
+                the stretches of text that they replace, and raise nothing.
+        """
+        return apply_change(text, self.statements, self.replaces)
+
+    def values(self, template: Template, values: Mapping[str, Value]) -> dict[str, Value] | None:
+        """The same move on the parameters of a template.
+
+        Returns:
+            All values that count after the move, or None where the template cannot express it or
+            nothing changes.
+        """
+        try:
+            before = template.render(values)
+            after = self.apply(before)
+            found = template.match(after)
+        except MappertuneError:
+            return None
+        return None if found is None or template.render(found) == before else found
+
+
+@dataclass(frozen=True, slots=True)
+class Guidance:
+    """What came of a mapper, what it means, and what to try.
+
+    Attributes:
+        raw: What the runtime or the compiler said, word for word.
+        explanations: What it means, the most important first.
+        suggestions: What to try, the most promising first.
+    """
+
+    raw: str
+    explanations: tuple[str, ...]
+    suggestions: tuple[Suggestion, ...]
+
+    def text(self, level: Level = "suggested") -> str:
+        """All of it as plain text, up to a level.
+
+        >>> print(Guidance("Error", ("It failed.",), ()).text("explained"))
+        Error
+        <BLANKLINE>
+        Explanation:
+        - It failed.
+        """
+        parts = [self.raw] if self.raw else []
+        if level != "raw" and self.explanations:
+            parts.append("\n".join(["Explanation:", *(f"- {each}" for each in self.explanations)]))
+        if level == "suggested" and self.suggestions:
+            lines = ["Suggestions, the most promising first:"]
+            for number, each in enumerate(self.suggestions, start=1):
+                lines.append(f"{number}. {each.sentence}")
+                lines += [f"     {line}" for line in _change_lines(each)]
+            parts.append("\n".join(lines))
+        return "\n\n".join(parts)
+
+
+def _change_lines(suggestion: Suggestion) -> list[str]:
+    added = suggestion.statements.splitlines()
+    removed = [line for text in suggestion.replaces for line in text.splitlines()]
+    return [*(f"- {line}" for line in removed), *(f"+ {line}" for line in added)]

@@ -1,0 +1,160 @@
+"""Changes of a mapper that a rule may suggest: each is statements that come and statements that go.
+
+A statement that speaks of nothing else is changed where it stands, so that the mapper keeps its
+form (and a template recognises it); otherwise a more special one is put before the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import dsl
+from dsl import syntax
+from dsl.templates.index_map_library import SINGLE_MAP, function_name, library_definitions
+from dsl.unparse import unparse_statement
+from tuners.guide.case import Argument, Case
+
+__all__ = [
+    "Change",
+    "TextChange",
+    "collect_nothing",
+    "joined",
+    "place_with_parent",
+    "run_on",
+    "spread",
+    "store_in",
+    "store_as",
+    "unlimited",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Statements to put into a mapper, and statements to take out."""
+
+    new: tuple[syntax.Statement, ...] = ()
+    gone: tuple[syntax.Statement, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.new or self.gone)
+
+    @property
+    def statements(self) -> str:
+        """The new statements as text."""
+        return "\n".join(unparse_statement(each) for each in self.new)
+
+    @property
+    def replaces(self) -> tuple[str, ...]:
+        """The statements that go, as text."""
+        return tuple(unparse_statement(each) for each in self.gone)
+
+
+@dataclass(frozen=True, slots=True)
+class TextChange:
+    """A stretch of a text that does not parse, and what to write in its place."""
+
+    statements: str
+    stretch: str
+
+    @property
+    def replaces(self) -> tuple[str, ...]:
+        """The stretch that goes."""
+        return (self.stretch,)
+
+
+def joined(changes: Iterable[Change]) -> Change:
+    """Several changes as one."""
+    parts = list(changes)
+    new = dict.fromkeys(each for part in parts for each in part.new)
+    gone = dict.fromkeys(each for part in parts for each in part.gone)
+    return Change(tuple(new), tuple(gone))
+
+
+def run_on(task: str, kind: str) -> Change:
+    """The task runs on a processor kind."""
+    return Change((syntax.Task(tasks=(task,), kinds=(kind,)),))
+
+
+def store_in(case: Case, task: str, argument: Argument, kind: str, memory: str) -> Change:
+    """An argument lies in a memory kind, where the task runs on a processor kind."""
+    own = _own(
+        case.rules(syntax.Region),
+        task,
+        argument,
+        lambda rule: rule.processor in ("*", kind),
+    )
+    if own is not None:
+        return Change((replace(own, memories=(memory,), position=None),), (own,))
+    statement = syntax.Region(
+        tasks=(task,), region=argument.name, processor=kind, memories=(memory,)
+    )
+    return Change((statement,))
+
+
+def store_as(case: Case, task: str, argument: Argument, **words: Any) -> Change:
+    """An argument has another layout: ``soa``, ``c_order``, ``exact``; the rest stays."""
+    rules = case.rules(syntax.Layout)
+    own = _own(rules, task, argument, lambda _: True)
+    if own is not None:
+        return Change((replace(own, **words, position=None),), (own,))
+    kind = case.subject.kind_of(task)
+    memory = case.subject.memory_of(case.tasks[task], argument.facts)
+    places = tuple(place for place in (memory, kind) if place)
+    rule = case.subject.layout_rule(task, argument.facts, places)
+    base = rule or syntax.Layout(tasks=(task,), region=argument.name, place="*")
+    new = replace(
+        base, tasks=(task,), region=argument.name, place=memory or "*", position=None, **words
+    )
+    return Change((new,))
+
+
+def _own(rules: Any, task: str, argument: Argument, fits: Any) -> Any:
+    """The only statement about just this argument, whose place in the text can be kept."""
+    found = [
+        rule for rule in rules if rule.tasks == (task,) and rule.region in argument.facts.names
+    ]
+    return found[0] if len(found) == 1 and fits(found[0]) else None
+
+
+def unlimited(case: Case, tasks: Iterable[str]) -> Change:
+    """Any number of instances of some tasks may be under way."""
+    wanted = set(tasks)
+    return Change(
+        gone=tuple(rule for rule in case.rules(syntax.InstanceLimit) if rule.task in wanted)
+    )
+
+
+def collect_nothing(case: Case, tasks: Iterable[str]) -> Change:
+    """What some tasks have read is kept for the next who reads it."""
+    wanted = set(tasks)
+    return Change(
+        gone=tuple(
+            rule for rule in case.rules(syntax.CollectMemory) if rule.task in (*wanted, "*")
+        )
+    )
+
+
+def spread(task: str, kind: str, name: str) -> Change:
+    """The points of a task go to processors by a map of the library."""
+    return Change(
+        (
+            *_definitions(name, kind),
+            syntax.IndexTaskMap(keys=(task,), function=function_name(name, kind)),
+        )
+    )
+
+
+def place_with_parent(task: str, kind: str) -> Change:
+    """A single task stays on the processor of the task that launched it."""
+    return Change(
+        (
+            *_definitions(SINGLE_MAP, kind),
+            syntax.SingleTaskMap(keys=(task,), function=function_name(SINGLE_MAP, kind)),
+        )
+    )
+
+
+def _definitions(name: str, kind: str) -> tuple[syntax.Statement, ...]:
+    return dsl.parse("\n".join(library_definitions([(name, kind)]))).statements

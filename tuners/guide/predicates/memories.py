@@ -1,0 +1,193 @@
+"""Data in the wrong memory: traffic over links, copies there and back, memories that fill up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from tuners.guide.case import Argument, Case
+from tuners.guide.moves import Change, joined, store_in
+from tuners.guide.rules import Found, Move
+from tuners.guide.wording import amount, listed, percent, seconds
+
+__all__ = ["busy_links", "copies", "memory_nearly_full", "zero_copy"]
+
+MATTERS = 0.01
+"""Share of an iteration from which on traffic is looked at."""
+BUSY = 0.5
+"""Share of an iteration from which on a link is called busy."""
+FULL = 0.9
+"""Share of a memory's capacity from which on it is called nearly full."""
+LOOKED_AT = 4
+
+
+def zero_copy(case: Case) -> Iterator[Found]:
+    """Tasks that read or write zero-copy memory over a link, again and again."""
+    if case.profile is None:
+        return
+    heavy = [each for each in _traffic(case) if each[3] > MATTERS * case.profile.iteration]
+    for number, (task, argument, moved, cost) in enumerate(heavy[:LOOKED_AT]):
+        moves = _to_best(case, [(task, argument)])
+        own = [(t, a) for t, a, *_ in heavy if t == task]
+        moves += _to_best(case, own) if len(own) > 1 else []
+        region = next(iter(case.regions_of(task, argument)))
+        moves += _to_best(case, _in_zero_copy(case, case.users(region)))
+        if number == 0:
+            moves += _to_best(case, [(t, a) for t, a, *_ in heavy])
+            everyone = [(t, a) for t in case.costs.running for a in case.arguments.get(t, ())]
+            moves += _to_best(case, _in_zero_copy(case, everyone))
+        yield Found(
+            {
+                "task": task,
+                "region": argument.name,
+                "bytes": amount(moved),
+                "memory": case.memory(task, argument),
+                "cost": seconds(cost),
+                "share": percent(min(cost / case.profile.iteration, 1.0)),
+            },
+            cost,
+            moves,
+        )
+
+
+def _traffic(case: Case) -> list[tuple[str, Argument, float, float]]:
+    """Task, argument, bytes over links and the seconds of one link for them, the most first."""
+    assert case.profile is not None  # noqa: S101  (asked by rules over the profile)
+    found = []
+    for pair, moved in case.profile.zero_copy.items():
+        task, _, region = pair.partition(" ")
+        for argument in case.arguments.get(task, ()):
+            if region in argument.facts.names and _over_links(case, task, argument):
+                speed = case.machine.access[case.kind(task), case.memory(task, argument)].bandwidth
+                use = case.profile.tasks.get(task)
+                cost = moved / speed / max(use.processors if use else 1, 1)
+                found.append((task, argument, moved, cost))
+    return sorted(found, key=lambda each: -each[3])
+
+
+def _over_links(case: Case, task: str, argument: Argument) -> bool:
+    access = case.machine.access.get((case.kind(task), case.memory(task, argument)))
+    return access is not None and bool(access.links)
+
+
+def _in_zero_copy(case: Case, users: Sequence[tuple[str, Argument]]) -> list[tuple[str, Argument]]:
+    return [(task, argument) for task, argument in users if _over_links(case, task, argument)]
+
+
+def _to_best(case: Case, users: Sequence[tuple[str, Argument]]) -> list[Move]:
+    """Some arguments in the best memory of the processors that use them."""
+    change = joined(
+        store_in(case, task, argument, case.kind(task), case.memories(case.kind(task))[0])
+        for task, argument in users
+    )
+    if not change:
+        return []
+    best = dict.fromkeys(case.memories(case.kind(task))[0] for task, _ in users)
+    return [_stored(change, users, " and ".join(best))]
+
+
+def _stored(change: Change, users: Sequence[tuple[str, Argument]], memory: str) -> Move:
+    tasks = tuple(dict.fromkeys(task for task, _ in users))
+    regions = tuple(dict.fromkeys(argument.name for _, argument in users))
+    values = {"tasks": listed(tasks), "regions": listed(regions), "target": memory}
+    return Move(change, "region", values, tasks, regions)
+
+
+def copies(case: Case) -> Iterator[Found]:
+    """Regions that are copied in every iteration: one memory for all of their users may do."""
+    if case.profile is None:
+        return
+    regions = dict.fromkeys(region for region, _ in case.costs.copying)
+    ranked = sorted(regions, key=case.costs.of_region, reverse=True)
+    for region in ranked[:LOOKED_AT]:
+        cost = case.costs.of_region(region)
+        if cost < MATTERS * case.costs.total:
+            return
+        users = case.users(region)
+        asking = [task for (moved, task) in case.costs.copying if moved == region]
+        yield Found(
+            {
+                "region": region,
+                "bytes": amount(case.profile.copies.get(region, 0.0)),
+                "cost": seconds(cost),
+                "share": percent(min(cost / case.costs.total, 1.0)),
+                "tasks": listed(asking),
+                "memories": listed(_memories_of(case, users)),
+            },
+            cost,
+            [*_together(case, users), *_one_by_one(case, users, asking)],
+        )
+
+
+def _memories_of(case: Case, users: Sequence[tuple[str, Argument]]) -> list[str]:
+    return list(dict.fromkeys(case.memory(task, argument) for task, argument in users))
+
+
+def _together(case: Case, users: Sequence[tuple[str, Argument]]) -> list[Move]:
+    """All users of a region in one memory kind, for each that some of them see."""
+    kinds = dict.fromkeys(m for task, _ in users for m in case.memories(case.kind(task)))
+    moves = []
+    for memory in kinds:
+        chosen = [
+            (task, argument)
+            for task, argument in users
+            if memory in case.memories(case.kind(task)) and case.memory(task, argument) != memory
+        ]
+        moves += _in_memory(case, chosen, memory)
+    return moves
+
+
+def _one_by_one(
+    case: Case, users: Sequence[tuple[str, Argument]], asking: Sequence[str]
+) -> list[Move]:
+    """Each task that waits for copies, with the region in another memory."""
+    moves = []
+    for task, argument in users:
+        if task in asking[:LOOKED_AT]:
+            for memory in case.memories(case.kind(task)):
+                if memory != case.memory(task, argument):
+                    moves += _in_memory(case, [(task, argument)], memory)
+    return moves
+
+
+def _in_memory(case: Case, users: Sequence[tuple[str, Argument]], memory: str) -> list[Move]:
+    change = joined(
+        store_in(case, task, argument, case.kind(task), memory) for task, argument in users
+    )
+    return [_stored(change, users, memory)] if change else []
+
+
+def busy_links(case: Case) -> Iterator[Found]:
+    """Links that are in use most of the time, and whose data they carry."""
+    if case.profile is None:
+        return
+    busy = [link for link in case.profile.links if link.fraction >= BUSY]
+    busy.sort(key=lambda link: -link.fraction)
+    for link in busy[:2]:
+        carried = case.profile.carried.get(link.name, {})
+        ranked = sorted(carried.items(), key=lambda item: -item[1])
+        said = [f"{amount(size)} of {region}" for region, size in ranked]
+        yield Found(
+            {
+                "link": link.name,
+                "share": percent(link.fraction),
+                "bytes": amount(link.bytes),
+                "carried": listed(said, 3) if said else amount(link.bytes),
+            },
+            link.busy,
+        )
+
+
+def memory_nearly_full(case: Case) -> Iterator[Found]:
+    """Memories that hold almost all that they can."""
+    if case.profile is None:
+        return
+    full = [each for each in case.profile.memories if each.peak >= FULL * each.capacity]
+    for memory in full[:2]:
+        yield Found(
+            {
+                "memory": memory.name,
+                "peak": amount(memory.peak),
+                "capacity": amount(memory.capacity),
+                "share": percent(memory.peak / memory.capacity),
+            }
+        )

@@ -1,0 +1,353 @@
+"""Changes that mend a mapper which fails, by name: what the rules of ``rules.toml`` ask for.
+
+A repair takes a case, the placeholders of its rule and the diagnostic behind it, if one is, and
+yields changes. None of them need be right: the engine keeps those after which a check finds no
+more errors than before.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeVar
+
+from dsl import syntax
+from dsl.choices import accepts_layout
+from dsl.nearest import nearest
+from dsl.walk import walk
+from tuners.guide.case import Argument, Case
+from tuners.guide.moves import (
+    Change,
+    joined,
+    place_with_parent,
+    spread,
+    store_as,
+    store_in,
+    unlimited,
+)
+from tuners.guide.room import make_room
+from tuners.guide.rules import Move
+from tuners.guide.syntax_repairs import mend_syntax
+from tuners.guide.wording import listed
+
+if TYPE_CHECKING:
+    from tuners.problem import Finding
+
+__all__ = ["REPAIRS", "Repair"]
+
+Values = Mapping[str, str]
+Moves = Iterator[Move]
+Repair = Callable[[Case, Values, "Finding | None"], Moves]
+Rule = TypeVar("Rule", bound=syntax.Statement)
+
+_KINDS = ("GPU", "CPU", "OMP")
+
+
+# Layouts and memories
+
+
+def needed_layouts(case: Case, _: Values, __: Finding | None) -> Moves:
+    """Every argument as its task was compiled for it."""
+    refused = [
+        (task, argument)
+        for task, arguments in _arguments(case)
+        for argument in arguments
+        if not _accepted(case, task, argument)
+    ]
+    change = joined(store_as(case, *user, **_needed(user[1])) for user in refused)
+    if change:
+        tasks = tuple(dict.fromkeys(task for task, _ in refused))
+        regions = tuple(dict.fromkeys(argument.name for _, argument in refused))
+        wanted = dict.fromkeys(_said(argument) for _, argument in refused)
+        values = {
+            "tasks": listed(tasks),
+            "regions": listed(regions),
+            "layout": " or ".join(wanted),
+        }
+        yield Move(change, "layout", values, tasks, regions)
+
+
+def _arguments(case: Case) -> list[tuple[str, tuple[Argument, ...]]]:
+    return [] if case.program is None else list(case.arguments.items())
+
+
+def _accepted(case: Case, task: str, argument: Argument) -> bool:
+    facts, layout = argument.facts, case.layout(task, argument)
+    return accepts_layout(facts.layout_need, facts.dimension, len(facts.fields), layout)
+
+
+def _needed(argument: Argument) -> dict[str, bool]:
+    need, words = argument.facts.layout_need, {}
+    if need is not None and need.order is not None:
+        words["c_order"] = need.order == "C_order"
+    if need is not None and need.soa is not None:
+        words["soa"] = need.soa
+    return words
+
+
+def _said(argument: Argument) -> str:
+    words = _needed(argument)
+    order = {True: ["C_order"], False: ["F_order"]}.get(words.get("c_order", None), [])  # type: ignore[call-overload]  # None is no key
+    fields = {True: ["SOA"], False: ["AOS"]}.get(words.get("soa", None), [])  # type: ignore[call-overload]  # likewise
+    return " ".join([*fields, *order])
+
+
+def visible_memories(case: Case, _: Values, __: Finding | None) -> Moves:
+    """Arguments without an instance, or in a memory that is not seen, in the best that is."""
+    if case.program is None or case.subject.mapper is None:
+        return
+    users = [
+        (task, argument)
+        for task, arguments in case.arguments.items()
+        for argument in arguments
+        if case.memory(task, argument) == "VIRTUAL"
+    ]
+    change = joined(
+        store_in(case, task, argument, case.kind(task), case.memories(case.kind(task))[0])
+        for task, argument in users
+    )
+    if change:
+        tasks = tuple(dict.fromkeys(task for task, _ in users))
+        regions = tuple(dict.fromkeys(argument.name for _, argument in users))
+        yield Move(
+            change, "region", {"tasks": listed(tasks), "regions": listed(regions)}, tasks, regions
+        )
+
+
+def room(case: Case, _: Values, __: Finding | None) -> Moves:
+    """The largest arguments leave a memory that overflows."""
+    yield from make_room(case)
+
+
+# Limits and maps
+
+
+def no_limits(case: Case, _: Values, __: Finding | None) -> Moves:
+    """No instance limits at all."""
+    tasks = [rule.task for rule in case.rules(syntax.InstanceLimit)]
+    if tasks:
+        yield Move(unlimited(case, tasks), "limit", {"tasks": listed(tasks)}, tuple(tasks))
+
+
+def stay_inside(case: Case, values: Values, finding: Finding | None) -> Moves:
+    """Indices of a mapping function wrapped around, and maps of the library in its place."""
+    if case.program is None:
+        return
+    rules = _blamed_maps(case, finding, values.get("task"))
+    names = {rule.function for rule in rules}
+    for function in case.rules(syntax.FunctionDefinition):
+        if function.name in names:
+            wrapped = _wrapped(function)
+            if wrapped != function:
+                inside = {"function": function.name, "how": "wrap its indices around"}
+                yield Move(Change((wrapped,), (function,)), "index map", inside)
+    for rule in rules:
+        yield from _from_library(case, rule)
+
+
+def _blamed_maps(
+    case: Case, finding: Finding | None, task: str | None
+) -> list[syntax.IndexTaskMap]:
+    """The index maps that a diagnostic points to: by the statement, or by its function."""
+    maps = case.rules(syntax.IndexTaskMap)
+    place = finding.position if finding else None
+    functions = [
+        f.name
+        for f in case.rules(syntax.FunctionDefinition)
+        if place and f.position and f.position.line <= place.line <= f.position.end_line
+    ]
+    blamed = [
+        rule
+        for rule in maps
+        if rule.function in functions
+        or (place and rule.position and rule.position.line == place.line)
+        or (task is not None and task in rule.keys)
+    ]
+    return blamed or maps
+
+
+def _wrapped(function: syntax.FunctionDefinition) -> syntax.FunctionDefinition:
+    """The function with each index of the processor that it returns taken modulo the size."""
+    return replace(function, body=tuple(map(_wrapped_return, function.body)))
+
+
+def _wrapped_return(
+    statement: syntax.Assignment | syntax.Return | syntax.Print,
+) -> syntax.Assignment | syntax.Return | syntax.Print:
+    if not isinstance(statement, syntax.Return) or not isinstance(statement.value, syntax.Index):
+        return statement
+    index = statement.value
+    if any(isinstance(each, syntax.Star | syntax.Unpack) for each in index.indices):
+        return statement
+    sizes = syntax.Member(base=index.base, name="size")
+    wrapped = tuple(
+        syntax.Binary(
+            operator="%",
+            left=each,
+            right=syntax.Index(base=sizes, indices=(syntax.Integer(value=number),)),
+        )
+        for number, each in enumerate(index.indices)
+    )
+    return replace(statement, value=replace(index, indices=wrapped))
+
+
+def _from_library(case: Case, rule: syntax.IndexTaskMap) -> Moves:
+    changes = []
+    for key in rule.keys:
+        kind = key if key in _KINDS else case.kind(key) if key in case.tasks else None
+        if kind is not None:
+            changes.append(spread(key, kind, "block1d"))
+    if changes:
+        values = {"function": rule.function, "how": "take blocks of points in its place"}
+        keys = tuple(key for key in rule.keys if key in case.tasks)
+        yield Move(joined(changes), "index map", values, keys)
+
+
+def with_parent(case: Case, _: Values, finding: Finding | None) -> Moves:
+    """A single task stays where the task that launches it runs, or where the runtime says."""
+    place = finding.position if finding else None
+    maps = case.rules(syntax.SingleTaskMap)
+    blamed = [
+        rule for rule in maps if place and rule.position and rule.position.line == place.line
+    ] or maps
+    for rule in blamed:
+        keys = [(key, key if key in _KINDS else case.kind(key)) for key in rule.keys]
+        change = joined(place_with_parent(key, kind) for key, kind in keys)
+        yield Move(change, "single map", {"tasks": listed(rule.keys)}, rule.keys)
+        yield Move(Change(gone=(rule,)), "single map", {"tasks": listed(rule.keys)}, rule.keys)
+
+
+# Definitions
+
+
+def define_machine(case: Case, _: Values, __: Finding | None) -> Moves:
+    """A name that stands for the machine of a kind, such as ``mgpu``, is defined."""
+    defined = {each.name for each in case.rules(syntax.Assignment)}
+    defined |= {each.name for each in case.rules(syntax.FunctionDefinition)}
+    used = (
+        [n.name for n in walk(case.program) if isinstance(n, syntax.Name)] if case.program else ()
+    )
+    for name in dict.fromkeys(used):
+        kinds = [kind for kind in _KINDS if kind.lower() in name.lower()]
+        if name not in defined and len(kinds) == 1 and not _is_local(case, name):
+            value = syntax.Call(
+                function=syntax.MachineName(),
+                arguments=(syntax.ProcessorKind(kind=kinds[0]),),
+            )
+            change = Change((syntax.Assignment(name=name, value=value),))
+            yield Move(change, "index map", {"name": name, "kind": kinds[0]})
+
+
+def _is_local(case: Case, name: str) -> bool:
+    return any(
+        name in {p.name for p in function.parameters}
+        or any(isinstance(s, syntax.Assignment) and s.name == name for s in function.body)
+        for function in case.rules(syntax.FunctionDefinition)
+    )
+
+
+def define_first(case: Case, _: Values, __: Finding | None) -> Moves:
+    """Maps whose function comes later, or never, are put behind it, or left out."""
+    seen: set[str] = set()
+    functions = {each.name for each in case.rules(syntax.FunctionDefinition)}
+    for each in case.program.statements if case.program else ():
+        if isinstance(each, syntax.FunctionDefinition):
+            seen.add(each.name)
+        elif isinstance(each, syntax.IndexTaskMap | syntax.SingleTaskMap):
+            if each.function in seen:
+                continue
+            block = "index map" if isinstance(each, syntax.IndexTaskMap) else "single map"
+            values = {"function": each.function, "tasks": listed(each.keys)}
+            later = Change((each,), (each,)) if each.function in functions else None
+            near = nearest(each.function, functions)
+            if later:
+                yield Move(later, block, values, each.keys)  # type: ignore[arg-type]  # a literal
+            elif near:
+                meant = Change((replace(each, function=near),), (each,))
+                yield Move(meant, block, values, each.keys)  # type: ignore[arg-type]  # likewise
+            elif isinstance(each, syntax.IndexTaskMap):
+                yield from _from_library(case, each)
+
+
+def leave_out(case: Case, _: Values, finding: Finding | None) -> Moves:
+    """The statement that a diagnostic points to goes."""
+    place = finding.position if finding else None
+    for each in case.program.statements if case.program and place else ():
+        inside = each.position and place and each.position.line <= place.line
+        if inside and place.line <= each.position.end_line:  # type: ignore[union-attr]  # both are there
+            yield Move(Change(gone=(each,)), _block_of(each), {"statement": type(each).__name__})
+            return
+
+
+def _block_of(statement: syntax.Statement):  # type: ignore[no-untyped-def]  # a Block
+    return {
+        syntax.Task: "task",
+        syntax.Region: "region",
+        syntax.Layout: "layout",
+        syntax.InstanceLimit: "limit",
+        syntax.CollectMemory: "limit",
+        syntax.SingleTaskMap: "single map",
+    }.get(type(statement), "index map")
+
+
+def nearest_name(case: Case, values: Values, finding: Finding | None) -> Moves:
+    """A task or region that the program does not have becomes the one that was meant."""
+    place = finding.position if finding else None
+    meant = re.search(r"did you mean (\w+)", values.get("hint", ""))
+    for each in case.program.statements if case.program and place and meant else ():
+        if each.position != place or place is None or meant is None:
+            continue
+        wrong = re.search(r"no (?:task|region argument) (\w+)", values["sentence"])
+        new = _renamed(each, wrong[1], meant[1]) if wrong else None
+        if new is not None:
+            yield Move(Change((new,), (each,)), _block_of(each), {"name": meant[1]})
+
+
+def _renamed(rule: syntax.Statement, wrong: str, right: str) -> syntax.Statement | None:
+    def swap(names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(right if name == wrong else name for name in names)
+
+    if isinstance(rule, syntax.Task):
+        return replace(rule, tasks=swap(rule.tasks))
+    if isinstance(rule, syntax.Region | syntax.Layout):
+        region = right if rule.region == wrong else rule.region
+        return replace(rule, tasks=swap(rule.tasks), region=region)
+    if isinstance(rule, syntax.IndexTaskMap | syntax.SingleTaskMap):
+        return replace(rule, keys=swap(rule.keys))
+    if isinstance(rule, syntax.InstanceLimit):
+        return replace(rule, task=right)
+    return None
+
+
+def map_kinds(case: Case, _: Values, __: Finding | None) -> Moves:
+    """A map for ``*`` becomes one for the processor kind of its machine."""
+    for rule in case.rules(syntax.IndexTaskMap):
+        if "*" not in rule.keys:
+            continue
+        kinds = dict.fromkeys(case.kind(task) for task in case.tasks if task in case.arguments)
+        for kind in kinds:
+            change = Change((replace(rule, keys=(kind,)),), (rule,))
+            yield Move(change, "index map", {"kind": kind, "function": rule.function})
+
+
+REPAIRS: Mapping[str, Repair] = MappingProxyType(
+    {
+        repair.__name__: repair
+        for repair in (
+            define_first,
+            define_machine,
+            leave_out,
+            map_kinds,
+            mend_syntax,
+            nearest_name,
+            needed_layouts,
+            no_limits,
+            room,
+            stay_inside,
+            visible_memories,
+            with_parent,
+        )
+    }
+)

@@ -1,0 +1,113 @@
+"""The rules of the guide, read from ``rules.toml``."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from tuners.guide.guidance import Block
+    from tuners.guide.moves import Change, TextChange
+
+__all__ = ["Found", "Move", "Rule", "load_rules", "read_rules"]
+
+
+class Move(NamedTuple):
+    """A change that a predicate or a repair proposes.
+
+    Attributes:
+        values: What the sentence of the suggestion has to say, by placeholder.
+        worth: Seconds saved in an iteration where the estimate cannot see it; None to estimate.
+    """
+
+    change: Change | TextChange
+    block: Block
+    values: Mapping[str, str]
+    tasks: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    worth: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a predicate found in a profile.
+
+    Attributes:
+        values: What the explanation has to say, by placeholder.
+        seconds: How much of an iteration it is about: the more, the earlier it is told.
+        moves: Changes that may help.
+    """
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    moves: Sequence[Move] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: when it applies, what that means and what to do.
+
+    Attributes:
+        name: Unique.
+        source: Where it comes from.
+        raw: Pattern over what the runtime said; its named groups are placeholders.
+        diagnostic: Code of a diagnostic.
+        profile: Name of a predicate over the profile.
+        explanation: What it means, with placeholders in braces; empty where the raw text says
+            enough.
+        suggestion: What to do, with placeholders; empty where there is nothing to do.
+        move: Name of a repair that makes the change; predicates bring their own.
+    """
+
+    name: str
+    source: str
+    raw: re.Pattern[str] | None = None
+    diagnostic: str | None = None
+    profile: str | None = None
+    explanation: str = ""
+    suggestion: str = ""
+    move: str | None = None
+
+
+@cache
+def load_rules() -> tuple[Rule, ...]:
+    """The rules of mappertune."""
+    return read_rules(files("tuners.guide").joinpath("rules.toml").read_text(encoding="utf-8"))
+
+
+def read_rules(text: str) -> tuple[Rule, ...]:
+    """Rules from a file's text.
+
+    Raises:
+        ValueError: A rule has no name, an unknown key, or not just one of ``raw``,
+            ``diagnostic`` and ``profile``; or two have one name.
+
+    >>> read_rules('[[rule]]\\nname = "a"\\nsource = "me"\\nraw = "boom"\\n')[0].name
+    'a'
+    """
+    rules = tuple(_rule(entry) for entry in tomllib.loads(text).get("rule", []))
+    names = [rule.name for rule in rules]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"two rules are named {twice[0]}: give one another name")
+    return rules
+
+
+_KEYS = frozenset(Rule.__dataclass_fields__)
+_TRIGGERS = ("raw", "diagnostic", "profile")
+
+
+def _rule(entry: Mapping[str, Any]) -> Rule:
+    name = entry.get("name", "")
+    if unknown := sorted(set(entry) - _KEYS):
+        raise ValueError(f"rule {name!r} has an unknown key {unknown[0]!r}")
+    if not name or sum(key in entry for key in _TRIGGERS) != 1:
+        raise ValueError(f"rule {name!r} needs a name and just one of {', '.join(_TRIGGERS)}")
+    content = dict(entry)
+    if "raw" in content:
+        content["raw"] = re.compile(content["raw"], re.IGNORECASE)
+    return Rule(**content)
