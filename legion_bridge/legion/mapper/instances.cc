@@ -1,0 +1,252 @@
+// Instances: in which memory, with which layout, found or made.
+#include <algorithm>
+#include <cstring>
+
+#include "decision_log.h"
+#include "failure.h"
+#include "policy_mapper.h"
+
+namespace mappertune {
+
+using Legion::AlignmentConstraint;
+using Legion::DimensionKind;
+using Legion::FieldConstraint;
+using Legion::MemoryConstraint;
+using Legion::OrderingConstraint;
+using Legion::SpecializedConstraint;
+
+namespace {
+
+Legion::EqualityKind equality(const char *operation)
+{
+    static const std::pair<const char *, Legion::EqualityKind> KINDS[] = {
+        {"<", LEGION_LT_EK},  {"<=", LEGION_LE_EK}, {">", LEGION_GT_EK},
+        {">=", LEGION_GE_EK}, {"==", LEGION_EQ_EK}, {"!=", LEGION_NE_EK}};
+    for (const auto &kind : KINDS)
+        if (strcmp(kind.first, operation) == 0) return kind.second;
+    return LEGION_EQ_EK;
+}
+
+// F order: the first dimension is the fastest; SOA: the fields are the slowest.
+OrderingConstraint ordering(int dimensions, const mapper_layout &layout)
+{
+    std::vector<DimensionKind> order;
+    if (layout.aos) order.push_back(LEGION_DIM_F);
+    for (int d = 0; d < dimensions; d++)
+        order.push_back(static_cast<DimensionKind>(
+            static_cast<int>(LEGION_DIM_X) + (layout.c_order ? dimensions - 1 - d : d)));
+    if (!layout.aos) order.push_back(LEGION_DIM_F);
+    return OrderingConstraint(order, false);
+}
+
+std::string layout_text(const mapper_layout &layout)
+{
+    std::string text = layout.aos ? "AOS " : "SOA ";
+    text += layout.c_order ? "C_order" : "F_order";
+    if (layout.compact) text += " Compact";
+    if (layout.exact) text += " Exact";
+    if (layout.align[0])
+        text += std::string(" Align") + layout.align + std::to_string(layout.alignment);
+    return text;
+}
+
+}  // namespace
+
+// What is asked of the instance for one requirement.
+PolicyMapper::Request PolicyMapper::request_of(MapperContext ctx, const Mapping &mapping,
+                                               unsigned index)
+{
+    const RegionRequirement &requirement = mapping.task.regions[index];
+    const char *task = mapping.rules.name.c_str();
+    Request wanted;
+    wanted.index = index;
+    wanted.names = names_of(ctx, requirement, index);
+    wanted.memory = chosen_memory(ctx, mapping, wanted);
+    if (wanted.is_virtual) return wanted;
+    wanted.layout =
+        policy.layout(task, wanted.names, kind_of(wanted.memory.kind()), mapping.kind);
+    // Exact says how large a compact instance may be (language reference, section 10).
+    wanted.layout.exact = wanted.layout.exact && wanted.layout.compact;
+    wanted.exact =
+        wanted.layout.exact || (requirement.tag & DefaultMapper::EXACT_REGION) != 0;
+    wanted.collected =
+        requirement.privilege == LEGION_READ_ONLY && policy.collects(task, wanted.names);
+    return wanted;
+}
+
+// The first memory that the processor sees and that the variant takes; the default mapper's choice
+// where the policy has none.
+Memory PolicyMapper::chosen_memory(MapperContext ctx, const Mapping &mapping, Request &wanted)
+{
+    const Task &task = mapping.task;
+    const Processor processor = mapping.output.target_procs[0];
+    const MemoryConstraint needed =
+        find_memory_constraint(ctx, task, mapping.variant, wanted.index);
+    for (const int kind : policy.memories(mapping.rules.name.c_str(), wanted.names, mapping.kind)) {
+        wanted.is_virtual = kind == MAPPER_VIRTUAL;
+        if (wanted.is_virtual) return Memory::NO_MEMORY;
+        if (needed.is_valid() && needed.get_kind() != memory_kind(kind)) continue;
+        const Memory memory = view.best_memory(processor, kind);
+        if (memory.exists()) return memory;
+    }
+    const Memory memory = default_policy_select_target_memory(
+        ctx, processor, task.regions[wanted.index], needed);
+    if (!memory.exists())
+        fail("memory", at_region(task.get_task_name(), wanted.index),
+             "no memory of the machine suits it");
+    return memory;
+}
+
+// The layout that the policy asks for in a memory, or the default one.
+LayoutConstraintSet PolicyMapper::wanted_layout(MapperContext ctx,
+                                                const RegionRequirement &requirement,
+                                                Memory memory, const std::set<FieldID> *fields)
+{
+    LayoutConstraintSet constraints;
+    if (fields)
+        constraints.add_constraint(
+            FieldConstraint(std::vector<FieldID>(fields->begin(), fields->end()), false, false));
+    complete_layout(ctx, constraints, memory, requirement);
+    return constraints;
+}
+
+// Adds what the policy asks for where the constraints, which may be a variant's own, leave it open.
+void PolicyMapper::complete_layout(MapperContext ctx, LayoutConstraintSet &constraints,
+                                   Memory memory, const RegionRequirement &requirement)
+{
+    static const mapper_layout DEFAULT = {};
+    const mapper_layout &layout = request ? request->layout : DEFAULT;
+    if (requirement.privilege == LEGION_REDUCE)
+        constraints.add_constraint(
+            SpecializedConstraint(LEGION_AFFINE_REDUCTION_SPECIALIZE, requirement.redop));
+    else if (constraints.specialized_constraint.kind == LEGION_NO_SPECIALIZE || layout.compact)
+        constraints.add_constraint(SpecializedConstraint(
+            layout.compact ? LEGION_COMPACT_SPECIALIZE : LEGION_AFFINE_SPECIALIZE, 0, false,
+            layout.exact != 0));
+    if (!constraints.memory_constraint.has_kind)
+        constraints.add_constraint(MemoryConstraint(memory.kind()));
+    if (constraints.field_constraint.field_set.empty()) {
+        std::vector<FieldID> fields;
+        if (requirement.privilege == LEGION_REDUCE)
+            fields.assign(requirement.privilege_fields.begin(),
+                          requirement.privilege_fields.end());
+        else
+            default_policy_select_constraint_fields(ctx, requirement, fields);
+        constraints.add_constraint(FieldConstraint(fields, false, false));
+    }
+    if (constraints.ordering_constraint.ordering.empty())
+        constraints.add_constraint(
+            ordering(requirement.region.get_index_space().get_dim(), layout));
+    if (layout.align[0] && constraints.alignment_constraints.empty())
+        for (const FieldID field : constraints.field_constraint.field_set)
+            constraints.add_constraint(AlignmentConstraint(
+                field, equality(layout.align), static_cast<size_t>(layout.alignment)));
+}
+
+// Valid instances that are as asked for, such as those that the program attached; tells the
+// fields that they lack.
+std::set<FieldID> PolicyMapper::reuse_valid(MapperContext ctx, Mapping &mapping,
+                                            const Request &wanted)
+{
+    const RegionRequirement &requirement = mapping.task.regions[wanted.index];
+    const auto &valid = mapping.input.valid_instances;
+    std::set<FieldID> missing = requirement.privilege_fields;
+    if (requirement.privilege == LEGION_REDUCE || wanted.exact || wanted.index >= valid.size())
+        return missing;
+    request = &wanted;
+    LayoutConstraintSet constraints = wanted_layout(ctx, requirement, wanted.memory, nullptr);
+    request = nullptr;
+    constraints.field_constraint = FieldConstraint(false, false);
+    Instances found;
+    for (const PhysicalInstance &instance : valid[wanted.index])
+        if (instance.get_location() == wanted.memory &&
+            (!wanted.layout.found || instance.entails(constraints)))
+            found.push_back(instance);
+    if (found.empty()) return missing;
+    missing.clear();
+    runtime->filter_instances(ctx, mapping.task, wanted.index, mapping.variant, found, missing);
+    if (!runtime->acquire_and_filter_instances(ctx, found)) return requirement.privilege_fields;
+    mapping.output.chosen_instances[wanted.index] = found;
+    return missing;
+}
+
+// Finds or makes instances for fields, as the variant and the policy ask.
+void PolicyMapper::make_instances(MapperContext ctx, Mapping &mapping, const Request &wanted,
+                                  std::set<FieldID> fields)
+{
+    const RegionRequirement &requirement = mapping.task.regions[wanted.index];
+    Instances &instances = mapping.output.chosen_instances[wanted.index];
+    const auto &layouts = mapping.constraints->layouts;
+    size_t bytes = 0;
+    bool made = false;
+    request = &wanted;
+    if (layouts.count(wanted.index)) {
+        made = default_create_custom_instances(
+            ctx, mapping.output.target_procs[0], wanted.memory, requirement, wanted.index, fields,
+            *mapping.constraints, true, instances, &bytes);
+    } else {
+        const bool some = fields.size() < requirement.privilege_fields.size();
+        const LayoutConstraintSet constraints =
+            wanted_layout(ctx, requirement, wanted.memory, some ? &fields : nullptr);
+        const bool reduces = requirement.privilege == LEGION_REDUCE;
+        instances.emplace_back();
+        made = default_make_instance(ctx, wanted.memory, constraints, instances.back(),
+                                     TASK_MAPPING, reduces, true, requirement, &bytes);
+    }
+    request = nullptr;
+    if (!made) refuse_instance(mapping, wanted, bytes);
+    if (!logging()) return;
+    for (const PhysicalInstance &instance : instances)
+        log_line("instance %s point=%s region=%u names=%s memory=%s layout=%s id=%lx bytes=%zu%s",
+                 mapping.task.get_task_name(), point_text(mapping.task).c_str(), wanted.index,
+                 names_text(wanted.names).c_str(), memory_word(kind_of(wanted.memory.kind())),
+                 layout_text(wanted.layout).c_str(), instance.get_instance_id(),
+                 instance.get_instance_size(), wanted.collected ? " collected" : "");
+}
+
+void PolicyMapper::refuse_instance(const Mapping &mapping, const Request &wanted,
+                                   size_t bytes) const
+{
+    const Memory memory = wanted.memory;
+    fail("out-of-memory", at_region(mapping.task.get_task_name(), wanted.index),
+         "an instance of %zu bytes (%s) cannot be made in %s, which has %zu bytes in all: name "
+         "another memory, or a layout that is smaller",
+         bytes, layout_text(wanted.layout).c_str(), memory_word(kind_of(memory.kind())),
+         memory.capacity());
+}
+
+void PolicyMapper::default_policy_select_constraints(MapperContext ctx,
+                                                     LayoutConstraintSet &constraints,
+                                                     Memory memory,
+                                                     const RegionRequirement &requirement)
+{
+    if (request)
+        complete_layout(ctx, constraints, memory, requirement);
+    else
+        DefaultMapper::default_policy_select_constraints(ctx, constraints, memory, requirement);
+}
+
+// The default mapper remembers layouts by memory kind and field space alone, which the policy may
+// tell apart by task and region.
+Legion::LayoutConstraintID PolicyMapper::default_policy_select_layout_constraints(
+    MapperContext ctx, Memory memory, const RegionRequirement &requirement,
+    MappingKind mapping_kind, bool check_fields, bool &force_new)
+{
+    if (!request)
+        return DefaultMapper::default_policy_select_layout_constraints(
+            ctx, memory, requirement, mapping_kind, check_fields, force_new);
+    force_new = requirement.privilege == LEGION_REDUCE;
+    return runtime->register_layout(ctx, wanted_layout(ctx, requirement, memory, nullptr));
+}
+
+// What is to be collected goes as soon as nothing needs it.
+int PolicyMapper::default_policy_select_garbage_collection_priority(
+    MapperContext ctx, MappingKind kind, Memory memory, const PhysicalInstance &instance,
+    bool meets_fill_constraints, bool reduction)
+{
+    if (request && request->collected) return LEGION_GC_EAGER_PRIORITY;
+    return DefaultMapper::default_policy_select_garbage_collection_priority(
+        ctx, kind, memory, instance, meets_fill_constraints, reduction);
+}
+
+}  // namespace mappertune

@@ -1,0 +1,210 @@
+// Mapping a task: variant, processors, and an instance for each of its region requirements.
+#include <algorithm>
+
+#include "decision_log.h"
+#include "failure.h"
+#include "policy_mapper.h"
+
+namespace mappertune {
+namespace {
+
+bool has_data(const RegionRequirement &requirement)
+{
+    return requirement.privilege != LEGION_NO_ACCESS && !requirement.privilege_fields.empty();
+}
+
+// Inner tasks touch no data: as the default mapper does, all their regions stay virtual, unless a
+// coherence mode needs instances.
+bool all_virtual(const Task &task, bool inner)
+{
+    return inner && std::all_of(task.regions.begin(), task.regions.end(), [](const auto &r) {
+               return r.prop == LEGION_EXCLUSIVE;
+           });
+}
+
+}  // namespace
+
+void PolicyMapper::map_task(MapperContext ctx, const Task &task, const MapTaskInput &input,
+                            MapTaskOutput &output)
+{
+    const bool shard = input.shard_processor.exists();
+    const Processor processor = shard ? input.shard_processor : task.target_proc;
+    const int kind = kind_of(processor.kind());
+    if (kind < 0 || !has_variant(ctx, task.task_id, kind))
+        fail("no-variant", at_task(task.get_task_name()), "it has no variant for %s processors",
+             processor_word(kind));
+    VariantInfo chosen = default_find_preferred_variant(task, ctx, true, true, processor.kind());
+    if (shard) chosen.variant = input.shard_variant;
+    Mapping mapping = {task,           input,           output,         rules_of(task), kind,
+                       chosen.variant, chosen.is_inner, chosen.is_leaf, nullptr};
+    output.chosen_variant = chosen.variant;
+    output.task_priority = default_policy_select_task_priority(ctx, task);
+    if (limited(task)) {
+        using Legion::Mapping::ProfilingMeasurements::OperationStatus;
+        output.task_prof_requests.add_measurement<OperationStatus>();
+    }
+    choose_targets(ctx, mapping);
+    if (all_virtual(task, chosen.is_inner)) {
+        for (Instances &instances : output.chosen_instances)
+            instances.assign(1, PhysicalInstance::get_virtual_instance());
+        return;
+    }
+    const unsigned long long hash = compute_task_hash(task);
+    if (!reuse_answer(ctx, mapping, hash)) {
+        map_regions(ctx, mapping);
+        map_outputs(ctx, mapping);
+        check_instances(mapping);
+        keep_answer(mapping, hash);
+    }
+    if (logging())
+        log_line("map %s point=%s kind=%s node=%d processor=%s", task.get_task_name(),
+                 point_text(task).c_str(), processor_word(kind),
+                 static_cast<int>(output.target_procs[0].address_space()),
+                 index_text(output.target_procs).c_str());
+}
+
+// Exactly the processors that the policy names; the default mapper's, all of a kind, where it
+// names none.
+void PolicyMapper::choose_targets(MapperContext ctx, Mapping &mapping)
+{
+    const Task &task = mapping.task;
+    std::vector<Processor> &targets = mapping.output.target_procs;
+    const bool index_mapped = task.is_index_space && mapping.rules.has_index_map[mapping.kind];
+    const bool single_mapped = !task.is_index_space && single_map_applies(task, mapping.kind);
+    if (mapping.input.shard_processor.exists())
+        targets.assign(1, mapping.input.shard_processor);
+    else if (task.must_epoch_task || task.concurrent_task)
+        targets.assign(1, task.target_proc);
+    else if (index_mapped && (mapping.rules.several[mapping.kind] || view.nodes() > 1))
+        targets = point_processors(task, mapping.kind, task.index_point);
+    else if (index_mapped)
+        targets.assign(1, task.target_proc);
+    else if (single_mapped)
+        targets = single_processors(task, mapping.kind);
+    else
+        default_policy_select_target_processors(ctx, task, targets);
+    if (targets.empty() || targets[0].kind() != task.target_proc.kind() ||
+        targets[0].address_space() != task.target_proc.address_space())
+        fail("processor-range", at_task(task.get_task_name()),
+             "it was sent to one node and is mapped to a processor of another: its mapping "
+             "function answers differently for the same point");
+}
+
+// Tasks with the same regions were mapped before: the same answer holds while its instances live.
+bool PolicyMapper::reuse_answer(MapperContext ctx, Mapping &mapping, unsigned long long hash)
+{
+    const AnswerKey key = {mapping.task.task_id, mapping.output.target_procs[0], hash};
+    const auto known = answers.find(key);
+    if (known == answers.end() || known->second.variant != mapping.variant) return false;
+    const Answer &answer = known->second;
+    MapTaskOutput &output = mapping.output;
+    output.chosen_instances = answer.instances;
+    if (!runtime->acquire_and_filter_instances(ctx, output.chosen_instances)) {
+        answers.erase(known);
+        for (Instances &instances : output.chosen_instances)
+            instances.clear();
+        return false;
+    }
+    output.target_procs = answer.targets;
+    output.output_targets = answer.output_targets;
+    output.output_constraints = answer.output_constraints;
+    output.untracked_valid_regions = answer.untracked;
+    return true;
+}
+
+void PolicyMapper::keep_answer(const Mapping &mapping, unsigned long long hash)
+{
+    if (mapping.rules.several[mapping.kind] || !mapping.input.premapped_regions.empty()) return;
+    const MapTaskOutput &output = mapping.output;
+    const AnswerKey key = {mapping.task.task_id, mapping.task.target_proc, hash};
+    answers[key] = {mapping.variant,       output.chosen_instances,   output.target_procs,
+                    output.output_targets, output.output_constraints, output.untracked_valid_regions};
+}
+
+void PolicyMapper::map_regions(MapperContext ctx, Mapping &mapping)
+{
+    const Task &task = mapping.task;
+    mapping.constraints =
+        &runtime->find_task_layout_constraints(ctx, task.task_id, mapping.variant);
+    std::vector<bool> done(task.regions.size(), false);
+    for (const unsigned index : mapping.input.premapped_regions)
+        done[index] = true;
+    map_colocated(ctx, mapping, done);
+    for (unsigned index = 0; index < task.regions.size(); index++)
+        if (!done[index] && has_data(task.regions[index])) map_region(ctx, mapping, index);
+}
+
+void PolicyMapper::map_region(MapperContext ctx, Mapping &mapping, unsigned index)
+{
+    const RegionRequirement &requirement = mapping.task.regions[index];
+    Instances &instances = mapping.output.chosen_instances[index];
+    const bool reduces = requirement.privilege == LEGION_REDUCE;
+    // As the default mapper: the program asks for it, or a task that only passes a reduction on.
+    if ((requirement.tag & DefaultMapper::VIRTUAL_MAP) != 0 || (reduces && !mapping.leaf)) {
+        instances.assign(1, PhysicalInstance::get_virtual_instance());
+        return;
+    }
+    const Request wanted = request_of(ctx, mapping, index);
+    if (wanted.is_virtual) {
+        if (mapping.leaf)
+            fail("virtual-leaf", at_region(mapping.task.get_task_name(), index),
+                 "it is mapped to VIRTUAL, but a leaf task touches its data: name a memory");
+        instances.assign(1, PhysicalInstance::get_virtual_instance());
+        return;
+    }
+    narrow_targets(mapping, wanted.memory, index);
+    std::set<FieldID> missing = reuse_valid(ctx, mapping, wanted);
+    if (!missing.empty()) make_instances(ctx, mapping, wanted, std::move(missing));
+    if (wanted.collected) mapping.output.untracked_valid_regions.insert(index);
+}
+
+// A task may run on any of its target processors, so each of them must see the memory.
+void PolicyMapper::narrow_targets(Mapping &mapping, Memory memory, unsigned index) const
+{
+    std::vector<Processor> &targets = mapping.output.target_procs;
+    const auto blind = [&](Processor processor) { return !view.sees(processor, memory); };
+    targets.erase(std::remove_if(targets.begin(), targets.end(), blind), targets.end());
+    if (targets.empty())
+        fail("memory", at_region(mapping.task.get_task_name(), index),
+             "no processor that the task may run on sees the memory %s",
+             memory_word(kind_of(memory.kind())));
+}
+
+void PolicyMapper::map_outputs(MapperContext ctx, Mapping &mapping)
+{
+    const Task &task = mapping.task;
+    for (size_t i = 0; i < task.output_regions.size(); i++) {
+        mapping.output.output_targets[i] =
+            default_policy_select_output_target(ctx, mapping.output.target_procs[0]);
+        default_policy_select_output_constraints(task, mapping.output.output_constraints[i],
+                                                 task.output_regions[i]);
+    }
+}
+
+// What Legion would only abort on, without saying why.
+void PolicyMapper::check_instances(const Mapping &mapping) const
+{
+    const Task &task = mapping.task;
+    for (unsigned index = 0; index < task.regions.size(); index++) {
+        const RegionRequirement &requirement = task.regions[index];
+        const auto &premapped = mapping.input.premapped_regions;
+        if (!has_data(requirement) ||
+            std::find(premapped.begin(), premapped.end(), index) != premapped.end())
+            continue;
+        std::set<FieldID> missing = requirement.privilege_fields;
+        for (const PhysicalInstance &instance : mapping.output.chosen_instances[index]) {
+            if (instance.is_virtual_instance()) missing.clear();
+            else instance.remove_space_fields(missing);
+            if (!instance.is_virtual_instance() &&
+                !view.sees(mapping.output.target_procs[0], instance.get_location()))
+                fail("memory", at_region(task.get_task_name(), index),
+                     "its processor does not see the memory of its instance");
+        }
+        if (!missing.empty())
+            fail("fields", at_region(task.get_task_name(), index),
+                 "its instances lack %zu of the %zu fields that it needs", missing.size(),
+                 requirement.privilege_fields.size());
+    }
+}
+
+}  // namespace mappertune

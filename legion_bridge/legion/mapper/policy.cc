@@ -1,0 +1,176 @@
+#include "policy.h"
+
+#include <dlfcn.h>
+
+#include <cstdio>
+
+#include "failure.h"
+#include "settings.h"
+
+namespace mappertune {
+namespace {
+
+// What the mapper's print statements say goes to standard error: a program's own output is read
+// by others.
+void print_text(void *, const char *text)
+{
+    fputs(text, stderr);
+}
+
+const mapper_api *open_policy(const std::string &path)
+{
+    void *library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+    if (!library) fail("no-policy", "policy", "it cannot be loaded: %s", dlerror());
+    const void *symbol = dlsym(library, "mapper_policy_api");
+    if (!symbol)
+        fail("no-policy", "policy", "%s is no compiled mapper: it lacks mapper_policy_api",
+             path.c_str());
+    const auto *api = static_cast<const mapper_api *>(symbol);
+    if (api->version != MAPPER_ABI_VERSION ||
+        api->size != static_cast<int32_t>(sizeof(mapper_api)))
+        fail("policy-version", "policy",
+             "%s has version %d of the interface, not version %d: compile the mapper again",
+             path.c_str(), api->version, MAPPER_ABI_VERSION);
+    return api;
+}
+
+const char *label_of(const mapper_error &error)
+{
+    return error.label ? error.label : "bad-policy";
+}
+
+std::vector<const char *> pointers(const Policy::Names &names)
+{
+    std::vector<const char *> found;
+    for (const std::string &name : names)
+        found.push_back(name.c_str());
+    return found;
+}
+
+}  // namespace
+
+Policy::Policy(const mapper_machine &machine) : api(open_policy(settings().policy))
+{
+    mapper_machine shape = machine;
+    shape.print = print_text;
+    mapper_error error = {};
+    const int32_t code = api->load(&shape, &policy, &error);
+    if (code != MAPPER_OK || !policy)
+        fail(label_of(error), "policy", "%s",
+             error.text[0] ? error.text : "it does not load");
+}
+
+Policy::~Policy()
+{
+    api->unload(policy);
+}
+
+void Policy::refuse(const char *task, const char *question, int32_t code) const
+{
+    fail("bad-call", at_task(task), "the policy refuses the question %s with code %d", question,
+         code);
+}
+
+std::vector<int> Policy::task_kinds(const char *task) const
+{
+    const int8_t *kinds = nullptr;
+    int32_t count = 0;
+    const int32_t code = api->task_kinds(policy, task, &kinds, &count);
+    if (code != MAPPER_OK) refuse(task, "task_kinds", code);
+    return std::vector<int>(kinds, kinds + count);
+}
+
+std::vector<int> Policy::memories(const char *task, const Names &names, int kind) const
+{
+    const std::vector<const char *> regions = pointers(names);
+    std::vector<int8_t> found(16);
+    int32_t count = 0;
+    for (;;) {
+        const int32_t code =
+            api->memories(policy, task, regions.data(), static_cast<int32_t>(regions.size()), kind,
+                          found.data(), static_cast<int32_t>(found.size()), &count);
+        if (code != MAPPER_OK || count < 0) refuse(task, "memories", code);
+        const bool complete = static_cast<size_t>(count) <= found.size();
+        found.resize(count);
+        if (complete) return std::vector<int>(found.begin(), found.end());
+    }
+}
+
+mapper_layout Policy::layout(const char *task, const Names &names, int memory, int kind) const
+{
+    const std::vector<const char *> regions = pointers(names);
+    mapper_layout layout = {};
+    const int32_t code =
+        api->layout(policy, task, regions.data(), static_cast<int32_t>(regions.size()), memory,
+                    kind, &layout);
+    if (code != MAPPER_OK) refuse(task, "layout", code);
+    return layout;
+}
+
+int Policy::instance_limit(const char *task) const
+{
+    int32_t limit = 0;
+    const int32_t code = api->instance_limit(policy, task, &limit);
+    if (code != MAPPER_OK) refuse(task, "instance_limit", code);
+    return limit;
+}
+
+bool Policy::collects(const char *task, const Names &names) const
+{
+    const std::vector<const char *> regions = pointers(names);
+    int32_t answer = 0;
+    const int32_t code = api->collects(policy, task, regions.data(),
+                                       static_cast<int32_t>(regions.size()), &answer);
+    if (code != MAPPER_OK) refuse(task, "collects", code);
+    return answer != 0;
+}
+
+int Policy::control_replicates(const char *task) const
+{
+    int32_t answer = -1;
+    const int32_t code = api->control_replicates(policy, task, &answer);
+    if (code != MAPPER_OK) refuse(task, "control_replicates", code);
+    return answer;
+}
+
+bool Policy::has_map(const char *task, int kind, int single) const
+{
+    int32_t answer = 0;
+    const int32_t code = api->has_map(policy, task, kind, single, &answer);
+    if (code != MAPPER_OK) refuse(task, "has_map", code);
+    return answer != 0;
+}
+
+void Policy::index_point(const char *task, int kind, const std::vector<int32_t> &extents,
+                         const int32_t *point, std::vector<mapper_point> &places) const
+{
+    int32_t count = 0;
+    mapper_error error = {};
+    places.resize(places.empty() ? 1 : places.size());
+    do {
+        if (static_cast<size_t>(count) > places.size()) places.resize(count);
+        const int32_t code = api->index_point(
+            policy, task, kind, static_cast<int32_t>(extents.size()), extents.data(), point,
+            places.data(), static_cast<int32_t>(places.size()), &count, &error);
+        if (code != MAPPER_OK) fail(label_of(error), at_task(task), "%s", error.text);
+    } while (static_cast<size_t>(count) > places.size());
+    places.resize(count);
+}
+
+void Policy::single_task(const char *task, int kind, const mapper_point *parent, int parent_kind,
+                         std::vector<mapper_point> &places) const
+{
+    int32_t count = 0;
+    mapper_error error = {};
+    places.resize(places.empty() ? 1 : places.size());
+    do {
+        if (static_cast<size_t>(count) > places.size()) places.resize(count);
+        const int32_t code = api->single_task(policy, task, kind, parent, parent_kind,
+                                              places.data(), static_cast<int32_t>(places.size()),
+                                              &count, &error);
+        if (code != MAPPER_OK) fail(label_of(error), at_task(task), "%s", error.text);
+    } while (static_cast<size_t>(count) > places.size());
+    places.resize(count);
+}
+
+}  // namespace mappertune

@@ -1,0 +1,218 @@
+// The mapper: what the policy can express it decides, all else Legion's default mapper does.
+#ifndef MAPPERTUNE_POLICY_MAPPER_H
+#define MAPPERTUNE_POLICY_MAPPER_H
+
+#include <map>
+#include <set>
+#include <string>
+#include <tuple>
+#include <unordered_map>
+#include <vector>
+
+#include "machine_view.h"
+#include "mappers/default_mapper.h"
+#include "policy.h"
+
+namespace mappertune {
+
+using Legion::Domain;
+using Legion::DomainPoint;
+using Legion::FieldID;
+using Legion::LayoutConstraintSet;
+using Legion::LogicalRegion;
+using Legion::Memory;
+using Legion::Processor;
+using Legion::RegionRequirement;
+using Legion::Task;
+using Legion::TaskID;
+using Legion::TaskLayoutConstraintSet;
+using Legion::VariantID;
+using Legion::Mapping::DefaultMapper;
+using Legion::Mapping::Mapper;
+using Legion::Mapping::MapperContext;
+using Legion::Mapping::MapperEvent;
+using Legion::Mapping::MapperRuntime;
+using Legion::Mapping::PhysicalInstance;
+
+// One mapper serves all processors of a node: calls are serialised, so that the policy is asked
+// one question at a time and instance limits are counted in one place.
+class PolicyMapper : public DefaultMapper {
+public:
+    PolicyMapper(MapperRuntime *runtime, const Legion::Machine &machine, Processor local);
+    ~PolicyMapper() override;
+
+    // Takes over from a mapper of the program, which keeps the say over tunable values.
+    void replaces(Mapper *mapper, Processor processor);
+
+    // Tells the file MAPPERTUNE_REPORT which policy is in force.
+    void announce() const;
+
+    const char *get_mapper_name() const override { return name.c_str(); }
+    MapperSyncModel get_mapper_sync_model() const override
+    {
+        return SERIALIZED_NON_REENTRANT_MAPPER_MODEL;
+    }
+
+    void select_task_options(MapperContext ctx, const Task &task, TaskOptions &output) override;
+    void slice_task(MapperContext ctx, const Task &task, const SliceTaskInput &input,
+                    SliceTaskOutput &output) override;
+    void map_task(MapperContext ctx, const Task &task, const MapTaskInput &input,
+                  MapTaskOutput &output) override;
+    void replicate_task(MapperContext ctx, const Task &task, const ReplicateTaskInput &input,
+                        ReplicateTaskOutput &output) override;
+    void select_sharding_functor(MapperContext ctx, const Task &task,
+                                 const SelectShardingFunctorInput &input,
+                                 SelectShardingFunctorOutput &output) override;
+    void select_tasks_to_map(MapperContext ctx, const SelectMappingInput &input,
+                             SelectMappingOutput &output) override;
+    void report_profiling(MapperContext ctx, const Task &task,
+                          const TaskProfilingInfo &input) override;
+    void select_tunable_value(MapperContext ctx, const Task &task,
+                              const SelectTunableInput &input,
+                              SelectTunableOutput &output) override;
+
+    // Those of other operations stay as they are.
+    using DefaultMapper::report_profiling;
+    using DefaultMapper::select_sharding_functor;
+
+protected:
+    // Where the default mapper fills in what a variant's layout constraints leave open.
+    void default_policy_select_constraints(MapperContext ctx, LayoutConstraintSet &constraints,
+                                           Memory target_memory,
+                                           const RegionRequirement &requirement) override;
+    Legion::LayoutConstraintID default_policy_select_layout_constraints(
+        MapperContext ctx, Memory target_memory, const RegionRequirement &requirement,
+        MappingKind mapping_kind, bool needs_field_constraint_check,
+        bool &force_new_instances) override;
+    int default_policy_select_garbage_collection_priority(MapperContext ctx, MappingKind kind,
+                                                          Memory memory,
+                                                          const PhysicalInstance &instance,
+                                                          bool meets_fill_constraints,
+                                                          bool reduction) override;
+
+private:
+    using Instances = std::vector<PhysicalInstance>;
+
+    // What the policy says of a task, asked once.
+    struct TaskRules {
+        std::string name;
+        std::vector<int> kinds;
+        int limit = 0;
+        int replicates = -1;
+        // For each processor kind.
+        bool has_index_map[MAPPER_PROCESSOR_KINDS] = {};
+        bool has_single_map[MAPPER_PROCESSOR_KINDS] = {};
+        bool has_own_single_map = false;  // one that names the task
+        // Whether the points of its launches may run on one of several processors.
+        bool several[MAPPER_PROCESSOR_KINDS] = {};
+        bool looked_for_kind = false;
+        int kind = -1;  // the first of `kinds` that can be; -1: the default mapper's choice
+    };
+    TaskRules &rules_of(const Task &task);
+    int chosen_kind(MapperContext ctx, const Task &task);
+    bool has_variant(MapperContext ctx, TaskID task, int kind);
+
+    // Of an index launch, or the part of it that a node slices: which slice goes where.
+    using Slices = std::vector<TaskSlice>;
+    using LaunchKey = std::tuple<TaskID, int, Domain, Domain>;
+    const Slices &slices_of(const Task &task, int kind, const Domain &domain);
+    Slices place_points(const Task &task, int kind, const Domain &domain);
+    std::vector<Processor> point_processors(const Task &task, int kind, const DomainPoint &point);
+    std::vector<Processor> single_processors(const Task &task, int kind);
+    std::vector<Processor> processors_at(const Task &task, int kind,
+                                         const std::vector<mapper_point> &places,
+                                         const std::string &what) const;
+    bool single_map_applies(const Task &task, int kind);
+    std::string index_text(const std::vector<Processor> &processors) const;
+
+    // One task while it is mapped.
+    struct Mapping {
+        const Task &task;
+        const MapTaskInput &input;
+        MapTaskOutput &output;
+        const TaskRules &rules;
+        int kind;  // of processor, in the language's numbers
+        VariantID variant;
+        bool inner, leaf;
+        const TaskLayoutConstraintSet *constraints;
+    };
+    // One requirement while its instances are sought.
+    struct Request {
+        unsigned index;
+        Policy::Names names;
+        Memory memory;
+        bool is_virtual = false;
+        mapper_layout layout = {};
+        bool collected = false;
+        bool exact = false;
+    };
+    void choose_targets(MapperContext ctx, Mapping &mapping);
+    void map_regions(MapperContext ctx, Mapping &mapping);
+    void map_region(MapperContext ctx, Mapping &mapping, unsigned index);
+    Request request_of(MapperContext ctx, const Mapping &mapping, unsigned index);
+    Memory chosen_memory(MapperContext ctx, const Mapping &mapping, Request &request);
+    void narrow_targets(Mapping &mapping, Memory memory, unsigned index) const;
+    std::set<FieldID> reuse_valid(MapperContext ctx, Mapping &mapping, const Request &request);
+    void make_instances(MapperContext ctx, Mapping &mapping, const Request &request,
+                        std::set<FieldID> fields);
+    LayoutConstraintSet wanted_layout(MapperContext ctx, const RegionRequirement &requirement,
+                                      Memory memory, const std::set<FieldID> *fields);
+    void complete_layout(MapperContext ctx, LayoutConstraintSet &constraints, Memory memory,
+                         const RegionRequirement &requirement);
+    [[noreturn]] void refuse_instance(const Mapping &mapping, const Request &request,
+                                      size_t bytes) const;
+    void map_colocated(MapperContext ctx, Mapping &mapping, std::vector<bool> &done);
+    void map_group(MapperContext ctx, Mapping &mapping, const std::vector<unsigned> &group);
+    void map_outputs(MapperContext ctx, Mapping &mapping);
+    void check_instances(const Mapping &mapping) const;
+    Policy::Names names_of(MapperContext ctx, const RegionRequirement &requirement,
+                           unsigned index);
+    bool reuse_answer(MapperContext ctx, Mapping &mapping, unsigned long long hash);
+    void keep_answer(const Mapping &mapping, unsigned long long hash);
+    const Request *request = nullptr;  // while the default mapper makes its instances
+
+    // Answers that were given, as long as their instances live.
+    struct Answer {
+        VariantID variant;
+        std::vector<Instances> instances;
+        std::vector<Processor> targets;
+        std::vector<Memory> output_targets;
+        std::vector<LayoutConstraintSet> output_constraints;
+        std::set<unsigned> untracked;
+    };
+    struct AnswerKey {
+        TaskID task;
+        Processor processor;
+        unsigned long long hash;
+        bool operator==(const AnswerKey &other) const
+        {
+            return task == other.task && processor == other.processor && hash == other.hash;
+        }
+    };
+    struct HashAnswerKey {
+        size_t operator()(const AnswerKey &key) const
+        {
+            return static_cast<size_t>(key.hash ^ (key.processor.id * 0x9E3779B97F4A7C15ull));
+        }
+    };
+
+    // Instance limits: points of a task in flight, for each processor that launches it.
+    using InFlight = std::pair<TaskID, Processor>;
+    bool limited(const Task &task);
+
+    std::string name;
+    const MachineView view;
+    const Policy policy;
+    std::unordered_map<TaskID, TaskRules> rules;
+    std::map<LaunchKey, Slices> slices;
+    std::unordered_map<AnswerKey, Answer, HashAnswerKey> answers;
+    std::map<InFlight, size_t> in_flight;
+    std::vector<MapperEvent> deferred;
+    std::map<Processor, Mapper *> replaced;
+};
+
+std::string names_text(const Policy::Names &names);
+
+}  // namespace mappertune
+
+#endif

@@ -1,0 +1,30 @@
+// What the environment asks of the mapper.
+//
+//   MAPPERTUNE_POLICY   the compiled policy (a shared object made by dsl.emit_c). Without it the
+//                       library keeps out of the way.
+//   MAPPERTUNE_LOG      1: tell each decision on standard error; a path: append to that file
+//   MAPPERTUNE_REPORT   a file that is told which policy is in force, and the line of a failure
+//   MAPPERTUNE_SHARDS   shards of a control-replicated task in each node; 1 unless told otherwise
+#ifndef MAPPERTUNE_SETTINGS_H
+#define MAPPERTUNE_SETTINGS_H
+
+#include <cstddef>
+#include <string>
+
+namespace mappertune {
+
+struct Settings {
+    std::string policy;
+    std::string log;
+    std::string report;
+    size_t shards = 1;
+};
+
+const Settings &settings();
+
+// Appends a line to the file MAPPERTUNE_REPORT, if there is one.
+void report(const std::string &line);
+
+}  // namespace mappertune
+
+#endif

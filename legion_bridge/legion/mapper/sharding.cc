@@ -1,0 +1,94 @@
+// Control replication: which shard owns which point of an index launch.
+#include <map>
+#include <mutex>
+
+#include "failure.h"
+#include "policy_mapper.h"
+#include "settings.h"
+
+namespace mappertune {
+namespace {
+
+constexpr size_t SLOTS = 1 << 16;
+
+// Asks the same function as slicing does, from whatever thread: it has a policy of its own.
+class PolicySharding : public Legion::ShardingFunctor {
+public:
+    PolicySharding(const MachineView &machine, std::string task_name, int processor_kind)
+        : view(machine), task(std::move(task_name)), kind(processor_kind), policy(view.shape())
+    {
+    }
+
+    Legion::ShardID shard(const DomainPoint &point, const Domain &domain,
+                          const size_t shards) override
+    {
+        const int dimensions = domain.get_dim();
+        std::vector<int32_t> extents(dimensions), coordinates(dimensions);
+        for (int d = 0; d < dimensions; d++) {
+            extents[d] = static_cast<int32_t>(domain.hi()[d] - domain.lo()[d] + 1);
+            coordinates[d] = static_cast<int32_t>(point[d]);
+        }
+        std::vector<mapper_point> places;
+        {
+            const std::lock_guard<std::mutex> one_question(mutex);
+            policy.index_point(task.c_str(), kind, extents, coordinates.data(), places);
+        }
+        const size_t each = shards / static_cast<size_t>(view.nodes());
+        if (places.empty() || !view.at(kind, places[0].node, places[0].processor).exists())
+            fail("processor-range", at_task(task.c_str()),
+                 "a point is mapped to a processor that the machine does not have");
+        // The shards of a node share its processors.
+        const size_t within = static_cast<size_t>(places[0].processor) * each /
+                              static_cast<size_t>(view.processors(kind));
+        return static_cast<Legion::ShardID>(static_cast<size_t>(places[0].node) * each + within);
+    }
+
+private:
+    const MachineView &view;
+    const std::string task;
+    const int kind;
+    const Policy policy;
+    std::mutex mutex;
+};
+
+// A number that all nodes agree on without talking: it depends on the name and the kind alone.
+size_t slot_of(const std::string &task, int kind)
+{
+    uint64_t hash = 0xCBF29CE484222325ull + static_cast<uint64_t>(kind);
+    for (const char c : task)
+        hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001B3ull;
+    return static_cast<size_t>((hash ^ (hash >> 32)) % SLOTS);
+}
+
+}  // namespace
+
+void PolicyMapper::select_sharding_functor(MapperContext ctx, const Task &task,
+                                           const SelectShardingFunctorInput &input,
+                                           SelectShardingFunctorOutput &output)
+{
+    const TaskRules &rule = rules_of(task);
+    int kind = chosen_kind(ctx, task);
+    if (kind < 0) kind = kind_of(default_find_preferred_variant(task, ctx, false).proc_kind);
+    if (!task.is_index_space || kind < 0 || !rule.has_index_map[kind]) {
+        DefaultMapper::select_sharding_functor(ctx, task, input, output);
+        return;
+    }
+    static std::mutex mutex;
+    static std::map<size_t, std::pair<std::string, int>> registered;
+    Legion::Runtime *legion = Legion::Runtime::get_runtime();
+    const size_t slot = slot_of(rule.name, kind);
+    output.chosen_functor = static_cast<Legion::ShardingID>(
+        legion->generate_library_sharding_ids("mappertune", SLOTS) + slot);
+    const std::lock_guard<std::mutex> one_registration(mutex);
+    const std::pair<std::string, int> key(rule.name, kind);
+    const auto known = registered.emplace(slot, key);
+    if (known.first->second != key)
+        fail("sharding", at_task(rule.name.c_str()),
+             "its sharding functor has the number of that of task %s: rename one of them",
+             known.first->second.first.c_str());
+    if (!known.second) return;
+    legion->register_sharding_functor(output.chosen_functor,
+                                      new PolicySharding(view, rule.name, kind), true);
+}
+
+}  // namespace mappertune

@@ -1,0 +1,190 @@
+// Decisions about tasks: the kind of processor, the processor of a task that is launched alone,
+// replication, tunable values.
+#include <algorithm>
+
+#include "decision_log.h"
+#include "failure.h"
+#include "policy_mapper.h"
+#include "settings.h"
+
+namespace mappertune {
+
+PolicyMapper::PolicyMapper(MapperRuntime *runtime, const Legion::Machine &machine, Processor local)
+    : DefaultMapper(runtime, machine, local, "mappertune"), view(machine), policy(view.shape())
+{
+    name = std::string("mappertune: ") + policy.name();
+}
+
+PolicyMapper::~PolicyMapper()
+{
+    std::set<Mapper *> owned;
+    for (const auto &entry : replaced)
+        owned.insert(entry.second);
+    for (Mapper *mapper : owned)
+        delete mapper;
+}
+
+void PolicyMapper::announce() const
+{
+    report(std::string("policy ") + policy.name() + " " + policy.digest() + "\n");
+}
+
+void PolicyMapper::replaces(Mapper *mapper, Processor processor)
+{
+    replaced.emplace(processor, mapper);
+}
+
+PolicyMapper::TaskRules &PolicyMapper::rules_of(const Task &task)
+{
+    const auto known = rules.find(task.task_id);
+    if (known != rules.end()) return known->second;
+    TaskRules found;
+    found.name = task.get_task_name();
+    const char *name = found.name.c_str();
+    found.kinds = policy.task_kinds(name);
+    found.limit = policy.instance_limit(name);
+    found.replicates = policy.control_replicates(name);
+    found.has_own_single_map = policy.has_single_map(name, MAPPER_ANY_KIND);
+    for (int kind = 0; kind < MAPPER_PROCESSOR_KINDS; kind++) {
+        found.has_index_map[kind] = policy.has_index_map(name, kind);
+        found.has_single_map[kind] = policy.has_single_map(name, kind);
+    }
+    return rules.emplace(task.task_id, found).first->second;
+}
+
+bool PolicyMapper::has_variant(MapperContext ctx, TaskID task, int kind)
+{
+    std::vector<VariantID> variants;
+    runtime->find_valid_variants(ctx, task, variants, processor_kind(kind));
+    return !variants.empty();
+}
+
+// The first of the task's kinds that this machine has and that the task has a variant for.
+int PolicyMapper::chosen_kind(MapperContext ctx, const Task &task)
+{
+    TaskRules &rule = rules_of(task);
+    if (rule.looked_for_kind) return rule.kind;
+    rule.looked_for_kind = true;
+    bool any = false;
+    for (int kind = 0; kind < MAPPER_PROCESSOR_KINDS && !any; kind++)
+        any = view.has(kind) && has_variant(ctx, task.task_id, kind);
+    if (!any)
+        fail("no-variant", at_task(rule.name.c_str()),
+             "it has no variant for any kind of processor that this machine has");
+    for (const int kind : rule.kinds)
+        if (view.has(kind) && has_variant(ctx, task.task_id, kind)) {
+            rule.kind = kind;
+            break;
+        }
+    if (logging())
+        log_line("kind %s %s%s", rule.name.c_str(), rule.kind < 0 ? "-" : processor_word(rule.kind),
+                 rule.kinds.empty() ? "" : rule.kind < 0 ? " none-of-those-wanted" : "");
+    return rule.kind;
+}
+
+void PolicyMapper::select_task_options(MapperContext ctx, const Task &task, TaskOptions &output)
+{
+    const int wanted = chosen_kind(ctx, task);
+    const TaskRules &rule = rules_of(task);
+    DefaultMapper::select_task_options(ctx, task, output);
+    if (rule.replicates >= 0) output.replicate = rule.replicates == 1;
+    if (wanted >= 0) output.initial_proc = view.at(wanted, static_cast<int>(node_id), 0);
+    const int kind = kind_of(output.initial_proc.kind());
+    if (!task.is_index_space && !task.must_epoch_task && single_map_applies(task, kind)) {
+        output.initial_proc = single_processors(task, kind).front();
+        output.map_locally = false;
+    }
+}
+
+// A map by processor kind is for tasks that tasks launch: the first task of a program has none
+// that launches it, and only a map that names it counts.
+bool PolicyMapper::single_map_applies(const Task &task, int kind)
+{
+    const TaskRules &rule = rules_of(task);
+    if (kind < 0) return false;
+    return task.get_depth() > 0 ? rule.has_single_map[kind] : rule.has_own_single_map;
+}
+
+std::vector<Processor> PolicyMapper::single_processors(const Task &task, int kind)
+{
+    const TaskRules &rule = rules_of(task);
+    mapper_point parent = {};
+    int parent_kind = MAPPER_ANY_KIND;
+    const bool launched = task.get_depth() > 0 && view.locate(task.orig_proc, parent_kind, parent);
+    std::vector<mapper_point> places;
+    policy.single_task(rule.name.c_str(), kind, launched ? &parent : nullptr, parent_kind, places);
+    return processors_at(task, kind, places, "the task");
+}
+
+// The processors of places that a mapping function named, all in one node.
+std::vector<Processor> PolicyMapper::processors_at(const Task &task, int kind,
+                                                   const std::vector<mapper_point> &places,
+                                                   const std::string &what) const
+{
+    std::vector<Processor> found;
+    for (const mapper_point &place : places) {
+        const Processor processor = view.at(kind, place.node, place.processor);
+        if (!processor.exists())
+            fail("processor-range", at_task(task.get_task_name()),
+                 "%s is mapped to processor %d of node %d, but the machine has %d nodes with %d "
+                 "%s processors each",
+                 what.c_str(), place.processor, place.node, view.nodes(), view.processors(kind),
+                 processor_word(kind));
+        if (!found.empty() && processor.address_space() != found[0].address_space())
+            fail("several-nodes", at_task(task.get_task_name()),
+                 "%s is mapped to processors of the nodes %d and %d: Legion takes several of one "
+                 "node only",
+                 what.c_str(), static_cast<int>(found[0].address_space()), place.node);
+        found.push_back(processor);
+    }
+    if (found.empty())
+        fail("processor-range", at_task(task.get_task_name()), "%s is mapped to no processor",
+             what.c_str());
+    return found;
+}
+
+// Replication by the policy: a shard in each node, or as many as were asked for.
+void PolicyMapper::replicate_task(MapperContext ctx, const Task &task,
+                                  const ReplicateTaskInput &input, ReplicateTaskOutput &output)
+{
+    const TaskRules &rule = rules_of(task);
+    if (rule.replicates != 1) {
+        DefaultMapper::replicate_task(ctx, task, input, output);
+        return;
+    }
+    std::vector<VariantID> variants;
+    runtime->find_valid_variants(ctx, task.task_id, variants, task.target_proc.kind());
+    bool found = false;
+    for (const VariantID variant : variants)
+        if (!found && runtime->is_replicable_variant(ctx, task.task_id, variant)) {
+            output.chosen_variant = variant;
+            found = true;
+        }
+    if (!found)
+        fail("not-replicable", at_task(rule.name.c_str()),
+             "ControlReplicate names it, but none of its variants is marked as replicable");
+    const int kind = kind_of(task.target_proc.kind());
+    for (int node = 0; node < view.nodes(); node++) {
+        const auto &processors = view.in_node(kind, node);
+        const size_t shards = std::min(settings().shards, processors.size());
+        output.target_processors.insert(output.target_processors.end(), processors.begin(),
+                                        processors.begin() + static_cast<ptrdiff_t>(shards));
+    }
+    log_line("replicate %s shards=%zu", rule.name.c_str(), output.target_processors.size());
+}
+
+// Programs ask tunable values of their own mapper, which knows what they mean.
+void PolicyMapper::select_tunable_value(MapperContext ctx, const Task &task,
+                                        const SelectTunableInput &input,
+                                        SelectTunableOutput &output)
+{
+    auto own = replaced.find(task.current_proc);
+    if (own == replaced.end()) own = replaced.find(Processor::NO_PROC);
+    if (own == replaced.end()) own = replaced.begin();
+    if (own == replaced.end())
+        DefaultMapper::select_tunable_value(ctx, task, input, output);
+    else
+        own->second->select_tunable_value(ctx, task, input, output);
+}
+
+}  // namespace mappertune
