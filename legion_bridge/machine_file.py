@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, Field, fields
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from dsl.machine_shape import MEMORY_KINDS, PROCESSOR_KINDS
 from legion_bridge.errors import MachineError
-from legion_bridge.machine import WHERE, Access, Link, Machine, Memory, Processor, Route, Runtime
+from legion_bridge.machine import Access, Link, Machine, Memory, Processor, Route, Runtime
+from legion_bridge.machine_checks import check_machine
+from legion_bridge.machine_units import wrong_number
 
 __all__ = ["machine_names", "read_machine"]
 
 SCHEMA = 1
+TABLES = ("processors", "memories", "access", "links", "routes", "runtime")
 NONE: Mapping[str, str] = MappingProxyType({})
+ROUTE_ENDS = MappingProxyType({"source": "from", "target": "to"})
 
 
 def read_machine(name: str | Path) -> Machine:
@@ -43,11 +46,11 @@ def machine_names() -> tuple[str, ...]:
 def _built_in(name: str) -> str:
     known = machine_names()
     if name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-        hint = f"did you mean {near[0]!r}? " if near else ""
+        if Path(name).is_file():
+            raise MachineError(f"machine file {name}: its name must end in .toml")
         raise MachineError(
-            f"unknown machine {name!r}: {hint}known are {', '.join(known)}, or give the path of "
-            "a .toml file"
+            f"unknown machine {name!r}: {_did_you_mean(name, known)}known are {', '.join(known)}, "
+            "or give the path of a .toml file"
         )
     return (resources.files("legion_bridge") / "machines" / f"{name}.toml").read_text("utf-8")
 
@@ -56,10 +59,10 @@ def _read(path: Path) -> str:
     try:
         return path.read_text("utf-8")
     except OSError as error:
-        reason = error.strerror or "it cannot be read"
+        reason = (error.strerror or "it cannot be read").lower()
         raise MachineError(f"machine file {path}: {reason}") from None
     except UnicodeDecodeError:
-        raise MachineError(f"machine file {path}: not a text file") from None
+        raise MachineError(f"machine file {path}: not a text file in UTF-8") from None
 
 
 def _from_text(text: str, place: str) -> Machine:
@@ -70,6 +73,11 @@ def _from_text(text: str, place: str) -> Machine:
     return _Reader(place).machine(data, text)
 
 
+def _did_you_mean(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.4)
+    return f"did you mean {near[0]!r}? " if near else ""
+
+
 class _Reader:
     """Turns the tables of a file into a machine; every complaint names the table and the key."""
 
@@ -77,15 +85,14 @@ class _Reader:
         self.place = place
 
     def machine(self, data: dict[str, Any], text: str) -> Machine:
-        known = {"schema", "name", "summary", "nodes", "processors", "memories", "access", "links",
-                 "routes", "runtime"}  # fmt: skip
-        self.reject_unknown("the file", data, known)
+        top = "the file"
+        self.reject_unknown(top, data, ("schema", "name", "summary", "nodes", *TABLES))
         if data.get("schema") != SCHEMA:
-            raise self.error("the file", f"schema must be {SCHEMA}")
+            raise self.error(top, f"needs schema = {SCHEMA} at its head")
         machine = Machine(
-            name=self.text("the file", data, "name"),
-            summary=self.text("the file", data, "summary"),
-            nodes=int(self.number("the file", data, "nodes", least=1)),
+            name=self.text(top, data, "name"),
+            summary=self.text(top, data, "summary"),
+            nodes=self.whole(top, data, "nodes"),
             processors=MappingProxyType(self.keyed(data, "processors", Processor, "kind")),
             memories=MappingProxyType(self.keyed(data, "memories", Memory, "kind")),
             access=MappingProxyType(self.accesses(data)),
@@ -94,7 +101,8 @@ class _Reader:
             runtime=self.record("[runtime]", self.table(data, "runtime"), Runtime),
             source=text,
         )
-        self.check(machine)
+        for place, sentence in check_machine(machine):
+            raise self.error(place, sentence)
         return machine
 
     def keyed(self, data: dict[str, Any], name: str, kind: type[Any], key: str) -> dict[str, Any]:
@@ -106,6 +114,8 @@ class _Reader:
     def accesses(self, data: dict[str, Any]) -> dict[tuple[str, str], Access]:
         found: dict[tuple[str, str], Access] = {}
         for processor, memories in self.table(data, "access").items():
+            if not isinstance(memories, dict):
+                raise self.error("[access]", f"needs tables such as [access.{processor}.SYSMEM]")
             for memory, table in memories.items():
                 place = f"[access.{processor}.{memory}]"
                 found[processor, memory] = self.record(
@@ -114,70 +124,41 @@ class _Reader:
         return found
 
     def routes(self, data: dict[str, Any]) -> tuple[Route, ...]:
-        found = []
-        for number, table in enumerate(data.get("routes", ()), start=1):
-            renamed = {{"from": "source", "to": "target"}.get(k, k): v for k, v in table.items()}
-            found.append(self.record(f"[[routes]] number {number}", renamed, Route))
-        return tuple(found)
+        tables = data.get("routes")
+        if not isinstance(tables, list) or not tables:
+            raise self.error("the file", "needs tables [[routes]], one for each way of a copy")
+        return tuple(
+            self.record(f"[[routes]] number {number}", table, Route, names=ROUTE_ENDS)
+            for number, table in enumerate(tables, start=1)
+        )
 
     def record(
-        self, place: str, table: Any, kind: type[Any], given: Mapping[str, str] = NONE
+        self,
+        place: str,
+        table: Any,
+        kind: type[Any],
+        given: Mapping[str, str] = NONE,
+        names: Mapping[str, str] = NONE,
     ) -> Any:
+        """A table as a dataclass; ``names`` are keys of fields that the file calls otherwise."""
         if not isinstance(table, dict):
-            raise self.error(place, "must be a table")
-        wanted = {f.name: f for f in fields(kind) if f.name not in given}
-        self.reject_unknown(place, table, set(wanted))
+            raise self.error(place, f"must be a table, not {table!r}")
+        wanted = {names.get(f.name, f.name): f for f in fields(kind) if f.name not in given}
+        self.reject_unknown(place, table, wanted)
         values: dict[str, Any] = dict(given)
-        for name, spec in wanted.items():
-            if name not in table and spec.default is not MISSING:
-                continue
-            if spec.type == "str":
-                values[name] = self.text(place, table, name)
-            elif spec.type == "tuple[str, ...]":
-                values[name] = self.texts(place, table, name)
-            else:
-                least = 1 if name in ("count", "capacity", "bandwidth") else 0
-                number = self.number(place, table, name, least=least)
-                values[name] = int(number) if spec.type == "int" else float(number)
+        for key, spec in wanted.items():
+            if key in table or spec.default is MISSING:
+                values[spec.name] = self.value(place, table, key, spec)
         return kind(**values)
 
-    def check(self, machine: Machine) -> None:
-        """What must hold between the tables."""
-        self.reject_unknown("[processors]", machine.processors, set(PROCESSOR_KINDS))
-        self.reject_unknown("[memories]", machine.memories, set(MEMORY_KINDS) - {"VIRTUAL"})
-        per_rank = {"rank", *machine.processors}
-        for kind, memory in machine.memories.items():
-            self.check_scope(f"[memories.{kind}]", memory.scope, per_rank)
-        for name, link in machine.links.items():
-            self.check_scope(f"[links.{name}]", link.scope, per_rank | {"node"})
-        self.check_access(machine)
-        self.check_routes(machine)
-
-    def check_scope(self, place: str, scope: str, known: set[str]) -> None:
-        if scope not in known:
-            raise self.error(place, f"scope must be one of {', '.join(sorted(known))}")
-
-    def check_access(self, machine: Machine) -> None:
-        for (processor, kind), access in machine.access.items():
-            place = f"[access.{processor}.{kind}]"
-            if processor not in machine.processors or kind not in machine.memories:
-                raise self.error(place, "names a processor or memory that the file does not have")
-            self.reject_unknown(place, dict.fromkeys(access.links), set(machine.links))
-        for processor in machine.processors:
-            if not machine.visible_memories(processor):
-                raise self.error("[access]", f"the {processor} processors see no memory")
-
-    def check_routes(self, machine: Machine) -> None:
-        for number, route in enumerate(machine.routes, start=1):
-            place = f"[[routes]] number {number}"
-            if route.where not in WHERE:
-                raise self.error(place, f"where must be one of {', '.join(WHERE)}")
-            allowed = {f"{end}.{link}" for end in ("source", "target") for link in machine.links}
-            self.reject_unknown(place, dict.fromkeys(route.links), allowed)
-        for source in machine.memories:
-            for target in machine.memories:
-                for where in WHERE[1:]:
-                    machine.route(source, target, where)
+    def value(self, place: str, table: Mapping[str, Any], key: str, spec: Field[Any]) -> Any:
+        if spec.type == "str":
+            return self.text(place, table, key)
+        if spec.type == "tuple[str, ...]":
+            return self.texts(place, table, key)
+        if spec.type == "int":
+            return self.whole(place, table, key)
+        return float(self.number(place, table, key))
 
     def table(self, data: dict[str, Any], name: str) -> dict[str, Any]:
         table = data.get(name)
@@ -186,31 +167,41 @@ class _Reader:
         return table
 
     def text(self, place: str, table: Mapping[str, Any], key: str) -> str:
-        value = table.get(key)
-        if not isinstance(value, str):
-            raise self.error(place, f"{key} must be a text")
+        value = self.present(place, table, key)
+        if not isinstance(value, str) or not value.strip():
+            raise self.error(place, f"{key} must be a text in quotes, not {value!r}")
         return value
 
     def texts(self, place: str, table: Mapping[str, Any], key: str) -> tuple[str, ...]:
-        value = table.get(key)
+        value = self.present(place, table, key)
         if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
-            raise self.error(place, f"{key} must be a list of texts")
+            raise self.error(place, f'{key} must be a list such as ["a", "b"], not {value!r}')
         return tuple(value)
 
-    def number(self, place: str, table: Mapping[str, Any], key: str, *, least: float) -> float:
-        value = table.get(key)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self.error(place, f"{key} must be a number")
-        if not least <= value < float("inf"):
-            raise self.error(place, f"{key} must be at least {least:g}, not {value}")
-        return value
+    def whole(self, place: str, table: Mapping[str, Any], key: str) -> int:
+        value = self.number(place, table, key)
+        if value != int(value):
+            raise self.error(place, f"{key} must be a whole number, not {value!r}")
+        return int(value)
 
-    def reject_unknown(self, place: str, found: Mapping[str, Any], known: set[str]) -> None:
+    def number(self, place: str, table: Mapping[str, Any], key: str) -> float:
+        value = self.present(place, table, key)
+        if complaint := wrong_number(key, value):
+            raise self.error(place, complaint)
+        number: float = value
+        return number
+
+    def present(self, place: str, table: Mapping[str, Any], key: str) -> Any:
+        if key not in table:
+            raise self.error(place, f"{key} is missing")
+        return table[key]
+
+    def reject_unknown(self, place: str, found: Iterable[str], known: Iterable[str]) -> None:
+        known = sorted(known)
         for key in found:
             if key not in known:
-                near = difflib.get_close_matches(key, sorted(known), n=1)
-                hint = f"; did you mean {near[0]!r}?" if near else ""
-                raise self.error(place, f"{key!r} is unknown{hint}")
+                hint = _did_you_mean(key, known)
+                raise self.error(place, f"{key!r} is unknown: {hint}known are {', '.join(known)}")
 
     def error(self, place: str, sentence: str) -> MachineError:
         return MachineError(f"{self.place}: {place}: {sentence}")

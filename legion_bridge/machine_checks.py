@@ -1,0 +1,152 @@
+"""What must hold between the tables of a machine file."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Iterator
+
+from dsl.machine_shape import MEMORY_KINDS, PROCESSOR_KINDS
+from legion_bridge.errors import MachineError
+from legion_bridge.flat_machine import MOST_LINKS
+from legion_bridge.machine import WHERE, Machine, Route
+
+__all__ = ["check_machine"]
+
+Complaints = Iterator[tuple[str, str]]
+"""Places in the file, and what is wrong there."""
+
+
+def check_machine(machine: Machine) -> Complaints:
+    """All that is wrong; each check may rely on those before it."""
+    yield from _kinds(machine)
+    yield from _scopes(machine)
+    yield from _access(machine)
+    yield from _reach(machine)
+    yield from _routes(machine)
+    yield from _ways(machine)
+
+
+def _unknown(name: str, known: Iterable[str]) -> str:
+    near = difflib.get_close_matches(name, list(known), n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return f"{name!r} is unknown: {hint}known are {', '.join(known)}"
+
+
+def _kinds(machine: Machine) -> Complaints:
+    memory_kinds = tuple(kind for kind in MEMORY_KINDS if kind != "VIRTUAL")
+    for table, found, known in (
+        ("[processors]", machine.processors, PROCESSOR_KINDS),
+        ("[memories]", machine.memories, memory_kinds),
+    ):
+        for kind in found:
+            if kind not in known:
+                yield table, _unknown(kind, known)
+
+
+def _scopes(machine: Machine) -> Complaints:
+    owners = ("rank", *machine.processors)
+    for kind, memory in machine.memories.items():
+        if memory.scope not in owners:
+            yield f"[memories.{kind}]", f"scope {_unknown(memory.scope, owners)}"
+    for name, link in machine.links.items():
+        if link.scope not in (*owners, "node"):
+            yield f"[links.{name}]", f"scope {_unknown(link.scope, (*owners, 'node'))}"
+
+
+def _access(machine: Machine) -> Complaints:
+    for (processor, kind), access in machine.access.items():
+        place = f"[access.{processor}.{kind}]"
+        if processor not in machine.processors:
+            yield place, f"processor {_unknown(processor, machine.processors)}"
+            continue
+        if kind not in machine.memories:
+            yield place, f"memory {_unknown(kind, machine.memories)}"
+            continue
+        scope = machine.memories[kind].scope
+        if scope not in ("rank", processor):
+            yield place, f"each {kind} belongs to a {scope}, which alone can see it"
+        yield from _links_of_access(machine, processor, place, access.links)
+
+
+def _links_of_access(
+    machine: Machine, processor: str, place: str, links: tuple[str, ...]
+) -> Complaints:
+    for link in links:
+        if link not in machine.links:
+            yield place, f"link {_unknown(link, machine.links)}"
+        elif machine.links[link].scope not in ("rank", "node", processor):
+            yield (
+                place,
+                f"link {link!r} is one of a {machine.links[link].scope}, not of {processor}",
+            )
+    if len(links) > MOST_LINKS:
+        yield place, f"at most {MOST_LINKS} links can be named"
+
+
+def _reach(machine: Machine) -> Complaints:
+    """Every processor sees a memory, and every memory is seen."""
+    for processor in machine.processors:
+        if not machine.visible_memories(processor):
+            yield (
+                f"[processors.{processor}]",
+                f"sees no memory: add a table such as [access.{processor}.SYSMEM]",
+            )
+    seen = {memory for _, memory in machine.access}
+    for memory in machine.memories:
+        if memory not in seen:
+            example = next(iter(machine.processors))
+            remedy = f"add a table such as [access.{example}.{memory}], or leave it out"
+            yield f"[memories.{memory}]", f"no processor sees it: {remedy}"
+
+
+def _routes(machine: Machine) -> Complaints:
+    first: dict[tuple[str, str, str], int] = {}
+    for number, route in enumerate(machine.routes, start=1):
+        place = f"[[routes]] number {number}"
+        if route.where not in WHERE:
+            yield place, f"where {_unknown(route.where, WHERE)}"
+        for end in (route.source, route.target):
+            if end != "*" and end not in machine.memories:
+                yield place, f'memory {_unknown(end, machine.memories)}, or "*" for any'
+        key = (route.source, route.target, route.where)
+        if key in first:
+            yield place, f"repeats number {first[key]}: leave one of the two out"
+        first[key] = number
+        yield from _links_of_route(machine, place, route)
+
+
+def _links_of_route(machine: Machine, place: str, route: Route) -> Complaints:
+    if not 1 <= len(route.links) <= MOST_LINKS:
+        yield place, f"must name from 1 to {MOST_LINKS} links, not {len(route.links)}"
+    known = [f"{end}.{link}" for end in ("source", "target") for link in machine.links]
+    for link in route.links:
+        if link not in known:
+            yield place, f"link {_unknown(link, known)}"
+
+
+def _ways(machine: Machine) -> Complaints:
+    """Copies can travel between any two memories, over links that these memories have."""
+    for source in machine.memories:
+        for target in machine.memories:
+            for where in WHERE:
+                if where == "memory" and source != target:
+                    continue
+                try:
+                    route = machine.route(source, target, where)
+                except MachineError:
+                    remedy = 'add a [[routes]] table for it, or one with from = "*" and to = "*"'
+                    lost = f"copies from {source} to {target} find no way by {where}"
+                    yield "the file", f"{lost}: {remedy}"
+                    continue
+                yield from _owned(machine, route, {"source": source, "target": target})
+
+
+def _owned(machine: Machine, route: Route, ends: dict[str, str]) -> Complaints:
+    for name in route.links:
+        side, _, link = name.partition(".")
+        scope = machine.links[link].scope
+        if scope not in ("rank", "node", machine.memories[ends[side]].scope):
+            way = f"from {ends['source']} to {ends['target']}"
+            why = f"{name!r} is a link of a {scope}, and {ends[side]} is no memory of one"
+            place = f"[[routes]] number {machine.routes.index(route) + 1}"
+            yield place, f"serves copies {way} too, but {why}: add a route for them"

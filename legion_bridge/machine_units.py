@@ -1,0 +1,57 @@
+"""What the numbers of a machine file are counted in, and which of them cannot be meant."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+__all__ = ["wrong_number"]
+
+
+class _Unit(NamedTuple):
+    """A unit, and the values that some real thing has in it."""
+
+    name: str
+    least: float
+    most: float
+    example: str
+
+
+COUNT = _Unit("a whole number", 1, 1e6, "4")
+RATE = _Unit("operations a second", 1e6, 1e18, "4 GFLOP/s is 4e9")
+BANDWIDTH = _Unit("bytes a second", 1e6, 1e15, "12 GB/s is 12e9")
+BYTES = _Unit("bytes", 1e6, 1e18, "16 GB is 16e9")
+CACHE = _Unit("bytes", 0, 1e12, "4 MB is 4e6")
+SECONDS = _Unit("seconds", 0, 1, "12 microseconds are 12e-6")
+FACTOR = _Unit("a factor", 0, 1e6, "1.5")
+
+UNITS = {
+    COUNT: ("nodes", "count"),
+    RATE: ("fp32", "fp64", "dgemm"),
+    BANDWIDTH: ("bandwidth",),
+    BYTES: ("capacity",),
+    CACHE: ("cache",),
+    SECONDS: ("start", "kernel", "gather", "update", "latency", "overhead", "launch", "point",
+              "requirement", "message", "domain"),
+}  # fmt: skip
+UNIT_OF = {key: unit for unit, keys in UNITS.items() for key in keys}
+"""By key; all others are factors."""
+
+
+def wrong_number(key: str, value: Any) -> str | None:
+    """Why a value of a key cannot be meant, with the unit that it is in; None where it can.
+
+    >>> wrong_number("bandwidth", 12)
+    'bandwidth is in bytes a second (12 GB/s is 12e9): 12 cannot be meant'
+    """
+    unit = UNIT_OF.get(key, FACTOR)
+    kind = unit.name if unit is COUNT else f"a number, {unit.name}"
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return f"{key} must be {kind} ({unit.example}), not {value!r}"
+    if not math.isfinite(value):
+        return f"{key} must be {kind} ({unit.example}), not {value}"
+    if value < 0 or (value < unit.least and unit is COUNT):
+        return f"{key} must be at least {unit.least if unit is COUNT else 0:g}, not {value}"
+    if not unit.least <= value <= unit.most:
+        return f"{key} is in {unit.name} ({unit.example}): {value} cannot be meant"
+    return None
