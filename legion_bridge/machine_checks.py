@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator
 
 from dsl.machine_shape import MEMORY_KINDS, PROCESSOR_KINDS
+from dsl.nearest import did_you_mean
 from legion_bridge.errors import MachineError
 from legion_bridge.flat_machine import MOST_LINKS
 from legion_bridge.machine import WHERE, Machine, Route
@@ -27,9 +27,7 @@ def check_machine(machine: Machine) -> Complaints:
 
 
 def _unknown(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return f"{name!r} is unknown: {hint}known are {', '.join(known)}"
+    return f"{name!r} is unknown: {did_you_mean(name, known, limit=20)}"
 
 
 def _kinds(machine: Machine) -> Complaints:
@@ -118,10 +116,16 @@ def _routes(machine: Machine) -> Complaints:
 def _links_of_route(machine: Machine, place: str, route: Route) -> Complaints:
     if not 1 <= len(route.links) <= MOST_LINKS:
         yield place, f"must name from 1 to {MOST_LINKS} links, not {len(route.links)}"
-    known = [f"{end}.{link}" for end in ("source", "target") for link in machine.links]
-    for link in route.links:
-        if link not in known:
-            yield place, f"link {_unknown(link, known)}"
+    for name in route.links:
+        side, _, link = name.partition(".")
+        if side not in ("source", "target"):
+            example = name if name in machine.links else next(iter(machine.links))
+            yield (
+                place,
+                f"link {name!r} must say whose it is: source.{example} or target.{example}",
+            )
+        elif link not in machine.links:
+            yield place, f"link {_unknown(link, machine.links)}"
 
 
 def _ways(machine: Machine) -> Complaints:

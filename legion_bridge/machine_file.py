@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, fields
@@ -11,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from dsl.nearest import did_you_mean
 from legion_bridge.errors import MachineError
 from legion_bridge.machine import Access, Link, Machine, Memory, Processor, Route, Runtime
 from legion_bridge.machine_checks import check_machine
@@ -49,7 +49,7 @@ def _built_in(name: str) -> str:
         if Path(name).is_file():
             raise MachineError(f"machine file {name}: its name must end in .toml")
         raise MachineError(
-            f"unknown machine {name!r}: {_did_you_mean(name, known)}known are {', '.join(known)}, "
+            f"unknown machine {name!r}: {did_you_mean(name, known)}, "
             "or give the path of a .toml file"
         )
     return (resources.files("legion_bridge") / "machines" / f"{name}.toml").read_text("utf-8")
@@ -71,11 +71,6 @@ def _from_text(text: str, place: str) -> Machine:
     except tomllib.TOMLDecodeError as error:
         raise MachineError(f"{place}: not TOML: {error}") from None
     return _Reader(place).machine(data, text)
-
-
-def _did_you_mean(name: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.4)
-    return f"did you mean {near[0]!r}? " if near else ""
 
 
 class _Reader:
@@ -154,6 +149,8 @@ class _Reader:
     def value(self, place: str, table: Mapping[str, Any], key: str, spec: Field[Any]) -> Any:
         if spec.type == "str":
             return self.text(place, table, key)
+        if spec.type == "bool":
+            return self.flag(place, table, key)
         if spec.type == "tuple[str, ...]":
             return self.texts(place, table, key)
         if spec.type == "int":
@@ -184,6 +181,12 @@ class _Reader:
             raise self.error(place, f"{key} must be a whole number, not {value!r}")
         return int(value)
 
+    def flag(self, place: str, table: Mapping[str, Any], key: str) -> bool:
+        value = self.present(place, table, key)
+        if not isinstance(value, bool):
+            raise self.error(place, f"{key} must be true or false, not {value!r}")
+        return value
+
     def number(self, place: str, table: Mapping[str, Any], key: str) -> float:
         value = self.present(place, table, key)
         if complaint := wrong_number(key, value):
@@ -200,8 +203,9 @@ class _Reader:
         known = sorted(known)
         for key in found:
             if key not in known:
-                hint = _did_you_mean(key, known)
-                raise self.error(place, f"{key!r} is unknown: {hint}known are {', '.join(known)}")
+                raise self.error(
+                    place, f"{key!r} is unknown: {did_you_mean(key, known, limit=20)}"
+                )
 
     def error(self, place: str, sentence: str) -> MachineError:
         return MachineError(f"{self.place}: {place}: {sentence}")
