@@ -40,7 +40,7 @@ def build_mapper(installation: LegionInstallation) -> Path:
         "libmappertune_mapper.so",
         [_MAPPER / "mapper.cc"],
         installation,
-        flags=(*_STRICT, f"-I{_ABI}", "-fvisibility=hidden"),
+        flags=(*_STRICT, f"-I{_ABI}"),
         link=("-shared",),
         also=[*sorted(_MAPPER.iterdir()), _ABI / "mapper_abi.h"],
     )

@@ -170,6 +170,8 @@ void PolicyMapper::replicate_task(MapperContext ctx, const Task &task,
         output.target_processors.insert(output.target_processors.end(), processors.begin(),
                                         processors.begin() + static_cast<ptrdiff_t>(shards));
     }
+    // One shard is no replication: Legion wants to hear of none.
+    if (output.target_processors.size() == 1) output.target_processors.clear();
     log_line("replicate %s shards=%zu", rule.name.c_str(), output.target_processors.size());
 }
 
