@@ -4,10 +4,11 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUNS := mappertune-runs
 KERNEL := $(wildcard legion_bridge/kernel/*)
+LEGATE := $(shell sed -n 's/^legion = \["\(legate==[^;]*\);.*/\1/p' pyproject.toml)
 SOURCES := dsl legion_bridge tuners studies tests
 
 .DEFAULT_GOAL := help
-.PHONY: help study test lint types dev bench clean
+.PHONY: help study legion test lint types dev bench clean
 
 help: ## List the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -26,11 +27,21 @@ $(VENV)/.installed: pyproject.toml $(KERNEL) | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	@touch $@
 
+# The Legion runtime alone: the libraries for GPUs that legate asks for are not needed. A platform
+# without the wheel goes without, and the tests of the real runtime skip.
+$(VENV)/.legate: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps '$(LEGATE)' || \
+	  echo "the package $(LEGATE) cannot be had: the real Legion runtime is left out" >&2
+	@touch $@
+
 study: $(VENV)/.installed ## Install, then tune the stencil and compare two tuners with the expert
 	$(BIN)/mappertune compare stencil --machine p100x4 --tuners tpe,random --trials 200 \
 	  --seeds 3 --output $(RUNS)
 
-test: $(VENV)/.installed-test ## Install what the tests need, and run them
+legion: $(VENV)/.installed $(VENV)/.legate ## Install the Legion runtime, and say what there is
+	$(BIN)/mappertune doctor
+
+test: $(VENV)/.installed-test $(VENV)/.legate ## Install what the tests need, and run them
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-dev ## Check style and formatting
