@@ -31,7 +31,8 @@ def show_machine(machine: Machine, arguments: argparse.Namespace) -> int:
 
 def _print(machine: Machine) -> None:
     say(f"{machine.name}: {machine.summary}")
-    say(f"{machine.nodes} node{'s' if machine.nodes > 1 else ''}, each with")
+    processors = ", ".join(f"{p.count} {kind}" for kind, p in machine.processors.items())
+    say(f"{machine.nodes} node{'s, each' if machine.nodes > 1 else ''} with {processors}")
     _print_processors(machine)
     _print_memories(machine)
     _print_links(machine)
