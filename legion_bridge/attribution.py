@@ -11,7 +11,7 @@ from dsl.machine_shape import PROCESSOR_KINDS
 from legion_bridge.link_use import Way, Ways
 from legion_bridge.outcome import TaskUse
 from legion_bridge.simulation_input import OperationKind
-from legion_bridge.simulator import FOLD_FACTOR, Trace
+from legion_bridge.simulator import Trace
 
 __all__ = ["carried_by_link", "copied_within", "task_uses", "waits_for_limits"]
 
@@ -99,7 +99,7 @@ def _moved(
         [operations.source[numbers], operations.place[numbers], operations.region[numbers]]
     )
     folds = operations.kind[numbers] == OperationKind.FOLD
-    amounts = operations.bytes[numbers] * np.where(folds, FOLD_FACTOR, 1.0)
+    amounts = operations.bytes[numbers] * np.where(folds, trace.machine.machine.runtime.fold, 1.0)
     unique, where = np.unique(keys, axis=1, return_inverse=True)
     sums = np.bincount(where.ravel(), amounts, unique.shape[1])
     return [

@@ -45,6 +45,7 @@ class FlatMachine:
         link_kind: ``[links]``, and ``link_scope`` by first number: see ``scope_codes``.
         link_bandwidth: ``[links]`` bytes a second.
         link_overhead: ``[links]`` seconds that each copy occupies it beside its bytes.
+        link_exclusive: ``[links]`` whether a copy holds it to its end.
     """
 
     machine: Machine
@@ -68,6 +69,7 @@ class FlatMachine:
     link_first: dict[str, int]
     link_bandwidth: Floats
     link_overhead: Floats
+    link_exclusive: Ints
     rates: Floats
     start: Floats
     kernel: Floats
@@ -181,12 +183,14 @@ class _Links:
         self.names: list[str] = []
         self.bandwidth: list[float] = []
         self.overhead: list[float] = []
+        self.exclusive: list[bool] = []
         for name, link in machine.links.items():
             self.first[name] = len(self.names)
             for label in self._labels(link, counts):
                 self.names.append(label)
                 self.bandwidth.append(link.bandwidth)
                 self.overhead.append(link.overhead)
+                self.exclusive.append(link.exclusive)
 
     def _labels(self, link: Link, counts: Ints) -> list[str]:
         if link.scope == "node":
@@ -241,6 +245,7 @@ class _Links:
             "link_first": dict(self.first),
             "link_bandwidth": np.array(self.bandwidth),
             "link_overhead": np.array(self.overhead),
+            "link_exclusive": np.array(self.exclusive, np.int64),
         }
 
 

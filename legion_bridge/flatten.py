@@ -66,8 +66,10 @@ class FlatProgram:
         point_launch, point_parent: ``[P]`` the launch and the parent point, or -1.
         point_requirement: ``[P + 1]`` first requirement of each point.
         privilege: ``[R]`` codes.
-        slots: Row ``r``: slots of a requirement; none for inner tasks, ``NO_ACCESS`` and empty
-            pieces.
+        slots: Row ``r``: slots of a requirement; none for ``NO_ACCESS``, empty pieces and inner
+            tasks, unless they reduce: a reduction cannot be virtual.
+        fold_into: For each of ``slots.values`` the one of the parent point, by its place there,
+            into whose reduction instance the point's own is folded; or -1.
         traffic, accesses: ``[R]`` bytes streamed and scattered accesses.
         slot_atoms: Row ``s``: atoms of a slot, ascending.
         wider: Row ``s``: other slots that contain slot ``s``, the smallest first.
@@ -89,6 +91,7 @@ class FlatProgram:
     has_children: Ints
     privilege: Ints
     slots: Ragged
+    fold_into: Ints
     traffic: Floats
     accesses: Floats
     slot_atoms: Ragged
@@ -138,6 +141,7 @@ def flatten(application: Application) -> FlatProgram:
         has_children=has_children,
         privilege=data.privilege,
         slots=data.slots,
+        fold_into=_fold_into(data.privilege, data.slots, point_requirement, point_parent),
         traffic=np.concatenate([x.work.traffic.ravel() for x in launches]),
         accesses=np.concatenate([x.work.accesses.ravel() for x in launches]),
         slot_atoms=data.slot_atoms,
@@ -174,6 +178,23 @@ def _point_parents(launches: Sequence[Launch], parents: Ints, launch_point: Ints
     return np.concatenate(rows)
 
 
+def _fold_into(
+    privilege: Ints, slots: Ragged, point_requirement: Ints, point_parent: Ints
+) -> Ints:
+    """Where nested reductions go: the parent's reduction of the same slot, if it has one."""
+    found = np.full(len(slots.values), -1, np.int64)
+    reduced: dict[tuple[int, int], int] = {}
+    reduces = PRIVILEGE_CODES["REDUCE"]
+    requirement_point = np.repeat(np.arange(len(point_parent)), np.diff(point_requirement))
+    for requirement in np.flatnonzero(privilege == reduces).tolist():
+        point = int(requirement_point[requirement])
+        for at in range(int(slots.start[requirement]), int(slots.start[requirement + 1])):
+            slot = int(slots.values[at])
+            reduced[point, slot] = at
+            found[at] = reduced.get((int(point_parent[point]), slot), -1)
+    return found
+
+
 class _Data:
     """Numbers the field groups, atoms and slots of all regions."""
 
@@ -201,7 +222,9 @@ class _Data:
         """The slots of one requirement for each point of a launch."""
         requirement = launch.requirements[index]
         inner = self.application.task_kinds[launch.task].inner
-        if not requirement.fields or requirement.virtual or inner:
+        if not requirement.fields or requirement.virtual:
+            return [[] for _ in range(points)]
+        if inner and requirement.privilege != "REDUCE":
             return [[] for _ in range(points)]
         colors = launch.colors[index] if launch.colors else None
         if colors is None:

@@ -60,7 +60,9 @@ class LaunchQuestions:
         inner = application.task_kinds[launch.task].inner
         self._arguments = [
             None
-            if inner or requirement.virtual or not requirement.fields
+            if requirement.virtual
+            or not requirement.fields
+            or (inner and requirement.privilege != "REDUCE")
             else _Argument(
                 index,
                 (*requirement.semantic_names, str(index)),

@@ -13,7 +13,7 @@ import numpy as np
 
 from legion_bridge.flat_machine import SCOPE_PROCESSOR, SCOPE_RANK, FlatMachine
 from legion_bridge.simulation_input import OperationKind
-from legion_bridge.simulator import FOLD_FACTOR, Trace
+from legion_bridge.simulator import Trace
 
 __all__ = ["LinkUse", "Way", "Ways", "link_uses"]
 
@@ -115,7 +115,8 @@ class Ways:
 def link_uses(trace: Trace) -> Iterator[LinkUse]:
     """All uses of links, those of each link one after the other."""
     operations, ways = trace.operations, Ways(trace.machine)
-    bandwidth, overhead = trace.machine.link_bandwidth, trace.machine.link_overhead
+    machine = trace.machine
+    exclusive = machine.link_exclusive
     moves = np.isin(operations.kind, TRAVELS)
     moves |= (operations.kind == OperationKind.TASK) & (operations.bytes > 0)
     numbers = np.flatnonzero(moves)
@@ -127,9 +128,14 @@ def link_uses(trace: Trace) -> Iterator[LinkUse]:
         start, kind = float(operations.start[number]), operations.kind[number]
         carried = float(operations.bytes[number])
         if kind == OperationKind.FOLD:
-            carried *= FOLD_FACTOR
+            carried *= trace.machine.machine.runtime.fold
         copies = int(kind != OperationKind.TASK)
-        for link in way.links:
+        uses = [
+            copies * float(machine.link_overhead[link])
+            + carried / float(machine.link_bandwidth[link])
+            for link in way.links
+        ]
+        for link, own in zip(way.links, uses, strict=True):
             begin = max(start, free.get(link, 0.0))
-            free[link] = begin + copies * float(overhead[link]) + carried / float(bandwidth[link])
+            free[link] = begin + (max(uses) if exclusive[link] else own)
             yield LinkUse(number, link, begin, free[link])

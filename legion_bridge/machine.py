@@ -99,6 +99,8 @@ class Link:
         label: What people call it, followed by the processor or node: ``"PCIe into"``.
         overhead: Seconds that each copy occupies it beside its bytes: what starts a transfer, or
             handles a message.
+        exclusive: Whether a copy holds it from its beginning to its end, however slow its other
+            links are: a channel that does one copy after the other.
     """
 
     name: str
@@ -106,6 +108,7 @@ class Link:
     bandwidth: float
     label: str
     overhead: float = 0.0
+    exclusive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +144,7 @@ class Runtime:
         message: Added to each launch where the program runs on several ranks.
         domain: Added to each launch for each point of its domain, wherever the point runs: every
             rank looks at the whole domain to find its own part.
+        fold: How many times the bytes of a copy a reduction's fold moves: it reads both sides.
     """
 
     launch: float
@@ -149,6 +153,7 @@ class Runtime:
     untraced: float
     message: float
     domain: float = 0.0
+    fold: float = 2.0
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ class SimulationInput(NamedTuple):
         place_memory: ``[places]``.
         limit_queue: ``[P]`` or -1.
         limit_start: ``[Q + 1]`` where the ring of each queue begins.
+        queue_task: ``[Q]`` equal for the queues of one task.
         route_cost: ``[kinds, kinds, where, 2]`` seconds, and seconds a byte.
         costs: Seconds a launch, a point and a requirement; factor without a trace; factor on the
             bytes of folds; seconds a point of a launch domain, on every rank.
@@ -79,6 +80,7 @@ class SimulationInput(NamedTuple):
     privilege: Ints
     slot_start: Ints
     slot_values: Ints
+    fold_into: Ints
     slot_atom_start: Ints
     slot_atom_values: Ints
     wider_start: Ints
@@ -98,6 +100,7 @@ class SimulationInput(NamedTuple):
     place_memory: Ints
     limit_queue: Ints
     limit_start: Ints
+    queue_task: Ints
     processor_kind: Ints
     processor_rank: Ints
     memory_kind: Ints
@@ -112,6 +115,7 @@ class SimulationInput(NamedTuple):
     route_analysis: Floats
     link_bandwidth: Floats
     link_overhead: Floats
+    link_exclusive: Ints
     access_links: Ints
     access_scopes: Ints
     access_bandwidth: Floats

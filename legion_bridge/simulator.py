@@ -45,8 +45,6 @@ MEASURE = 4
 """Iterations in the steady state that are simulated."""
 UNTRACED = 2
 """Iterations that the runtime analyses before it replays a trace (facts of the mapper logs)."""
-FOLD_FACTOR = 2.0
-"""A fold reads and writes its target where a copy only writes."""
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -205,7 +203,7 @@ class Simulator:
 
     def _input(self, decisions: Decisions, times: PointTimes) -> SimulationInput:
         place, place_memory = _places(decisions, len(self.flat_machine.memory_kind))
-        queue, start = _limits(self.program, self.flat_machine, decisions)
+        queue, start, tasks = _limits(self.program, self.flat_machine, decisions)
         return self._static._replace(
             processor=decisions.processor,
             runtime_rank=_runtime_ranks(self.program, self.flat_machine, decisions),
@@ -219,6 +217,7 @@ class Simulator:
             place_memory=place_memory,
             limit_queue=queue,
             limit_start=start,
+            queue_task=tasks,
         )
 
     def _shortage(self, run: _Run, decisions: Decisions) -> Shortage:
@@ -282,7 +281,7 @@ def _static_input(
     message = runtime.message if machine.machine.ranks > 1 else 0.0
     untraced = min(UNTRACED, settle) if program.application.traced else settle + measure
     per_launch = runtime.launch + message
-    costs = [per_launch, runtime.point, runtime.requirement, runtime.untraced, FOLD_FACTOR,
+    costs = [per_launch, runtime.point, runtime.requirement, runtime.untraced, runtime.fold,
              runtime.domain]  # fmt: skip
     settings = [program.setup_launches, settle + measure, untraced, settle]
     return SimulationInput(
@@ -300,6 +299,7 @@ def _static_input(
         privilege=program.privilege,
         slot_start=program.slots.start,
         slot_values=program.slots.values,
+        fold_into=program.fold_into,
         slot_atom_start=program.slot_atoms.start,
         slot_atom_values=program.slot_atoms.values,
         wider_start=program.wider.start,
@@ -319,6 +319,7 @@ def _static_input(
         place_memory=none,
         limit_queue=none,
         limit_start=none,
+        queue_task=none,
         processor_kind=machine.processor_kind,
         processor_rank=machine.processor_rank,
         memory_kind=machine.memory_kind,
@@ -333,6 +334,7 @@ def _static_input(
         route_analysis=machine.route_analysis,
         link_bandwidth=machine.link_bandwidth,
         link_overhead=machine.link_overhead,
+        link_exclusive=machine.link_exclusive,
         access_links=machine.access_links,
         access_scopes=machine.access_scopes,
         access_bandwidth=machine.bandwidth,
@@ -368,12 +370,14 @@ def _runtime_ranks(program: FlatProgram, machine: FlatMachine, decisions: Decisi
     return ranks
 
 
-def _limits(program: FlatProgram, machine: FlatMachine, decisions: Decisions) -> tuple[Ints, Ints]:
-    """The queue of each point, by task and originating processor, and the rings of the queues."""
+def _limits(
+    program: FlatProgram, machine: FlatMachine, decisions: Decisions
+) -> tuple[Ints, Ints, Ints]:
+    """The queue of each point, by task and originating processor; rings and tasks of the queues."""
     queue = np.full(len(program.point_launch), -1, np.int64)
     by_launch = [launch.limit for launch in decisions.launches]
     if not any(by_launch):
-        return queue, np.zeros(1, np.int64)
+        return queue, np.zeros(1, np.int64), np.zeros(0, np.int64)
     limits = np.array(by_launch, np.int64)[program.point_launch]
     tasks = {launch.task: number for number, launch in enumerate(program.launches)}
     task = np.array([tasks[launch.task] for launch in program.launches])[program.point_launch]
@@ -383,9 +387,10 @@ def _limits(program: FlatProgram, machine: FlatMachine, decisions: Decisions) ->
     top = processors + machine.processor_rank[decisions.processor]
     origin = np.where(parent < 0, top, decisions.processor[parent])
     limited = limits > 0
-    key = task * (processors + machine.machine.ranks) + origin
+    origins = processors + machine.machine.ranks
+    key = task * origins + origin
     unique, where = np.unique(key[limited], return_inverse=True)
     queue[limited] = where
     sizes = np.zeros(len(unique), np.int64)
     sizes[where] = limits[limited]
-    return queue, np.concatenate(([0], np.cumsum(sizes)))
+    return queue, np.concatenate(([0], np.cumsum(sizes))), unique // origins

@@ -160,24 +160,31 @@ static int64_t busy_link(const struct run *run, const struct way *way)
     return -1;
 }
 
-/* Takes all links of a way from now on, each for as long as it needs; returns when the last of
- * them is through, had all been free. */
+/* How long a link is in use by itself. */
+static double use_of(const struct run *run, int64_t link, double bytes, int copies)
+{
+    return copies * run->given->link_overhead[link] + bytes / run->given->link_bandwidth[link];
+}
+
+/* Takes all links of a way from now on, each for as long as it needs, or for as long as all of it
+ * takes where it is exclusive; returns when the last of them is through, had all been free. */
 static double occupy(struct run *run, const struct way *way, double bytes, int copies,
                      int64_t operation)
 {
     double longest = 0.0;
     int measured = run->graph->iteration[operation] >= run->given->settings[MEASURED_FROM];
+    for (int64_t i = 0; i < way->count; i++)
+        longest = fmax(longest, use_of(run, way->links[i], bytes, copies));
     for (int64_t i = 0; i < way->count; i++) {
         int64_t link = way->links[i];
         double seconds =
-            copies * run->given->link_overhead[link] + bytes / run->given->link_bandwidth[link];
+            run->given->link_exclusive[link] ? longest : use_of(run, link, bytes, copies);
         double free = run->resources[run->first_link + link].free;
         take(run, run->first_link + link, operation, fmax(free, run->now) + seconds);
         if (measured) {
             run->schedule->link_busy[link] += seconds;
             run->schedule->link_bytes[link] += bytes;
         }
-        longest = fmax(longest, seconds);
     }
     return run->now + longest;
 }

@@ -24,7 +24,7 @@ struct input {
     const int64_t *launch_point, *launch_parent, *launch_blocking, *launch_timed, *launch_joins;
     const int64_t *after_start, *after_values;
     const int64_t *point_launch, *point_parent, *point_requirement, *has_children;
-    const int64_t *privilege, *slot_start, *slot_values;
+    const int64_t *privilege, *slot_start, *slot_values, *fold_into;
     const int64_t *slot_atom_start, *slot_atom_values, *wider_start, *wider_values;
     const double *slot_bytes;
     const int64_t *slot_region;
@@ -33,13 +33,14 @@ struct input {
     const int64_t *processor, *runtime_rank;
     const double *seconds, *link_bytes;
     const int64_t *link_memory, *memory, *place, *exact, *collect, *place_memory;
-    const int64_t *limit_queue, *limit_start;
+    const int64_t *limit_queue, *limit_start, *queue_task;
     /* The machine. */
     const int64_t *processor_kind, *processor_rank;
     const int64_t *memory_kind, *memory_rank, *memory_owner;
     const double *memory_capacity;
     const int64_t *rank_node, *route_links, *route_scopes, *route_sides;
     const double *route_latency, *route_analysis, *link_bandwidth, *link_overhead;
+    const int64_t *link_exclusive;
     const int64_t *access_links, *access_scopes;
     const double *access_bandwidth;
     const double *route_cost, *costs;

@@ -7,13 +7,13 @@
 
 #include "kernel.h"
 
-enum { INPUTS = 53 };
+enum { INPUTS = 56 };
 
 /* The arrays of SimulationInput in order: 'i' for int64, 'd' for double. */
 static const char FORMATS[INPUTS + 1] =
-    "iiiii" "ii" "iiii" "iii" "iiii" "did"     /* the program */
-    "ii" "dd" "iiiiii" "ii"                    /* the decisions */
-    "ii" "iii" "d" "iiii" "dddd" "ii" "d" "dd" "i"; /* the machine */
+    "iiiii" "ii" "iiii" "iiii" "iiii" "did"     /* the program */
+    "ii" "dd" "iiiiii" "iii"                    /* the decisions */
+    "ii" "iii" "d" "iiii" "ddddi" "ii" "d" "dd" "i"; /* the machine */
 
 struct arrays {
     Py_buffer buffers[INPUTS];
@@ -70,14 +70,14 @@ static void fill_input(const struct arrays *arrays, struct input *given)
     given->points = length(arrays, 7);
     given->requirements = length(arrays, 11);
     given->occurrences = length(arrays, 13);
-    given->slots = length(arrays, 18);
-    given->atoms = length(arrays, 20);
-    given->places = length(arrays, 30);
-    given->queues = length(arrays, 32) - 1;
-    given->processors = length(arrays, 33);
-    given->memories = length(arrays, 35);
-    given->ranks = length(arrays, 39);
-    given->links = length(arrays, 45);
+    given->slots = length(arrays, 19);
+    given->atoms = length(arrays, 21);
+    given->places = length(arrays, 31);
+    given->queues = length(arrays, 33) - 1;
+    given->processors = length(arrays, 35);
+    given->memories = length(arrays, 37);
+    given->ranks = length(arrays, 41);
+    given->links = length(arrays, 47);
 }
 
 static PyObject *bytes_of(const void *data, int64_t count)

@@ -25,7 +25,6 @@ struct instance {
     int64_t place, slot, entry; /* its first entry */
     int64_t valid;              /* how many of its entries hold the newest value */
     char alive;
-    char copied; /* only copies have written it: it may be collected */
 };
 
 struct entry {
@@ -38,8 +37,13 @@ struct reduction {
 };
 
 struct freed {
-    int64_t next, operation;
+    int64_t next, operation, memory;
     double bytes;
+};
+
+/* A queue of room that was freed, by its numbers in the array. */
+struct room {
+    int64_t head, tail;
 };
 
 struct state {
@@ -55,10 +59,13 @@ struct state {
     int64_t *pending_next, *pending_occurrence; /* -1 where an atom is not pending */
     int64_t *spent_by; /* the fold, or the write, that used up an atom of a reduction last */
     struct reduction *reductions;
+    char *apart; /* [occurrences] read by the current task in an instance of its own */
     struct pool readers, allocation; /* allocation: what the current requirement's room waits for */
     int64_t allocation_head;
     struct freed *freed;
-    int64_t freed_count, freed_room, *freed_head, *freed_tail;
+    int64_t freed_count, freed_room, limit_queue; /* of the current point, or -1 */
+    struct room *freed_in, *kept_by;              /* [memories], [queues] */
+    int64_t *passed;                              /* [queues] points so far */
     int64_t *merged_key, *merged_operation, merged; /* copies and folds of a requirement */
     int64_t *execution, *complete, *last_child, *last_on_rank;
     double *owed; /* runtime seconds that the next point of a rank pays */
@@ -244,17 +251,6 @@ static void hold(struct state *state, int64_t atom, int64_t number)
     state->instances[entry->instance].valid++;
 }
 
-/* Takes one entry out of the list of an atom's valid ones. */
-static void let_go(struct state *state, int64_t atom, int64_t number)
-{
-    int64_t *link = &state->atom_holder[atom];
-    while (*link != number)
-        link = &state->entries[*link].next_holder;
-    *link = state->entries[number].next_holder;
-    state->entries[number].valid = 0;
-    state->instances[state->entries[number].instance].valid--;
-}
-
 static void read_by(struct state *state, int64_t entry, int64_t operation)
 {
     struct entry *read = &state->entries[entry];
@@ -292,42 +288,53 @@ static int64_t nearest(const struct state *state, int64_t atom, int64_t target)
 
 /* Room in memories, in mapping order. */
 
+static void append(struct state *state, struct room *room, int64_t number)
+{
+    state->freed[number].next = -1;
+    if (room->head >= 0)
+        state->freed[room->tail].next = number;
+    else
+        room->head = number;
+    room->tail = number;
+}
+
 /* Room that comes free when an operation ends. */
-static void free_after(struct state *state, int64_t memory, double bytes, int64_t operation)
+static int64_t new_room(struct state *state, int64_t memory, double bytes, int64_t operation)
 {
     if (state->freed_count == state->freed_room) {
         int64_t room = state->freed_room ? 2 * state->freed_room : 256;
         if (!grow((void **)&state->freed, sizeof *state->freed, room)) {
             state->graph->failed = 1;
-            return;
+            return -1;
         }
         state->freed_room = room;
     }
-    int64_t number = state->freed_count++;
-    state->freed[number] = (struct freed){-1, operation, bytes};
-    state->idle[memory] += bytes;
-    if (state->freed_tail[memory] >= 0)
-        state->freed[state->freed_tail[memory]].next = number;
-    else
-        state->freed_head[memory] = number;
-    state->freed_tail[memory] = number;
+    state->freed[state->freed_count] = (struct freed){-1, operation, memory, bytes};
+    return state->freed_count++;
 }
 
-/* Hands back as much as is needed of the room that was freed first; its next user waits for it. */
-static void release(struct state *state, int64_t memory, double needed)
+/* Lets others have room once an operation has ended. */
+static void free_after(struct state *state, int64_t memory, double bytes, int64_t operation)
 {
-    struct freed *freed = &state->freed[state->freed_head[memory]];
+    int64_t number = new_room(state, memory, bytes, operation);
+    if (number < 0)
+        return;
+    state->idle[memory] += bytes;
+    append(state, &state->freed_in[memory], number);
+}
+
+/* Takes as much as is needed, at most, of the room that was freed first; its next user waits for
+ * it. Returns how much it was. */
+static double take_first(struct state *state, struct room *room, double needed)
+{
+    struct freed *freed = &state->freed[room->head];
     double taken = fmin(freed->bytes, fmax(needed, 1.0)); /* whole bytes: the loop comes to an end */
-    state->used[memory] -= taken;
-    state->idle[memory] -= taken;
     freed->bytes -= taken;
     state->allocation_head =
         add(state, &state->allocation, state->allocation_head, freed->operation);
-    if (freed->bytes > 0.0)
-        return;
-    state->freed_head[memory] = freed->next;
-    if (freed->next < 0)
-        state->freed_tail[memory] = -1;
+    if (freed->bytes <= 0.0)
+        room->head = freed->next;
+    return taken;
 }
 
 /* Deletes the oldest instance that holds no valid data, as Legion's collector does under pressure;
@@ -352,21 +359,89 @@ static int evict(struct state *state, int64_t memory)
     return 0;
 }
 
+/* Room that points under a limit keep for those behind them. Under a limit, as many points of
+ * a task are under way as it has queues and places, and none can have the room of another queue.
+ * What other tasks keep can be had; 0 where there is none. */
+static int reclaim(struct state *state, int64_t memory)
+{
+    const struct input *given = state->given;
+    int64_t task = state->limit_queue < 0 ? -1 : given->queue_task[state->limit_queue];
+    int found = 0;
+    for (int64_t queue = 0; queue < given->queues; queue++) {
+        struct room *kept = &state->kept_by[queue];
+        int64_t number = given->queue_task[queue] == task ? -1 : kept->head;
+        if (number < 0 || state->freed[number].memory != memory)
+            continue;
+        *kept = (struct room){-1, -1};
+        for (int64_t next; number >= 0; number = next) {
+            next = state->freed[number].next;
+            state->idle[memory] += state->freed[number].bytes;
+            append(state, &state->freed_in[memory], number);
+        }
+        found = 1;
+    }
+    return found;
+}
+
 /* Takes room in a memory; 0 where it cannot be had. */
 static int allocate(struct state *state, int64_t memory, double bytes)
 {
     double capacity = state->given->memory_capacity[memory];
     while (state->used[memory] + bytes > capacity) {
-        if (state->freed_head[memory] >= 0)
-            release(state, memory, state->used[memory] + bytes - capacity);
-        else if (!evict(state, memory))
+        struct room *freed = &state->freed_in[memory];
+        if (freed->head >= 0) {
+            double taken = take_first(state, freed, state->used[memory] + bytes - capacity);
+            state->used[memory] -= taken;
+            state->idle[memory] -= taken;
+        } else if (!evict(state, memory) && !reclaim(state, memory)) {
             return 0;
+        }
         if (state->graph->failed)
             return 0;
     }
     state->used[memory] += bytes;
     state->peak[memory] = fmax(state->peak[memory], state->used[memory] - state->idle[memory]);
     return 1;
+}
+
+/* Takes room that goes with the task. Under a limit it is what the tasks before it in its queue
+ * had, once there were as many as places: whoever has a place has the room that goes with it. */
+static int allocate_apart(struct state *state, int64_t memory, double bytes)
+{
+    int64_t queue = state->limit_queue;
+    const int64_t *start = &state->given->limit_start[queue];
+    if (queue >= 0 && state->passed[queue] >= start[1] - start[0]) {
+        struct room *kept = &state->kept_by[queue];
+        while (bytes > 0.0 && kept->head >= 0 && state->freed[kept->head].memory == memory) {
+            struct freed *first = &state->freed[kept->head];
+            double taken = fmin(first->bytes, fmax(bytes, 1.0));
+            first->bytes -= taken;
+            bytes -= taken;
+            if (first->bytes <= 0.0)
+                kept->head = first->next;
+        }
+    }
+    return bytes <= 0.0 || allocate(state, memory, bytes);
+}
+
+/* Gives back what allocate_apart took. */
+static void free_apart(struct state *state, int64_t memory, double bytes, int64_t task)
+{
+    if (state->limit_queue < 0) {
+        free_after(state, memory, bytes, task);
+        return;
+    }
+    struct room *kept = &state->kept_by[state->limit_queue];
+    while (kept->head >= 0 && state->freed[kept->head].memory != memory) { /* it went elsewhere */
+        int64_t number = kept->head;
+        struct freed other = state->freed[number];
+        kept->head = other.next;
+        state->idle[other.memory] += other.bytes;
+        append(state, &state->freed_in[other.memory], number);
+    }
+    int64_t number = new_room(state, memory, bytes, task);
+    if (number >= 0)
+        append(state, kept, number);
 }
 
 /* Instances. */
@@ -403,47 +478,10 @@ static int64_t make(struct state *state, int64_t place, int64_t slot)
     }
     struct instance *instance = &state->instances[*known];
     int64_t first = instance->entry;
-    *instance = (struct instance){place, slot, first, 0, 1, 1};
+    *instance = (struct instance){place, slot, first, 0, 1};
     for (int64_t i = first; i < first + atoms; i++)
         state->entries[i] = (struct entry){*known, -1, -1, -1, 0};
     return *known;
-}
-
-/* An operation after which nobody uses an instance any more, given one that does. */
-static int64_t last_use(struct state *state, int64_t number, int64_t operation)
-{
-    const struct input *given = state->given;
-    const struct instance *instance = &state->instances[number];
-    int64_t last = operation, atoms = given->slot_atom_start[instance->slot + 1] -
-                                      given->slot_atom_start[instance->slot];
-    for (int64_t entry = instance->entry; entry < instance->entry + atoms; entry++)
-        for (int64_t i = state->entries[entry].readers; i >= 0; i = state->readers.next[i])
-            last = both(state->graph, operation, last, state->readers.operation[i]);
-    return last;
-}
-
-/* Lets go of an instance that was only read: it is no source for others, and its room is freed. */
-static void collect(struct state *state, int64_t number, int64_t task)
-{
-    const struct input *given = state->given;
-    struct instance *instance = &state->instances[number];
-    if (!instance->copied || !instance->alive)
-        return;
-    const int64_t *atoms = given->slot_atom_values + given->slot_atom_start[instance->slot];
-    int64_t count =
-        given->slot_atom_start[instance->slot + 1] - given->slot_atom_start[instance->slot];
-    for (int64_t i = 0; i < count; i++) {
-        const struct entry *entry = &state->entries[instance->entry + i];
-        if (entry->valid && state->atom_holder[atoms[i]] == instance->entry + i &&
-            entry->next_holder < 0)
-            return; /* the only valid value there is */
-    }
-    for (int64_t i = 0; i < count; i++)
-        if (state->entries[instance->entry + i].valid)
-            let_go(state, atoms[i], instance->entry + i);
-    instance->alive = 0;
-    free_after(state, given->place_memory[instance->place], given->slot_bytes[instance->slot],
-               last_use(state, number, task));
 }
 
 /* Copies, folds and reductions. */
@@ -509,23 +547,34 @@ static void fold(struct state *state, int64_t atom, int64_t number, int64_t node
     spend(state, node, operation);
 }
 
+/* The copy that brings the newest value of an atom to a memory, from the nearest instance that
+ * holds it; -1 where nobody has written it. */
+static int64_t fetch(struct state *state, int64_t atom, int64_t target, int64_t region,
+                     int64_t analysis)
+{
+    int64_t source = nearest(state, atom, target);
+    if (source < 0)
+        return -1;
+    int64_t memory = memory_of(state, source), copy = merged(state, memory);
+    if (copy < 0) {
+        copy = transfer_for(state, COPY, memory, target, analysis, region);
+        merge(state, memory, copy);
+    }
+    state->graph->bytes[copy] += state->given->atom_bytes[atom];
+    edge(state->graph, state->entries[source].writer, copy);
+    read_by(state, source, copy);
+    return copy;
+}
+
 /* Makes an entry valid: a copy of the newest value, and the folds that are due. */
 static void bring(struct state *state, int64_t atom, int64_t number, int64_t analysis)
 {
     struct entry *entry = &state->entries[number];
     if (!entry->valid) {
-        int64_t target = memory_of(state, number), source = nearest(state, atom, target);
-        if (source >= 0) {
-            int64_t memory = memory_of(state, source), copy = merged(state, memory);
-            if (copy < 0) {
-                copy = transfer_for(state, COPY, memory, target, analysis,
-                                    region_of(state, number));
-                merge(state, memory, copy);
-            }
-            state->graph->bytes[copy] += state->given->atom_bytes[atom];
-            edge(state->graph, state->entries[source].writer, copy);
+        int64_t target = memory_of(state, number);
+        int64_t copy = fetch(state, atom, target, region_of(state, number), analysis);
+        if (copy >= 0) {
             after_readers(state, number, copy);
-            read_by(state, source, copy);
             entry->writer = copy;
         }
         hold(state, atom, number);
@@ -579,6 +628,27 @@ static void reduce_on(struct state *state, int64_t occurrence, int64_t task, int
     reduction->operation = task;
 }
 
+/* What a nested task has reduced is folded into the reduction instance of the task that launched
+ * it, as soon as it has ended. */
+static void reduce_into(struct state *state, int64_t occurrence, int64_t memory, int64_t task,
+                        int64_t analysis)
+{
+    const struct input *given = state->given;
+    struct reduction *above = &state->reductions[given->fold_into[occurrence]];
+    int64_t slot = given->slot_values[occurrence];
+    int64_t parent = given->point_parent[state->graph->point[task]];
+    int64_t fold = transfer_for(state, FOLD, memory, above->memory, analysis,
+                                given->slot_region[slot]);
+    state->graph->bytes[fold] = given->slot_bytes[slot];
+    edge(state->graph, task, fold);
+    edge(state->graph, above->operation, fold);
+    edge(state->graph, fold, state->complete[parent]);
+    above->operation = fold;
+    int64_t *complete = &state->complete[state->graph->point[task]];
+    *complete = both(state->graph, task, *complete, fold);
+    free_apart(state, memory, given->slot_bytes[slot], fold);
+}
+
 /* A reduction goes to an instance of its own; 0 where there is no room for it. */
 static int reduce(struct state *state, int64_t occurrence, int64_t memory, int64_t task,
                   int64_t analysis)
@@ -590,12 +660,18 @@ static int reduce(struct state *state, int64_t occurrence, int64_t memory, int64
         reduce_on(state, occurrence, task, analysis);
         return 1;
     }
-    if (!allocate(state, memory, given->slot_bytes[slot]))
+    double bytes = given->slot_bytes[slot];
+    int nested = given->fold_into[occurrence] >= 0;
+    if (!(nested ? allocate_apart(state, memory, bytes) : allocate(state, memory, bytes)))
         return 0;
     int64_t fill =
         operation_for(state, FILL, memory, memory, analysis, given->slot_region[slot]);
-    state->graph->bytes[fill] = given->slot_bytes[slot];
+    state->graph->bytes[fill] = bytes;
     edge(state->graph, fill, task);
+    if (nested) {
+        reduce_into(state, occurrence, memory, task, analysis);
+        return 1;
+    }
     int64_t first = given->slot_atom_start[slot], atoms = given->slot_atom_start[slot + 1] - first;
     *reduction = (struct reduction){task, atoms, memory};
     for (int64_t i = 0; i < atoms; i++)
@@ -609,8 +685,6 @@ static void use(struct state *state, int64_t requirement, int64_t slot, int64_t 
 {
     const struct input *given = state->given;
     int64_t privilege = given->privilege[requirement];
-    if (privilege != READ_ONLY)
-        state->instances[instance].copied = 0;
     for (int64_t i = given->slot_atom_start[slot]; i < given->slot_atom_start[slot + 1]; i++) {
         int64_t atom = given->slot_atom_values[i], number = entry_of(state, instance, atom);
         if (privilege == WRITE_ONLY)
@@ -640,6 +714,45 @@ static void await_room(struct state *state, int64_t task)
     }
 }
 
+/* Whether an instance at the place holds the newest value of the whole slot already. */
+static int is_ready(const struct state *state, int64_t instance, int64_t slot)
+{
+    const struct input *given = state->given;
+    for (int64_t i = given->slot_atom_start[slot]; i < given->slot_atom_start[slot + 1]; i++) {
+        int64_t entry = entry_of(state, instance, given->slot_atom_values[i]);
+        if (!state->entries[entry].valid)
+            return 0;
+    }
+    return 1;
+}
+
+static int is_pending(const struct state *state, int64_t slot)
+{
+    const struct input *given = state->given;
+    for (int64_t i = given->slot_atom_start[slot]; i < given->slot_atom_start[slot + 1]; i++)
+        if (state->atom_pending[given->slot_atom_values[i]] >= 0)
+            return 1;
+    return 0;
+}
+
+/* Reads a slot in an instance that nobody else will know of, and that goes after the task; 0 where
+ * there is no room for it. */
+static int read_apart(struct state *state, int64_t memory, int64_t occurrence, int64_t task,
+                      int64_t analysis)
+{
+    const struct input *given = state->given;
+    int64_t slot = given->slot_values[occurrence];
+    if (!allocate_apart(state, memory, given->slot_bytes[slot]))
+        return 0;
+    for (int64_t i = given->slot_atom_start[slot]; i < given->slot_atom_start[slot + 1]; i++)
+        fetch(state, given->slot_atom_values[i], memory, given->slot_region[slot], analysis);
+    for (int64_t i = 0; i < state->merged; i++)
+        edge(state->graph, state->merged_operation[i], task);
+    await_room(state, task);
+    state->apart[occurrence] = 1;
+    return 1;
+}
+
 /* One region requirement of a point task. */
 static enum status require(struct state *state, int64_t requirement, int64_t task,
                            int64_t analysis)
@@ -659,6 +772,12 @@ static enum status require(struct state *state, int64_t requirement, int64_t tas
             continue;
         }
         int64_t instance = find(state, place, slot, given->exact[requirement]);
+        if (given->collect[requirement] && given->privilege[requirement] == READ_ONLY &&
+            !is_pending(state, slot) && !(instance >= 0 && is_ready(state, instance, slot))) {
+            if (!read_apart(state, memory, i, task, analysis))
+                return OUT_OF_MEMORY;
+            continue;
+        }
         if (instance < 0) {
             instance = make(state, place, slot);
             if (instance < 0)
@@ -670,18 +789,17 @@ static enum status require(struct state *state, int64_t requirement, int64_t tas
     return PLANNED;
 }
 
-/* Collects what a point task has read, once all its requirements are mapped: none of them may
- * wait for room that comes free only when the task itself has ended. */
-static void collect_read(struct state *state, int64_t requirement, int64_t task)
+/* Frees the instances that a point task has read apart, once all its requirements are mapped: none
+ * of them may wait for room that comes free only when the task itself has ended. */
+static void end_apart(struct state *state, int64_t requirement, int64_t task)
 {
     const struct input *given = state->given;
-    if (!given->collect[requirement] || given->privilege[requirement] != READ_ONLY)
-        return;
     for (int64_t i = given->slot_start[requirement]; i < given->slot_start[requirement + 1]; i++) {
-        int64_t slot = given->slot_values[i];
-        int64_t instance = find(state, given->place[requirement], slot, given->exact[requirement]);
-        if (instance >= 0)
-            collect(state, instance, task);
+        if (!state->apart[i])
+            continue;
+        state->apart[i] = 0;
+        free_apart(state, given->memory[requirement], given->slot_bytes[given->slot_values[i]],
+                   task);
     }
 }
 
@@ -723,6 +841,7 @@ static enum status run_point(struct state *state, int64_t point, int64_t analysi
     }
     state->execution[point] = task;
     state->complete[point] = complete;
+    state->limit_queue = given->limit_queue[point];
     if (given->point_parent[point] >= 0)
         edge(graph, complete, state->complete[given->point_parent[point]]);
     for (int64_t r = given->point_requirement[point]; r < given->point_requirement[point + 1];
@@ -732,7 +851,9 @@ static enum status run_point(struct state *state, int64_t point, int64_t analysi
             return status;
     }
     for (int64_t r = given->point_requirement[point]; r < given->point_requirement[point + 1]; r++)
-        collect_read(state, r, task);
+        end_apart(state, r, task);
+    if (state->limit_queue >= 0)
+        state->passed[state->limit_queue]++;
     return PLANNED;
 }
 
@@ -823,9 +944,11 @@ static int open_state(struct state *state, const struct input *given, struct gra
     state->pending_next = integers(atoms, -1, &failed);
     state->pending_occurrence = integers(atoms, -1, &failed);
     state->spent_by = integers(atoms, -1, &failed);
+    state->apart = zeros(given->occurrences, 1, &failed);
     state->reductions = zeros(given->occurrences, sizeof(struct reduction), &failed);
-    state->freed_head = integers(given->memories, -1, &failed);
-    state->freed_tail = integers(given->memories, -1, &failed);
+    state->freed_in = (struct room *)integers(2 * given->memories, -1, &failed);
+    state->passed = integers(given->queues, 0, &failed);
+    state->kept_by = (struct room *)integers(2 * given->queues, -1, &failed);
     state->merged_key = integers(given->occurrences + given->memories, -1, &failed);
     state->merged_operation = integers(given->occurrences + given->memories, -1, &failed);
     state->execution = integers(given->points, -1, &failed);
@@ -842,13 +965,14 @@ static void close_state(struct state *state)
     void *arrays[] = {state->occurrence_atom, state->used,          state->instance_of,
                       state->instances,       state->entries,       state->atom_holder,
                       state->atom_pending,    state->pending_next,  state->pending_occurrence,
-                      state->reductions,      state->freed,         state->freed_head,
-                      state->freed_tail,      state->merged_key,    state->merged_operation,
+                      state->reductions,      state->freed,         state->freed_in,
+                      state->kept_by,      state->merged_key,    state->merged_operation,
                       state->execution,       state->complete,      state->last_child,
                       state->last_on_rank,    state->owed,          state->join,
                       state->readers.next,    state->allocation.operation,
                       state->readers.operation, state->allocation.next, state->spent_by,
-                      state->idle};
+                      state->idle,            state->apart,
+                      state->passed};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         free(arrays[i]);
 }

@@ -46,7 +46,6 @@ class Holder:
     slot: int
     bytes: float
     alive: bool = True
-    copied: bool = True
     values: dict[int, Value | str] = field(default_factory=dict)
     contributions: dict[int, set[TaskId]] = field(default_factory=dict)
     users: list[Step] = field(default_factory=list)
@@ -61,6 +60,7 @@ class Step:
         reads: Holder, atom, and the value that must be there.
         writes: Holder, atom, and the value that is there afterwards.
         moves, folds: From, to, atom.
+        sums: From, to, atom of what one reduction adds to another.
         fills: Holder and atom that is made ready to be reduced to.
         adds: Holder and atom that is reduced to, and by which task.
         carried: What is on the way, for each move.
@@ -75,6 +75,7 @@ class Step:
     writes: list[tuple[Holder, int, Value]] = field(default_factory=list)
     moves: list[tuple[Holder, Holder, int]] = field(default_factory=list)
     folds: list[tuple[Holder, Holder, int]] = field(default_factory=list)
+    sums: list[tuple[Holder, Holder, int]] = field(default_factory=list)
     fills: list[tuple[Holder, int]] = field(default_factory=list)
     adds: list[tuple[Holder, int, TaskId]] = field(default_factory=list)
     carried: list[Value] = field(default_factory=list)
@@ -82,7 +83,7 @@ class Step:
     def holders(self) -> Iterator[Holder]:
         for holder, _, _ in (*self.reads, *self.writes):
             yield holder
-        for source, target, _ in (*self.moves, *self.folds):
+        for source, target, _ in (*self.moves, *self.folds, *self.sums):
             yield from (source, target)
         for holder, *_ in (*self.adds, *self.fills):
             yield holder
@@ -125,6 +126,15 @@ class Plan:
         self.pending: dict[int, list[_Reduction]] = defaultdict(list)
         self.reductions: dict[tuple[int, int], _Reduction] = {}
         self.current: dict[int, Value] = defaultdict(lambda: UNWRITTEN)
+        given = run.simulator._input(
+            run.decisions, run.simulator._timer.times(run.decisions.launches)
+        )
+        self.limits, self.queue_task = given.limit_queue, given.queue_task
+        self.places = np.diff(given.limit_start)
+        # Under a limit: room that the points of a queue hand on, and how many have passed.
+        self.kept: dict[int, deque[Holder]] = defaultdict(deque)
+        self.passed: dict[int, int] = defaultdict(int)
+        self.queue = -1
         self.tasks: dict[TaskId, Step] = {}
         self.held: list[dict[int, float]] = []
         setup, iterations, *_ = run.simulator._static.settings.tolist()
@@ -142,31 +152,54 @@ class Plan:
 
     def _point(self, iteration: int, point: int) -> None:
         task = Step(Kind.TASK, target=int(self.decisions.processor[point]))
+        self.queue = int(self.limits[point])
         self.tasks[iteration, point] = task
         self.steps += [Step(Kind.RUNTIME), task]
         if self.program.has_children[point]:
             self.steps.append(Step(Kind.JOIN))
         start = self.program.point_requirement
-        requirements = range(int(start[point]), int(start[point + 1]))
-        for requirement in requirements:
+        self.apart: list[Holder] = []
+        for requirement in range(int(start[point]), int(start[point + 1])):
             self._requirement((iteration, point), requirement, task)
-        for requirement in requirements:
-            if self.decisions.collect[requirement]:
-                self._collect(requirement)
+        for holder in self.apart:
+            self._hand_on(holder)
+        if self.queue >= 0:
+            self.passed[self.queue] += 1
 
     def _requirement(self, who: TaskId, requirement: int, task: Step) -> None:
         self.merged: dict[object, Step] = {}
         memory = int(self.decisions.memory[requirement])
         privilege = int(self.program.privilege[requirement])
-        for slot in self.program.slots.row(requirement).tolist():
-            if privilege == REDUCE:
+        first = int(self.program.slots.start[requirement])
+        for at, slot in enumerate(self.program.slots.row(requirement).tolist(), start=first):
+            if privilege == REDUCE and self.program.fold_into[at] >= 0:
+                self._reduce_into(who, at, slot, memory, task)
+            elif privilege == REDUCE:
                 self._reduce(who, requirement, slot, memory, task)
-                continue
-            holder = self._find(requirement, slot) or self._make(requirement, slot, memory)
-            self._use(who, privilege, slot, holder, task)
+            elif self._reads_apart(requirement, slot, privilege):
+                self._read_apart(slot, memory, task)
+            else:
+                holder = self._find(requirement, slot) or self._make(requirement, slot, memory)
+                self._use(who, privilege, slot, holder, task)
+
+    def _reads_apart(self, requirement: int, slot: int, privilege: int) -> bool:
+        """What is collected is read in an instance of its own, unless it lies there already."""
+        atoms = self.program.slot_atoms.row(slot).tolist()
+        if not self.decisions.collect[requirement] or privilege != READ_ONLY:
+            return False
+        if any(self.pending.get(atom) for atom in atoms):
+            return False
+        holder = self._find(requirement, slot)
+        return holder is None or not all(holder in self.valid[atom] for atom in atoms)
+
+    def _read_apart(self, slot: int, memory: int, task: Step) -> None:
+        holder = self._allocate(slot, memory, apart=True)
+        for atom in self.program.slot_atoms.row(slot).tolist():
+            self._copy(atom, holder)
+            task.reads.append((holder, atom, self.current[atom]))
+        self.apart.append(holder)
 
     def _use(self, who: TaskId, privilege: int, slot: int, holder: Holder, task: Step) -> None:
-        holder.copied &= privilege == READ_ONLY
         for atom in self.program.slot_atoms.row(slot).tolist():
             if privilege == WRITE_ONLY:
                 for reduction in self.pending.pop(atom, []):
@@ -181,13 +214,7 @@ class Plan:
 
     def _bring(self, atom: int, holder: Holder) -> None:
         if holder not in self.valid[atom]:
-            source = self._nearest(atom, holder.memory)
-            if source is None:
-                holder.values[atom] = UNWRITTEN
-            else:
-                copy = self._merged(source.memory, Kind.COPY, source.memory, holder)
-                copy.bytes += float(self.program.atom_bytes[atom])
-                copy.moves.append((source, holder, atom))
+            self._copy(atom, holder)
             self.valid[atom].insert(0, holder)
         folds = self.pending.pop(atom, [])
         if folds:
@@ -197,6 +224,34 @@ class Plan:
             fold.bytes += float(self.program.atom_bytes[atom])
             fold.folds.append((reduction.holder, holder, atom))
             self._spend(reduction, atom)
+
+    def _copy(self, atom: int, holder: Holder) -> None:
+        source = self._nearest(atom, holder.memory)
+        if source is None:
+            holder.values[atom] = UNWRITTEN
+            return
+        copy = self._merged(source.memory, Kind.COPY, source.memory, holder)
+        copy.bytes += float(self.program.atom_bytes[atom])
+        copy.moves.append((source, holder, atom))
+
+    def _reduce_into(self, who: TaskId, at: int, slot: int, memory: int, task: Step) -> None:
+        """A nested task reduces to an instance of its own, which is folded into its parent's."""
+        own = self._allocate(slot, memory, apart=True)
+        parent = int(self.program.fold_into[at])
+        requirement = int(np.searchsorted(self.program.slots.start, parent, "right")) - 1
+        above = self.reductions[requirement, slot].holder
+        atoms = self.program.slot_atoms.row(slot).tolist()
+        size, region = float(self.program.slot_bytes[slot]), int(self.program.slot_region[slot])
+        fill = Step(Kind.FILL, memory, memory, region, size)
+        fill.fills = [(own, atom) for atom in atoms]
+        fold = Step(Kind.FOLD, memory, above.memory, region, size)
+        fold.sums = [(own, above, atom) for atom in atoms]
+        self.steps += [fill, fold]
+        task.adds += [(own, atom, who) for atom in atoms]
+        for atom in atoms:
+            writer, added = self.current[atom]
+            self.current[atom] = (writer, added | {who})
+        self._hand_on(own)
 
     def _reduce(self, who: TaskId, requirement: int, slot: int, memory: int, task: Step) -> None:
         reduction = self.reductions.get((requirement, slot))
@@ -242,11 +297,20 @@ class Plan:
         self.instances[key] = holder
         return holder
 
-    def _allocate(self, slot: int, memory: int) -> Holder:
-        size = float(self.program.slot_bytes[slot])
+    def _allocate(self, slot: int, memory: int, *, apart: bool = False) -> Holder:
+        size = whole = float(self.program.slot_bytes[slot])
+        kept = self.kept[self.queue]
+        if apart and self.queue >= 0 and self.passed[self.queue] >= self.places[self.queue]:
+            while size > 0 and kept and kept[0].memory == memory:
+                taken = min(kept[0].bytes - kept[0].released, size)
+                kept[0].released += taken
+                size -= taken
+                if kept[0].released == kept[0].bytes:
+                    kept.popleft()
         capacity = float(self.machine.memory_capacity[memory])
         while self.used[memory] + size > capacity:
-            if not self.freed[memory] and not self._evict(memory):
+            short = not self.freed[memory] and not self._evict(memory)
+            if short and not self._reclaim(memory):
                 raise OutOfRoomError
             freed = self.freed[memory][0]
             taken = min(freed.bytes - freed.released, self.used[memory] + size - capacity)
@@ -255,7 +319,7 @@ class Plan:
             if freed.released == freed.bytes:
                 self.freed[memory].popleft()
         self.used[memory] += size
-        made = Holder(memory, slot, size)
+        made = Holder(memory, slot, whole)
         self.holders.append(made)
         return made
 
@@ -271,20 +335,27 @@ class Plan:
                 return True
         return False
 
-    def _collect(self, requirement: int) -> None:
-        """Lets go of what was copied only to be read, unless it is all there is."""
-        for slot in self.program.slots.row(requirement).tolist():
-            holder = self._find(requirement, slot)
-            if holder is None or not holder.copied:
-                continue
-            atoms = self.program.slot_atoms.row(holder.slot).tolist()
-            if any(self.valid[atom] == [holder] for atom in atoms):
-                continue
-            for atom in atoms:
-                if holder in self.valid[atom]:
-                    self.valid[atom].remove(holder)
-            holder.alive = False
+    def _hand_on(self, holder: Holder) -> None:
+        """Under a limit to those behind in the queue, else to all."""
+        if self.queue < 0:
             self.freed[holder.memory].append(holder)
+            return
+        kept = self.kept[self.queue]
+        while kept and kept[0].memory != holder.memory:
+            self.freed[kept[0].memory].append(kept.popleft())
+        kept.append(holder)
+
+    def _reclaim(self, memory: int) -> bool:
+        """Takes what the queues of other tasks have kept."""
+        mine = -1 if self.queue < 0 else self.queue_task[self.queue]
+        found = False
+        for queue, task in enumerate(self.queue_task.tolist()):
+            kept = self.kept[queue]
+            if task != mine and kept and kept[0].memory == memory:
+                self.freed[memory].extend(kept)
+                kept.clear()
+                found = True
+        return found
 
     def _spend(self, reduction: _Reduction, atom: int) -> None:
         reduction.left.discard(atom)
@@ -377,6 +448,9 @@ class Replay:
         for source, target, atom in step.folds:
             assert isinstance(target.values.get(atom), tuple), "a fold begins before its target"
             assert source.contributions[atom], "a fold begins before its reduction"
+        for source, target, atom in step.sums:
+            assert atom in target.contributions, "a sum begins before its target is filled"
+            assert source.contributions[atom], "a sum begins before its reduction"
         for holder, atom, _ in step.writes:
             holder.values[atom] = "being written"
         for holder, atom, _ in step.adds:
@@ -395,6 +469,8 @@ class Replay:
             value = target.values[atom]
             assert isinstance(value, tuple), "data is written while it is folded into"
             target.values[atom] = (value[0], value[1] | frozenset(source.contributions[atom]))
+        for source, target, atom in step.sums:
+            target.contributions[atom] |= source.contributions[atom]
         for holder, atom, value in step.writes:
             assert holder.values[atom] == "being written", "two write the same data"
             holder.values[atom] = value

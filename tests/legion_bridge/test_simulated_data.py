@@ -317,9 +317,8 @@ class TestMemory:
         large = run(application([LINE, other], loop), text, machine(capacity=250))
         assert large.times("look") == [(20.0, 21.0)]
 
-    def test_collected_room_is_used_again_once_all_readers_are_done(self) -> None:
-        """The short reader collects what the long one still reads."""
-        other = region("other", 100)
+    def test_a_copy_that_others_made_to_stay_stays(self) -> None:
+        """The short reader collects what it made itself, not what the long one reads."""
         loop = [
             launch("put", writes("line"), seconds=0.0),
             launch("long", reads("line"), seconds=20.0),
@@ -333,10 +332,9 @@ class TestMemory:
             short=(0, 1),
             look=(0, 1),
         )
-        found = run(application([LINE, other], loop), text, machine(shared=150))
-        assert found.times("long") == [(10.0, 30.0)]
-        assert found.times("short") == [(10.0, 11.0)]
-        assert found.times("look") == [(30.0, 31.0)]
+        program = application([LINE, region("other", 100)], loop)
+        assert len(run(program, text, machine(shared=200)).copies()) == 1
+        assert "of task look" in run(program, text, machine(shared=199)).outcome.raw
 
     def test_what_is_left_of_collected_room_comes_free_no_sooner(self) -> None:
         """Two regions that each take a part of the room wait for the same reader."""
