@@ -373,7 +373,7 @@ def _runtime_ranks(program: FlatProgram, machine: FlatMachine, decisions: Decisi
 def _limits(
     program: FlatProgram, machine: FlatMachine, decisions: Decisions
 ) -> tuple[Ints, Ints, Ints]:
-    """The queue of each point, by task and originating processor; rings and tasks of the queues."""
+    """The queue of each point, by task and originating processor; the queues' rings and tasks."""
     queue = np.full(len(program.point_launch), -1, np.int64)
     by_launch = [launch.limit for launch in decisions.launches]
     if not any(by_launch):
