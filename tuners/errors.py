@@ -1,14 +1,15 @@
 """The errors of tuners.
 
 TunerError                  anything wrong with a tuner or with what it was asked for
-└── UnknownTunerError       no tuner has that name
+├── UnknownTunerError       no tuner has that name
+└── MissingPackageError     a tuner needs a package that is not installed
 """
 
 from __future__ import annotations
 
 from dsl.errors import MappertuneError
 
-__all__ = ["TunerError", "UnknownTunerError"]
+__all__ = ["MissingPackageError", "TunerError", "UnknownTunerError"]
 
 
 class TunerError(MappertuneError):
@@ -17,3 +18,7 @@ class TunerError(MappertuneError):
 
 class UnknownTunerError(TunerError):
     """No tuner has that name; the message names the known ones and the nearest."""
+
+
+class MissingPackageError(TunerError):
+    """A tuner needs a package that is not installed; the message says how to install it."""

@@ -1,0 +1,36 @@
+"""A stand-in for a trial while a proposal is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+
+__all__ = ["Draft"]
+
+
+class Draft:
+    """Answers a problem's questions from known values, and leaves no trace in the study.
+
+    Args:
+        known: Values by name.
+        otherwise: Called with the name and distribution of a parameter that has no value.
+    """
+
+    def __init__(
+        self, known: Mapping[str, Any], otherwise: Callable[[str, BaseDistribution], Any]
+    ) -> None:
+        self._known = known
+        self._otherwise = otherwise
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        """The value of a categorical parameter."""
+        return self._value(name, CategoricalDistribution(choices))
+
+    def suggest_int(self, name: str, low: int, high: int) -> int:
+        """The value of an integer parameter."""
+        return int(self._value(name, IntDistribution(low, high)))
+
+    def _value(self, name: str, distribution: BaseDistribution) -> Any:
+        return self._known[name] if name in self._known else self._otherwise(name, distribution)

@@ -1,0 +1,256 @@
+"""Samplers that know nothing but the study's finished trials.
+
+What such a sampler has learnt is a fold over the finished trials, in order; a study that was
+stopped and resumed, or that got trials from elsewhere, is therefore one like any other. Its random
+numbers are drawn from the seed and the trial's number.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import weakref
+import zlib
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from optuna import Study
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial, TrialState
+
+from tuners.observation import History, Observation
+from tuners.parameter_values import random_value
+from tuners.problem import Problem
+from tuners.repeatable import derived_seed
+from tuners.search_space import SearchSpace
+from tuners.tried import Tried
+
+__all__ = ["HistorySampler", "Search"]
+
+log = logging.getLogger(__name__)
+
+# How often a search is asked again where its proposal was tried before, how many random changes
+# follow, after how many of them they start again from the proposal, and how large a space is
+# looked through from end to end after that.
+REDRAWS = 3
+CHANGES = 200
+STEPS_AWAY = 10
+LISTED = 20_000
+
+
+class Search(ABC):
+    """What a sampler has learnt of one study and proposes next.
+
+    Attributes:
+        space: Where it searches.
+        tried: The points that it has seen.
+        best: The best observation, the earliest of equals; None before the first.
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        self.space = space
+        self.tried = Tried(space)
+        self.best: Observation | None = None
+
+    def absorb(self, observation: Observation) -> None:
+        """Takes in one finished trial."""
+        if not self.space.contains(observation.values):
+            return
+        self.learn(observation)
+        self.tried.add(observation)
+        if self.best is None or observation.rank < self.best.rank:
+            self.best = observation
+
+    def learn(self, observation: Observation) -> None:  # noqa: B027  (most need nothing more)
+        """Takes in a trial of this space; ``tried`` and ``best`` do not know it yet."""
+
+    @abstractmethod
+    def propose(self, rng: np.random.Generator) -> dict[str, Any]:
+        """A point; called again where it was tried before."""
+
+    def close(self) -> None:  # noqa: B027  (most hold nothing)
+        """Lets go of what it holds outside of memory."""
+
+
+class _Memory:
+    """What a sampler remembers of one study."""
+
+    def __init__(self, study: Study) -> None:
+        self.process = os.getpid()
+        self.history = History(study.direction)
+        self.search: Search | None = None
+        self.absorbed = 0
+        self.handed_out: dict[int, Mapping[str, Any]] = {}  # by the number of a running trial
+
+
+class HistorySampler(BaseSampler, ABC):
+    """A sampler for one objective whose state is a fold over the finished trials.
+
+    With a problem it searches the problem's space from the first trial on. Without one the space
+    is all that earlier trials have asked for, and the first trial is random. A point that was
+    tried, or that is being tried, is not proposed again while another one is found.
+
+    Args:
+        problem: What is tuned; None for any Optuna objective.
+        seed: Equal seeds propose equal trials; None for a random one.
+    """
+
+    def __init__(self, problem: Problem | None = None, *, seed: int | None = None) -> None:
+        self._problem = problem
+        self._seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+        self._memories: weakref.WeakKeyDictionary[Study, _Memory] = weakref.WeakKeyDictionary()
+        self._lock = threading.RLock()
+
+    @abstractmethod
+    def begin(self, space: SearchSpace) -> Search:
+        """A search that has seen nothing yet."""
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}()"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {k: v for k, v in self.__dict__.items() if k not in ("_memories", "_lock")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(
+            state, _memories=weakref.WeakKeyDictionary(), _lock=threading.RLock()
+        )
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        """Refuses a study of several objectives, and leaves no running trial behind.
+
+        Raises:
+            ValueError: The study has several objectives.
+        """
+        if len(study.directions) > 1:
+            study.tell(trial.number, state=TrialState.FAIL)
+            _refuse_several_objectives(self, study)
+
+    def infer_relative_search_space(
+        self,
+        study: Study,
+        trial: FrozenTrial,  # noqa: ARG002  (Optuna's signature)
+    ) -> dict[str, BaseDistribution]:
+        if self._problem is not None:
+            return dict(self._problem.distributions)
+        _refuse_several_objectives(self, study)
+        with self._lock:
+            history = self._memory_of(study).history
+            history.update(study.get_trials(deepcopy=False))
+            return {k: d for k, d in history.distributions.items() if not d.single()}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        _refuse_several_objectives(self, study)
+        if not search_space:
+            return {}
+        rng = np.random.default_rng(derived_seed(self._seed, trial.number))
+        try:
+            with self._lock:
+                point = self._propose(study, trial, search_space, rng)
+        except Exception:  # an exception here would leave a trial that runs for ever
+            log.exception("%s failed and proposes at random for trial %d", self, trial.number)
+            return SearchSpace(search_space).random(rng)
+        return {name: point[name] for name in search_space}
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        _refuse_several_objectives(self, study)
+        seed = derived_seed(self._seed, trial.number, zlib.crc32(param_name.encode()))
+        return random_value(np.random.default_rng(seed), param_distribution)
+
+    def _propose(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        search_space: dict[str, BaseDistribution],
+        rng: np.random.Generator,
+    ) -> dict[str, Any]:
+        memory, trials = self._memory_of(study), study.get_trials(deepcopy=False)
+        memory.history.update(trials)
+        search = self._search(memory, search_space)
+        running = {t.number: t.params for t in trials if t.state == TrialState.RUNNING}
+        running.pop(trial.number, None)
+        memory.handed_out = {
+            n: point for n, point in memory.handed_out.items() if n in running
+        }
+        fixed = trial.system_attrs.get("fixed_params", {})
+        asked_for = {name: v for name, v in fixed.items() if name in search_space}
+        point = _untried(search, rng, asked_for, (running | memory.handed_out).values())
+        memory.handed_out[trial.number] = point
+        return point
+
+    def _memory_of(self, study: Study) -> _Memory:
+        memory = self._memories.get(study)
+        if memory is None or memory.process != os.getpid():
+            memory = self._memories[study] = _Memory(study)
+        return memory
+
+    def _search(self, memory: _Memory, search_space: dict[str, BaseDistribution]) -> Search:
+        """The search of this space, with all that is known; anew where the space has changed."""
+        search = memory.search
+        if search is None or search.space.distributions != search_space:
+            if search is not None:
+                search.close()
+            search = memory.search = self.begin(SearchSpace(search_space, self._problem))
+            memory.absorbed = 0
+        for observation in memory.history.observations[memory.absorbed :]:
+            search.absorb(observation)
+            memory.absorbed += 1
+        return search
+
+
+def _refuse_several_objectives(sampler: BaseSampler, study: Study) -> None:
+    if len(study.directions) > 1:
+        raise ValueError(
+            f"{type(sampler).__name__} optimises one objective, and this study has "
+            f"{len(study.directions)}: use optuna.samplers.NSGAIISampler"
+        )
+
+
+def _untried(
+    search: Search,
+    rng: np.random.Generator,
+    fixed: Mapping[str, Any],
+    running: Sequence[Mapping[str, Any]] | Any,
+) -> dict[str, Any]:
+    """A point that was not tried, and is not being tried, while one is found.
+
+    The search is asked first; then its proposal is changed at random, near it first and further
+    away where its surroundings are exhausted; then a small space is looked through.
+    """
+    under_way = {search.tried.identity(point) for point in running}
+
+    def new(point: dict[str, Any]) -> bool:
+        return search.tried.find(point) is None and (
+            not under_way or search.tried.identity(point) not in under_way
+        )
+
+    proposal: dict[str, Any] = {}
+    for _ in range(1 + REDRAWS):
+        proposal = {**search.propose(rng), **fixed}
+        if new(proposal):
+            return proposal
+    names = [name for name in search.space.active(proposal) if name not in fixed]
+    point = proposal
+    for step in range(CHANGES if names else 0):
+        if step % STEPS_AWAY == 0:
+            point = proposal
+        point = search.space.change(rng, point, [names[int(rng.integers(len(names)))]])
+        if new(point):
+            return point
+    if search.space.size <= LISTED:
+        for listed in search.space.all_points():
+            if new(point := {**listed, **fixed}):
+                return point
+    return proposal

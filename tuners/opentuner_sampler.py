@@ -1,0 +1,224 @@
+"""OpenTuner as an Optuna sampler."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
+
+from tuners.history_sampler import HistorySampler, Search
+from tuners.observation import Observation
+from tuners.opentuner_process import Asked, OpenTunerDiedError, OpenTunerProcess, require_opentuner
+from tuners.parameter_values import at_level, at_unit, level_count, level_of, unit_of
+from tuners.problem import Problem
+from tuners.search_space import SearchSpace
+
+__all__ = ["OpenTunerSampler"]
+
+log = logging.getLogger(__name__)
+
+# How many proposals in a row may be answered from what is known.
+KNOWN_IN_A_ROW = 100
+
+# How often its process is started again before random proposals take over.
+RESTARTS = 1
+
+# Added per violation where failures are graded; far above any objective.
+GRADE = 1e100
+
+
+class OpenTunerSampler(HistorySampler):
+    """OpenTuner 0.8.8 (Ansel et al., PACT 2014) with its bandit ensemble.
+
+    As in the ICML 2025 paper, each choice is an ``EnumParameter`` and every trial that fails or
+    breaks a constraint gets the same penalty, an infinite time. Integer and float parameters
+    become OpenTuner's own, over the logarithm where the scale is logarithmic.
+
+    OpenTuner runs in a process of its own and in memory: it writes nothing, logs nothing and
+    leaves the random state of this process alone. What it knows is had again by replaying the
+    finished trials; results that it did not ask for are told it as results from elsewhere. Where
+    its process dies it is started again, once, and random proposals take over after that.
+
+    Args:
+        problem: What is tuned; None for any Optuna objective.
+        seed: Equal seeds propose equal trials; None for a random one.
+        technique: Name of an OpenTuner technique; empty for its default, the bandit ensemble
+            ``AUCBanditMetaTechniqueA``.
+        graded: Whether a trial that breaks fewer constraints has a smaller penalty; the paper's
+            is the same for all.
+
+    Raises:
+        MissingPackageError: OpenTuner is not installed.
+    """
+
+    def __init__(
+        self,
+        problem: Problem | None = None,
+        *,
+        seed: int | None = None,
+        technique: str = "",
+        graded: bool = False,
+    ) -> None:
+        require_opentuner()
+        super().__init__(problem, seed=seed)
+        self._technique = technique
+        self._graded = graded
+
+    def begin(self, space: SearchSpace) -> Search:
+        return _OpenTuner(space, self._seed, self._technique, graded=self._graded)
+
+
+class _OpenTuner(Search):
+    """One run of OpenTuner, which can be replayed.
+
+    One configuration is always on the table: what OpenTuner wants next. A trial that ran it is
+    its result; any other trial is a result from elsewhere. So the state is the same whether the
+    trials come one by one or all at once.
+    """
+
+    def __init__(
+        self, space: SearchSpace, seed: int, technique: str, *, graded: bool
+    ) -> None:
+        super().__init__(space)
+        self._settings = (seed, technique)
+        self._graded = graded
+        self._seen: list[Observation] = []
+        self._deaths = 0
+        self._next: Asked | None = None
+        self._process: OpenTunerProcess | None = None
+        self._started = False
+
+    def learn(self, observation: Observation) -> None:
+        self._survive(lambda: self._take(observation))
+        self._seen.append(observation)
+
+    def propose(self, rng: np.random.Generator) -> dict[str, Any]:
+        self._survive(self._ask)
+        if self._next is None:
+            return self.space.random(rng)
+        return self._point(self._next)
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.close()
+
+    # What OpenTuner is asked and told
+
+    def _take(self, observation: Observation) -> None:
+        self._ask()
+        process = self._running()
+        if process is None:
+            return
+        time = self._time(observation)
+        wanted = None if self._next is None else self._point(self._next)
+        if self._next is not None and wanted is not None and self._ran(observation, wanted):
+            process.tell(self._next.number, time)
+            self._next = None
+        elif observation.values.keys() >= self.space.distributions.keys():
+            process.inject(self._values(observation.values), time)
+        elif wanted is not None:  # parameters that did not count may have any value
+            process.inject(self._values(wanted | dict(observation.values)), time)
+
+    def _ask(self) -> None:
+        """Puts a configuration on the table; what is known is answered at once."""
+        process = self._running()
+        for _ in range(KNOWN_IN_A_ROW if process else 0):
+            if self._next is None:
+                self._next = process.ask() if process else None
+            if self._next is None or not process:
+                return
+            known = self.tried.find(self._point(self._next))
+            if known is None:
+                return
+            process.tell(self._next.number, self._time(known))
+            self._next = None
+
+    def _ran(self, observation: Observation, wanted: Mapping[str, Any]) -> bool:
+        values = observation.values
+        return all(values[name] == wanted[name] for name in values if name in wanted)
+
+    def _time(self, observation: Observation) -> float | None:
+        """What OpenTuner minimises; None is its penalty."""
+        if observation.feasible:
+            return observation.loss
+        if self._graded and math.isfinite(observation.violation) and observation.violation > 0:
+            return GRADE * observation.violation
+        return None
+
+    # Its process
+
+    def _running(self) -> OpenTunerProcess | None:
+        if not self._started:
+            self._started = True
+            seed, technique = self._settings
+            ranges = [_range(each) for each in self.space.distributions.values()]
+            self._process = OpenTunerProcess(ranges, seed, technique)
+        return self._process
+
+    def _survive(self, step: Any) -> None:
+        try:
+            step()
+        except OpenTunerDiedError as error:
+            self._deaths += 1
+            self._next, self._process = None, None
+            if self._deaths > RESTARTS:
+                log.error("%s; random proposals take over", error)  # noqa: TRY400  (it says all)
+                return
+            log.warning("%s; starting it again and replaying %d trials", error, len(self._seen))
+            self._started = False
+            self._replay()
+            self._survive(step)
+
+    def _replay(self) -> None:
+        seen, self._seen = self._seen, []
+        self.tried = type(self.tried)(self.space)
+        for observation in seen:
+            self.learn(observation)
+            self.tried.add(observation)
+
+    # From its numbers to values and back
+
+    def _point(self, asked: Asked) -> dict[str, Any]:
+        return {
+            name: _value(each, number)
+            for number, (name, each) in zip(
+                asked.values, self.space.distributions.items(), strict=True
+            )
+        }
+
+    def _values(self, point: Mapping[str, Any]) -> list[float]:
+        return [_number(d, point[name]) for name, d in self.space.distributions.items()]
+
+
+def _scaled(distribution: BaseDistribution) -> bool:
+    """Whether a parameter travels as its place between the bounds."""
+    if isinstance(distribution, FloatDistribution):
+        return distribution.step is None
+    return isinstance(distribution, IntDistribution) and distribution.log
+
+
+def _range(distribution: BaseDistribution) -> int | list[float]:
+    if _scaled(distribution):
+        return [0.0, 1.0]
+    count = level_count(distribution) or 1
+    return [0, count - 1] if _is_range(distribution) else count
+
+
+def _is_range(distribution: BaseDistribution) -> bool:
+    return isinstance(distribution, FloatDistribution | IntDistribution)
+
+
+def _value(distribution: BaseDistribution, number: float) -> Any:
+    if _scaled(distribution):
+        return at_unit(distribution, number)
+    return at_level(distribution, int(number))
+
+
+def _number(distribution: BaseDistribution, value: Any) -> float:
+    if _scaled(distribution):
+        return unit_of(distribution, value)
+    return level_of(distribution, value)

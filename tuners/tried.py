@@ -1,0 +1,72 @@
+"""Which points a study has tried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tuners.observation import Observation
+from tuners.search_space import SearchSpace
+
+__all__ = ["Tried"]
+
+Names = tuple[str, ...]
+
+
+class Tried:
+    """Finds the trial that a point would repeat.
+
+    With a problem, points that make equal candidates are one. Without one, a point repeats a
+    trial where it agrees in all that the trial asked for: an objective that asks for the next
+    parameter by what it was told of the last ones asks for the same again.
+    """
+
+    def __init__(self, space: SearchSpace) -> None:
+        self._space = space
+        self._by_key: dict[str, Observation] = {}
+        self._by_names: dict[Names, dict[tuple[float, ...], Observation]] = {}
+        self._failed: dict[Names, dict[tuple[float, ...], Observation]] = {}
+
+    def add(self, observation: Observation) -> None:
+        """Keeps a finished trial; the first of those that are one stays."""
+        if self._space.problem is not None:
+            if (key := observation.key or self._key_of(observation.values)) is not None:
+                self._by_key.setdefault(key, observation)
+            return
+        names = tuple(sorted(observation.values.keys() & self._space.distributions.keys()))
+        if names and self._space.contains(observation.values):
+            # A failed trial may have stopped asking early: it counts beside a whole one.
+            table = self._failed if observation.failed else self._by_names
+            numbers = self._numbers(names, observation.values)
+            table.setdefault(names, {}).setdefault(numbers, observation)
+
+    def find(self, point: Mapping[str, Any]) -> Observation | None:
+        """The trial that the point would repeat, if any."""
+        if self._space.problem is not None:
+            return self._by_key.get(self._key_of(point) or "")
+        for names, known in self._by_names.items():
+            if point.keys() >= set(names):
+                numbers = self._numbers(names, point)
+                found = known.get(numbers) or self._failed.get(names, {}).get(numbers)
+                if found is not None:
+                    return found
+        return None
+
+    def identity(self, point: Mapping[str, Any]) -> object:
+        """Equal for points that certainly make equal candidates."""
+        if self._space.problem is not None:
+            return self._key_of(point)
+        names = tuple(sorted(point.keys() & self._space.distributions.keys()))
+        return names, self._numbers(names, point)
+
+    def _key_of(self, point: Mapping[str, Any]) -> str | None:
+        problem = self._space.problem
+        assert problem is not None  # noqa: S101  (both callers ask first)
+        try:
+            return problem.key(self._space.active(point))
+        except KeyError:  # a trial that stopped early
+            return None
+
+    def _numbers(self, names: Names, point: Mapping[str, Any]) -> tuple[float, ...]:
+        distributions = self._space.distributions
+        return tuple(distributions[name].to_internal_repr(point[name]) for name in names)
