@@ -69,6 +69,7 @@ PolicyMapper::Request PolicyMapper::request_of(MapperContext ctx, const Mapping 
     wanted.layout.exact = wanted.layout.exact && wanted.layout.compact;
     wanted.exact =
         wanted.layout.exact || (requirement.tag & DefaultMapper::EXACT_REGION) != 0;
+    wanted.variant_layout = mapping.constraints->layouts.count(index) != 0;
     wanted.collected =
         requirement.privilege == LEGION_READ_ONLY && policy.collects(task, wanted.names);
     return wanted;
@@ -119,7 +120,9 @@ void PolicyMapper::complete_layout(MapperContext ctx, LayoutConstraintSet &const
     if (requirement.privilege == LEGION_REDUCE)
         constraints.add_constraint(
             SpecializedConstraint(LEGION_AFFINE_REDUCTION_SPECIALIZE, requirement.redop));
-    else if (constraints.specialized_constraint.kind == LEGION_NO_SPECIALIZE || layout.compact)
+    else if (request && request->variant_layout)
+        constraints.specialized_constraint.exact |= layout.exact != 0;
+    else
         constraints.add_constraint(SpecializedConstraint(
             layout.compact ? LEGION_COMPACT_SPECIALIZE : LEGION_AFFINE_SPECIALIZE, 0, false,
             layout.exact != 0));
@@ -143,8 +146,8 @@ void PolicyMapper::complete_layout(MapperContext ctx, LayoutConstraintSet &const
                 field, equality(layout.align), static_cast<size_t>(layout.alignment)));
 }
 
-// Valid instances that are as asked for, such as those that the program attached; tells the
-// fields that they lack.
+// Valid instances that are as asked for, or that the program attached where no layout is asked
+// for; tells the fields that they lack.
 std::set<FieldID> PolicyMapper::reuse_valid(MapperContext ctx, Mapping &mapping,
                                             const Request &wanted)
 {
@@ -160,7 +163,8 @@ std::set<FieldID> PolicyMapper::reuse_valid(MapperContext ctx, Mapping &mapping,
     Instances found;
     for (const PhysicalInstance &instance : valid[wanted.index])
         if (instance.get_location() == wanted.memory &&
-            (!wanted.layout.found || instance.entails(constraints)))
+            (instance.entails(constraints) ||
+             (instance.is_external_instance() && !wanted.layout.found)))
             found.push_back(instance);
     if (found.empty()) return missing;
     missing.clear();
@@ -176,11 +180,10 @@ void PolicyMapper::make_instances(MapperContext ctx, Mapping &mapping, const Req
 {
     const RegionRequirement &requirement = mapping.task.regions[wanted.index];
     Instances &instances = mapping.output.chosen_instances[wanted.index];
-    const auto &layouts = mapping.constraints->layouts;
     size_t bytes = 0;
     bool made = false;
     request = &wanted;
-    if (layouts.count(wanted.index)) {
+    if (wanted.variant_layout) {
         made = default_create_custom_instances(
             ctx, mapping.output.target_procs[0], wanted.memory, requirement, wanted.index, fields,
             *mapping.constraints, true, instances, &bytes);
@@ -195,13 +198,18 @@ void PolicyMapper::make_instances(MapperContext ctx, Mapping &mapping, const Req
     }
     request = nullptr;
     if (!made) refuse_instance(mapping, wanted, bytes);
+}
+
+void PolicyMapper::log_instances(const Mapping &mapping, const Request &wanted) const
+{
     if (!logging()) return;
-    for (const PhysicalInstance &instance : instances)
-        log_line("instance %s point=%s region=%u names=%s memory=%s layout=%s id=%lx bytes=%zu%s",
+    for (const PhysicalInstance &instance : mapping.output.chosen_instances[wanted.index])
+        log_line("instance %s point=%s region=%u names=%s memory=%s layout=%s%s id=%lx bytes=%zu%s",
                  mapping.task.get_task_name(), point_text(mapping.task).c_str(), wanted.index,
                  names_text(wanted.names).c_str(), memory_word(kind_of(wanted.memory.kind())),
-                 layout_text(wanted.layout).c_str(), instance.get_instance_id(),
-                 instance.get_instance_size(), wanted.collected ? " collected" : "");
+                 layout_text(wanted.layout).c_str(), wanted.variant_layout ? " variant" : "",
+                 instance.get_instance_id(), instance.get_instance_size(),
+                 wanted.collected ? " collected" : "");
 }
 
 void PolicyMapper::refuse_instance(const Mapping &mapping, const Request &wanted,

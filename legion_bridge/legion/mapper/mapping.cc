@@ -155,6 +155,7 @@ void PolicyMapper::map_region(MapperContext ctx, Mapping &mapping, unsigned inde
     narrow_targets(mapping, wanted.memory, index);
     std::set<FieldID> missing = reuse_valid(ctx, mapping, wanted);
     if (!missing.empty()) make_instances(ctx, mapping, wanted, std::move(missing));
+    log_instances(mapping, wanted);
     if (wanted.collected) mapping.output.untracked_valid_regions.insert(index);
 }
 

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 
 #include <cstdio>
+#include <cstring>
 
 #include "failure.h"
 #include "settings.h"
@@ -39,6 +40,12 @@ const char *label_of(const mapper_error &error)
     return error.label ? error.label : "bad-policy";
 }
 
+// Whether a policy in its senses can have counted so many answers.
+bool possible(int32_t count)
+{
+    return count >= 0 && count <= 1 << 20;
+}
+
 std::vector<const char *> pointers(const Policy::Names &names)
 {
     std::vector<const char *> found;
@@ -67,8 +74,7 @@ Policy::~Policy()
 
 void Policy::refuse(const char *task, const char *question, int32_t code) const
 {
-    fail("bad-call", at_task(task), "the policy refuses the question %s with code %d", question,
-         code);
+    fail("bad-call", at_task(task), "the policy's answer to %s makes no sense (code %d)", question, code);
 }
 
 std::vector<int> Policy::task_kinds(const char *task) const
@@ -76,8 +82,11 @@ std::vector<int> Policy::task_kinds(const char *task) const
     const int8_t *kinds = nullptr;
     int32_t count = 0;
     const int32_t code = api->task_kinds(policy, task, &kinds, &count);
-    if (code != MAPPER_OK) refuse(task, "task_kinds", code);
-    return std::vector<int>(kinds, kinds + count);
+    if (code != MAPPER_OK || !possible(count)) refuse(task, "task_kinds", code);
+    const std::vector<int> found(kinds, kinds + count);
+    for (const int kind : found)
+        if (kind < 0 || kind >= MAPPER_PROCESSOR_KINDS) refuse(task, "task_kinds", code);
+    return found;
 }
 
 std::vector<int> Policy::memories(const char *task, const Names &names, int kind) const
@@ -89,10 +98,13 @@ std::vector<int> Policy::memories(const char *task, const Names &names, int kind
         const int32_t code =
             api->memories(policy, task, regions.data(), static_cast<int32_t>(regions.size()), kind,
                           found.data(), static_cast<int32_t>(found.size()), &count);
-        if (code != MAPPER_OK || count < 0) refuse(task, "memories", code);
+        if (code != MAPPER_OK || !possible(count)) refuse(task, "memories", code);
         const bool complete = static_cast<size_t>(count) <= found.size();
         found.resize(count);
-        if (complete) return std::vector<int>(found.begin(), found.end());
+        if (!complete) continue;
+        for (const int8_t memory : found)
+            if (memory < 0 || memory >= MAPPER_MEMORY_KINDS) refuse(task, "memories", code);
+        return std::vector<int>(found.begin(), found.end());
     }
 }
 
@@ -103,7 +115,11 @@ mapper_layout Policy::layout(const char *task, const Names &names, int memory, i
     const int32_t code =
         api->layout(policy, task, regions.data(), static_cast<int32_t>(regions.size()), memory,
                     kind, &layout);
-    if (code != MAPPER_OK) refuse(task, "layout", code);
+    if (code != MAPPER_OK || !memchr(layout.align, 0, sizeof layout.align))
+        refuse(task, "layout", code);
+    if (layout.align[0] && layout.alignment < 1)
+        fail("alignment", at_task(task), "an instance cannot be aligned to %d bytes",
+             layout.alignment);
     return layout;
 }
 
@@ -111,7 +127,7 @@ int Policy::instance_limit(const char *task) const
 {
     int32_t limit = 0;
     const int32_t code = api->instance_limit(policy, task, &limit);
-    if (code != MAPPER_OK) refuse(task, "instance_limit", code);
+    if (code != MAPPER_OK || limit < 0) refuse(task, "instance_limit", code);
     return limit;
 }
 
@@ -153,6 +169,7 @@ void Policy::index_point(const char *task, int kind, const std::vector<int32_t> 
             policy, task, kind, static_cast<int32_t>(extents.size()), extents.data(), point,
             places.data(), static_cast<int32_t>(places.size()), &count, &error);
         if (code != MAPPER_OK) fail(label_of(error), at_task(task), "%s", error.text);
+        if (!possible(count)) refuse(task, "index_point", code);
     } while (static_cast<size_t>(count) > places.size());
     places.resize(count);
 }
@@ -169,6 +186,7 @@ void Policy::single_task(const char *task, int kind, const mapper_point *parent,
                                               places.data(), static_cast<int32_t>(places.size()),
                                               &count, &error);
         if (code != MAPPER_OK) fail(label_of(error), at_task(task), "%s", error.text);
+        if (!possible(count)) refuse(task, "single_task", code);
     } while (static_cast<size_t>(count) > places.size());
     places.resize(count);
 }

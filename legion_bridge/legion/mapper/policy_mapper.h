@@ -145,6 +145,7 @@ private:
         mapper_layout layout = {};
         bool collected = false;
         bool exact = false;
+        bool variant_layout = false;  // the variant has constraints of its own
     };
     void choose_targets(MapperContext ctx, Mapping &mapping);
     void map_regions(MapperContext ctx, Mapping &mapping);
@@ -159,6 +160,7 @@ private:
                                       Memory memory, const std::set<FieldID> *fields);
     void complete_layout(MapperContext ctx, LayoutConstraintSet &constraints, Memory memory,
                          const RegionRequirement &requirement);
+    void log_instances(const Mapping &mapping, const Request &request) const;
     [[noreturn]] void refuse_instance(const Mapping &mapping, const Request &request,
                                       size_t bytes) const;
     void map_colocated(MapperContext ctx, Mapping &mapping, std::vector<bool> &done);

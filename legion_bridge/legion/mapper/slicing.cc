@@ -93,7 +93,10 @@ PolicyMapper::Slices PolicyMapper::place_points(const Task &task, int kind, cons
              single.size(), domain.get_volume());
     const bool full = std::all_of(boxes.begin(), boxes.end(),
                                   [](const auto &entry) { return entry.second.full(); });
-    if (!full || rule.limit > 0 || task.concurrent_task) return single;
+    const bool merges = full && rule.limit == 0 && !task.concurrent_task;
+    log_line("slices %s points=%zu slices=%zu", rule.name.c_str(), single.size(),
+             merges ? boxes.size() : single.size());
+    if (!merges) return single;
     Slices merged;
     for (const auto &entry : boxes)
         merged.emplace_back(Domain(entry.second.lower, entry.second.upper), entry.first, false,

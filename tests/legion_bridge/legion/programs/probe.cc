@@ -18,7 +18,7 @@ using namespace Legion;
 
 namespace {
 
-enum Tasks { TOP = 1, FILL, SMOOTH, SUM, ALONE, CHILD, INNER, SLOW, LEAF_ONLY_IO };
+enum Tasks { TOP = 1, FILL, SMOOTH, SUM, ALONE, CHILD, INNER, SLOW, STRICT, TOGETHER, LOOK, EPOCH };
 enum Fields { FIRST = 101, SECOND = 102 };
 constexpr ReductionOpID ADD = 1;
 
@@ -187,15 +187,113 @@ void slow(const Task *, const std::vector<PhysicalRegion> &, Context, Runtime *)
     running--;
 }
 
+// Its variant wants C order and lines of 128 bytes.
+void strict(const Task *task, const std::vector<PhysicalRegion> &regions, Context ctx,
+            Runtime *runtime)
+{
+    ran(task, ctx, runtime);
+    const Rect<2> rect = runtime->get_index_space_domain(
+        ctx, task->regions[0].region.get_index_space());
+    got(task, regions[0], 0, Read(regions[0], FIRST), Read(regions[0], SECOND), rect);
+}
+
+// Its variant wants both requirements in one instance.
+void together(const Task *task, const std::vector<PhysicalRegion> &regions, Context ctx,
+              Runtime *runtime)
+{
+    ran(task, ctx, runtime);
+    const Rect<2> rect = runtime->get_index_space_domain(
+        ctx, task->regions[0].region.get_index_space());
+    got(task, regions[0], 0, Read(regions[0], FIRST), Read(regions[1], SECOND), rect);
+}
+
+double attached[64];
+
+// Reads an array that the program attached.
+void look(const Task *task, const std::vector<PhysicalRegion> &regions, Context ctx,
+          Runtime *runtime)
+{
+    ran(task, ctx, runtime);
+    const FieldAccessor<LEGION_READ_ONLY, double, 1, coord_t,
+                        Realm::AffineAccessor<double, 1, coord_t>>
+        data(regions[0], FIRST);
+    printf("ATTACHED %g\n", static_cast<double>(data[Point<1>(63)]));
+}
+
+// The points of a must-epoch launch wait for each other.
+std::atomic<int> arrived{0};
+
+void epoch(const Task *task, const std::vector<PhysicalRegion> &, Context ctx, Runtime *runtime)
+{
+    ran(task, ctx, runtime);
+    arrived++;
+    while (arrived.load() < 2)
+        usleep(100);
+}
+
+void launch_special(Context ctx, Runtime *runtime, LogicalRegion grid, LogicalPartition blocks,
+                    LogicalRegion copy, IndexSpaceT<2> colors)
+{
+    IndexLauncher strictly(STRICT, colors, UntypedBuffer(), ArgumentMap());
+    strictly.add_region_requirement(
+        RegionRequirement(blocks, 0, LEGION_READ_ONLY, LEGION_EXCLUSIVE, grid));
+    strictly.add_field(0, FIRST);
+    strictly.add_field(0, SECOND);
+    runtime->execute_index_space(ctx, strictly);
+
+    IndexLauncher beside(TOGETHER, colors, UntypedBuffer(), ArgumentMap());
+    beside.add_region_requirement(
+        RegionRequirement(blocks, 0, LEGION_READ_ONLY, LEGION_EXCLUSIVE, grid));
+    beside.add_region_requirement(
+        RegionRequirement(grid, LEGION_READ_ONLY, LEGION_EXCLUSIVE, grid));
+    beside.add_field(0, FIRST);
+    beside.add_field(1, SECOND);
+    runtime->execute_index_space(ctx, beside);
+
+    CopyLauncher explicitly;
+    explicitly.add_copy_requirements(
+        RegionRequirement(grid, LEGION_READ_ONLY, LEGION_EXCLUSIVE, grid),
+        RegionRequirement(copy, LEGION_WRITE_DISCARD, LEGION_EXCLUSIVE, copy));
+    explicitly.add_src_field(0, SECOND);
+    explicitly.add_dst_field(0, SECOND);
+    runtime->issue_copy_operation(ctx, explicitly);
+
+    const IndexSpaceT<1> line = runtime->create_index_space(ctx, Rect<1>(0, 63));
+    const FieldSpace fields = runtime->create_field_space(ctx);
+    runtime->create_field_allocator(ctx, fields).allocate_field(sizeof(double), FIRST);
+    const LogicalRegion outside = runtime->create_logical_region(ctx, line, fields);
+    attached[63] = 63;
+    AttachLauncher attach(LEGION_EXTERNAL_INSTANCE, outside, outside);
+    const Realm::ExternalMemoryResource array_memory(attached, sizeof attached);
+    attach.external_resource = &array_memory;
+    attach.initialize_constraints(true, true, {FIRST});
+    attach.privilege_fields.insert(FIRST);
+    const PhysicalRegion array = runtime->attach_external_resource(ctx, attach);
+    TaskLauncher looks(LOOK, UntypedBuffer());
+    looks.add_region_requirement(
+        RegionRequirement(outside, LEGION_READ_ONLY, LEGION_EXCLUSIVE, outside));
+    looks.add_field(0, FIRST);
+    runtime->execute_task(ctx, looks);
+    runtime->detach_external_resource(ctx, array).get_void_result();
+
+    MustEpochLauncher at_once;
+    const IndexSpaceT<1> two = runtime->create_index_space(ctx, Rect<1>(0, 1));
+    at_once.add_index_task(IndexLauncher(EPOCH, two, UntypedBuffer(), ArgumentMap()));
+    at_once.launch_space = two;
+    runtime->execute_must_epoch(ctx, at_once).wait_all_results();
+}
+
 void top(const Task *task, const std::vector<PhysicalRegion> &, Context ctx, Runtime *runtime)
 {
     ran(task, ctx, runtime);
     const InputArgs &arguments = Runtime::get_input_args();
     int n = 8, pieces = 2, rounds = 1, slow_points = 0;
+    bool special = false;
     for (int i = 1; i + 1 < arguments.argc; i++) {
         if (!strcmp(arguments.argv[i], "-n")) n = atoi(arguments.argv[i + 1]);
         if (!strcmp(arguments.argv[i], "-p")) pieces = atoi(arguments.argv[i + 1]);
         if (!strcmp(arguments.argv[i], "-i")) rounds = atoi(arguments.argv[i + 1]);
+        if (!strcmp(arguments.argv[i], "-special")) special = atoi(arguments.argv[i + 1]);
         if (!strcmp(arguments.argv[i], "-slow")) slow_points = atoi(arguments.argv[i + 1]);
     }
     Future tunable =
@@ -267,6 +365,7 @@ void top(const Task *task, const std::vector<PhysicalRegion> &, Context ctx, Run
     TaskLauncher single(ALONE, UntypedBuffer());
     runtime->execute_task(ctx, single);
 
+    if (special) launch_special(ctx, runtime, grid, grid_blocks, copy, color_space);
     if (slow_points > 0) {
         IndexLauncher many(SLOW, runtime->create_index_space(ctx, Rect<1>(0, slow_points - 1)),
                            UntypedBuffer(), ArgumentMap());
@@ -340,6 +439,27 @@ int main(int argc, char **argv)
         io.add_constraint(ProcessorConstraint(Processor::IO_PROC));
         io.set_leaf();
         Runtime::preregister_task_variant<fill>(io, "fill");
+    }
+    add<look>(LOOK, "look", true);
+    add<epoch>(EPOCH, "epoch", true);
+    {
+        TaskVariantRegistrar registrar(STRICT, "strict");
+        registrar.add_constraint(ProcessorConstraint(Processor::LOC_PROC));
+        LayoutConstraintRegistrar layout(FieldSpace::NO_SPACE, "lines");
+        layout.add_constraint(
+            OrderingConstraint({LEGION_DIM_Y, LEGION_DIM_X, LEGION_DIM_F}, false));
+        layout.add_constraint(AlignmentConstraint(FIRST, LEGION_EQ_EK, 128));
+        layout.add_constraint(AlignmentConstraint(SECOND, LEGION_EQ_EK, 128));
+        registrar.add_layout_constraint_set(0, Runtime::preregister_layout(layout));
+        registrar.set_leaf();
+        Runtime::preregister_task_variant<strict>(registrar, "strict");
+    }
+    {
+        TaskVariantRegistrar registrar(TOGETHER, "together");
+        registrar.add_constraint(ProcessorConstraint(Processor::LOC_PROC));
+        registrar.add_constraint(ColocationConstraint(0, 1));
+        registrar.set_leaf();
+        Runtime::preregister_task_variant<together>(registrar, "together");
     }
     Runtime::register_reduction_op<Add>(ADD);
     for (int i = 1; i < argc; i++)
