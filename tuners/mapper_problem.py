@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
@@ -12,6 +12,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
 import dsl
+from dsl.parsing.statement_cache import StatementCache
 from legion_bridge.outcome import Outcome
 from tuners import attributes
 from tuners.evaluation_cache import BoundedCache
@@ -75,7 +76,9 @@ class MapperProblem:
         self.template = template or dsl.template_for(application, machine)
         self.evaluator = evaluator
         self._outcomes = BoundedCache[str, Outcome](OUTCOMES_KEPT)
-        self._programs = BoundedCache[str, tuple[dsl.Program, str]](PROGRAMS_KEPT)
+        self._programs = BoundedCache[str, dsl.Program](PROGRAMS_KEPT)
+        self._read = BoundedCache[str, tuple[dsl.Program, str]](PROGRAMS_KEPT)
+        self._statements = StatementCache()
 
     @cached_property
     def distributions(self) -> Mapping[str, BaseDistribution]:
@@ -107,7 +110,7 @@ class MapperProblem:
 
     def key(self, values: Mapping[str, Value]) -> str:
         """A short digest of the normal form of the mapper with these values."""
-        return digest(self._parse(self.render(values))[1])
+        return digest(self._skim(self.render(values))[1])
 
     def check(self, text: str) -> list[Finding]:
         """Diagnostics of a mapper that parses.
@@ -115,8 +118,7 @@ class MapperProblem:
         Raises:
             dsl.MapperSyntaxError: It does not parse.
         """
-        program, _ = self._parse(text)
-        return list(dsl.check(program, self.application, self.machine))
+        return list(dsl.check(self._parse(text), self.application, self.machine))
 
     def describe(self) -> str:
         """The application, the machine and the template, as text."""
@@ -135,17 +137,19 @@ class MapperProblem:
 
         Args:
             text: The mapper.
-            check: Whether to look for diagnostics as well.
+            check: Whether to look for diagnostics as well. Where nobody does, the positions in
+                the evaluation's program count from the beginning of each statement.
         """
         try:
-            program, normal_form = self._parse(text)
+            program, normal_form = self._skim(text)
         except dsl.MapperSyntaxError as error:
             outcome = Outcome("syntax_error", 0.0, self.application.unit, raw=str(error))
             return Evaluation(text, None, None, (), outcome, cached=False)
-        found = dsl.check(program, self.application, self.machine) if check else ()
-        outcome, cached = self._outcomes.get_or_make(
-            normal_form, lambda: self.evaluator.evaluate(program)
-        )
+        found: Sequence[Finding] = ()
+        if check:
+            program = self._parse(text)
+            found = dsl.check(program, self.application, self.machine)
+        outcome, cached = self._outcomes.get_or_make(normal_form, lambda: self._run(text))
         return Evaluation(text, program, normal_form, tuple(found), outcome, cached)
 
     def __call__(self, trial: optuna.Trial) -> float:
@@ -165,18 +169,28 @@ class MapperProblem:
             return 0.0
         if evaluation.program is None:
             return SYNTAX_VIOLATION
-        return max(1.0, float(self._errors(evaluation.program)))
+        return max(1.0, float(self._errors(evaluation.text)))
 
-    def _errors(self, program: dsl.Program) -> int:
-        found = dsl.check(program, self.application, self.machine)
-        return sum(diagnostic.severity == "error" for diagnostic in found)
+    def _errors(self, text: str) -> int:
+        return sum(finding.severity == "error" for finding in self.check(text))
 
-    def _parse(self, text: str) -> tuple[dsl.Program, str]:
-        def parse() -> tuple[dsl.Program, str]:
-            program = dsl.parse(text)
+    def _run(self, text: str) -> Outcome:
+        # The simulator reads mappers that share statements several times as fast.
+        quick = getattr(self.evaluator, "evaluate_text", None)
+        outcome: Outcome = quick(text) if quick else self.evaluator.evaluate(self._parse(text))
+        return outcome
+
+    def _parse(self, text: str) -> dsl.Program:
+        return self._programs.get_or_make(text, lambda: dsl.parse(text))[0]
+
+    def _skim(self, text: str) -> tuple[dsl.Program, str]:
+        """The program but for its positions, and its normal form: ten times as fast."""
+
+        def skim() -> tuple[dsl.Program, str]:
+            program = self._statements.parse(text)
             return program, dsl.normal_form(program)
 
-        return self._programs.get_or_make(text, parse)[0]
+        return self._read.get_or_make(text, skim)[0]
 
 
 def digest(normal_form: str) -> str:
