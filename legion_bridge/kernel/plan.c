@@ -25,6 +25,7 @@ struct instance {
     int64_t place, slot, entry; /* its first entry */
     int64_t valid;              /* how many of its entries hold the newest value */
     char alive;
+    char apart; /* made for one task, to go after it */
 };
 
 struct entry {
@@ -46,6 +47,12 @@ struct room {
     int64_t head, tail;
 };
 
+/* An instance that was made apart, after its task was planned: until its room is needed, others copy
+ * from it. Under a limit that is when the next task takes the place, which `turn` tells. */
+struct lingering {
+    int64_t next, instance, task, turn;
+};
+
 struct state {
     const struct input *given;
     struct graph *graph;
@@ -59,7 +66,10 @@ struct state {
     int64_t *pending_next, *pending_occurrence; /* -1 where an atom is not pending */
     int64_t *spent_by; /* the fold, or the write, that used up an atom of a reduction last */
     struct reduction *reductions;
-    char *apart; /* [occurrences] read by the current task in an instance of its own */
+    int64_t *apart_of; /* [occurrences] the instance that was made apart for it, or -1 */
+    struct lingering *lingering;
+    int64_t lingering_count;
+    struct room *lingers_in, *lingers_behind; /* [memories], [queues] */
     struct pool readers, allocation; /* allocation: what the current requirement's room waits for */
     int64_t allocation_head;
     struct freed *freed;
@@ -251,6 +261,17 @@ static void hold(struct state *state, int64_t atom, int64_t number)
     state->instances[entry->instance].valid++;
 }
 
+/* Takes one entry out of the list of an atom's valid ones. */
+static void let_go(struct state *state, int64_t atom, int64_t number)
+{
+    int64_t *link = &state->atom_holder[atom];
+    while (*link != number)
+        link = &state->entries[*link].next_holder;
+    *link = state->entries[number].next_holder;
+    state->entries[number].valid = 0;
+    state->instances[state->entries[number].instance].valid--;
+}
+
 static void read_by(struct state *state, int64_t entry, int64_t operation)
 {
     struct entry *read = &state->entries[entry];
@@ -344,7 +365,7 @@ static int evict(struct state *state, int64_t memory)
     const struct input *given = state->given;
     for (int64_t i = 0; i < state->instance_count; i++) {
         struct instance *instance = &state->instances[i];
-        if (!instance->alive || instance->valid > 0 ||
+        if (!instance->alive || instance->apart || instance->valid > 0 ||
             given->place_memory[instance->place] != memory)
             continue;
         instance->alive = 0;
@@ -357,6 +378,81 @@ static int evict(struct state *state, int64_t memory)
         return 1;
     }
     return 0;
+}
+
+/* Keeps room for the next task in a queue. */
+static void keep_room(struct state *state, int64_t queue, int64_t memory, double bytes,
+                      int64_t operation)
+{
+    struct room *kept = &state->kept_by[queue];
+    while (kept->head >= 0 && state->freed[kept->head].memory != memory) { /* it went elsewhere */
+        int64_t number = kept->head;
+        struct freed other = state->freed[number];
+        kept->head = other.next;
+        state->idle[other.memory] += other.bytes;
+        append(state, &state->freed_in[other.memory], number);
+    }
+    int64_t number = new_room(state, memory, bytes, operation);
+    if (number >= 0)
+        append(state, kept, number);
+}
+
+/* Gives back what allocate_apart took. */
+static void free_apart(struct state *state, int64_t memory, double bytes, int64_t operation)
+{
+    if (state->limit_queue < 0)
+        free_after(state, memory, bytes, operation);
+    else
+        keep_room(state, state->limit_queue, memory, bytes, operation);
+}
+
+/* The first instance in a line is read no more, and its room goes to whoever needs it: under a
+ * limit to the next task in its queue, else to all, after all that read it. */
+static void release_first(struct state *state, struct room *line, int64_t queue)
+{
+    const struct input *given = state->given;
+    struct lingering *first = &state->lingering[line->head];
+    struct instance *instance = &state->instances[first->instance];
+    const int64_t *atoms = given->slot_atom_values + given->slot_atom_start[instance->slot];
+    int64_t count =
+        given->slot_atom_start[instance->slot + 1] - given->slot_atom_start[instance->slot];
+    int64_t last = first->task, memory = given->place_memory[instance->place];
+    for (int64_t entry = instance->entry; entry < instance->entry + count; entry++) {
+        if (state->entries[entry].valid)
+            let_go(state, atoms[entry - instance->entry], entry);
+        for (int64_t i = state->entries[entry].readers; queue < 0 && i >= 0;
+             i = state->readers.next[i])
+            last = both(state->graph, first->task, last, state->readers.operation[i]);
+    }
+    instance->alive = 0;
+    line->head = first->next;
+    if (queue < 0) {
+        state->idle[memory] -= given->slot_bytes[instance->slot];
+        free_after(state, memory, given->slot_bytes[instance->slot], last);
+    } else {
+        keep_room(state, queue, memory, given->slot_bytes[instance->slot], last);
+    }
+}
+
+/* Those that stood in a queue's places before a task that comes now. */
+static void release_before(struct state *state, int64_t queue)
+{
+    const int64_t *start = &state->given->limit_start[queue];
+    struct room *line = &state->lingers_behind[queue];
+    int64_t turn = state->passed[queue] - (start[1] - start[0]);
+    while (line->head >= 0 && state->lingering[line->head].turn <= turn)
+        release_first(state, line, queue);
+}
+
+static void release_all(struct state *state)
+{
+    for (int64_t memory = 0; memory < state->given->memories; memory++)
+        while (state->lingers_in[memory].head >= 0)
+            release_first(state, &state->lingers_in[memory], -1);
+    for (int64_t queue = 0; queue < state->given->queues; queue++)
+        while (state->lingers_behind[queue].head >= 0)
+            release_first(state, &state->lingers_behind[queue], queue);
+    state->lingering_count = 0;
 }
 
 /* Room that points under a limit keep for those behind them. Under a limit, as many points of
@@ -393,6 +489,8 @@ static int allocate(struct state *state, int64_t memory, double bytes)
             double taken = take_first(state, freed, state->used[memory] + bytes - capacity);
             state->used[memory] -= taken;
             state->idle[memory] -= taken;
+        } else if (state->lingers_in[memory].head >= 0) {
+            release_first(state, &state->lingers_in[memory], -1);
         } else if (!evict(state, memory) && !reclaim(state, memory)) {
             return 0;
         }
@@ -424,26 +522,6 @@ static int allocate_apart(struct state *state, int64_t memory, double bytes)
     return bytes <= 0.0 || allocate(state, memory, bytes);
 }
 
-/* Gives back what allocate_apart took. */
-static void free_apart(struct state *state, int64_t memory, double bytes, int64_t task)
-{
-    if (state->limit_queue < 0) {
-        free_after(state, memory, bytes, task);
-        return;
-    }
-    struct room *kept = &state->kept_by[state->limit_queue];
-    while (kept->head >= 0 && state->freed[kept->head].memory != memory) { /* it went elsewhere */
-        int64_t number = kept->head;
-        struct freed other = state->freed[number];
-        kept->head = other.next;
-        state->idle[other.memory] += other.bytes;
-        append(state, &state->freed_in[other.memory], number);
-    }
-    int64_t number = new_room(state, memory, bytes, task);
-    if (number >= 0)
-        append(state, kept, number);
-}
-
 /* Instances. */
 
 /* An instance at the place that covers the slot: the slot's own, else the smallest wider one. */
@@ -463,25 +541,31 @@ static int64_t find(const struct state *state, int64_t place, int64_t slot, int6
     return -1;
 }
 
+/* An instance that holds nothing yet, under the number that is known for it. */
+static int64_t reset_instance(struct state *state, int64_t *known, int64_t place, int64_t slot,
+                              char apart)
+{
+    const struct input *given = state->given;
+    int64_t atoms = given->slot_atom_start[slot + 1] - given->slot_atom_start[slot];
+    if (*known < 0) {
+        *known = state->instance_count++;
+        state->instances[*known].entry = state->entry_count;
+        state->entry_count += atoms;
+    }
+    int64_t first = state->instances[*known].entry;
+    state->instances[*known] = (struct instance){place, slot, first, 0, 1, apart};
+    for (int64_t i = first; i < first + atoms; i++)
+        state->entries[i] = (struct entry){*known, -1, -1, -1, 0};
+    return *known;
+}
+
 /* A new instance for a slot, or -1 where the memory is full. */
 static int64_t make(struct state *state, int64_t place, int64_t slot)
 {
     const struct input *given = state->given;
     if (!allocate(state, given->place_memory[place], given->slot_bytes[slot]))
         return -1;
-    int64_t atoms = given->slot_atom_start[slot + 1] - given->slot_atom_start[slot];
-    int64_t *known = &state->instance_of[place * given->slots + slot];
-    if (*known < 0) {
-        *known = state->instance_count++;
-        state->instances[*known].entry = state->entry_count;
-        state->entry_count += atoms;
-    }
-    struct instance *instance = &state->instances[*known];
-    int64_t first = instance->entry;
-    *instance = (struct instance){place, slot, first, 0, 1};
-    for (int64_t i = first; i < first + atoms; i++)
-        state->entries[i] = (struct entry){*known, -1, -1, -1, 0};
-    return *known;
+    return reset_instance(state, &state->instance_of[place * given->slots + slot], place, slot, 0);
 }
 
 /* Copies, folds and reductions. */
@@ -646,7 +730,7 @@ static void reduce_into(struct state *state, int64_t occurrence, int64_t memory,
     above->operation = fold;
     int64_t *complete = &state->complete[state->graph->point[task]];
     *complete = both(state->graph, task, *complete, fold);
-    free_apart(state, memory, given->slot_bytes[slot], fold);
+    state->reductions[occurrence].operation = fold; /* its room comes free with the task's */
 }
 
 /* A reduction goes to an instance of its own; 0 where there is no room for it. */
@@ -735,22 +819,14 @@ static int is_pending(const struct state *state, int64_t slot)
     return 0;
 }
 
-/* Reads a slot in an instance that nobody else will know of, and that goes after the task; 0 where
- * there is no room for it. */
-static int read_apart(struct state *state, int64_t memory, int64_t occurrence, int64_t task,
-                      int64_t analysis)
+/* Makes an instance for one task to read; -1 where there is no room for it. */
+static int64_t make_apart(struct state *state, int64_t place, int64_t occurrence)
 {
     const struct input *given = state->given;
     int64_t slot = given->slot_values[occurrence];
-    if (!allocate_apart(state, memory, given->slot_bytes[slot]))
-        return 0;
-    for (int64_t i = given->slot_atom_start[slot]; i < given->slot_atom_start[slot + 1]; i++)
-        fetch(state, given->slot_atom_values[i], memory, given->slot_region[slot], analysis);
-    for (int64_t i = 0; i < state->merged; i++)
-        edge(state->graph, state->merged_operation[i], task);
-    await_room(state, task);
-    state->apart[occurrence] = 1;
-    return 1;
+    if (!allocate_apart(state, given->place_memory[place], given->slot_bytes[slot]))
+        return -1;
+    return reset_instance(state, &state->apart_of[occurrence], place, slot, 1);
 }
 
 /* One region requirement of a point task. */
@@ -774,11 +850,11 @@ static enum status require(struct state *state, int64_t requirement, int64_t tas
         int64_t instance = find(state, place, slot, given->exact[requirement]);
         if (given->collect[requirement] && given->privilege[requirement] == READ_ONLY &&
             !is_pending(state, slot) && !(instance >= 0 && is_ready(state, instance, slot))) {
-            if (!read_apart(state, memory, i, task, analysis))
+            instance = make_apart(state, place, i);
+            if (instance < 0)
                 return OUT_OF_MEMORY;
-            continue;
-        }
-        if (instance < 0) {
+            await_room(state, task);
+        } else if (instance < 0) {
             instance = make(state, place, slot);
             if (instance < 0)
                 return OUT_OF_MEMORY;
@@ -789,17 +865,31 @@ static enum status require(struct state *state, int64_t requirement, int64_t tas
     return PLANNED;
 }
 
-/* Frees the instances that a point task has read apart, once all its requirements are mapped: none
- * of them may wait for room that comes free only when the task itself has ended. */
-static void end_apart(struct state *state, int64_t requirement, int64_t task)
+/* What a task has read apart lingers, and what it has folded upwards is freed, once all its
+ * requirements are mapped: none of them may wait for room that comes free only when the task itself
+ * has ended. */
+static void linger(struct state *state, int64_t requirement, int64_t task)
 {
     const struct input *given = state->given;
+    int64_t queue = state->limit_queue;
     for (int64_t i = given->slot_start[requirement]; i < given->slot_start[requirement + 1]; i++) {
-        if (!state->apart[i])
+        int64_t instance = state->apart_of[i];
+        if (given->privilege[requirement] == REDUCE && given->fold_into[i] >= 0)
+            free_apart(state, given->memory[requirement],
+                       given->slot_bytes[given->slot_values[i]], state->reductions[i].operation);
+        if (instance < 0 || !state->instances[instance].alive)
             continue;
-        state->apart[i] = 0;
-        free_apart(state, given->memory[requirement], given->slot_bytes[given->slot_values[i]],
-                   task);
+        int64_t turn = queue < 0 ? 0 : state->passed[queue], number = state->lingering_count++;
+        struct room *line = queue < 0 ? &state->lingers_in[given->memory[requirement]]
+                                      : &state->lingers_behind[queue];
+        state->lingering[number] = (struct lingering){-1, instance, task, turn};
+        if (line->head >= 0)
+            state->lingering[line->tail].next = number;
+        else
+            line->head = number;
+        line->tail = number;
+        if (queue < 0) /* it does not count as used: others can have its room */
+            state->idle[given->memory[requirement]] += given->slot_bytes[given->slot_values[i]];
     }
 }
 
@@ -842,6 +932,8 @@ static enum status run_point(struct state *state, int64_t point, int64_t analysi
     state->execution[point] = task;
     state->complete[point] = complete;
     state->limit_queue = given->limit_queue[point];
+    if (state->limit_queue >= 0)
+        release_before(state, state->limit_queue);
     if (given->point_parent[point] >= 0)
         edge(graph, complete, state->complete[given->point_parent[point]]);
     for (int64_t r = given->point_requirement[point]; r < given->point_requirement[point + 1];
@@ -851,7 +943,7 @@ static enum status run_point(struct state *state, int64_t point, int64_t analysi
             return status;
     }
     for (int64_t r = given->point_requirement[point]; r < given->point_requirement[point + 1]; r++)
-        end_apart(state, r, task);
+        linger(state, r, task);
     if (state->limit_queue >= 0)
         state->passed[state->limit_queue]++;
     return PLANNED;
@@ -937,14 +1029,18 @@ static int open_state(struct state *state, const struct input *given, struct gra
     state->used = zeros(given->memories, sizeof(double), &failed);
     state->idle = zeros(given->memories, sizeof(double), &failed);
     state->instance_of = integers(given->places * given->slots, -1, &failed);
-    state->instances = zeros(given->occurrences, sizeof(struct instance), &failed);
-    state->entries = zeros(atoms, sizeof(struct entry), &failed);
+    /* Each occurrence may have made an instance that stays, and another one apart. */
+    state->instances = zeros(2 * given->occurrences, sizeof(struct instance), &failed);
+    state->entries = zeros(2 * atoms, sizeof(struct entry), &failed);
     state->atom_holder = integers(given->atoms, -1, &failed);
     state->atom_pending = integers(given->atoms, -1, &failed);
     state->pending_next = integers(atoms, -1, &failed);
     state->pending_occurrence = integers(atoms, -1, &failed);
     state->spent_by = integers(atoms, -1, &failed);
-    state->apart = zeros(given->occurrences, 1, &failed);
+    state->apart_of = integers(given->occurrences, -1, &failed);
+    state->lingering = zeros(given->occurrences, sizeof(struct lingering), &failed);
+    state->lingers_in = (struct room *)integers(2 * given->memories, -1, &failed);
+    state->lingers_behind = (struct room *)integers(2 * given->queues, -1, &failed);
     state->reductions = zeros(given->occurrences, sizeof(struct reduction), &failed);
     state->freed_in = (struct room *)integers(2 * given->memories, -1, &failed);
     state->passed = integers(given->queues, 0, &failed);
@@ -971,7 +1067,8 @@ static void close_state(struct state *state)
                       state->last_on_rank,    state->owed,          state->join,
                       state->readers.next,    state->allocation.operation,
                       state->readers.operation, state->allocation.next, state->spent_by,
-                      state->idle,            state->apart,
+                      state->idle,            state->apart_of,
+                      state->lingering,       state->lingers_in,    state->lingers_behind,
                       state->passed};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         free(arrays[i]);
@@ -995,6 +1092,7 @@ static enum status run(struct state *state)
             if (status != PLANNED)
                 return status;
         }
+        release_all(state);
     }
     return PLANNED;
 }

@@ -134,6 +134,9 @@ class Plan:
         # Under a limit: room that the points of a queue hand on, and how many have passed.
         self.kept: dict[int, deque[Holder]] = defaultdict(deque)
         self.passed: dict[int, int] = defaultdict(int)
+        # Instances made for one task, from which others copy until their room is needed.
+        self.lingers_in: dict[int, deque[Holder]] = defaultdict(deque)
+        self.lingers_behind: dict[int, deque[tuple[int, Holder]]] = defaultdict(deque)
         self.queue = -1
         self.tasks: dict[TaskId, Step] = {}
         self.held: list[dict[int, float]] = []
@@ -142,6 +145,7 @@ class Plan:
             first, last = (0, setup) if iteration < 0 else (setup, len(self.program.launches))
             for point in range(*self.program.launch_point[[first, last]].tolist()):
                 self._point(iteration, point)
+            self._release_all()
             self.held.append({memory: self._held(memory) for memory in list(self.used)})
 
     def _held(self, memory: int) -> float:
@@ -158,11 +162,19 @@ class Plan:
         if self.program.has_children[point]:
             self.steps.append(Step(Kind.JOIN))
         start = self.program.point_requirement
+        self.summed: list[Holder] = []  # folded upwards
         self.apart: list[Holder] = []
+        if self.queue >= 0:
+            self._release_before()
         for requirement in range(int(start[point]), int(start[point + 1])):
             self._requirement((iteration, point), requirement, task)
-        for holder in self.apart:
+        for holder in self.summed:
             self._hand_on(holder)
+        for holder in self.apart:
+            if self.queue < 0:
+                self.lingers_in[holder.memory].append(holder)
+            else:
+                self.lingers_behind[self.queue].append((self.passed[self.queue], holder))
         if self.queue >= 0:
             self.passed[self.queue] += 1
 
@@ -177,7 +189,8 @@ class Plan:
             elif privilege == REDUCE:
                 self._reduce(who, requirement, slot, memory, task)
             elif self._reads_apart(requirement, slot, privilege):
-                self._read_apart(slot, memory, task)
+                self.apart.append(self._allocate(slot, memory, apart=True))
+                self._use(who, privilege, slot, self.apart[-1], task)
             else:
                 holder = self._find(requirement, slot) or self._make(requirement, slot, memory)
                 self._use(who, privilege, slot, holder, task)
@@ -191,13 +204,6 @@ class Plan:
             return False
         holder = self._find(requirement, slot)
         return holder is None or not all(holder in self.valid[atom] for atom in atoms)
-
-    def _read_apart(self, slot: int, memory: int, task: Step) -> None:
-        holder = self._allocate(slot, memory, apart=True)
-        for atom in self.program.slot_atoms.row(slot).tolist():
-            self._copy(atom, holder)
-            task.reads.append((holder, atom, self.current[atom]))
-        self.apart.append(holder)
 
     def _use(self, who: TaskId, privilege: int, slot: int, holder: Holder, task: Step) -> None:
         for atom in self.program.slot_atoms.row(slot).tolist():
@@ -251,7 +257,7 @@ class Plan:
         for atom in atoms:
             writer, added = self.current[atom]
             self.current[atom] = (writer, added | {who})
-        self._hand_on(own)
+        self.summed.append(own)
 
     def _reduce(self, who: TaskId, requirement: int, slot: int, memory: int, task: Step) -> None:
         reduction = self.reductions.get((requirement, slot))
@@ -309,9 +315,12 @@ class Plan:
                     kept.popleft()
         capacity = float(self.machine.memory_capacity[memory])
         while self.used[memory] + size > capacity:
-            short = not self.freed[memory] and not self._evict(memory)
-            if short and not self._reclaim(memory):
-                raise OutOfRoomError
+            if not self.freed[memory]:
+                if self.lingers_in[memory]:
+                    self._release(self.lingers_in[memory].popleft())
+                elif not self._evict(memory) and not self._reclaim(memory):
+                    raise OutOfRoomError
+                continue
             freed = self.freed[memory][0]
             taken = min(freed.bytes - freed.released, self.used[memory] + size - capacity)
             freed.released += taken
@@ -335,15 +344,38 @@ class Plan:
                 return True
         return False
 
-    def _hand_on(self, holder: Holder) -> None:
+    def _hand_on(self, holder: Holder, queue: int | None = None) -> None:
         """Under a limit to those behind in the queue, else to all."""
-        if self.queue < 0:
+        queue = self.queue if queue is None else queue
+        if queue < 0:
             self.freed[holder.memory].append(holder)
             return
-        kept = self.kept[self.queue]
+        kept = self.kept[queue]
         while kept and kept[0].memory != holder.memory:
             self.freed[kept[0].memory].append(kept.popleft())
         kept.append(holder)
+
+    def _release(self, holder: Holder, queue: int = -1) -> None:
+        """Nobody copies from it any more."""
+        holder.alive = False
+        for atom in self.program.slot_atoms.row(holder.slot).tolist():
+            if holder in self.valid[atom]:
+                self.valid[atom].remove(holder)
+        self._hand_on(holder, queue)
+
+    def _release_before(self) -> None:
+        """What stood in the places of a queue before the point that comes now."""
+        line = self.lingers_behind[self.queue]
+        while line and line[0][0] <= self.passed[self.queue] - self.places[self.queue]:
+            self._release(line.popleft()[1], self.queue)
+
+    def _release_all(self) -> None:
+        for line in self.lingers_in.values():
+            while line:
+                self._release(line.popleft())
+        for queue, waiting in self.lingers_behind.items():
+            while waiting:
+                self._release(waiting.popleft()[1], queue)
 
     def _reclaim(self, memory: int) -> bool:
         """Takes what the queues of other tasks have kept."""
