@@ -39,7 +39,7 @@ study: $(VENV)/.installed ## Install, then tune the stencil and compare two tune
 	  --seeds 3 --output $(RUNS)
 
 legion: $(VENV)/.installed $(VENV)/.legate ## Install the Legion runtime, and say what there is
-	$(BIN)/mappertune doctor
+	$(BIN)/mappertune doctor --build
 
 test: $(VENV)/.installed-test $(VENV)/.legate ## Install what the tests need, and run them
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)

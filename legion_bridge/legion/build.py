@@ -8,15 +8,16 @@ import shlex
 import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 from legion_bridge.errors import LegionError
-from legion_bridge.legion.cache import digest_of, kept
+from legion_bridge.legion.cache import digest_of, find_kept, kept
 from legion_bridge.legion.compilers import compile_with, compiler_version, find_cxx, find_nvcc
-from legion_bridge.legion.cuda_driver import driver_version
+from legion_bridge.legion.cuda_driver import gpu_count
 from legion_bridge.legion.installation import LegionInstallation
 
-__all__ = ["build_mapper", "build_program"]
+__all__ = ["build_mapper", "build_program", "kept_mapper"]
 
 _MAPPER = Path(__file__).with_name("mapper")
 _ABI = Path(__file__).parents[2] / "dsl/c_output"  # of mapper_abi.h
@@ -35,15 +36,17 @@ def build_mapper(installation: LegionInstallation) -> Path:
     Raises:
         LegionError: There is no C++ compiler, or it fails.
     """
-    # One unit: Legion's headers take longer than all of the mapper.
-    return _build(
-        "libmappertune_mapper.so",
-        [_MAPPER / "mapper.cc"],
-        installation,
-        flags=(*_STRICT, f"-I{_ABI}"),
-        link=("-shared",),
-        also=[*sorted(_MAPPER.iterdir()), _ABI / "mapper_abi.h"],
-    )
+    return _mapper_recipe(installation).product()
+
+
+def kept_mapper(installation: LegionInstallation) -> Path | None:
+    """The mapper library, if it was compiled before.
+
+    Raises:
+        LegionError: There is no C++ compiler.
+    """
+    recipe = _mapper_recipe(installation)
+    return find_kept(recipe.name, recipe.digest)
 
 
 def build_program(
@@ -77,24 +80,63 @@ def build_program(
         for folder in {source.parent for source in sources}
         for header in (*folder.glob("*.h"), *folder.glob("*.inl"), *folder.glob("*.cuh"))
     }
-    return _build(name, list(sources), installation, flags=(*_STRICT, *flags), also=sorted(beside))
+    strict = (*_STRICT, *flags)
+    return _recipe(name, list(sources), installation, strict, also=sorted(beside)).product()
 
 
-def _build(
+@dataclass(frozen=True)
+class _Recipe:
+    """How something is compiled, and the digest of all that it is made from."""
+
+    name: str
+    digest: str
+    commands: tuple[tuple[str, ...], ...]  # one for each source, without the place of the result
+    linker: tuple[str, ...]
+    libraries: tuple[str, ...]
+
+    def product(self) -> Path:
+        return kept(self.name, self.digest, self._make)
+
+    def _make(self, draft: Path) -> None:
+        """Compiles each source, several at a time, and links what came of it."""
+        with tempfile.TemporaryDirectory(dir=draft.parent) as folder:
+            objects = [str(Path(folder) / f"{i}.o") for i in range(len(self.commands))]
+
+            def one(i: int) -> None:
+                compile_with([*self.commands[i], "-o", objects[i]])
+
+            with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as workers:
+                list(workers.map(one, range(len(self.commands))))
+            # The flags that name libraries stand behind what needs them.
+            compile_with([*self.linker, "-o", str(draft), *objects, *self.libraries])
+
+
+def _mapper_recipe(installation: LegionInstallation) -> _Recipe:
+    # One unit: Legion's headers take longer than all of the mapper.
+    return _recipe(
+        "libmappertune_mapper.so",
+        [_MAPPER / "mapper.cc"],
+        installation,
+        (*_STRICT, f"-I{_ABI}"),
+        link=("-shared",),
+        also=[*sorted(_MAPPER.iterdir()), _ABI / "mapper_abi.h"],
+    )
+
+
+def _recipe(
     name: str,
     sources: list[Path],
     installation: LegionInstallation,
+    flags: Sequence[str],
     *,
-    flags: Sequence[str] = (),
     link: Sequence[str] = (),
     also: Sequence[Path] = (),
-) -> Path:
-    """Compiles sources to a product of the cache; it depends on the files ``also``, too."""
+) -> _Recipe:
+    """A recipe; what comes of it depends on the files ``also``, too."""
     cxx = find_cxx()
     nvcc = find_nvcc() if any(source.suffix == ".cu" for source in sources) else None
     commands = [_compile_command(s, cxx, nvcc, installation, flags) for s in sources]
     commands = [command for command in commands if command]
-    # The flags that name libraries stand behind what needs them.
     linker, libraries = [*cxx, *link], [*installation.link_flags, *_cuda_runtime(nvcc)]
     digest = digest_of(
         installation.version,
@@ -104,7 +146,7 @@ def _build(
         *(word for command in (*commands, linker, libraries) for word in command),
         *(path.read_bytes() for path in (*sources, *also) if path.is_file()),
     )
-    return kept(name, digest, lambda draft: _compile(commands, linker, libraries, draft))
+    return _Recipe(name, digest, tuple(map(tuple, commands)), tuple(linker), tuple(libraries))
 
 
 def _compile_command(
@@ -118,26 +160,11 @@ def _compile_command(
     if source.suffix == ".cu":
         if nvcc is None:
             return []
-        native = ("-arch=native",) if driver_version() else ()
+        native = ("-arch=native",) if gpu_count() else ()
         headers = [f"-isystem={folder}" for folder in installation.headers]
         return [*nvcc, *_NVCC_FLAGS, *native, *headers, "-ccbin", cxx[0], "-c", str(source)]
     cuda = ("-DMAPPERTUNE_CUDA",) if nvcc else ()
     return [*cxx, *_CXX_FLAGS, *installation.compile_flags, *cuda, *flags, "-c", str(source)]
-
-
-def _compile(
-    commands: Sequence[Sequence[str]], linker: list[str], libraries: list[str], draft: Path
-) -> None:
-    """Compiles each source, several at a time, and links what came of it."""
-    with tempfile.TemporaryDirectory(dir=draft.parent) as folder:
-        objects = [str(Path(folder) / f"{i}.o") for i in range(len(commands))]
-
-        def one(i: int) -> None:
-            compile_with([*commands[i], "-o", objects[i]])
-
-        with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as workers:
-            list(workers.map(one, range(len(commands))))
-        compile_with([*linker, "-o", str(draft), *objects, *libraries])
 
 
 def _cuda_runtime(nvcc: Sequence[str] | None) -> list[str]:

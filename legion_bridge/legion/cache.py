@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
-__all__ = ["cache_folder", "digest_of", "kept"]
+__all__ = ["cache_folder", "digest_of", "find_kept", "kept"]
 
 
 def cache_folder() -> Path:
@@ -67,6 +67,12 @@ def digest_of(*parts: str | bytes) -> str:
     return whole.hexdigest()[:20]
 
 
+def find_kept(name: str, digest: str) -> Path | None:
+    """A product of the cache, if it is there."""
+    product = cache_folder() / f"{name}-{digest}" / name
+    return product if product.exists() else None
+
+
 def kept(name: str, digest: str, make: Callable[[Path], None]) -> Path:
     """A product of the cache, made now if it is not there yet.
 
@@ -81,7 +87,7 @@ def kept(name: str, digest: str, make: Callable[[Path], None]) -> Path:
     """
     folder = cache_folder() / f"{name}-{digest}"
     product = folder / name
-    if product.exists():
+    if product.exists():  # as nearly always: no lock is needed
         return product
     folder.mkdir(exist_ok=True)
     with _locked(folder / ".lock"):

@@ -94,7 +94,5 @@ def compile_with(
             "machine with less to do"
         ) from error
     if done.returncode:
-        raise LegionError(
-            f"the compiler {command[0]} fails, which it should not: {done.stdout.strip()[:_SHOWN]}"
-        )
+        raise LegionError(f"the compiler {command[0]} fails: {done.stdout.strip()[:_SHOWN]}")
     return done.stdout

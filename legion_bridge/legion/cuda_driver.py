@@ -17,7 +17,7 @@ from legion_bridge.errors import LegionError
 from legion_bridge.legion.cache import digest_of, kept
 from legion_bridge.legion.compilers import compile_with, compiler_version
 
-__all__ = ["driver_version", "stub_folder"]
+__all__ = ["driver_version", "gpu_count", "stub_folder"]
 
 _DRIVER = "libcuda.so.1"
 _FLAGS = ("-std=c11", "-O1", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror")
@@ -26,15 +26,18 @@ _FLAGS = ("-std=c11", "-O1", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror")
 _QUESTION = f"""
 import ctypes
 driver = ctypes.CDLL({_DRIVER!r})
-version = ctypes.c_int()
-driver.cuDriverGetVersion(ctypes.byref(version))
-print("stub" if hasattr(driver, "mappertune_cuda_stub") else version.value)
+version, gpus = ctypes.c_int(), ctypes.c_int()
+if not hasattr(driver, "mappertune_cuda_stub"):
+    driver.cuDriverGetVersion(ctypes.byref(version))
+    if driver.cuInit(0) == 0:
+        driver.cuDeviceGetCount(ctypes.byref(gpus))
+    print(version.value, gpus.value)
 """
 
 
 @cache
-def driver_version() -> str | None:
-    """The newest CUDA that the installed driver knows, such as ``"13.0"``; None without driver."""
+def _driver() -> tuple[int, int] | None:
+    """Version of the driver, as 1000 times the major one and so on, and number of GPUs."""
     try:
         asked = subprocess.run(
             [sys.executable, "-I", "-c", _QUESTION],
@@ -45,10 +48,22 @@ def driver_version() -> str | None:
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    said = asked.stdout.strip()
-    if asked.returncode or not said.isdecimal():
+    numbers = asked.stdout.split()
+    if asked.returncode or len(numbers) != 2:
         return None
-    return f"{int(said) // 1000}.{int(said) % 1000 // 10}"
+    return int(numbers[0]), int(numbers[1])
+
+
+def driver_version() -> str | None:
+    """The newest CUDA that the installed driver knows, such as ``"13.0"``; None without driver."""
+    found = _driver()
+    return f"{found[0] // 1000}.{found[0] % 1000 // 10}" if found else None
+
+
+def gpu_count() -> int:
+    """How many GPUs the driver has; 0 without driver."""
+    found = _driver()
+    return found[1] if found else 0
 
 
 def stub_folder() -> Path:

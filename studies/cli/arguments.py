@@ -49,7 +49,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     for add in (
         _add_list, _add_show, _add_check, _add_eval, _add_tune, _add_compare, _add_export,
-        _add_validate,
+        _add_validate, _add_doctor,
     ):  # fmt: skip
         add(commands)
     arguments, unknown = parser.parse_known_args(argv)
@@ -114,7 +114,7 @@ def _add_export(commands: Commands) -> None:
 def _add_validate(commands: Commands) -> None:
     summary = "hold simulated runs against measured ones"
     parser = _command(commands, "validate", "validate", summary)
-    parser.add_argument("file", metavar="FILE", help="measured runs, in JSON")
+    parser.add_argument("files", metavar="FILE", nargs="+", help="measured runs, in JSON")
     parser.add_argument(
         "--machine",
         default=MEASURED_MACHINE,
@@ -122,6 +122,15 @@ def _add_validate(commands: Commands) -> None:
         help=f"that they ran on, or the path of a .toml file (default: {MEASURED_MACHINE})",
     )
     parser.add_argument("--plot", metavar="OUT.png", help="draw simulated against measured times")
+
+
+def _add_doctor(commands: Commands) -> None:
+    parser = _command(
+        commands, "doctor", "doctor", "tell what was found here, and what is missing"
+    )
+    parser.add_argument(
+        "--build", action="store_true", help="compile the mapper for Legion now, if need be"
+    )
 
 
 def _add_tune(commands: Commands) -> None:

@@ -1,0 +1,262 @@
+"""``mappertune doctor``: what was found here, and what to do about what was not."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import platform
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from importlib import metadata
+
+from studies.cli.console import columns, print_json, say
+from studies.versions import version_of
+
+__all__ = ["Finding", "examine", "run"]
+
+_LEGION = "real Legion programs"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked for.
+
+    Attributes:
+        name: What it is.
+        found: Whether it is there.
+        detail: Which one, or where; or why it is not there.
+        needed: Whether real Legion programs cannot be run without it.
+        cost: What does not work without it.
+        remedy: How to get it.
+    """
+
+    name: str
+    found: bool
+    detail: str
+    needed: bool = False
+    cost: str = ""
+    remedy: str = ""
+
+    @property
+    def mark(self) -> str:
+        """``ok``, ``--`` for what one may miss, ``no`` for what stops real runs."""
+        return "ok" if self.found else "no" if self.needed else "--"
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints what was found; the exit code is 1 where real Legion programs cannot be run."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # of the cache: it is one of the findings
+        findings = list(examine(build=arguments.build))
+    able = all(finding.found for finding in findings if finding.needed)
+    if arguments.json:
+        rows = [asdict(finding) for finding in findings]
+        print_json({"real_runs": able, "findings": rows})
+        return 0 if able else 1
+    columns([(f"{f.mark}  {f.name}", f.detail) for f in findings], indent="")
+    missing = [finding for finding in findings if not finding.found]
+    if missing:
+        say("\nwhat is missing:")
+    for finding in missing:
+        say(f"  {finding.name}: without it, no {finding.cost}; {finding.remedy}")
+    say(
+        "\nreal Legion programs can be run and tuned here"
+        if able
+        else "\nreal Legion programs cannot be run here; everything else works"
+    )
+    return 0 if able else 1
+
+
+def examine(*, build: bool = False) -> Iterator[Finding]:
+    """Looks for everything that mappertune can use.
+
+    Args:
+        build: Whether to compile the mapper library now if it is not there yet.
+    """
+    yield _python()
+    yield from _packages()
+    yield _kernel()
+    yield _cache()
+    yield _c_compiler()
+    yield _cxx_compiler()
+    yield _legion()
+    yield _driver()
+    yield _nvcc()
+    yield _gpu()
+    yield _mapper(build=build)
+
+
+def _python() -> Finding:
+    detail = f"{platform.python_version()} ({sys.executable}), {platform.system()} "
+    return Finding("Python", found=True, detail=detail + platform.machine())
+
+
+def _packages() -> Iterator[Finding]:
+    """The distribution's own requirements: one line for what it needs, one for each extra."""
+    try:
+        requirements = metadata.requires("mappertune") or []
+    except metadata.PackageNotFoundError:
+        requirements = []
+    extras: dict[str, list[str]] = {}
+    for requirement in requirements:
+        named = re.match(r"[\w.-]+", requirement)
+        asked = re.search(r"extra == ['\"](\w+)['\"]", requirement)
+        of_developers = asked is not None and asked[1] in {"dev", "test"}
+        if named and not of_developers:
+            extras.setdefault(asked[1] if asked else "", []).append(named[0])
+    yield Finding("mappertune", found=True, detail=version_of("mappertune"))
+    for extra, packages in extras.items():
+        versions = {package: version_of(package) for package in packages}
+        absent = [package for package, found in versions.items() if found == "not installed"]
+        yield Finding(
+            f"packages of [{extra}]" if extra else "packages",
+            found=not absent,
+            detail=", ".join(f"{package} {found}" for package, found in versions.items()),
+            cost=f"use of {', '.join(absent)}",
+            remedy=f"pip install 'mappertune[{extra}]'" if extra else "pip install mappertune",
+        )
+
+
+def _kernel() -> Finding:
+    found = importlib.util.find_spec("legion_bridge._kernel") is not None
+    return Finding(
+        "simulator",
+        found=found,
+        detail="compiled" if found else "not compiled",
+        cost="simulated runs",
+        remedy="install mappertune again where there is a C compiler",
+    )
+
+
+def _cache() -> Finding:
+    from legion_bridge.legion import cache_folder  # noqa: PLC0415  (loads the language)
+
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        folder = cache_folder()
+    return Finding(
+        "cache folder",
+        found=not said,
+        detail=str(said[0].message) if said else str(folder),
+        cost="compiled mapper that is kept for the next time",
+        remedy="set XDG_CACHE_HOME to a folder that can be written",
+    )
+
+
+def _or_missing(look: Callable[[], str]) -> tuple[bool, str]:
+    """Whether a thing is there and what it says of itself, or why it is not there."""
+    from dsl import MappertuneError  # noqa: PLC0415
+
+    try:
+        return True, look()
+    except MappertuneError as error:
+        return False, str(getattr(error, "sentence", error)).split("\n")[0]
+
+
+def _c_compiler() -> Finding:
+    from dsl.c_output.compiled_policy import find_compiler  # noqa: PLC0415
+    from legion_bridge.legion.compilers import compiler_version  # noqa: PLC0415
+
+    found, detail = _or_missing(lambda: compiler_version(find_compiler()))
+    return Finding(
+        "C compiler",
+        found=found,
+        detail=detail,
+        needed=True,
+        cost=_LEGION,
+        remedy="install gcc or clang, or name one in CC",
+    )
+
+
+def _cxx_compiler() -> Finding:
+    from legion_bridge.legion.compilers import compiler_version, find_cxx  # noqa: PLC0415
+
+    found, detail = _or_missing(lambda: compiler_version(find_cxx()))
+    return Finding(
+        "C++ compiler",
+        found=found,
+        detail=detail,
+        needed=True,
+        cost=_LEGION,
+        remedy="install g++ or clang++, or name one in CXX",
+    )
+
+
+def _legion() -> Finding:
+    from legion_bridge.legion import find_legion  # noqa: PLC0415
+
+    def look() -> str:
+        legion = find_legion()
+        return f"{legion.version} ({legion.source}, {legion.root})"
+
+    found, detail = _or_missing(look)
+    return Finding(
+        "Legion runtime",
+        found=found,
+        detail=detail,
+        needed=True,
+        cost=_LEGION,
+        remedy="pip install 'mappertune[legion]', or make legion, or set LEGION_ROOT",
+    )
+
+
+def _driver() -> Finding:
+    from legion_bridge.legion import cuda_driver  # noqa: PLC0415
+
+    version = cuda_driver.driver_version()
+    return Finding(
+        "CUDA driver",
+        found=version is not None,
+        detail=f"for CUDA {version}" if version else "none; a stub stands in for it",
+        cost="runs on GPUs",
+        remedy="install the driver where there is a GPU",
+    )
+
+
+def _nvcc() -> Finding:
+    from legion_bridge.legion.compilers import compiler_version, find_nvcc  # noqa: PLC0415
+
+    nvcc = find_nvcc()
+    found, detail = _or_missing(lambda: compiler_version(nvcc)) if nvcc else (False, "none")
+    return Finding(
+        "CUDA compiler",
+        found=found,
+        detail=detail,
+        cost="variants of tasks for GPUs",
+        remedy="install the CUDA toolkit, or name its nvcc in NVCC",
+    )
+
+
+def _gpu() -> Finding:
+    from legion_bridge.legion import cuda_driver  # noqa: PLC0415
+
+    count = cuda_driver.gpu_count()
+    return Finding(
+        "GPU",
+        found=count > 0,
+        detail=str(count) if count else "none",
+        cost="runs on GPUs",
+        remedy="none is needed for runs on CPUs",
+    )
+
+
+def _mapper(*, build: bool) -> Finding:
+    from legion_bridge.legion import build_mapper, find_legion, kept_mapper  # noqa: PLC0415
+
+    def look() -> str:
+        legion = find_legion()
+        product = build_mapper(legion) if build else kept_mapper(legion)
+        return str(product) if product else "not compiled yet: the first run does it, in 10 s"
+
+    found, detail = _or_missing(look)
+    return Finding(
+        "mapper library",
+        found=found,
+        detail=detail,
+        needed=True,
+        cost=_LEGION,
+        remedy="mend what is missing above" if not build else "see the compiler's words above",
+    )
