@@ -25,7 +25,7 @@ class Matcher:
     ) -> None:
         self._space = space
         self._whole = whole
-        self._units = [Unit(unit, space.parameters) for unit in units]
+        self.units = [Unit(unit, space.parameters) for unit in units]
 
     def match(self, program: Program) -> dict[str, Value] | None:
         """The values whose rendering is the program, or None."""
@@ -44,7 +44,7 @@ class Matcher:
 
     @cached_property
     def _decisions(self) -> DecisionMatcher:
-        return DecisionMatcher(self._units)
+        return DecisionMatcher(self.units)
 
     def _by_tokens(self, tokens: str) -> dict[str, Value] | None:
         read = None if self._tokens is None else self._tokens.match(tokens)

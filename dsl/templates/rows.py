@@ -44,6 +44,11 @@ class Unit:
                 wanted.update(parameter.condition.names)
         self.parameters = {name: each for name, each in parameters.items() if name in wanted}
 
+    @property
+    def holes(self) -> tuple[str, ...]:
+        """The names of its own holes."""
+        return self._rendering.names
+
     @cached_property
     def is_small(self) -> bool:
         """Whether all its renderings are written out."""

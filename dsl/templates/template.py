@@ -5,7 +5,7 @@ The form of holes and optional groups is told in `dsl.templates.text`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from dsl.parsing.parse import parse
 from dsl.syntax import Program
@@ -13,6 +13,7 @@ from dsl.templates.match import Matcher
 from dsl.templates.parameter import Parameter, Value
 from dsl.templates.parameter_space import ParameterSpace
 from dsl.templates.rendering import Rendering
+from dsl.templates.rows import Unit
 from dsl.templates.source import TemplateSource
 from dsl.templates.space_size import count_points
 from dsl.templates.text import read_template
@@ -76,6 +77,11 @@ class Template:
         (`dsl.templates.space_size.count_points`).
         """
         return count_points(self._space.parameters)
+
+    @property
+    def units(self) -> Sequence[Unit]:
+        """The pieces that render as whole statements, in order."""
+        return self._matcher.units
 
     def defaults(self) -> dict[str, Value]:
         """The values of the untouched template: of each parameter that counts then."""

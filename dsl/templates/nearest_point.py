@@ -1,0 +1,288 @@
+"""The point of a template's space that decides most nearly as a given mapper.
+
+Each hole takes the value under which the statements that it stands in answer what they are asked
+as the mapper does; the nearest where none answers alike. So a mapper that a template cannot make
+still has a place in its space, near those that behave like it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsl import syntax
+from dsl.errors import MapperError
+from dsl.facts import ApplicationFacts, MachineFacts
+from dsl.load import load
+from dsl.mapper import Mapper
+from dsl.parsing.parse import parse
+from dsl.syntax import Program
+from dsl.tables import Tables
+from dsl.templates.answers import Answers, Question, Questions, asked_by, distance
+from dsl.templates.parameter import Parameter, Value
+from dsl.templates.rows import Unit
+from dsl.templates.template import Template
+
+__all__ = ["NearestPoint", "TemplateNeighbours"]
+
+# A memory that is named but not seen has the effect of another one: of values with equal effects
+# the one that names what the task gets is taken.
+_UNNAMED = 0.01
+# Integers of a range that are tried; of wider ones the bounds and the default.
+_TRIED = 256
+_SWEEPS = 3
+
+_DEFINITIONS = (syntax.Assignment, syntax.FunctionDefinition)
+
+
+@dataclass(frozen=True, slots=True)
+class NearestPoint:
+    """Values of the parameters that count, and what they do not say.
+
+    Attributes:
+        values: Of the parameters that count.
+        differs: The questions that their rendering answers otherwise than the mapper.
+    """
+
+    values: Mapping[str, Value]
+    differs: tuple[Question, ...]
+
+
+class TemplateNeighbours:
+    """Finds the nearest points of one template, for a program on a machine."""
+
+    def __init__(
+        self, template: Template, application: ApplicationFacts, machine: MachineFacts
+    ) -> None:
+        self._template = template
+        self._questions = Questions(application, machine.for_ranks(application.ranks_per_node))
+        self._shape = self._questions.machine.shape
+        self._units = [_PreparedUnit(unit) for unit in template.units]
+        self._of_hole: dict[str, list[_PreparedUnit]] = {}
+        for unit in self._units:
+            for name in unit.holes:
+                self._of_hole.setdefault(name, []).append(unit)
+        self._fixed = [s for unit in self._units if not unit.holes for s in unit.constant]
+        self._library = self._loaded_library()
+
+    def nearest(self, program: Program) -> NearestPoint:
+        """The nearest point to a mapper, be it one that cannot be loaded."""
+        search = _Search(self._questions, self._answers(program))
+        values: dict[str, Value] = {}
+        for sweep in range(_SWEEPS):
+            before = dict(values)
+            for name, parameter in self._template.parameters.items():
+                self._decide(search, name, parameter, values)
+            if sweep and values == before:
+                break
+        return NearestPoint(values, self._differing(search.target, values))
+
+    def _decide(
+        self, search: _Search, name: str, parameter: Parameter, values: dict[str, Value]
+    ) -> None:
+        """Gives one hole its nearest value, or none where it does not count."""
+        if parameter.condition is not None and not parameter.condition.holds(values):
+            values.pop(name, None)
+            return
+        current = values.get(name, parameter.default)
+        costs = {
+            value: self._cost(search, {**values, name: value}, name)
+            for value in _candidates(parameter, current)
+        }
+        values[name] = min(costs, key=lambda value: costs[value])
+
+    def _cost(self, search: _Search, values: Mapping[str, Value], name: str) -> float:
+        units = self._of_hole.get(name, ())
+        if any(unit.defines for unit in units):
+            return search.cost_of_maps(self._answers(self._rendered(values)))
+        return sum(
+            search.cost(unit, self._row_answers(unit, values, search.kinds)) for unit in units
+        )
+
+    def _row_answers(
+        self, unit: _PreparedUnit, values: Mapping[str, Value], kinds: Mapping[str, str | None]
+    ) -> Answers:
+        """What the statements of one unit answer together with those that have no holes."""
+        row = unit.unit.row({**unit.defaults, **values})
+        statements = [*(row.statements if row else ()), *self._fixed]
+        tables = _tables(statements)
+        return Answers(self._questions, tables, _Borrowed(self._library, tables), kinds)
+
+    def _rendered(self, values: Mapping[str, Value]) -> Program:
+        parameters = self._template.parameters
+        known = {name: values.get(name, each.default) for name, each in parameters.items()}
+        return parse(self._template.render(known))
+
+    def _answers(self, program: Program) -> Answers:
+        mapper: Mapper | None = None
+        try:
+            mapper = load(program, self._shape)
+            tables = mapper.tables
+        except MapperError:  # what its rules say is known nevertheless
+            tables = _tables(program.statements)
+        return Answers(self._questions, tables, mapper)
+
+    def _differing(self, target: Answers, values: Mapping[str, Value]) -> tuple[Question, ...]:
+        try:
+            found = self._answers(self._rendered(values))
+        except MapperError:
+            return self._questions.all
+        return tuple(
+            question
+            for question in self._questions.all
+            if distance(self._questions, question, found[question], target[question])
+        )
+
+    def _loaded_library(self) -> Mapper | None:
+        """A mapper with all definitions of the template, and a task for each map among them."""
+        definitions = [s for s in self._fixed if isinstance(s, _DEFINITIONS)]
+        maps = [
+            kind((each.name,), each.name)
+            for each in definitions
+            if isinstance(each, syntax.FunctionDefinition)
+            and [parameter.type for parameter in each.parameters] == ["Task"]
+            for kind in (syntax.IndexTaskMap, syntax.SingleTaskMap)
+        ]
+        try:
+            return load(Program((*definitions, *maps)), self._shape)
+        except MapperError:
+            return None
+
+
+class _PreparedUnit:
+    """A unit of a template, with the questions that its statements may decide."""
+
+    def __init__(self, unit: Unit) -> None:
+        self.unit = unit
+        self.holes = unit.holes
+        row = None if self.holes else unit.row({})
+        self.constant = row.statements if row else ()
+        self.defaults = {name: each.default for name, each in unit.parameters.items()}
+        rows = unit.rows if self.holes and unit.is_small else ()
+        if self.holes and not rows:
+            default = unit.row(self.defaults)
+            rows = (default,) if default else ()
+        forms = {_form(each): each for row in rows for each in row.statements}
+        self.statements = tuple(forms.values())
+        self.defines = bool(self.holes) and any(
+            isinstance(each, _DEFINITIONS) for each in self.statements
+        )
+
+
+def _form(statement: syntax.Statement) -> tuple[object, ...]:
+    """Equal for statements that are asked the same."""
+    match statement:
+        case syntax.Task(tasks):
+            return ("Task", tasks)
+        case syntax.Region(tasks, region, place) | syntax.Layout(tasks, region, place):
+            return (type(statement), tasks, region, place)
+        case syntax.IndexTaskMap(keys) | syntax.SingleTaskMap(keys):
+            return (type(statement), keys)
+        case syntax.InstanceLimit(task):
+            return ("InstanceLimit", task)
+    return (statement,)
+
+
+class _Search:
+    """The mapper that is looked for, and how far rows of a template are from it."""
+
+    def __init__(self, questions: Questions, target: Answers) -> None:
+        self.questions = questions
+        self.target = target
+        self.kinds = {task: target.kind(task) for task in questions.tasks}
+        self._asked: dict[int, tuple[Question, ...]] = {}
+
+    def cost(self, unit: _PreparedUnit, answers: Answers) -> float:
+        """How far the answers are from the mapper's where the unit has a say."""
+        return sum(self._apart(question, answers) for question in self._questions_of(unit))
+
+    def cost_of_maps(self, answers: Answers) -> float:
+        """How far the maps are apart."""
+        maps = [*self.questions.about("index map", ("*",))]
+        maps += self.questions.about("single map", ("*",))
+        return sum(distance(self.questions, q, answers[q], self.target[q]) for q in maps)
+
+    def _apart(self, question: Question, answers: Answers) -> float:
+        apart = distance(self.questions, question, answers[question], self.target[question])
+        if question.topic == "memory":
+            apart += _UNNAMED * (answers.first_memory(question) != self.target[question])
+        return apart * question.weight
+
+    def _questions_of(self, unit: _PreparedUnit) -> tuple[Question, ...]:
+        if id(unit) not in self._asked:
+            asked = (
+                question
+                for statement in unit.statements
+                for question in asked_by(self.questions, statement, self.target)
+            )
+            self._asked[id(unit)] = tuple(dict.fromkeys(asked))
+        return self._asked[id(unit)]
+
+
+class _Borrowed:
+    """Answers for the maps that some statements name, by the functions of a library."""
+
+    def __init__(self, library: Mapper | None, tables: Tables) -> None:
+        self._library = library
+        self._tables = tables
+
+    def has_index_map(self, task: str, kind: str | None) -> bool:
+        return self._library is not None and _named(self._tables.index_functions, task, kind) != ""
+
+    def has_single_map(self, task: str, kind: str | None) -> bool:
+        named = _named(self._tables.single_functions, task, kind)
+        return self._library is not None and named != ""
+
+    def index_map(self, task: str, kind: str | None, ispace: Sequence[int]) -> NDArray[np.int64]:
+        assert self._library is not None  # noqa: S101  (asked for first)
+        function = _named(self._tables.index_functions, task, kind)
+        return self._library.index_map(function, kind, ispace)
+
+    def single_map(
+        self,
+        task: str,
+        kind: str | None,
+        parent: Sequence[int] | None,
+        parent_kind: str | None = None,
+    ) -> list[tuple[int, ...]]:
+        assert self._library is not None  # noqa: S101  (asked for first)
+        function = _named(self._tables.single_functions, task, kind)
+        return self._library.single_map(function, kind, parent, parent_kind)
+
+
+def _named(functions: Mapping[str, str], task: str, kind: str | None) -> str:
+    return functions.get(task) or functions.get(kind or "") or ""
+
+
+def _candidates(parameter: Parameter, current: Value) -> Iterator[Value]:
+    """The values of a parameter, the present one first: of equals the first is taken."""
+    yield current
+    values: Sequence[Value] = parameter.values
+    if len(values) > _TRIED:
+        values = list(dict.fromkeys((values[0], values[-1], parameter.default)))
+    yield from (value for value in values if value != current)
+
+
+def _tables(statements: Sequence[syntax.Statement]) -> Tables:
+    """What the rules among some statements say."""
+    tables = Tables()
+    for statement in statements:
+        match statement:
+            case syntax.Task():
+                tables.add_task(statement)
+            case syntax.Region():
+                tables.add_region(statement)
+            case syntax.Layout():
+                tables.add_layout(statement)
+            case syntax.InstanceLimit():
+                tables.add_instance_limit(statement)
+            case syntax.CollectMemory():
+                tables.add_collect_memory(statement)
+            case syntax.IndexTaskMap():
+                tables.add_index_task_map(statement)
+            case syntax.SingleTaskMap():
+                tables.add_single_task_map(statement)
+    return tables
