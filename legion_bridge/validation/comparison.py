@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -86,15 +86,15 @@ class Validation:
 
 
 def validate(
-    path: str | Path,
+    files: str | Path | Iterable[str | Path],
     machine: Machine | str | Path = "lassen",
     *,
     report: Callable[[int, int], object] | None = None,
 ) -> Validation:
-    """Simulates every measured run of a file.
+    """Simulates every measured run of a file, or of several.
 
     Args:
-        path: Of a file of measured runs; ``measurements.py`` describes it.
+        files: Paths of files of measured runs; ``measurements.py`` describes them.
         machine: That they ran on; its number of nodes is that of each run.
         report: Is told after each run how many are done, and how many there are.
 
@@ -105,7 +105,8 @@ def validate(
     """
     if not isinstance(machine, Machine):
         machine = Machine.load(machine)
-    measurements = read_measurements(path)
+    paths = (files,) if isinstance(files, str | Path) else files
+    measurements = tuple(m for path in paths for m in read_measurements(path))
     rows = []
     for row in _rows(measurements, machine):
         rows.append(row)

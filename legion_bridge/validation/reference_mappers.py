@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from importlib import resources
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def mapper_of(measurement: Measurement, application: Application) -> dsl.Program
         return dsl.parse(_text(measurement), filename=measurement.mapper)
     if measurement.traits.get("dim", 1) != 1:
         return _blocks(measurement, application)
-    program = dsl.parse(application.mappers[measurement.mapper])
+    program = _parsed(application.mappers[measurement.mapper])
     return program if _limited(measurement) else _without_limits(program)
 
 
@@ -57,8 +58,18 @@ def _blocks(measurement: Measurement, application: Application) -> dsl.Program:
         raise MeasurementError(
             f"{measurement.place}: {tiles[0]} x {tiles[1]} tiles make no blocks of 2 x 2"
         )
+    return _blocks_of(tiles[0])
+
+
+@cache
+def _blocks_of(ntx: int) -> dsl.Program:
     text = (resources.files("legion_bridge.validation") / "stencil_blocks.map").read_text("utf-8")
-    return dsl.parse(dsl.Template(text).render({"ntx": tiles[0]}))
+    return dsl.parse(dsl.Template(text).render({"ntx": ntx}))
+
+
+@cache
+def _parsed(text: str) -> dsl.Program:
+    return dsl.parse(text)
 
 
 def _limited(measurement: Measurement) -> bool:

@@ -31,7 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints every measured run beside the simulated one, and how well they agree."""
     from legion_bridge.validation import validate  # noqa: PLC0415  (loads numpy)
 
-    validation = validate(arguments.file, arguments.machine, report=_progress())
+    validation = validate(arguments.files, arguments.machine, report=_progress())
     if arguments.json:
         print_json(_as_json(validation))
     else:

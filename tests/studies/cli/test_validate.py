@@ -90,3 +90,12 @@ def test_what_cannot_be_is_told(ask, runs, monkeypatch, words, told):
     answer = ask(*[str(runs) if word == "{runs}" else word for word in words])
     assert answer.code == code
     assert sentence in answer.err
+
+
+def test_validate_takes_several_files(ask, runs, tmp_path):
+    row = {"nodes": 1, "nx": 2000, "ny": 2000, "ntx": 2, "nty": 2, "elapsed_s": 0.03}
+    other = tmp_path / "stencil.json"
+    other.write_text(json.dumps({"rows": [row]}))
+    found = ask("validate", runs, other, "--json").json
+    assert list(found["summary"]) == ["cannon", "cosma", "stencil", "all"]
+    assert found["summary"]["all"]["rows"] == 6
