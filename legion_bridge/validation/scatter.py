@@ -111,7 +111,7 @@ def _label_ticks(axes: Axes) -> None:
 
 
 def _draw_points(axes: Axes, validation: Validation) -> None:
-    size = 14 if len(validation.rows) > CROWD else 36
+    crowded = {name for name, found in validation.by_application.items() if found.rows > CROWD}
     for number, name in enumerate(validation.by_application):
         points = [
             point
@@ -123,7 +123,7 @@ def _draw_points(axes: Axes, validation: Validation) -> None:
             axes.scatter(
                 measured,
                 simulated,
-                s=size,
+                s=14 if name in crowded else 36,
                 marker=SHAPES[number % len(SHAPES)],
                 color=COLOURS[number % len(COLOURS)],
                 alpha=0.7,
