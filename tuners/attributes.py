@@ -2,12 +2,39 @@
 
 from __future__ import annotations
 
-__all__ = ["CONSTRAINT", "ELAPSED", "NORMAL_FORM", "RAW", "RAW_LENGTH", "STATUS"]
+__all__ = [
+    "CALLS",
+    "CANDIDATES",
+    "CONSTRAINT",
+    "COST",
+    "ELAPSED",
+    "NORMAL_FORM",
+    "PROJECTION",
+    "PROPOSER",
+    "RAW",
+    "RAW_LENGTH",
+    "REPAIRS",
+    "STATUS",
+    "TEXT",
+    "TOKENS",
+    "WHY",
+]
 
 STATUS = "mappertune:status"  # status of the outcome, such as "ok" or "execution_error"
 RAW = "mappertune:raw"  # the first RAW_LENGTH characters of what the runtime said
 ELAPSED = "mappertune:elapsed"  # seconds of the timed part; absent unless the status is ok
 NORMAL_FORM = "mappertune:normal_form"  # digest of the mapper's normal form, see MapperProblem.key
+
+# What LLMSampler leaves with a trial.
+PROPOSER = "mappertune:proposer"  # "model", the name of the fallback, or "enqueued"
+WHY = "mappertune:why"  # why it was that one, in words
+TEXT = "mappertune:text"  # the candidate where its parameters alone do not make it
+PROJECTION = "mappertune:projection"  # "nearest" where the parameters do not make the text
+CANDIDATES = "mappertune:candidates"  # further candidates of the same reply, for later trials
+CALLS = "mappertune:calls"  # of the model for this trial, those for repairs included
+REPAIRS = "mappertune:repairs"  # how often a reply went back
+TOKENS = "mappertune:tokens"  # of prompts and replies together
+COST = "mappertune:cost"  # US dollars; null where some call's price is unknown
 
 # An Optuna constraint: how many errors a mapper has, zero for a valid one.
 CONSTRAINT = "valid mapper"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from importlib.resources import files
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,10 +17,12 @@ from dsl.parsing.statement_cache import StatementCache
 from legion_bridge.outcome import Outcome
 from tuners import attributes
 from tuners.evaluation_cache import BoundedCache
-from tuners.problem import Evaluation, Finding, Suggester, Value
+from tuners.problem import Evaluation, Finding, Form, Projection, Suggester, Value
+from tuners.projection import Projector
 
 if TYPE_CHECKING:
     from legion_bridge import Application, Machine
+    from tuners.guide.guidance import Guidance
 
 __all__ = ["Evaluator", "MapperProblem"]
 
@@ -120,17 +123,59 @@ class MapperProblem:
         """
         return list(dsl.check(self._parse(text), self.application, self.machine))
 
+    form: Form = "mapper"
+
+    @property
+    def unit(self) -> str:
+        """Unit of the throughput."""
+        return self.application.unit
+
+    @property
+    def language(self) -> str:
+        """The manual of the mapping language."""
+        return files("dsl").joinpath("manual.md").read_text(encoding="utf-8")
+
     def describe(self) -> str:
-        """The application, the machine and the template, as text."""
-        application, machine = self.application, self.machine
-        processors = ", ".join(f"{n} {kind}" for kind, n in machine.shape.processors.items())
-        return (
-            f"{application.name}: {application.summary}\n"
-            f"Throughput in {application.unit}, larger is better.\n"
-            f"Machine {machine.name}: {machine.shape.nodes} node(s) with {processors} each.\n"
-            f"Tasks: {', '.join(application.tasks)}\n"
-            f"Template:\n{self.template.text}"
-        )
+        """The application with its sizes and data flow, and the machine, as text."""
+        from legion_bridge.describe import describe  # noqa: PLC0415  (loads numba)
+        from tuners.prompts.machine import describe_machine  # noqa: PLC0415  (only for prompts)
+
+        application = describe(self.application).rpartition("\n\nReference mappers:")[0]
+        return f"{application}\n\n{describe_machine(self.machine)}"
+
+    def identity(self, text: str) -> str | None:
+        """A short digest of a mapper's normal form; None where it does not parse."""
+        try:
+            return digest(self._skim(text)[1])
+        except dsl.MapperError:
+            return None
+
+    @cached_property
+    def _projector(self) -> Projector:
+        return Projector(self.template, self.application, self.machine)
+
+    def project(self, text: str) -> Projection:
+        """The values of the holes that stand for a mapper, however it was written."""
+        return self._projector.project(text)
+
+    def explain(self, evaluation: Evaluation) -> Guidance:
+        """What came of a mapper, what it means, and what to try."""
+        from tuners.guide import explain  # noqa: PLC0415  (only where feedback is asked for)
+
+        return explain(self, evaluation)
+
+    def space(self) -> str:
+        """What may be decided: the holes of the template, those with equal choices together."""
+        alike: dict[str, list[str]] = {}
+        for name, hole in self.template.parameters.items():
+            choices = " | ".join(map(str, hole.choices)) or f"{hole.low}..{hole.high}"
+            alike.setdefault(choices, []).append(name)
+        return "\n".join(f"- {choices}: {', '.join(names)}" for choices, names in alike.items())
+
+    @property
+    def grammar(self) -> str:
+        """A Lark grammar of the mappers, for decoders that take one."""
+        return dsl.grammar_for(self.application, self.machine)
 
     def evaluate_text(self, text: str, *, check: bool = True) -> Evaluation:
         """Runs a mapper, or recalls what came of its like.
@@ -154,9 +199,18 @@ class MapperProblem:
 
     def __call__(self, trial: optuna.Trial) -> float:
         """The throughput of the mapper that the trial proposes; 0.0 for an invalid one."""
-        evaluation = self.evaluate_text(self.render(self.suggest(trial)), check=False)
+        evaluation = self.evaluate_text(self.text_of(trial), check=False)
         record(trial, evaluation, self.violation(evaluation))
         return evaluation.outcome.throughput
+
+    def text_of(self, trial: optuna.Trial) -> str:
+        """The mapper that a trial proposes.
+
+        It is the rendering of the trial's values, unless a model wrote one that the template
+        cannot render: then the values are the nearest ones, and the mapper stands beside them.
+        """
+        rendered = self.render(self.suggest(trial))
+        return str(trial.user_attrs.get(attributes.TEXT) or rendered)
 
     def violation(self, evaluation: Evaluation) -> float:
         """How far a mapper is from a valid one: 0 for a valid one, else its errors, at least 1.

@@ -1,23 +1,35 @@
 """What a tuner tunes: any domain whose candidates are texts and, at the same time, parameters.
 
 ``MapperProblem`` is the one that this project is about; whatever has these methods will do.
+``ParameterProblem`` makes one of parameters and a score, in ten lines.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
     from dsl.syntax import Position, Program
     from legion_bridge.outcome import Outcome
+    from tuners.guide.guidance import Guidance
 
-__all__ = ["Evaluation", "Finding", "Problem", "Suggester", "Value"]
+__all__ = [
+    "Evaluation",
+    "Finding",
+    "Form",
+    "Problem",
+    "Projection",
+    "Suggester",
+    "TextProblem",
+    "Value",
+]
 
 Value: TypeAlias = str | int
+Form: TypeAlias = Literal["mapper", "values"]
 
 
 class Finding(Protocol):
@@ -61,6 +73,21 @@ class Evaluation:
     cached: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """Values of parameters that stand for a text.
+
+    Attributes:
+        values: Of the parameters that count.
+        exact: Whether rendering them makes the same candidate.
+        differs: What the text decides otherwise than their rendering, in words.
+    """
+
+    values: Mapping[str, Value]
+    exact: bool
+    differs: tuple[str, ...] = ()
+
+
 class Suggester(Protocol):
     """The part of ``optuna.Trial`` that a problem needs to ask for its parameters."""
 
@@ -73,7 +100,8 @@ class Problem(Protocol):
     """A domain for tuners.
 
     A sampler needs ``distributions``, ``suggest`` and ``key``; one that reads and writes texts
-    needs the rest as well.
+    needs the rest as well: it describes the domain, renders and checks candidates, has them
+    evaluated and explained.
     """
 
     @property
@@ -87,13 +115,51 @@ class Problem(Protocol):
         """Equal for values that make equal candidates."""
 
     def describe(self) -> str:
-        """The domain in words and numbers: what is tuned, on what, and what may be decided."""
+        """The domain in words and numbers: what is tuned, and on what."""
 
     def render(self, values: Mapping[str, Value]) -> str:
         """The text of the candidate with these values."""
 
     def check(self, text: str) -> Sequence[Finding]:
-        """What can be known to be wrong with a text before it is run."""
+        """What can be known to be wrong with a text before it is run.
+
+        Raises:
+            dsl.MappertuneError: It is no candidate at all; the message says why.
+        """
 
     def evaluate_text(self, text: str) -> Evaluation:
         """Runs a text; it never raises for what is wrong with the text."""
+
+
+class TextProblem(Problem, Protocol):
+    """A problem whose candidates a language model can write.
+
+    Attributes:
+        language: What the model must know to write a candidate: the language and its pitfalls.
+        form: ``"mapper"`` for texts of the mapping language, ``"values"`` for JSON objects with
+            a value for each parameter.
+        unit: Of the scores.
+    """
+
+    @property
+    def language(self) -> str: ...
+
+    @property
+    def form(self) -> Form: ...
+
+    @property
+    def unit(self) -> str: ...
+
+    def space(self) -> str:
+        """What may be decided: the parameters with their values."""
+
+    def identity(self, text: str) -> str | None:
+        """Equal for texts that are equal candidates, and to ``key`` of their values; None for
+        what is no candidate.
+        """
+
+    def project(self, text: str) -> Projection:
+        """The values of parameters that stand for a text, be it one that is no candidate."""
+
+    def explain(self, evaluation: Evaluation) -> Guidance:
+        """What came of a candidate, what it means and what to try."""

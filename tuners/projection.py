@@ -7,37 +7,19 @@ on them: on the values that render as it where there are any, else on the neares
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
 
 import dsl
 from dsl.facts import ApplicationFacts, MachineFacts
 from dsl.templates.nearest_point import TemplateNeighbours
-from tuners.problem import Value
+from tuners.problem import Projection
 
-__all__ = ["Projection", "Projector"]
+__all__ = ["Projector"]
 
 # A rule without functions: what can still be read of a mapper that does not parse.
 _RULE = re.compile(
     r"^[ \t]*((?:Task|Region|Layout|InstanceLimit|CollectMemory)\b[^;{}\n]{1,400};)", re.MULTILINE
 )
 _RULES_READ = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Projection:
-    """Values of parameters that stand for a text.
-
-    Attributes:
-        values: Of the parameters that count.
-        exact: Whether rendering them makes the same candidate.
-        differs: What the text decides otherwise than their rendering, in words: decisions for
-            which the template has no hole, or no such choice.
-    """
-
-    values: Mapping[str, Value]
-    exact: bool
-    differs: tuple[str, ...] = ()
 
 
 class Projector:

@@ -103,8 +103,9 @@ def test_keys_tell_mappers_apart(toy_problem):
 def test_the_description_names_program_machine_and_space(toy_problem):
     text = toy_problem.describe()
     assert "moves toys about" in text
-    assert "table" in text
-    assert toy_problem.template.text in text
+    assert "GPU" in text
+    assert "ZCMEM | FBMEM: mem.b" in toy_problem.space()
+    assert "1..9: limit.a" in toy_problem.space()
 
 
 def test_threads_share_a_problem(toy_problem):
