@@ -50,7 +50,10 @@ def copied_within(trace: Trace, measured: Bools) -> dict[str, float]:
 
 
 def waits_for_limits(trace: Trace, measured: Bools) -> dict[str, float]:
-    """Seconds of one iteration that points waited, in all, for a place under an instance limit."""
+    """Seconds of one iteration that points waited, in all, for a place under an instance limit.
+
+    Those that the program's clock does not run for are left out.
+    """
     operations, program = trace.operations, trace.program
     runtime = measured & (operations.kind == OperationKind.RUNTIME) & (operations.cause >= 0)
     late = np.flatnonzero(runtime & (operations.start > operations.ready))
@@ -59,7 +62,7 @@ def waits_for_limits(trace: Trace, measured: Bools) -> dict[str, float]:
     found: dict[str, float] = defaultdict(float)
     for number in late[held].tolist():
         launch = int(program.point_launch[int(operations.point[number])])
-        if trace.decisions.launches[launch].limit:
+        if trace.decisions.launches[launch].limit and program.launch_timed[launch]:
             waited = float(operations.start[number] - operations.ready[number])
             found[program.launches[launch].task] += waited / trace.iterations
     return dict(found)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+from weakref import WeakKeyDictionary
 
 import dsl
 from dsl import syntax
@@ -13,7 +14,9 @@ from dsl.choices import choose_memory
 from dsl.facts import RequirementFacts, TaskFacts
 from dsl.tables import LayoutDecision
 from dsl.templates.tunable_task import tunable_tasks, usable_memories
+from legion_bridge.simulator import Simulator
 from tuners.guide.costs import Costs, costs_of
+from tuners.guide.edits import Editor
 from tuners.guide.what_if import WhatIf
 
 if TYPE_CHECKING:
@@ -50,13 +53,78 @@ class Argument(NamedTuple):
     """A requirement that a task has data of.
 
     Attributes:
-        index: Its place among the task's requirements.
+        number: Its place among the task's requirements.
         name: The name by which a mapper speaks of it alone.
     """
 
-    index: int
+    number: int
     name: str
     facts: RequirementFacts
+
+
+class Background:
+    """What all evaluations of a problem share.
+
+    Attributes:
+        application: The program.
+        machine: Where it runs, shared out over ranks as the program asks.
+        kinds: By task, the processor kinds that can run it, the fastest first.
+        arguments: By task, its arguments with data; tasks that a mapper cannot name are left out.
+        what_if: Estimates for changed mappers.
+        loop: The tasks of the main loop for which the program's clock runs.
+        regions: The regions that a requirement is a part of over all launches, by task and place.
+    """
+
+    def __init__(self, problem: GuidedProblem) -> None:
+        self.application = problem.application
+        self.machine = problem.machine.for_ranks(problem.application.ranks_per_node)
+        tunable = tunable_tasks(self.application, self.machine)
+        self.kinds = {name: task.kinds for name, task in tunable.items()}
+        self.arguments = {
+            name: tuple(
+                Argument(number, argument.region, argument.facts)
+                for argument in task.arguments
+                for number, facts in enumerate(self.application.tasks[name].requirements)
+                if facts is argument.facts and facts.fields and not facts.virtual
+            )
+            for name, task in tunable.items()
+        }
+        self.what_if = WhatIf(Simulator(self.application, self.machine))
+        timed = [launch.task for launch in self.application.loop if launch.timed]
+        self.loop = tuple(dict.fromkeys(timed))
+        self.regions = _regions(self.application)
+        self._known: dict[syntax.Statement, syntax.Statement] = {}
+
+    @staticmethod
+    def of(problem: GuidedProblem) -> Background:
+        """The one of a problem, made once."""
+        if problem not in _backgrounds:
+            _backgrounds[problem] = Background(problem)
+        return _backgrounds[problem]
+
+    def shared(self, statements: Iterable[syntax.Statement]) -> tuple[syntax.Statement, ...]:
+        """Equal statements, the same for all mappers: what they decide is known."""
+        known = self._known
+        if len(known) > MOST_KNOWN:
+            known.clear()
+        return tuple([known.setdefault(each, each) for each in statements])
+
+    def decide(self, statements: Iterable[syntax.Statement]) -> Decisions | None:
+        """What shared statements decide; None where they fail or Legion refuses them."""
+        return self.what_if.decide(syntax.Program(tuple(statements)))
+
+
+def _regions(application: Application) -> dict[tuple[str, int], tuple[str, ...]]:
+    found: dict[tuple[str, int], dict[str, None]] = {}
+    for launch in application.launches():
+        for number, requirement in enumerate(launch.requirements):
+            found.setdefault((launch.task, number), {})[requirement.region] = None
+    return {key: tuple(regions) for key, regions in found.items()}
+
+
+_backgrounds: WeakKeyDictionary[GuidedProblem, Background] = WeakKeyDictionary()
+MOST_KNOWN = 50_000
+"""Statements whose answers are kept."""
 
 
 class Case:
@@ -72,18 +140,25 @@ class Case:
     def __init__(self, problem: GuidedProblem, evaluation: Evaluation) -> None:
         self.problem = problem
         self.text = evaluation.text
-        self.program = evaluation.program
         self.outcome = evaluation.outcome
+        self.program = evaluation.program
+        if self.program is not None and not self.outcome.ok:
+            self.program = dsl.parse(self.text)  # an unchecked one has no positions of the text
         self._given = evaluation.diagnostics
-        self.application = problem.application
-        self.machine = problem.machine.for_ranks(problem.application.ranks_per_node)
+        self.background = Background.of(problem)
+        self.application = self.background.application
+        self.machine = self.background.machine
+        self.arguments = self.background.arguments
+        self.what_if = self.background.what_if
+        self._memories: dict[tuple[str, int, str], str] = {}
+        self._layouts: dict[tuple[str, int], LayoutDecision] = {}
 
     @cached_property
     def diagnostics(self) -> Sequence[Finding]:
-        """What a check finds; it is made now where nobody has made one."""
-        if self.program is None:
-            return ()
-        return self._given or self.problem.check(self.text)
+        """What a check found; where a mapper failed and nobody has made one, it is made now."""
+        if self._given or self.program is None or self.outcome.ok:
+            return self._given
+        return self.problem.check(self.text)
 
     @cached_property
     def profile(self) -> Profile | None:
@@ -101,14 +176,24 @@ class Case:
         return Subject(self.program, self.application, self.machine)
 
     @cached_property
-    def what_if(self) -> WhatIf:
-        """Estimates for changed mappers."""
-        return WhatIf.of(self.application, self.machine)
-
-    @cached_property
     def decisions(self) -> Decisions | None:
         """What the mapper decides for every point; None where Legion refuses it."""
-        return None if self.program is None else self.what_if.decide(self.program)
+        return self.background.decide(self._shared) if self._shared else None
+
+    @cached_property
+    def _shared(self) -> tuple[syntax.Statement, ...]:
+        return () if self.program is None else self.background.shared(self.program.statements)
+
+    @cached_property
+    def editor(self) -> Editor:
+        """Makes changed mappers."""
+        return Editor(self.text, self.program.statements if self.program else (), self._shared)
+
+    def changed(
+        self, new: Sequence[syntax.Statement], gone: Sequence[syntax.Statement]
+    ) -> list[syntax.Statement]:
+        """The mapper's statements after a change."""
+        return self.editor.statements(self.background.shared(new), gone)
 
     # The program
 
@@ -116,25 +201,6 @@ class Case:
     def tasks(self) -> Mapping[str, TaskFacts]:
         """All tasks of the program."""
         return self.application.tasks
-
-    @cached_property
-    def arguments(self) -> Mapping[str, tuple[Argument, ...]]:
-        """The arguments with data of each task that a mapper can name."""
-        return {
-            name: tuple(
-                Argument(index, argument.region, argument.facts)
-                for argument in task.arguments
-                for index, facts in enumerate(self.tasks[name].requirements)
-                if facts is argument.facts and facts.fields and not facts.virtual
-            )
-            for name, task in tunable_tasks(self.application, self.machine).items()
-        }
-
-    def argument(self, task: str, region: str) -> Argument | None:
-        """The argument of a task that goes by a name: its own, or one of several."""
-        known = self.arguments.get(task, ())
-        exact = [each for each in known if each.name == region]
-        return next(iter([*exact, *(each for each in known if region in each.facts.names)]), None)
 
     def memories(self, kind: str) -> tuple[str, ...]:
         """The memory kinds that a processor kind sees, the best first."""
@@ -162,31 +228,32 @@ class Case:
     def memory(self, task: str, argument: Argument, kind: str | None = None) -> str:
         """The memory kind of an argument, where its task runs on a kind: by default its own."""
         on = kind or self.kind(task)
-        mapper = self.subject.mapper
-        wanted = mapper.memories(task, argument.facts.names, on) if mapper else ()
-        return choose_memory(wanted, self.machine.visible_memories(on))
+        key = (task, argument.number, on)
+        if key not in self._memories:
+            mapper = self.subject.mapper
+            wanted = mapper.memories(task, argument.facts.names, on) if mapper else ()
+            self._memories[key] = choose_memory(wanted, self.machine.visible_memories(on))
+        return self._memories[key]
 
     def layout(self, task: str, argument: Argument) -> LayoutDecision:
         """The layout of an argument."""
-        mapper, kind = self.subject.mapper, self.kind(task)
-        if mapper is None:
-            return LayoutDecision()
-        memory = self.memory(task, argument)
-        return mapper.layout(task, argument.facts.names, memory, kind) or LayoutDecision()
+        key = (task, argument.number)
+        if key not in self._layouts:
+            mapper, kind = self.subject.mapper, self.kind(task)
+            memory = self.memory(task, argument)
+            found = mapper.layout(task, argument.facts.names, memory, kind) if mapper else None
+            self._layouts[key] = found or LayoutDecision()
+        return self._layouts[key]
 
     def users(self, region: str) -> list[tuple[str, Argument]]:
         """The tasks of the loop that have data of a region, each with its argument."""
         return [
             (task, argument)
-            for task, arguments in self.arguments.items()
-            for argument in arguments
-            if task in self.costs.running and region in self.regions_of(task, argument)
+            for task in self.background.loop
+            for argument in self.arguments.get(task, ())
+            if region in self.regions_of(task, argument)
         ]
 
-    def regions_of(self, task: str, argument: Argument) -> set[str]:
+    def regions_of(self, task: str, argument: Argument) -> tuple[str, ...]:
         """The regions that an argument is a part of, over all launches of its task."""
-        return {
-            launch.requirements[argument.index].region
-            for launch in self.application.launches()
-            if launch.task == task and argument.index < len(launch.requirements)
-        }
+        return self.background.regions.get((task, argument.number), ())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from legion_bridge.flatten import FlatProgram
@@ -42,8 +42,9 @@ def costs_of(program: FlatProgram, estimate: Estimate) -> Costs:
     """An estimate by task and region."""
     setup = program.setup_launches
     running: dict[str, float] = defaultdict(float)
-    for launch, cost in enumerate(estimate.running.tolist()):
-        running[program.launches[setup + launch].task] += cost
+    for number, cost in enumerate(estimate.running.tolist()):
+        if program.launch_timed[setup + number]:
+            running[program.launches[setup + number].task] += cost
     copying: dict[tuple[str, str], float] = defaultdict(float)
     for moved in estimate.moved:
         launch = program.launches[moved.launch]
@@ -52,5 +53,8 @@ def costs_of(program: FlatProgram, estimate: Estimate) -> Costs:
     return Costs(_ranked(running), _ranked(copying), estimate.total)
 
 
-def _ranked(costs: Mapping[object, float]) -> dict:  # type: ignore[type-arg]  # keys as given
+Key = TypeVar("Key")
+
+
+def _ranked(costs: Mapping[Key, float]) -> dict[Key, float]:
     return dict(sorted(costs.items(), key=lambda item: -item[1]))

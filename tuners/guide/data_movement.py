@@ -2,14 +2,14 @@
 
 The newest value of each atom of data (``legion_bridge.flatten``) lies in some places; a place is a
 memory and a layout. What a task reads and its place lacks is copied from the nearest place that
-has it; what it writes makes all others stale; reductions are folded by the next reader. The setup
-is followed once, then the loop until its traffic repeats.
+has it; what it writes makes all others stale; reductions are folded by the next reader. The loop
+is followed twice, and the second time counts: what the setup left has found its place by then.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,14 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = ["LAYOUTS", "DataMovement", "Moved"]
 
-Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 LAYOUTS = 4
 """Layout classes; a place is ``memory * LAYOUTS + class``."""
-PASSES = 2
-"""Iterations that are followed: the first moves data to where the loop wants it."""
+ITERATIONS = 2
+"""Iterations that are followed."""
 KEPT = 20_000
 """Regions under decisions that are remembered."""
 
@@ -59,193 +57,181 @@ class Moved(NamedTuple):
 
 
 class _Access(NamedTuple):
-    """One requirement of one launch: atoms, and the flat requirement that each belongs to."""
+    """One requirement of one launch.
+
+    Attributes:
+        pairs: Atoms, each with the flat requirement (of one point) that asks for it.
+    """
 
     launch: int
     requirement: int
     privilege: int
-    atoms: Ints
-    flat: Ints
+    pairs: tuple[tuple[int, int], ...]
+
+
+Travels: TypeAlias = dict[tuple[int, int], float]
+"""Bytes by source and target memory."""
 
 
 class DataMovement:
     """Follows data through a program, region by region."""
 
     def __init__(self, program: FlatProgram, machine: FlatMachine) -> None:
-        self._setup = program.setup_launches
-        self._accesses, self._atom_bytes = _accesses(program)
         self.ways = Ways(machine)
         self._machine = machine
+        self._fold = machine.machine.runtime.fold
+        self._sizes = program.atom_bytes.tolist()
+        self._accesses = _accesses(program)
+        self._flats = [
+            np.unique([flat for access in accesses for _, flat in access.pairs])
+            for accesses in self._accesses
+        ]
         self._known: OrderedDict[tuple[int, bytes], tuple[Moved, ...]] = OrderedDict()
-        count = len(machine.memory_kind)
-        self._latency = np.zeros((count, count))
-        self._slowness = np.zeros((count, count))
-        self._links: list[list[Floats]] = []
-        self._prepare(count)
-
-    @property
-    def regions(self) -> int:
-        """How many regions have data."""
-        return len(self._accesses)
+        self._sources: dict[tuple[int, int, float], int] = {}
+        self._links: dict[tuple[int, int], Floats] = {}
 
     def of(self, decisions: Decisions) -> list[tuple[Moved, ...]]:
         """What moves in an iteration, by region."""
         found = []
         places = decisions.memory * LAYOUTS + decisions.layout
-        for region, accesses in enumerate(self._accesses):
-            flat = np.concatenate([access.flat for access in accesses])
-            key = (region, places[flat].tobytes() + decisions.collect[flat].tobytes())
+        for region, flats in enumerate(self._flats):
+            key = (region, places[flats].tobytes() + decisions.collect[flats].tobytes())
             if key not in self._known:
-                self._known[key] = self._region(region, places, decisions.collect)
+                self._known[key] = self._region(
+                    region, places.tolist(), decisions.collect.tolist()
+                )
                 if len(self._known) > KEPT:
                     self._known.popitem(last=False)
             found.append(self._known[key])
         return found
 
-    def _prepare(self, count: int) -> None:
-        links = self._machine.link_total
-        for source in range(count):
-            row = []
-            for target in range(count):
-                way = self.ways.copy(source, target)
-                each = np.zeros(links)
-                for link in way.links:
-                    each[link] += 1.0 / float(self._machine.link_bandwidth[link])
-                row.append(each)
-                self._latency[source, target] = way.latency
-                self._slowness[source, target] = 1.0 / way.slowest
-            self._links.append(row)
-
-    def _region(self, region: int, places: Ints, collect: Ints) -> tuple[Moved, ...]:
-        accesses, sizes = self._accesses[region], self._atom_bytes[region]
-        state = _State(len(sizes), len(self._machine.memory_kind))
+    def _region(self, region: int, places: list[int], collect: list[int]) -> tuple[Moved, ...]:
+        valid: dict[int, int] = {}
+        pending: dict[int, list[int]] = {}
         moved: list[Moved] = []
-        for step in range(1 + PASSES):
+        for _ in range(ITERATIONS):
             moved = []
-            for access in accesses:
-                if (access.launch < self._setup) == (step == 0):
-                    found = self._access(state, access, places, collect, sizes)
-                    if found is not None:
-                        moved.append(found)
+            for access in self._accesses[region]:
+                travels = self._access(access, places, collect, valid, pending)
+                if travels:
+                    moved.append(self._moved(access, travels))
         return tuple(moved)
 
     def _access(
-        self, state: _State, access: _Access, places: Ints, collect: Ints, sizes: Floats
-    ) -> Moved | None:
-        atoms, target = access.atoms, places[access.flat]
-        if access.privilege == REDUCE:
-            state.pending[atoms, target // LAYOUTS] = True
-            return None
-        travels = np.zeros((state.memories, state.memories))
-        if access.privilege != WRITE_ONLY:
-            self._bring(state, atoms, target, sizes, travels)
-        else:
-            state.pending[atoms] = False
+        self,
+        access: _Access,
+        places: list[int],
+        collect: list[int],
+        valid: dict[int, int],
+        pending: dict[int, list[int]],
+    ) -> Travels:
+        """Follows one requirement.
+
+        Args:
+            valid: By atom, a bit for each place that has its newest value.
+            pending: By atom, the memories of reductions that nobody has folded in yet.
+        """
+        travels: Travels = {}
+        for atom, flat in access.pairs:
+            place = places[flat]
+            if access.privilege == REDUCE:
+                memories = pending.setdefault(atom, [])
+                if place // LAYOUTS not in memories:
+                    memories.append(place // LAYOUTS)
+                continue
+            if access.privilege == WRITE_ONLY:
+                pending.pop(atom, None)
+            else:
+                self._bring(atom, place, valid, pending, travels)
+            if access.privilege != READ_ONLY:
+                valid[atom] = 1 << place
         if access.privilege == READ_ONLY:
-            kept = collect[access.flat] == 0
-            before = state.valid[atoms, target]
-            state.valid[atoms[kept], target[kept]] = True
-            state.valid[atoms, target] |= before
-        else:
-            state.valid[atoms] = False
-            state.valid[atoms, target] = True
-        return self._moved(access, travels)
+            for atom, flat in access.pairs:
+                others = valid[atom] & ~(1 << places[flat])
+                if collect[flat] and others:
+                    valid[atom] = others
+        return travels
 
     def _bring(
-        self, state: _State, atoms: Ints, target: Ints, sizes: Floats, travels: Floats
+        self,
+        atom: int,
+        place: int,
+        valid: dict[int, int],
+        pending: dict[int, list[int]],
+        travels: Travels,
     ) -> None:
-        """Copies to all targets that lack their atoms, and the folds that are due."""
-        lacking = ~state.valid[atoms, target]
-        if lacking.any():
-            pairs = np.unique(atoms[lacking] * state.places + target[lacking])
-            atom, to = pairs // state.places, pairs % state.places // LAYOUTS
-            holders = state.valid[atom].reshape(len(atom), state.memories, LAYOUTS).any(axis=2)
-            known = holders.any(axis=1)
-            atom, to, holders = atom[known], to[known], holders[known]
-            cost = self._latency[:, to].T + self._slowness[:, to].T * sizes[atom, None]
-            source = np.where(holders, cost, np.inf).argmin(axis=1)
-            np.add.at(travels, (source, to), sizes[atom])
-        due = state.pending[atoms].any(axis=1)
-        if due.any():
-            atom, first = np.unique(atoms[due], return_index=True)
-            to = target[due][first]
-            for memory in range(state.memories):
-                mine = state.pending[atom, memory]
-                # A fold reads and writes its target (legion_bridge.simulator.FOLD_FACTOR).
-                np.add.at(travels, (memory, to[mine] // LAYOUTS), 2.0 * sizes[atom[mine]])
-            state.pending[atom] = False
-            state.valid[atom] = False
-            state.valid[atom, to] = True
-            others = due & ~state.valid[atoms, target]
-            if others.any():
-                pairs = np.unique(atoms[others] * state.places + target[others])
-                atom, at = pairs // state.places, pairs % state.places // LAYOUTS
-                source = state.valid[atom].argmax(axis=1) // LAYOUTS
-                np.add.at(travels, (source, at), sizes[atom])
+        """Copies to a place that lacks an atom, and the folds that are due."""
+        holders, size, memory = valid.get(atom, 0), self._sizes[atom], place // LAYOUTS
+        if not holders >> place & 1:
+            if holders:
+                source = self._nearest(holders, memory, size)
+                travels[source, memory] = travels.get((source, memory), 0.0) + size
+            valid[atom] = holders | 1 << place
+        if pending.get(atom):
+            for source in pending.pop(atom):
+                folded = travels.get((source, memory), 0.0) + self._fold * size
+                travels[source, memory] = folded
+            valid[atom] = 1 << place
 
-    def _moved(self, access: _Access, travels: Floats) -> Moved | None:
-        sources, targets = np.nonzero(travels)
-        if not len(sources):
-            return None
+    def _nearest(self, holders: int, target: int, size: float) -> int:
+        """The memory among holders from which so many bytes reach the target first."""
+        key = (holders, target, size)
+        if key not in self._sources:
+            memories = {
+                bit // LAYOUTS for bit in range(holders.bit_length()) if holders >> bit & 1
+            }
+            self._sources[key] = min(
+                sorted(memories), key=lambda memory: self._seconds(memory, target, size)
+            )
+        return self._sources[key]
+
+    def _seconds(self, source: int, target: int, size: float) -> float:
+        way = self.ways.copy(source, target)
+        return way.latency + size / way.slowest
+
+    def _moved(self, access: _Access, travels: Travels) -> Moved:
         busy = np.zeros(self._machine.link_total)
-        between = []
+        latency, between = 0.0, []
         kinds = self._machine.memory_kind
-        for source, target in zip(sources.tolist(), targets.tolist(), strict=True):
-            amount = float(travels[source, target])
-            busy += self._links[source][target] * amount
+        for (source, target), amount in travels.items():
+            busy += self._link_seconds(source, target) * amount
+            latency = max(latency, self.ways.copy(source, target).latency)
             between.append((int(kinds[source]), int(kinds[target]), amount))
-        latency = float(self._latency[sources, targets].max())
         return Moved(
             access.launch,
             access.requirement,
             busy,
             latency,
-            float(travels.sum()),
+            sum(travels.values()),
             tuple(between),
         )
 
-
-class _State:
-    """Where the newest value of each atom of a region lies.
-
-    Attributes:
-        valid: ``[atoms, places]``.
-        pending: ``[atoms, memories]`` reductions that nobody has folded in yet.
-    """
-
-    def __init__(self, atoms: int, memories: int) -> None:
-        self.memories = memories
-        self.places = memories * LAYOUTS
-        self.valid: Bools = np.zeros((atoms, self.places), bool)
-        self.pending: Bools = np.zeros((atoms, memories), bool)
+    def _link_seconds(self, source: int, target: int) -> Floats:
+        """Seconds a byte of each link on a way."""
+        if (source, target) not in self._links:
+            each = np.zeros(self._machine.link_total)
+            for link in self.ways.copy(source, target).links:
+                each[link] += 1.0 / float(self._machine.link_bandwidth[link])
+            self._links[source, target] = each
+        return self._links[source, target]
 
 
-def _accesses(program: FlatProgram) -> tuple[list[list[_Access]], list[Floats]]:
-    """All uses of each region in program order, with its atoms numbered from 0."""
+def _accesses(program: FlatProgram) -> list[list[_Access]]:
+    """The loop's uses of each region in program order."""
     found: dict[int, list[_Access]] = {}
-    for launch, asked in enumerate(program.launches):
-        width = len(asked.requirements)
+    for launch in range(program.setup_launches, len(program.launches)):
         first, last = program.launch_point[launch], program.launch_point[launch + 1]
-        for index in range(width):
-            flats = program.point_requirement[first:last] + index
-            rows = [(int(flat), slot) for flat in flats for slot in program.slots.row(int(flat))]
+        for number in range(len(program.launches[launch].requirements)):
+            flats = (program.point_requirement[first:last] + number).tolist()
+            rows = [(flat, int(slot)) for flat in flats for slot in program.slots.row(flat)]
             if not rows:
                 continue
-            atoms = [program.slot_atoms.row(int(slot)) for _, slot in rows]
-            region = int(program.slot_region[rows[0][1]])
-            access = _Access(
-                launch,
-                index,
-                int(program.privilege[rows[0][0]]),
-                np.concatenate(atoms),
-                np.repeat([flat for flat, _ in rows], [len(each) for each in atoms]),
+            pairs = tuple(
+                (atom, flat)
+                for flat, slot in rows
+                for atom in program.slot_atoms.row(slot).tolist()
             )
-            found.setdefault(region, []).append(access)
-    numbered, sizes = [], []
-    for accesses in found.values():
-        used = np.unique(np.concatenate([access.atoms for access in accesses]))
-        sizes.append(program.atom_bytes[used])
-        numbered.append(
-            [each._replace(atoms=np.searchsorted(used, each.atoms)) for each in accesses]
-        )
-    return numbered, sizes
+            privilege = int(program.privilege[rows[0][0]])
+            region = int(program.slot_region[rows[0][1]])
+            found.setdefault(region, []).append(_Access(launch, number, privilege, pairs))
+    return list(found.values())

@@ -1,42 +1,37 @@
-"""Changes of a mapper's text: statements go, others come, and all the rest stays as it is.
+r"""Changes of a mapper's text: statements go, others come, and all the rest stays as it is.
 
 The first statement for a key counts, and a special key outranks a general one (language
 reference, section 10). So a new statement takes the place of those for its own key: they go, or
 lose the task that the new one speaks of, and it stands where the first of them stood, else before
-all others of its type.
+all others of its type. A map stands behind the function that it names, a machine before all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-from typing import NamedTuple, TypeAlias
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import TypeAlias
 
 import dsl
 from dsl import syntax
 from dsl.unparse import unparse_statement
 
-__all__ = ["apply_change"]
+__all__ = ["Editor", "apply_change"]
 
 _Definition: TypeAlias = syntax.Assignment | syntax.FunctionDefinition
 _Listed: TypeAlias = syntax.Task | syntax.Region | syntax.Layout
 _Map: TypeAlias = syntax.IndexTaskMap | syntax.SingleTaskMap
 Key: TypeAlias = tuple[str, ...]
-
-
-class _Cut(NamedTuple):
-    """A stretch of the text, and what stands there afterwards."""
-
-    start: int
-    end: int
-    text: str
+Statements: TypeAlias = tuple[syntax.Statement, ...]
 
 
 def apply_change(text: str, statements: str, replaces: Sequence[str] = ()) -> str:
-    """A mapper's text with some statements taken out and others put in.
+    r"""A mapper's text with some statements taken out and others put in.
 
     Args:
-        text: The mapper.
+        text: The mapper. Where it does not parse, the first stretch of text that is to be
+            replaced and is there gives way.
         statements: Statements to put in; may be empty. A definition that the mapper has already
             is not repeated.
         replaces: Statements to take out; those that the mapper does not have are passed over.
@@ -44,103 +39,151 @@ def apply_change(text: str, statements: str, replaces: Sequence[str] = ()) -> st
     Raises:
         dsl.MapperSyntaxError: The text, or a statement, is not in the mapping language.
 
-    >>> apply_change("Task a GPU;\\nTask b, c CPU;\\n", "Task b GPU;")
-    'Task a GPU;\\nTask b GPU;\\nTask c CPU;\\n'
+    >>> apply_change("Task a GPU;\nTask b, c CPU;\n", "Task b GPU;")
+    'Task a GPU;\nTask b GPU;\nTask c CPU;\n'
     """
-    if not _parses(text):
-        return _mend(text, statements, replaces)
-    program = dsl.parse(text)
-    new = dsl.parse(statements).statements if statements.strip() else ()
-    unwanted = {each for part in replaces for each in _statements(part)}
-    return _Editor(text, program.statements).change(new, unwanted)
-
-
-def _parses(text: str) -> bool:
     try:
-        dsl.parse(text)
+        program = dsl.parse(text)
     except dsl.MapperSyntaxError:
-        return False
-    return True
+        for stretch in replaces:
+            if stretch and stretch in text:
+                return text.replace(stretch, statements, 1)
+        raise
+    unwanted = {each for part in replaces for each in _statements(part)}
+    return Editor(text, program.statements).text(_statements(statements), unwanted)
 
 
-def _statements(text: str) -> tuple[syntax.Statement, ...]:
+def _statements(text: str) -> Statements:
     return dsl.parse(text).statements if text.strip() else ()
 
 
-def _mend(text: str, statements: str, replaces: Sequence[str]) -> str:
-    """A text that does not parse: the first stretch that is named gives way to the new one.
+@dataclass
+class _Plan:
+    """What is to happen to a mapper's statements, by their number.
 
-    Raises:
-        dsl.MapperSyntaxError: No stretch is named, or it is not there.
+    Attributes:
+        instead: What stands in the place of a statement; nothing where it goes.
+        before: What is put before a statement.
+        last: What is put at the end.
     """
-    for part in replaces:
-        if part and part in text:
-            return text.replace(part, statements, 1)
-    dsl.parse(text)  # raises: there is nothing to do about it here
-    return text
+
+    instead: dict[int, Statements] = field(default_factory=dict)
+    before: dict[int, list[syntax.Statement]] = field(default_factory=dict)
+    last: list[syntax.Statement] = field(default_factory=list)
 
 
-class _Editor:
-    """Edits one text."""
+class Editor:
+    """Edits one mapper.
 
-    def __init__(self, text: str, statements: Sequence[syntax.Statement]) -> None:
+    Args:
+        text: The mapper.
+        statements: Its statements, with their places.
+        shared: Equal statements to give back for those that stay; by default the same.
+    """
+
+    def __init__(
+        self,
+        text: str,
+        statements: Sequence[syntax.Statement],
+        shared: Sequence[syntax.Statement] | None = None,
+    ) -> None:
         self._text = text
-        self._statements = statements
-        self._lines = [0]
-        for line in text.split("\n"):
-            self._lines.append(self._lines[-1] + len(line) + 1)
+        self._old = statements
+        self._shared = statements if shared is None else shared
+        self._numbers: dict[syntax.Statement, list[int]] = {}
+        self._by_key: dict[Key, list[int]] = {}
+        self._first: dict[type, int] = {}
+        self._definitions: dict[syntax.Statement, int] = {}
+        self._functions: dict[str, int] = {}
+        for number, each in enumerate(statements):
+            self._first.setdefault(type(each), number)
+            self._numbers.setdefault(each, []).append(number)
+            for key in _keys(each):
+                self._by_key.setdefault(key, []).append(number)
+            if isinstance(each, _Definition):
+                self._definitions.setdefault(each, number)
+                self._functions.setdefault(each.name, number)
 
-    def change(self, new: Sequence[syntax.Statement], unwanted: set[syntax.Statement]) -> str:
+    def statements(
+        self, new: Sequence[syntax.Statement], unwanted: Collection[syntax.Statement] = ()
+    ) -> list[syntax.Statement]:
+        """The statements afterwards."""
+        plan = self._plan(new, unwanted)
+        found: list[syntax.Statement] = []
+        for number, each in enumerate(self._shared):
+            found += plan.before.get(number, ())
+            found += plan.instead.get(number, (each,))
+        return found + plan.last
+
+    def text(
+        self, new: Sequence[syntax.Statement], unwanted: Collection[syntax.Statement] = ()
+    ) -> str:
         """The text afterwards."""
-        known = {s for s in self._statements if isinstance(s, _Definition)} - unwanted
-        coming = [each for each in new if each not in known]
-        keys = {key for each in coming for key in _keys(each)}
-        cuts: list[_Cut] = []
-        for old in self._statements:
-            rest = None if old in unwanted else _without(old, keys)
-            if rest is old:
-                continue
-            here = [each for each in coming if self._takes_place_of(each, old)]
-            coming = [each for each in coming if each not in here]
-            lines = [unparse_statement(each) for each in (*here, *([rest] if rest else []))]
-            cuts.append(self._cut(old, "\n".join(lines)))
-        return self._finish(coming, cuts)
-
-    def _takes_place_of(self, new: syntax.Statement, old: syntax.Statement) -> bool:
-        """Whether the new statement stands where the old one stood; a map stands behind what it
-        needs, at the end of the text.
-        """
-        return type(new) is type(old) and (
-            not isinstance(new, _Map) or self._defined_before(new.function, old)
-        )
-
-    def _defined_before(self, function: str, rule: syntax.Statement) -> bool:
-        for each in self._statements:
-            if each is rule:
-                return False
-            if isinstance(each, syntax.FunctionDefinition) and each.name == function:
-                return True
-        return False
-
-    def _finish(self, coming: Sequence[syntax.Statement], cuts: list[_Cut]) -> str:
-        """Puts what replaces nothing before the first statement of its type, or at the end."""
-        last: list[str] = []
-        before: dict[int, list[str]] = {}
-        for each in coming:
-            first = next((s for s in self._statements if type(s) is type(each)), None)
-            if first is None or isinstance(each, _Map | _Definition | syntax.Print):
-                last.append(unparse_statement(each))
-            else:
-                before.setdefault(self._span(first)[0], []).append(unparse_statement(each))
-        cuts += [_Cut(at, at, "\n".join(lines) + "\n") for at, lines in before.items()]
+        plan = self._plan(new, unwanted)
         text, end = "", 0
-        for cut in sorted(cuts, key=lambda cut: (cut.start, cut.end)):
-            text += self._text[end : cut.start] + cut.text
-            end = cut.end
+        for number in sorted({*plan.instead, *plan.before}):
+            start, after = self._span(self._old[number])
+            put = "".join(f"{unparse_statement(s)}\n" for s in plan.before.get(number, ()))
+            if number in plan.instead:
+                lines = [unparse_statement(each) for each in plan.instead[number]]
+                put += "\n".join(lines)
+                if not put:
+                    start, after = self._with_line(start, after)
+            else:
+                after = start
+            text += self._text[end : max(start, end)] + put
+            end = max(after, end)
         text += self._text[end:]
-        if last:
-            text = text.rstrip("\n") + "\n" + "\n".join(last) + "\n"
+        if plan.last:
+            lines = [unparse_statement(each) for each in plan.last]
+            text = text.rstrip("\n") + "\n" + "\n".join(lines) + "\n"
         return text
+
+    def _plan(
+        self, new: Sequence[syntax.Statement], unwanted: Collection[syntax.Statement]
+    ) -> _Plan:
+        plan = _Plan()
+        coming = [each for each in new if each not in self._definitions or each in unwanted]
+        keys = {key for each in coming for key in _keys(each)}
+        touched = {number for key in keys for number in self._by_key.get(key, ())}
+        touched |= {number for each in unwanted for number in self._numbers.get(each, ())}
+        for number in sorted(touched):
+            old = self._old[number]
+            rest = None if old in unwanted else _without(old, keys)
+            here = [each for each in coming if self._takes_place_of(each, number, unwanted)]
+            coming = [each for each in coming if each not in here]
+            plan.instead[number] = (*here, *(() if rest is None else (rest,)))
+        for each in coming:
+            first = 0 if _is_machine(each) else self._first.get(type(each))
+            if first is None or (isinstance(each, _Definition | _Map) and not _is_machine(each)):
+                plan.last.append(each)
+            else:
+                plan.before.setdefault(first, []).append(each)
+        return plan
+
+    def _takes_place_of(
+        self, new: syntax.Statement, number: int, unwanted: Collection[syntax.Statement]
+    ) -> bool:
+        """Whether a new statement stands where an old one of its type stood."""
+        old = self._old[number]
+        if type(new) is not type(old):
+            return False
+        if isinstance(new, syntax.FunctionDefinition) and isinstance(old, _Definition):
+            return new.name == old.name
+        if isinstance(new, _Map) and self._functions.get(new.function, number) >= number:
+            return False
+        keys = _keys(new)
+        if any(key in self._by_key for key in keys):
+            return bool(set(keys).intersection(_keys(old)))
+        return old in unwanted
+
+    @cached_property
+    def _lines(self) -> list[int]:
+        """Where each line begins."""
+        starts = [0]
+        for line in self._text.split("\n"):
+            starts.append(starts[-1] + len(line) + 1)
+        return starts
 
     def _span(self, statement: syntax.Statement) -> tuple[int, int]:
         place = statement.position
@@ -148,15 +191,20 @@ class _Editor:
         start = self._lines[place.line - 1] + place.column - 1
         return start, self._lines[place.end_line - 1] + place.end_column - 1
 
-    def _cut(self, statement: syntax.Statement, text: str) -> _Cut:
-        """Cuts a statement out; with its line where that would be left empty."""
-        start, end = self._span(statement)
-        if not text:
-            line = self._text.rfind("\n", 0, start) + 1
-            alone = not self._text[line:start].strip()
-            if alone and self._text[end : end + 1] == "\n":
-                return _Cut(line, end + 1, "")
-        return _Cut(start, end, text)
+    def _with_line(self, start: int, end: int) -> tuple[int, int]:
+        """A stretch that goes, with its line where that would be left empty."""
+        line = self._text.rfind("\n", 0, start) + 1
+        alone = not self._text[line:start].strip()
+        return (line, end + 1) if alone and self._text[end : end + 1] == "\n" else (start, end)
+
+
+def _is_machine(statement: syntax.Statement) -> bool:
+    """Whether it names the machine of a kind, which needs nothing before it."""
+    return (
+        isinstance(statement, syntax.Assignment)
+        and isinstance(statement.value, syntax.Call)
+        and isinstance(statement.value.function, syntax.MachineName)
+    )
 
 
 def _keys(rule: syntax.Statement) -> list[Key]:
@@ -174,16 +222,14 @@ def _keys(rule: syntax.Statement) -> list[Key]:
     return []
 
 
-def _without(rule: syntax.Statement, keys: set[Key]) -> syntax.Statement | None:
+def _without(rule: syntax.Statement, keys: Collection[Key]) -> syntax.Statement | None:
     """What is left of a rule without the keys: itself, a part of it, or nothing."""
     own = _keys(rule)
-    if not keys.intersection(own):
-        return rule
     left = [position for position, key in enumerate(own) if key not in keys]
-    if not left:
-        return None
-    if isinstance(rule, _Map):
+    if len(left) == len(own):
+        return rule
+    if left and isinstance(rule, _Map):
         return replace(rule, keys=tuple(rule.keys[i] for i in left))
-    if isinstance(rule, _Listed):
+    if left and isinstance(rule, _Listed):
         return replace(rule, tasks=tuple(rule.tasks[i] for i in left))
     return None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import dsl
 from tuners.guide.case import Case, GuidedProblem
 from tuners.guide.guidance import Guidance, Suggestion
+from tuners.guide.moves import Change
 from tuners.guide.predicates import PREDICATES
 from tuners.guide.repairs import REPAIRS
 from tuners.guide.rules import Found, Move, Rule, load_rules
@@ -125,58 +126,73 @@ def _errors(case: Case, text: str) -> int:
         return 1000 + len(error.others)
 
 
+class _Candidate(NamedTuple):
+    """A change that may make the mapper faster, and the share of an iteration that it saves."""
+
+    share: float
+    rule: Rule
+    found: Found
+    move: Move
+
+
 def _improving(
     case: Case, heard: Sequence[_Heard], most: int, *, verify: bool
 ) -> list[Suggestion]:
     """Changes that make a mapper faster, those first that save most."""
-    promising = sorted(_promising(case, heard), key=lambda each: -(each.gain or 0.0))
+    if case.decisions is None or case.profile is None:
+        return []
     found: list[Suggestion] = []
-    for suggestion in promising:
+    for candidate in sorted(_candidates(case, heard), key=lambda each: -each.share):
         if len(found) == most:
             break
-        text = suggestion.apply(case.text)
-        if _errors(case, text):
+        change = candidate.move.change
+        if not isinstance(change, Change) or _refused(case, change):
             continue
-        checked = _verified(case, suggestion, text) if verify else suggestion
+        suggestion = _priced(candidate, case.profile.iteration)
+        checked = _verified(case, suggestion) if verify else suggestion
         if checked is not None:
             found.append(checked)
     return sorted(found, key=lambda each: -(each.gain or 0.0))
 
 
-def _promising(case: Case, heard: Sequence[_Heard]) -> Iterator[Suggestion]:
-    """Suggestions with what they are expected to save, where that is worth a try."""
-    if case.decisions is None or case.profile is None:
-        return
-    model, iteration = case.what_if, case.profile.iteration
-    now = model.estimate(case.decisions).total
-    seen: set[str] = set()
-    for suggestion in _suggestions(heard):
-        text = suggestion.apply(case.text)
-        if text == case.text or text in seen:
-            continue
-        seen.add(text)
-        decisions = model.decide_text(text)
-        if decisions is None:
-            continue
-        share = 1.0 - model.estimate(decisions).total / now
-        if suggestion.gain is not None:
-            share = max(share, suggestion.gain / iteration)
-        if share > LEAST:
-            yield _priced(suggestion, share, iteration)
+def _candidates(case: Case, heard: Sequence[_Heard]) -> Iterator[_Candidate]:
+    """Changes with what they are expected to save, where that is worth a try."""
+    assert case.decisions is not None  # noqa: S101  (the mapper ran)
+    now = case.what_if.estimate(case.decisions).total
+    seen: set[Change] = set()
+    for rule, found in heard:
+        for move in found.moves:
+            if not isinstance(move.change, Change) or not move.change or move.change in seen:
+                continue
+            seen.add(move.change)
+            changed = case.changed(move.change.new, move.change.gone)
+            decisions = case.background.decide(changed)
+            if decisions is not None:
+                share = 1.0 - case.what_if.estimate(decisions).total / now
+                if share > LEAST:
+                    yield _Candidate(share, rule, found, move)
 
 
-def _priced(suggestion: Suggestion, share: float, iteration: float) -> Suggestion:
-    gain = share * iteration
+def _refused(case: Case, change: Change) -> bool:
+    """Whether a check finds an error in the changed mapper."""
+    changed = dsl.Program(tuple(case.changed(change.new, change.gone)))
+    found = dsl.check(changed, case.application, case.machine)
+    return any(each.severity == "error" for each in found)
+
+
+def _priced(candidate: _Candidate, iteration: float) -> Suggestion:
+    gain = candidate.share * iteration
+    suggestion = _suggestion(candidate.rule, candidate.found, candidate.move)
     sentence = (
         f"{suggestion.sentence} Expected to save {seconds(gain)} of {seconds(iteration)} an "
-        f"iteration ({percent(share)})."
+        f"iteration ({percent(candidate.share)})."
     )
-    return replace(suggestion, sentence=sentence, gain=gain, share=share)
+    return replace(suggestion, sentence=sentence, gain=gain, share=candidate.share)
 
 
-def _verified(case: Case, suggestion: Suggestion, text: str) -> Suggestion | None:
+def _verified(case: Case, suggestion: Suggestion) -> Suggestion | None:
     """The suggestion with its measured gain, or None where there is none."""
-    outcome = case.problem.evaluator.evaluate(dsl.parse(text))
+    outcome = case.problem.evaluator.evaluate(dsl.parse(suggestion.apply(case.text)))
     if not outcome.ok or outcome.throughput <= case.outcome.throughput:
         return None
     assert case.profile is not None  # noqa: S101  (the mapper ran)
@@ -207,7 +223,6 @@ def _suggestion(rule: Rule, found: Found, move: Move) -> Suggestion:
         rule=rule.name,
         tasks=move.tasks,
         regions=move.regions,
-        gain=move.worth,
     )
 
 

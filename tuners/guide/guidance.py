@@ -93,7 +93,8 @@ class Guidance:
         """All of it as plain text, up to a level.
 
         >>> print(Guidance("Error", ("It failed.",), ()).text("explained"))
-        Error
+
+        Error:
         <BLANKLINE>
         Explanation:
         - It failed.

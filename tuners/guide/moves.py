@@ -1,4 +1,4 @@
-"""Changes of a mapper that a rule may suggest: each is statements that come and statements that go.
+"""Changes of a mapper that a rule may suggest: statements that come, and statements that go.
 
 A statement that speaks of nothing else is changed where it stands, so that the mapper keeps its
 form (and a template recognises it); otherwise a more special one is put before the others.
@@ -6,9 +6,10 @@ form (and a template recognises it); otherwise a more special one is put before 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cache
+from typing import TypeVar
 
 import dsl
 from dsl import syntax
@@ -24,10 +25,13 @@ __all__ = [
     "place_with_parent",
     "run_on",
     "spread",
-    "store_in",
     "store_as",
+    "store_in",
     "unlimited",
 ]
+
+
+_Rule = TypeVar("_Rule", syntax.Region, syntax.Layout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +76,10 @@ def joined(changes: Iterable[Change]) -> Change:
     return Change(tuple(new), tuple(gone))
 
 
-def run_on(task: str, kind: str) -> Change:
+def run_on(case: Case, task: str, kind: str) -> Change:
     """The task runs on a processor kind."""
-    return Change((syntax.Task(tasks=(task,), kinds=(kind,)),))
+    own = tuple(rule for rule in case.rules(syntax.Task) if rule.tasks == (task,))
+    return Change((syntax.Task(tasks=(task,), kinds=(kind,)),), own)
 
 
 def store_in(case: Case, task: str, argument: Argument, kind: str, memory: str) -> Change:
@@ -93,24 +98,30 @@ def store_in(case: Case, task: str, argument: Argument, kind: str, memory: str) 
     return Change((statement,))
 
 
-def store_as(case: Case, task: str, argument: Argument, **words: Any) -> Change:
+def store_as(case: Case, task: str, argument: Argument, words: Mapping[str, bool]) -> Change:
     """An argument has another layout: ``soa``, ``c_order``, ``exact``; the rest stays."""
-    rules = case.rules(syntax.Layout)
-    own = _own(rules, task, argument, lambda _: True)
+    own = _own(case.rules(syntax.Layout), task, argument, lambda _: True)
     if own is not None:
-        return Change((replace(own, **words, position=None),), (own,))
+        return Change((replace(own, **words, position=None),), (own,))  # type: ignore[arg-type]  # as below
     kind = case.subject.kind_of(task)
     memory = case.subject.memory_of(case.tasks[task], argument.facts)
     places = tuple(place for place in (memory, kind) if place)
     rule = case.subject.layout_rule(task, argument.facts, places)
     base = rule or syntax.Layout(tasks=(task,), region=argument.name, place="*")
     new = replace(
-        base, tasks=(task,), region=argument.name, place=memory or "*", position=None, **words
+        base,
+        tasks=(task,),
+        region=argument.name,
+        place=memory or "*",
+        position=None,
+        **words,  # type: ignore[arg-type]  # soa, c_order, compact and exact are all bool
     )
     return Change((new,))
 
 
-def _own(rules: Any, task: str, argument: Argument, fits: Any) -> Any:
+def _own(
+    rules: Sequence[_Rule], task: str, argument: Argument, fits: Callable[[_Rule], bool]
+) -> _Rule | None:
     """The only statement about just this argument, whose place in the text can be kept."""
     found = [
         rule for rule in rules if rule.tasks == (task,) and rule.region in argument.facts.names
@@ -156,5 +167,6 @@ def place_with_parent(task: str, kind: str) -> Change:
     )
 
 
+@cache
 def _definitions(name: str, kind: str) -> tuple[syntax.Statement, ...]:
     return dsl.parse("\n".join(library_definitions([(name, kind)]))).statements

@@ -56,7 +56,7 @@ def needed_layouts(case: Case, _: Values, __: Finding | None) -> Moves:
         for argument in arguments
         if not _accepted(case, task, argument)
     ]
-    change = joined(store_as(case, *user, **_needed(user[1])) for user in refused)
+    change = joined(store_as(case, *user, _needed(user[1])) for user in refused)
     if change:
         tasks = tuple(dict.fromkeys(task for task, _ in refused))
         regions = tuple(dict.fromkeys(argument.name for _, argument in refused))
@@ -89,8 +89,8 @@ def _needed(argument: Argument) -> dict[str, bool]:
 
 def _said(argument: Argument) -> str:
     words = _needed(argument)
-    order = {True: ["C_order"], False: ["F_order"]}.get(words.get("c_order", None), [])  # type: ignore[call-overload]  # None is no key
-    fields = {True: ["SOA"], False: ["AOS"]}.get(words.get("soa", None), [])  # type: ignore[call-overload]  # likewise
+    fields = ["SOA" if words["soa"] else "AOS"] if "soa" in words else []
+    order = ["C_order" if words["c_order"] else "F_order"] if "c_order" in words else []
     return " ".join([*fields, *order])
 
 

@@ -39,7 +39,7 @@ def make_room(case: Case) -> Iterator[Move]:
             (task, argument)
             for (task, index), _ in sorted(by_user.items(), key=lambda item: -item[1])
             for argument in case.arguments.get(task, ())
-            if argument.index == index and case.memory(task, argument) == kind
+            if argument.number == index and case.memory(task, argument) == kind
         ]
         yield from _leaving(case, users, kind)
 

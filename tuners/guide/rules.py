@@ -22,7 +22,6 @@ class Move(NamedTuple):
 
     Attributes:
         values: What the sentence of the suggestion has to say, by placeholder.
-        worth: Seconds saved in an iteration where the estimate cannot see it; None to estimate.
     """
 
     change: Change | TextChange
@@ -30,7 +29,6 @@ class Move(NamedTuple):
     values: Mapping[str, str]
     tasks: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
-    worth: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,7 @@ def load_rules() -> tuple[Rule, ...]:
 
 
 def read_rules(text: str) -> tuple[Rule, ...]:
-    """Rules from a file's text.
+    r"""Rules from a file's text.
 
     Raises:
         ValueError: A rule has no name, an unknown key, or not just one of ``raw``,

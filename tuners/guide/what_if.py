@@ -7,29 +7,25 @@ differ in a few decisions, and for nothing else.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 import dsl
-from dsl.parsing.statement_cache import StatementCache
 from legion_bridge.outcome import Outcome
 from legion_bridge.point_times import PointTimer
-from legion_bridge.simulator import Simulator
 from tuners.guide.data_movement import DataMovement, Moved
 
 if TYPE_CHECKING:
-    from legion_bridge import Application, Machine
     from legion_bridge.mapping import Decisions
     from legion_bridge.point_times import PointTimes
+    from legion_bridge.simulator import Simulator
 
 __all__ = ["Estimate", "WhatIf"]
 
 Floats = NDArray[np.float64]
-
-_prepared: WeakKeyDictionary[Application, WhatIf] = WeakKeyDictionary()
 
 
 class Estimate(NamedTuple):
@@ -51,27 +47,22 @@ class Estimate(NamedTuple):
 class WhatIf:
     """Estimates for mappers of one application on one machine.
 
+    Args:
+        simulator: Tells what mappers decide; nothing is simulated.
+
     Attributes:
         program, flat_machine: The two as arrays.
     """
 
-    def __init__(self, application: Application, machine: Machine) -> None:
-        simulator = Simulator(application, machine)
+    def __init__(self, simulator: Simulator) -> None:
         self._simulator = simulator
         self.machine = simulator.machine
         self.program = simulator.program
         self.flat_machine = simulator.flat_machine
         self._timer = PointTimer(self.program, self.flat_machine)
         self._movement = DataMovement(self.program, self.flat_machine)
-        self._statements = StatementCache()
-
-    @staticmethod
-    def of(application: Application, machine: Machine) -> WhatIf:
-        """The one for an application, made once."""
-        known = _prepared.get(application)
-        if known is None or known.machine != machine.for_ranks(application.ranks_per_node):
-            known = _prepared[application] = WhatIf(application, machine)
-        return known
+        self._below = _descendants(self.program.launch_parent)
+        self._timed = self.program.launch_timed[self.program.setup_launches :] != 0
 
     def decide(self, program: dsl.Program) -> Decisions | None:
         """What a mapper decides; None where it fails or Legion refuses it."""
@@ -81,24 +72,23 @@ class WhatIf:
             return None
         return None if isinstance(decisions, Outcome) else decisions
 
-    def decide_text(self, text: str) -> Decisions | None:
-        """The same for a text; None as well where it does not parse."""
-        try:
-            return self.decide(self._statements.parse(text))
-        except dsl.MapperSyntaxError:
-            return None
-
     def times(self, decisions: Decisions) -> PointTimes:
         """How long each point takes by itself."""
         return self._timer.times(decisions.launches)
 
     def estimate(self, decisions: Decisions) -> Estimate:
         """The seconds of an iteration under some decisions."""
-        moved = tuple(each for region in self._movement.of(decisions) for each in region)
+        moved = tuple(
+            each
+            for region in self._movement.of(decisions)
+            for each in region
+            if self.program.launch_timed[each.launch]
+        )
         copying = self._copying(moved)
         running = self._running(decisions)
         runtime = self._runtime()
-        total = max(float(copying.sum() + running.sum()), runtime)
+        timed = self._timed
+        total = max(float(copying[timed].sum() + running[timed].sum()), runtime)
         return Estimate(total, copying, running, moved)
 
     def _copying(self, moved: tuple[Moved, ...]) -> Floats:
@@ -119,7 +109,6 @@ class WhatIf:
             part = slice(int(starts[launch]), int(starts[launch + 1]))
             processors = decisions.processor[part]
             seconds = times.seconds[part]
-            limit = decisions.launches[launch].limit
             carried = times.link_bytes[part]
             through = 0.0
             if carried.any():
@@ -127,10 +116,35 @@ class WhatIf:
                 through = self._zero_copy(processors, carried, code)
                 seconds = np.maximum(seconds, carried / self._bandwidth(processors, code))
             load = float(np.bincount(processors, seconds).max(initial=0.0))
+            limit = decisions.launches[launch].limit
             if limit:
-                load = max(load, float(seconds.sum()) / limit)
+                load = max(load, self._limited(decisions, part, seconds, limit))
             found.append(max(load, through))
-        return np.array(found)
+        return np.array(found) + self._held_up(decisions, times.seconds, found)
+
+    def _held_up(self, decisions: Decisions, seconds: Floats, running: Sequence[float]) -> Floats:
+        """What limits on tasks that launch others add: their points' work is done in turn."""
+        program, setup = self.program, self.program.setup_launches
+        found = np.zeros(len(running))
+        for launch in range(setup, len(program.launches)):
+            limit, below = decisions.launches[launch].limit, self._below[launch]
+            points = int(program.launch_point[launch + 1] - program.launch_point[launch])
+            if limit and below and points > limit:
+                work = sum(
+                    float(seconds[program.launch_point[d] : program.launch_point[d + 1]].sum())
+                    for d in below
+                )
+                spent = sum(running[d - setup] for d in below)
+                found[launch - setup] = max(0.0, work / limit - spent)
+        return found
+
+    def _limited(self, decisions: Decisions, part: slice, seconds: Floats, limit: int) -> float:
+        """Seconds of points of which so many may be under way for each that launches them."""
+        parents = self.program.point_parent[part]
+        origins = np.where(parents < 0, -1, decisions.processor[parents])
+        _, queue = np.unique(origins, return_inverse=True)
+        waiting = np.bincount(queue) > limit
+        return float((np.bincount(queue, seconds) / limit)[waiting].max(initial=0.0))
 
     def _bandwidth(self, processors: NDArray[np.int64], memory_kind: int) -> Floats:
         kinds = self.flat_machine.processor_kind[processors]
@@ -149,11 +163,21 @@ class WhatIf:
 
     def _runtime(self) -> float:
         """Seconds that the runtime of one rank needs for an iteration, at the least."""
-        costs = self.machine.runtime
-        program = self.program
-        first = int(program.launch_point[program.setup_launches])
-        points = int(program.launch_point[-1]) - first
-        widths = int(program.point_requirement[-1] - program.point_requirement[first])
-        launches = len(program.launches) - program.setup_launches
-        seconds = launches * costs.launch + points * costs.point + widths * costs.requirement
+        costs, setup = self.machine.runtime, self.program.setup_launches
+        seconds = 0.0
+        for number in np.flatnonzero(self._timed) + setup:
+            points = int(np.diff(self.program.launch_point[number : number + 2])[0])
+            width = len(self.program.launches[number].requirements)
+            seconds += costs.launch + points * (costs.point + width * costs.requirement)
         return seconds / self.machine.ranks
+
+
+def _descendants(parents: NDArray[np.int64]) -> list[list[int]]:
+    """For each launch those that its points make, and those that these make."""
+    found: list[list[int]] = [[] for _ in parents]
+    for launch, parent in enumerate(parents.tolist()):
+        above = parent
+        while above >= 0:
+            found[above].append(launch)
+            above = int(parents[above])
+    return found

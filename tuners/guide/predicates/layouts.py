@@ -41,7 +41,7 @@ def unsuited_layouts(case: Case) -> Iterator[Found]:
         moves += [
             _suited(case, [u for u in case.users(region) if _words(case, *u)])
             for _, argument in users[:LOOKED_AT]
-            for region in sorted(case.regions_of(task, argument))
+            for region in case.regions_of(task, argument)
         ]
         cost = case.costs.running[task]
         yield Found(
@@ -86,7 +86,7 @@ def _said(case: Case, task: str, argument: Argument) -> str:
 
 
 def _suited(case: Case, users: Sequence[User]) -> Move:
-    change = joined(store_as(case, *user, **_words(case, *user)) for user in users)
+    change = joined(store_as(case, *user, _words(case, *user)) for user in users)
     return _laid_out(change, users, "SOA F_order")
 
 
@@ -139,12 +139,12 @@ def _uniform(case: Case, users: Sequence[User]) -> Iterator[Move]:
         if not all(_takes(argument, soa, c_order) for _, argument in users):
             continue
         others = [user for user in users if _shape(case, *user) != (soa, c_order)]
-        change = joined(store_as(case, *user, soa=soa, c_order=c_order) for user in others)
+        change = joined(store_as(case, *user, {"soa": soa, "c_order": c_order}) for user in others)
         if change:
             yield _laid_out(change, others, _name((soa, c_order)))
 
 
-def _takes(argument: Argument, soa: bool, c_order: bool) -> bool:  # noqa: FBT001  (two of a kind)
+def _takes(argument: Argument, soa: bool, c_order: bool) -> bool:
     facts = argument.facts
     layout = LayoutDecision(soa, c_order)
     return accepts_layout(facts.layout_need, facts.dimension, len(facts.fields), layout)

@@ -29,8 +29,8 @@ def zero_copy(case: Case) -> Iterator[Found]:
         moves = _to_best(case, [(task, argument)])
         own = [(t, a) for t, a, *_ in heavy if t == task]
         moves += _to_best(case, own) if len(own) > 1 else []
-        region = next(iter(case.regions_of(task, argument)))
-        moves += _to_best(case, _in_zero_copy(case, case.users(region)))
+        for region in case.regions_of(task, argument):
+            moves += _to_best(case, _in_zero_copy(case, case.users(region)))
         if number == 0:
             moves += _to_best(case, [(t, a) for t, a, *_ in heavy])
             everyone = [(t, a) for t in case.costs.running for a in case.arguments.get(t, ())]

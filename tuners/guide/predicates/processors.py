@@ -8,7 +8,6 @@ from math import prod
 from dsl import syntax
 from dsl.templates.distinct_maps import distinct_maps
 from dsl.templates.index_map_library import MAP_DIMENSIONS
-from dsl.templates.tunable_task import tunable_tasks
 from tuners.guide.case import Case
 from tuners.guide.moves import Change, joined, place_with_parent, run_on, spread, store_in
 from tuners.guide.rules import Found, Move
@@ -59,7 +58,7 @@ def _mattering(case: Case) -> list[str]:
 
 def _faster(case: Case, task: str) -> tuple[str, ...]:
     """The kinds that are usually faster than the task's own, the fastest first."""
-    kinds = tunable_tasks(case.application, case.machine)[task].kinds
+    kinds = case.background.kinds[task]
     own = case.kind(task)
     return kinds[: kinds.index(own)] if own in kinds else ()
 
@@ -77,7 +76,7 @@ def _to_faster(case: Case, tasks: Sequence[str]) -> list[Move]:
     if not tasks:
         return []
     kinds = {task: _faster(case, task)[0] for task in tasks}
-    runs = joined(run_on(task, kind) for task, kind in kinds.items())
+    runs = joined(run_on(case, task, kind) for task, kind in kinds.items())
     shared = dict.fromkeys(kinds.values())
     names = {"tasks": listed(list(tasks)), "kind": " and ".join(shared)}
     moves = []
