@@ -1,0 +1,144 @@
+/* Instances, and which of their entries hold the newest value. */
+#include "state.h"
+
+#include <math.h>
+
+int64_t memory_of(const struct state *state, int64_t entry)
+{
+    const struct instance *instance = &state->instances[state->entries[entry].instance];
+    return state->given->place_memory[instance->place];
+}
+
+int64_t region_of(const struct state *state, int64_t entry)
+{
+    return state->given->slot_region[state->instances[state->entries[entry].instance].slot];
+}
+
+/* The entry of an atom in an instance; the atoms of a slot are in ascending order. */
+int64_t entry_of(const struct state *state, int64_t instance, int64_t atom)
+{
+    const struct input *given = state->given;
+    int64_t slot = state->instances[instance].slot;
+    int64_t first = given->slot_atom_start[slot];
+    int64_t low = first, high = given->slot_atom_start[slot + 1];
+    while (low < high) {
+        int64_t middle = (low + high) / 2;
+        if (given->slot_atom_values[middle] < atom)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return state->instances[instance].entry + low - first;
+}
+
+/* No instance holds the newest value of the atom any more. */
+void invalidate(struct state *state, int64_t atom)
+{
+    for (int64_t i = state->atom_holder[atom]; i >= 0; i = state->entries[i].next_holder) {
+        state->entries[i].valid = 0;
+        state->instances[state->entries[i].instance].valid--;
+    }
+    state->atom_holder[atom] = -1;
+}
+
+/* The entry now holds the newest value of the atom. */
+void hold(struct state *state, int64_t atom, int64_t number)
+{
+    struct entry *entry = &state->entries[number];
+    if (entry->valid)
+        return;
+    entry->valid = 1;
+    entry->next_holder = state->atom_holder[atom];
+    state->atom_holder[atom] = number;
+    state->instances[entry->instance].valid++;
+}
+
+/* Takes one entry out of the list of an atom's valid ones. */
+void let_go(struct state *state, int64_t atom, int64_t number)
+{
+    int64_t *link = &state->atom_holder[atom];
+    while (*link != number)
+        link = &state->entries[*link].next_holder;
+    *link = state->entries[number].next_holder;
+    state->entries[number].valid = 0;
+    state->instances[state->entries[number].instance].valid--;
+}
+
+void read_by(struct state *state, int64_t entry, int64_t operation)
+{
+    struct entry *read = &state->entries[entry];
+    read->readers = add(state, &state->readers, read->readers, operation);
+}
+
+/* An operation that overwrites an entry waits for all that read it, and for who wrote it. */
+void after_readers(struct state *state, int64_t number, int64_t operation)
+{
+    struct entry *entry = &state->entries[number];
+    for (int64_t i = entry->readers; i >= 0; i = state->readers.next[i])
+        edge(state->graph, state->readers.operation[i], operation);
+    edge(state->graph, entry->writer, operation);
+    entry->readers = -1;
+}
+
+/* The valid entry of an atom from which it reaches a memory soonest; the oldest of equals. */
+int64_t nearest(const struct state *state, int64_t atom, int64_t target)
+{
+    const struct input *given = state->given;
+    int64_t best = -1;
+    double best_cost = INFINITY;
+    for (int64_t i = state->atom_holder[atom]; i >= 0; i = state->entries[i].next_holder) {
+        int64_t source = memory_of(state, i);
+        int64_t kinds = given->memory_kind[source] * MEMORY_KINDS + given->memory_kind[target];
+        int64_t at = (kinds * WHERE_CODES + where_code(given, source, target)) * 2;
+        double cost = given->route_cost[at] + given->route_cost[at + 1] * given->atom_bytes[atom];
+        if (cost <= best_cost) {
+            best = i;
+            best_cost = cost;
+        }
+    }
+    return best;
+}
+
+/* An instance at the place that covers the slot: the slot's own, else the smallest wider one. */
+int64_t find(const struct state *state, int64_t place, int64_t slot, int64_t exact)
+{
+    const struct input *given = state->given;
+    const int64_t *at_place = state->instance_of + place * given->slots;
+    if (at_place[slot] >= 0 && state->instances[at_place[slot]].alive)
+        return at_place[slot];
+    if (exact)
+        return -1;
+    for (int64_t i = given->wider_start[slot]; i < given->wider_start[slot + 1]; i++) {
+        int64_t other = at_place[given->wider_values[i]];
+        if (other >= 0 && state->instances[other].alive)
+            return other;
+    }
+    return -1;
+}
+
+/* An instance that holds nothing yet, under the number that is known for it. */
+int64_t reset_instance(struct state *state, int64_t *known, int64_t place, int64_t slot,
+                       char apart)
+{
+    const struct input *given = state->given;
+    int64_t atoms = given->slot_atom_start[slot + 1] - given->slot_atom_start[slot];
+    if (*known < 0) {
+        *known = state->instance_count++;
+        state->instances[*known].entry = state->entry_count;
+        state->entry_count += atoms;
+    }
+    int64_t first = state->instances[*known].entry;
+    state->instances[*known] = (struct instance){place, slot, first, 0, 1, apart};
+    for (int64_t i = first; i < first + atoms; i++)
+        state->entries[i] = (struct entry){*known, -1, -1, -1, 0};
+    return *known;
+}
+
+/* A new instance for a slot, or -1 where the memory is full. */
+int64_t make(struct state *state, int64_t place, int64_t slot)
+{
+    const struct input *given = state->given;
+    if (!allocate(state, given->place_memory[place], given->slot_bytes[slot]))
+        return -1;
+    return reset_instance(state, &state->instance_of[place * given->slots + slot], place, slot, 0);
+}

@@ -1,0 +1,131 @@
+/* Copies of the newest values, and the folds of reductions into them. */
+#include "state.h"
+
+/* An operation on behalf of the point task that was analysed, once that is done. */
+int64_t operation_for(struct state *state, enum kind kind, int64_t source, int64_t target,
+                      int64_t analysis, int64_t region)
+{
+    struct graph *graph = state->graph;
+    int64_t point = graph->point[analysis], iteration = graph->iteration[analysis];
+    int64_t number = new_operation(graph, kind, target, 0.0, point, iteration);
+    graph->source[number] = source;
+    graph->region[number] = region;
+    edge(graph, analysis, number);
+    for (int64_t i = state->allocation_head; i >= 0; i = state->allocation.next[i])
+        edge(graph, state->allocation.operation[i], number);
+    return number;
+}
+
+/* A copy or fold, whose planning is part of the analysis. */
+int64_t transfer_for(struct state *state, enum kind kind, int64_t source, int64_t target,
+                     int64_t analysis, int64_t region)
+{
+    const struct input *given = state->given;
+    int64_t kinds = given->memory_kind[source] * MEMORY_KINDS + given->memory_kind[target];
+    int64_t at = kinds * WHERE_CODES + where_code(given, source, target);
+    state->graph->seconds[analysis] += state->factor * given->route_analysis[at];
+    return operation_for(state, kind, source, target, analysis, region);
+}
+
+/* The operation under a key among those of this requirement, or -1. */
+static int64_t merged(const struct state *state, int64_t key)
+{
+    for (int64_t i = 0; i < state->merged; i++)
+        if (state->merged_key[i] == key)
+            return state->merged_operation[i];
+    return -1;
+}
+
+static void merge(struct state *state, int64_t key, int64_t operation)
+{
+    state->merged_key[state->merged] = key;
+    state->merged_operation[state->merged++] = operation;
+}
+
+/* One atom of a reduction instance was used up by an operation. */
+static void spend(struct state *state, int64_t node, int64_t operation)
+{
+    int64_t occurrence = state->pending_occurrence[node];
+    struct reduction *reduction = &state->reductions[occurrence];
+    state->pending_occurrence[node] = -1;
+    state->spent_by[node] = operation;
+    if (--reduction->left > 0)
+        return;
+    const struct input *given = state->given;
+    int64_t slot = given->slot_values[occurrence], first = state->occurrence_atom[occurrence];
+    int64_t atoms = given->slot_atom_start[slot + 1] - given->slot_atom_start[slot];
+    int64_t last = operation;
+    if (state->graph->kind[operation] != FOLD) /* a fold has waited for the last task already */
+        last = both(state->graph, operation, last, reduction->operation);
+    for (int64_t i = first; i < first + atoms; i++)
+        last = both(state->graph, operation, last, state->spent_by[i]);
+    free_after(state, reduction->memory, given->slot_bytes[slot], last);
+}
+
+/* Forgets the reductions that were made to an atom which is now overwritten. */
+void discard(struct state *state, int64_t atom, int64_t task)
+{
+    for (int64_t i = state->atom_pending[atom]; i >= 0; i = state->pending_next[i])
+        spend(state, i, task);
+    state->atom_pending[atom] = -1;
+}
+
+/* Applies the reductions that one task made to an atom. */
+static void fold(struct state *state, int64_t atom, int64_t number, int64_t node, int64_t analysis)
+{
+    int64_t occurrence = state->pending_occurrence[node];
+    struct reduction *reduction = &state->reductions[occurrence];
+    int64_t key = -2 - occurrence, operation = merged(state, key);
+    if (operation < 0) {
+        operation = transfer_for(state, FOLD, reduction->memory, memory_of(state, number),
+                                 analysis, region_of(state, number));
+        edge(state->graph, reduction->operation, operation);
+        merge(state, key, operation);
+    }
+    state->graph->bytes[operation] += state->given->atom_bytes[atom];
+    after_readers(state, number, operation);
+    state->entries[number].writer = operation;
+    spend(state, node, operation);
+}
+
+/* The copy that brings the newest value of an atom to a memory, from the nearest instance that
+ * holds it; -1 where nobody has written it. */
+static int64_t fetch(struct state *state, int64_t atom, int64_t target, int64_t region,
+                     int64_t analysis)
+{
+    int64_t source = nearest(state, atom, target);
+    if (source < 0)
+        return -1;
+    int64_t memory = memory_of(state, source), copy = merged(state, memory);
+    if (copy < 0) {
+        copy = transfer_for(state, COPY, memory, target, analysis, region);
+        merge(state, memory, copy);
+    }
+    state->graph->bytes[copy] += state->given->atom_bytes[atom];
+    edge(state->graph, state->entries[source].writer, copy);
+    read_by(state, source, copy);
+    return copy;
+}
+
+/* Makes an entry valid: a copy of the newest value, and the folds that are due. */
+void bring(struct state *state, int64_t atom, int64_t number, int64_t analysis)
+{
+    struct entry *entry = &state->entries[number];
+    if (!entry->valid) {
+        int64_t target = memory_of(state, number);
+        int64_t copy = fetch(state, atom, target, region_of(state, number), analysis);
+        if (copy >= 0) {
+            after_readers(state, number, copy);
+            entry->writer = copy;
+        }
+        hold(state, atom, number);
+    }
+    int64_t node = state->atom_pending[atom];
+    if (node < 0)
+        return;
+    invalidate(state, atom);
+    hold(state, atom, number);
+    for (; node >= 0; node = state->pending_next[node])
+        fold(state, atom, number, node, analysis);
+    state->atom_pending[atom] = -1;
+}
