@@ -52,6 +52,8 @@ def wrong_number(key: str, value: Any) -> str | None:
         return f"{key} must be {kind} ({unit.example}), not {value}"
     if value < 0 or (value < unit.least and unit is COUNT):
         return f"{key} must be at least {unit.least if unit is COUNT else 0:g}, not {value}"
+    if unit is COUNT and value > unit.most:
+        return f"{key} must be at most {unit.most:g}, not {value}"
     if not unit.least <= value <= unit.most:
         return f"{key} is in {unit.name} ({unit.example}): {value} cannot be meant"
     return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 from collections.abc import Callable
 from importlib import resources
@@ -11,6 +12,7 @@ import pytest
 
 import dsl
 from legion_bridge import Application, Evaluator, Machine, MachineError, machine_names
+from legion_bridge.flat_machine import flatten_machine
 
 TEXT = Machine.load("p100x4").source
 CPU2 = Machine.load("cpu2").source
@@ -107,6 +109,7 @@ def test_a_missing_group_of_tables_is_named(complaint, table):
             re.sub("(?m)^nodes = .*$", "nodes = 1.5", TEXT),
             "the file: nodes must be a whole number",
         ),
+        (re.sub("(?m)^nodes = .*$", "nodes = 1e9", TEXT), "the file: nodes must be at most 1e+06"),
         (re.sub("(?m)^nodes = .*$", "nodes = true", TEXT), "the file: nodes must be a whole"),
     ],
 )
@@ -279,6 +282,36 @@ def test_a_file_of_another_name_is_told_what_it_lacks(tmp_path, monkeypatch):
 def test_an_unknown_machine_is_told_the_nearest():
     with pytest.raises(MachineError, match=r"did you mean lassen\? known are cpu2, h100x8, "):
         Machine.load("lasen")
+
+
+VALUES = ("0", "-1", "1e9", "nan", '"GPU"', '"rank"', "[]", '["source.host"]', "{}", "true", '"*"')
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_is_done_to_a_file_it_is_a_machine_or_told(tmp_path, seed):
+    rng, path = random.Random(seed), tmp_path / "mine.toml"
+    sound, told = 0, []
+    for _ in range(100):
+        lines = rng.choice((TEXT, CPU2)).splitlines()
+        place = rng.randrange(len(lines))
+        action = rng.choice(("drop", "repeat", "set", "set", "move"))
+        if action == "drop":
+            del lines[place]
+        elif action == "repeat":
+            lines.insert(place, rng.choice(lines))
+        elif action == "set" and "=" in lines[place]:
+            lines[place] = f"{lines[place].split('=')[0]}= {rng.choice(VALUES)}"
+        else:
+            lines.insert(rng.randrange(len(lines)), lines.pop(place))
+        path.write_text("\n".join(lines))
+        try:
+            flatten_machine(Machine.load(path))
+            sound += 1
+        except MachineError as error:
+            told.append(str(error))
+    assert sound
+    assert told
+    assert all(s.startswith(f"{path}: ") and "\n" not in s for s in told)
 
 
 def test_every_number_of_a_built_in_machine_has_its_source_or_says_that_it_is_a_guess():
