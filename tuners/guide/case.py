@@ -71,7 +71,7 @@ class Background:
         kinds: By task, the processor kinds that can run it, the fastest first.
         arguments: By task, its arguments with data; tasks that a mapper cannot name are left out.
         what_if: Estimates for changed mappers.
-        loop: The tasks of the main loop for which the program's clock runs.
+        loop_tasks: The tasks of the main loop.
         regions: The regions that a requirement is a part of over all launches, by task and place.
     """
 
@@ -90,8 +90,7 @@ class Background:
             for name, task in tunable.items()
         }
         self.what_if = WhatIf(Simulator(self.application, self.machine))
-        timed = [launch.task for launch in self.application.loop if launch.timed]
-        self.loop = tuple(dict.fromkeys(timed))
+        self.loop_tasks = tuple(dict.fromkeys(each.task for each in self.application.loop))
         self.regions = _regions(self.application)
         self._known: dict[syntax.Statement, syntax.Statement] = {}
 
@@ -249,7 +248,7 @@ class Case:
         """The tasks of the loop that have data of a region, each with its argument."""
         return [
             (task, argument)
-            for task in self.background.loop
+            for task in self.background.loop_tasks
             for argument in self.arguments.get(task, ())
             if region in self.regions_of(task, argument)
         ]

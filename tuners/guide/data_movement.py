@@ -60,13 +60,14 @@ class _Access(NamedTuple):
     """One requirement of one launch.
 
     Attributes:
-        pairs: Atoms, each with the flat requirement (of one point) that asks for it.
+        pairs: Atoms, each with the flat requirement (of one point) that asks for it, and with
+            that of the parent into whose reduction it is folded; -1 for none.
     """
 
     launch: int
     requirement: int
     privilege: int
-    pairs: tuple[tuple[int, int], ...]
+    pairs: tuple[tuple[int, int, int], ...]
 
 
 Travels: TypeAlias = dict[tuple[int, int], float]
@@ -79,11 +80,11 @@ class DataMovement:
     def __init__(self, program: FlatProgram, machine: FlatMachine) -> None:
         self.ways = Ways(machine)
         self._machine = machine
-        self._fold = machine.machine.runtime.fold
+        self._fold_factor = machine.machine.runtime.fold
         self._sizes = program.atom_bytes.tolist()
         self._accesses = _accesses(program)
         self._flats = [
-            np.unique([flat for access in accesses for _, flat in access.pairs])
+            np.unique([flat for access in accesses for _, flat, _ in access.pairs])
             for accesses in self._accesses
         ]
         self._known: OrderedDict[tuple[int, bytes], tuple[Moved, ...]] = OrderedDict()
@@ -107,7 +108,7 @@ class DataMovement:
 
     def _region(self, region: int, places: list[int], collect: list[int]) -> tuple[Moved, ...]:
         valid: dict[int, int] = {}
-        pending: dict[int, list[int]] = {}
+        pending: dict[int, dict[int, int]] = {}
         moved: list[Moved] = []
         for _ in range(ITERATIONS):
             moved = []
@@ -123,21 +124,23 @@ class DataMovement:
         places: list[int],
         collect: list[int],
         valid: dict[int, int],
-        pending: dict[int, list[int]],
+        pending: dict[int, dict[int, int]],
     ) -> Travels:
         """Follows one requirement.
 
         Args:
             valid: By atom, a bit for each place that has its newest value.
-            pending: By atom, the memories of reductions that nobody has folded in yet.
+            pending: By atom, the reductions that nobody has folded in yet: flat requirements,
+                and their memories.
         """
         travels: Travels = {}
-        for atom, flat in access.pairs:
+        for atom, flat, into in access.pairs:
             place = places[flat]
             if access.privilege == REDUCE:
-                memories = pending.setdefault(atom, [])
-                if place // LAYOUTS not in memories:
-                    memories.append(place // LAYOUTS)
+                if into < 0:
+                    pending.setdefault(atom, {})[flat] = place // LAYOUTS
+                else:
+                    self._fold(atom, place // LAYOUTS, places[into] // LAYOUTS, travels)
                 continue
             if access.privilege == WRITE_ONLY:
                 pending.pop(atom, None)
@@ -146,7 +149,7 @@ class DataMovement:
             if access.privilege != READ_ONLY:
                 valid[atom] = 1 << place
         if access.privilege == READ_ONLY:
-            for atom, flat in access.pairs:
+            for atom, flat, _ in access.pairs:
                 others = valid[atom] & ~(1 << places[flat])
                 if collect[flat] and others:
                     valid[atom] = others
@@ -157,7 +160,7 @@ class DataMovement:
         atom: int,
         place: int,
         valid: dict[int, int],
-        pending: dict[int, list[int]],
+        pending: dict[int, dict[int, int]],
         travels: Travels,
     ) -> None:
         """Copies to a place that lacks an atom, and the folds that are due."""
@@ -168,10 +171,13 @@ class DataMovement:
                 travels[source, memory] = travels.get((source, memory), 0.0) + size
             valid[atom] = holders | 1 << place
         if pending.get(atom):
-            for source in pending.pop(atom):
-                folded = travels.get((source, memory), 0.0) + self._fold * size
-                travels[source, memory] = folded
+            for source in pending.pop(atom).values():
+                self._fold(atom, source, memory, travels)
             valid[atom] = 1 << place
+
+    def _fold(self, atom: int, source: int, target: int, travels: Travels) -> None:
+        folded = self._fold_factor * self._sizes[atom]
+        travels[source, target] = travels.get((source, target), 0.0) + folded
 
     def _nearest(self, holders: int, target: int, size: float) -> int:
         """The memory among holders from which so many bytes reach the target first."""
@@ -219,19 +225,22 @@ class DataMovement:
 def _accesses(program: FlatProgram) -> list[list[_Access]]:
     """The loop's uses of each region in program order."""
     found: dict[int, list[_Access]] = {}
+    starts = program.slots.start
+    owner = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
     for launch in range(program.setup_launches, len(program.launches)):
         first, last = program.launch_point[launch], program.launch_point[launch + 1]
         for number in range(len(program.launches[launch].requirements)):
             flats = (program.point_requirement[first:last] + number).tolist()
-            rows = [(flat, int(slot)) for flat in flats for slot in program.slots.row(flat)]
+            rows = [(flat, i) for flat in flats for i in range(starts[flat], starts[flat + 1])]
             if not rows:
                 continue
             pairs = tuple(
-                (atom, flat)
-                for flat, slot in rows
-                for atom in program.slot_atoms.row(slot).tolist()
+                (atom, flat, -1 if into < 0 else int(owner[into]))
+                for flat, occurrence in rows
+                for into in (int(program.fold_into[occurrence]),)
+                for atom in program.slot_atoms.row(program.slots.values[occurrence]).tolist()
             )
             privilege = int(program.privilege[rows[0][0]])
-            region = int(program.slot_region[rows[0][1]])
+            region = int(program.slot_region[program.slots.values[rows[0][1]]])
             found.setdefault(region, []).append(_Access(launch, number, privilege, pairs))
     return list(found.values())

@@ -8,6 +8,7 @@ differ in a few decisions, and for nothing else.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from heapq import heappop, heappush
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -139,12 +140,21 @@ class WhatIf:
         return found
 
     def _limited(self, decisions: Decisions, part: slice, seconds: Floats, limit: int) -> float:
-        """Seconds of points of which so many may be under way for each that launches them."""
+        """Seconds of a launch of whose points so many may be under way for each parent."""
         parents = self.program.point_parent[part]
-        origins = np.where(parents < 0, -1, decisions.processor[parents])
-        _, queue = np.unique(origins, return_inverse=True)
-        waiting = np.bincount(queue) > limit
-        return float((np.bincount(queue, seconds) / limit)[waiting].max(initial=0.0))
+        origins = np.where(parents < 0, -1, decisions.processor[parents]).tolist()
+        free: dict[int, float] = {}
+        places: dict[int, list[float]] = {}
+        last = 0.0
+        for origin, processor, cost in zip(
+            origins, decisions.processor[part].tolist(), seconds.tolist(), strict=True
+        ):
+            held = places.setdefault(origin, [0.0] * limit)
+            end = max(heappop(held), free.get(processor, 0.0)) + cost
+            heappush(held, end)
+            free[processor] = end
+            last = max(last, end)
+        return last
 
     def _bandwidth(self, processors: NDArray[np.int64], memory_kind: int) -> Floats:
         kinds = self.flat_machine.processor_kind[processors]

@@ -17,6 +17,7 @@ from tuners.guide.predicates.memories import busy_links, copies, memory_nearly_f
 from tuners.guide.predicates.processors import (
     far_from_parent,
     imbalance,
+    made_elsewhere,
     needless_communication,
     slow_processors,
 )
@@ -37,6 +38,7 @@ PREDICATES: Mapping[str, Callable[[Case], Iterator[Found]]] = MappingProxyType(
             imbalance,
             instance_limits,
             launch_overhead,
+            made_elsewhere,
             memory_nearly_full,
             needless_communication,
             slow_processors,

@@ -114,7 +114,10 @@ def copies(case: Case) -> Iterator[Found]:
                 "memories": listed(_memories_of(case, users)),
             },
             cost,
-            [*_together(case, users), *_one_by_one(case, users, asking)],
+            [
+                *_together(case, users),
+                *_one_by_one(case, users, asking),
+            ],
         )
 
 

@@ -13,7 +13,13 @@ from tuners.guide.moves import Change, joined, place_with_parent, run_on, spread
 from tuners.guide.rules import Found, Move
 from tuners.guide.wording import amount, listed, percent, seconds
 
-__all__ = ["far_from_parent", "imbalance", "needless_communication", "slow_processors"]
+__all__ = [
+    "far_from_parent",
+    "imbalance",
+    "made_elsewhere",
+    "needless_communication",
+    "slow_processors",
+]
 
 MATTERS = 0.01
 """Share of an iteration from which on a task is looked at."""
@@ -68,7 +74,7 @@ def _all_to_faster(case: Case, tasks: Sequence[str]) -> list[Move]:
 
 
 def _all_slow(case: Case) -> list[str]:
-    return [t for t in case.costs.running if t in case.arguments and _faster(case, t)]
+    return [t for t in case.background.loop_tasks if t in case.arguments and _faster(case, t)]
 
 
 def _to_faster(case: Case, tasks: Sequence[str]) -> list[Move]:
@@ -97,6 +103,30 @@ def _best_memories(case: Case, task: str, kind: str) -> Change:
         for argument in case.arguments[task]
         if case.memory(task, argument, kind) != best
     )
+
+
+def made_elsewhere(case: Case) -> Iterator[Found]:
+    """Regions that a task on slower processors makes, for others to copy."""
+    if case.profile is None:
+        return
+    regions = dict.fromkeys(region for region, _ in case.costs.copying)
+    for region in sorted(regions, key=case.costs.of_region, reverse=True)[:LOOKED_AT]:
+        cost = case.costs.of_region(region)
+        users = dict.fromkeys(task for task, _ in case.users(region))
+        slow = [task for task in users if _faster(case, task)]
+        if not slow or len(slow) == len(users) or cost < MATTERS * case.costs.total:
+            continue
+        yield Found(
+            {
+                "region": region,
+                "makers": listed(slow),
+                "slow": " and ".join(dict.fromkeys(case.kind(task) for task in slow)),
+                "cost": seconds(cost),
+                "share": percent(min(cost / case.costs.total, 1.0)),
+            },
+            cost,
+            _to_faster(case, slow),
+        )
 
 
 # Maps
@@ -158,7 +188,7 @@ def _alike(case: Case, task: str) -> list[str]:
     domains = _domains(case, task)
     return [
         other
-        for other in case.costs.running
+        for other in case.background.loop_tasks
         if other in case.arguments
         and _domains(case, other) == domains
         and case.kind(other) == case.kind(task)
