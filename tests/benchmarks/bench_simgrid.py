@@ -7,7 +7,8 @@ machine with a runtime that costs nothing, which is what SimGrid is given. Ours 
 finds out from the mapper which copies are needed, and simulates fills, placements and several
 iterations; SimGrid is given the finished graph of one, its platform is built once, and its
 evaluations share one process. The makespans differ because SimGrid shares a link fairly among the
-copies on it, so that all arrive late, and ours serves one copy after the other.
+copies on it, so that all arrive late, and ours serves one copy after the other. In SimGrid the
+copies of a product begin together, or in turn.
 
 SimGrid is found in this interpreter or in the system's (Debian: ``apt install python3-simgrid``;
 elsewhere: ``pip install simgrid``, which needs boost and cmake).
@@ -161,8 +162,9 @@ def main() -> None:
     table.add_row("mappertune, no runtime costs", *ours(application, bare, program))
     python = interpreter_with_simgrid()
     if python is not None:
-        makespan, took = peer(python, graph)
-        table.add_row(f"SimGrid ({Path(python).name})", f"{makespan:.4f}", f"{took * 1e6:.0f}")
+        for name, in_turn in (("copies together", False), ("copies in turn", True)):
+            makespan, took = peer(python, {**graph, "in_turn": in_turn})
+            table.add_row(f"SimGrid, {name}", f"{makespan:.4f}", f"{took * 1e6:.0f}")
     Console(width=100).print(table)
     if python is None:
         sys.stdout.write(

@@ -3,7 +3,8 @@
 Reads JSON from standard input: ``bandwidths`` by link, ``routes`` (source, target, links and
 latency), and ``processors``: for each its tasks in order, each with ``seconds`` and with
 ``copies``, pairs of a source and bytes. A task's copies begin when the task before it has ended,
-and it begins when they have arrived. Writes the makespan, and seconds of wall clock an evaluation.
+all at once or (``in_turn``) one after the other, and it begins when they have arrived. Writes the
+makespan, and seconds of wall clock an evaluation.
 """
 
 from __future__ import annotations
@@ -40,12 +41,14 @@ def platform(graph: dict[str, Any]) -> dict[int, Any]:
     return hosts
 
 
-def work(host: Any, hosts: dict[int, Any], tasks: list[dict[str, Any]]) -> None:
+def work(host: Any, hosts: dict[int, Any], tasks: list[dict[str, Any]], in_turn: bool) -> None:
     """One processor's tasks."""
     for task in tasks:
-        arrivals = [
-            Comm.sendto_async(hosts[source], host, int(size)) for source, size in task["copies"]
-        ]
+        arrivals = []
+        for source, size in task["copies"]:
+            arrivals.append(Comm.sendto_async(hosts[source], host, int(size)))
+            if in_turn:
+                arrivals.pop().wait()
         for arrival in arrivals:
             arrival.wait()
         this_actor.execute(task["seconds"])
@@ -59,7 +62,9 @@ def main() -> None:
 
     def evaluate() -> None:
         actors = [
-            Actor.create(name, hosts[int(name)], work, hosts[int(name)], hosts, tasks)
+            Actor.create(
+                name, hosts[int(name)], work, hosts[int(name)], hosts, tasks, graph["in_turn"]
+            )
             for name, tasks in graph["processors"].items()
         ]
         for actor in actors:
