@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
+from legion_bridge.measurement import Measurement
+
 __all__ = ["CriticalShare", "MemoryPeak", "Outcome", "Profile", "Status", "TaskUse", "Usage"]
 
 Status: TypeAlias = Literal["ok", "syntax_error", "invalid", "execution_error", "timeout"]
@@ -125,6 +127,8 @@ class Outcome:
         elapsed: Seconds of the timed part; None unless the status is ok.
         raw: What the runtime said, word for word.
         profile: Where the time went; None where nobody asked or nothing ran.
+        measurement: Throughputs of the repeated runs whose median ``throughput`` is; None where
+            nothing was measured, as in a simulation.
     """
 
     status: Status
@@ -133,6 +137,7 @@ class Outcome:
     elapsed: float | None = None
     raw: str = ""
     profile: Profile | None = None
+    measurement: Measurement | None = None
 
     def __post_init__(self) -> None:
         if self.status != "ok" and self.throughput != 0.0:

@@ -1,0 +1,237 @@
+"""Mappers measured on the real Legion runtime, as runs of a program."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+import dsl
+from dsl.c_output.compiled_policy import compile_policy
+from legion_bridge.errors import LegionError
+from legion_bridge.legion.build import build_mapper
+from legion_bridge.legion.core_lock import cores_to_itself
+from legion_bridge.legion.guarded import Ended, Guard
+from legion_bridge.legion.installation import LegionInstallation, find_legion
+from legion_bridge.legion.metric import Metric
+from legion_bridge.legion.verdict import failure_of, is_intermittent
+from legion_bridge.measurement import Measurement
+from legion_bridge.outcome import Outcome, Status
+
+__all__ = ["RUNTIME_FLAGS", "LegionRun"]
+
+RUNTIME_FLAGS = ("-ll:util", "0", "-lg:safe_mapper", "1", "-logfile", "stderr")
+"""What the runtime is told, unless the command says otherwise: utility work shares the processors
+of the tasks, a wrong decision is told and not run into, and messages survive an abort."""
+
+
+class _FailedError(Exception):
+    """A run that came to nothing; carries the outcome's status and text."""
+
+    def __init__(self, status: Status, raw: str) -> None:
+        super().__init__(raw)
+        self.status = status
+        self.raw = raw
+
+
+@dataclass
+class LegionRun:
+    """Runs a Legion program under mappers and measures it; the program need not know.
+
+    It is an evaluator, as ``legion_bridge.Evaluator`` is, and can be pickled. Whatever goes wrong
+    with a mapper or the program becomes an ``Outcome``; what is wrong with this machine is an
+    error. Nothing of a run outlives it: no process, no shared memory, no file of ours, not even
+    where this process is interrupted or killed.
+
+    Example::
+
+        run = LegionRun(["./stencil2d", "-n", "2048"], Metric(r"ELAPSED ([0-9.]+) s"))
+        outcome = run.evaluate(dsl.parse("Task * CPU;"))
+        print(outcome.throughput, outcome.measurement.spread)
+
+    Attributes:
+        command: The program and its arguments.
+        metric: How good a run was; by default the seconds of the process.
+        work: What one run does, in ``unit`` times seconds, for metrics that are minimised.
+        unit: Unit of the throughput.
+        repeats: Runs of each mapper; their median counts.
+        warmup: Runs before the first mapper's, which do not count: they fill the file cache.
+        timeout: Seconds that one run may take.
+        memory: Resident bytes that the processes of one run may have together; None for no limit.
+        retries: How often a run is repeated that ended in an abort which is known to come and go.
+        share_cores: Whether others may be measured on this host at the same time.
+        flags: Flags of the runtime that stand before those of the command.
+        variables: Environment variables besides those of this process.
+        repeatable: False: two runs of a mapper differ.
+    """
+
+    command: Sequence[str]
+    metric: Metric = field(default_factory=Metric)
+    work: float = 1.0
+    unit: str = "runs/s"
+    repeats: int = 3
+    warmup: int = 1
+    timeout: float = 60.0
+    memory: int | None = None
+    retries: int = 3
+    share_cores: bool = False
+    flags: Sequence[str] = RUNTIME_FLAGS
+    variables: Mapping[str, str] = field(default_factory=dict)
+    repeatable: bool = field(default=False, init=False)
+    _warm: bool = field(default=False, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Checks the settings.
+
+        Raises:
+            LegionError: There is no command, or a number that makes no sense.
+        """
+        if not self.command:
+            raise LegionError("there is no program to run: name one, such as ./stencil2d")
+        if self.repeats < 1 or self.warmup < 0 or self.retries < 0 or not self.timeout > 0:
+            raise LegionError(
+                f"{self.repeats} repeats, {self.warmup} warm-up runs, {self.retries} retries and "
+                f"a timeout of {self.timeout:g} s cannot be run: give at least 1, 0, 0 and more "
+                "than 0"
+            )
+
+    def evaluate(self, program: dsl.Program | None, *, profile: bool = False) -> Outcome:
+        """The outcome of the program under a mapper.
+
+        Args:
+            program: A parsed mapper; None for the mapper that the program has itself.
+            profile: Whether the outcome shall say where the time went, which takes another run.
+
+        Raises:
+            LegionError: There is no Legion runtime here, or the mapper library cannot be compiled.
+        """
+        return self._measured(program, self.repeats, warmup=self.warmup, profile=profile)
+
+    def sample(self, program: dsl.Program | None) -> Outcome:
+        """The outcome of a single run, without warm-up, for whoever plans repeats himself.
+
+        Raises:
+            LegionError: As for `evaluate`.
+        """
+        return self._measured(program, 1, warmup=0, profile=False)
+
+    def _measured(
+        self, program: dsl.Program | None, repeats: int, *, warmup: int, profile: bool
+    ) -> Outcome:
+        lock = nullcontext() if self.share_cores else cores_to_itself()
+        try:
+            with self.session(program) as session, lock:
+                if warmup and not self._warm:
+                    for _ in range(warmup):
+                        session.run()
+                    self._warm = True
+                runs = [session.run() for _ in range(repeats)]
+        except _FailedError as failure:
+            return Outcome(failure.status, 0.0, self.unit, None, failure.raw)
+        except dsl.MapperError as error:
+            return Outcome("execution_error", 0.0, self.unit, None, f"Mapper failed: {error}")
+        throughputs = tuple(self.metric.throughput(value, self.work) for value, _ in runs)
+        measured = Measurement(throughputs)
+        seconds = (value if self.metric.minimize else ended.seconds for value, ended in runs)
+        return Outcome(
+            "ok",
+            measured.median,
+            self.unit,
+            elapsed=median(seconds),
+            measurement=measured,
+        )
+
+    @contextmanager
+    def session(self, program: dsl.Program | None) -> Iterator[_Session]:
+        """What several runs under one mapper share: the guard, its folder, the policy."""
+        legion = find_legion()
+        variables = legion.environment() | dict(self.variables)
+        flags = shlex.join([*self.flags, *_split(variables.get("LEGION_DEFAULT_ARGS"))])
+        with Guard() as guard:
+            variables |= {"LEGION_DEFAULT_ARGS": flags, "TMPDIR": str(guard.folder)}
+            if program is not None:
+                variables |= _under_mapper(program, legion, guard.folder)
+            yield _Session(self, guard, variables, mapped=program is not None)
+
+
+def _split(flags: str | None) -> list[str]:
+    return shlex.split(flags or "")
+
+
+def _under_mapper(
+    program: dsl.Program, legion: LegionInstallation, folder: Path
+) -> dict[str, str]:
+    """The variables that put a mapper in the place of the program's own."""
+    library = build_mapper(legion)
+    policy = compile_policy(dsl.emit_c(program), folder / "policy.so")
+    return {
+        "LD_PRELOAD": str(library),
+        "MAPPERTUNE_POLICY": str(policy),
+        "MAPPERTUNE_REPORT": str(folder / "report"),
+    }
+
+
+@dataclass
+class _Session:
+    """Runs of one program under one mapper."""
+
+    settings: LegionRun
+    guard: Guard
+    variables: Mapping[str, str]
+    mapped: bool
+
+    def run(self) -> tuple[float, Ended]:
+        """The metric of one run, and how it ended.
+
+        Raises:
+            _FailedError: The run came to nothing.
+        """
+        ended = self.run_until_it_counts(self.variables)
+        metric = self.settings.metric
+        value = metric.read(ended.output) if metric.pattern else ended.seconds
+        if value is None:
+            raise _FailedError(
+                "execution_error",
+                f"{ended.output.strip()[-2000:]}\nThe program ended well, but nothing that it "
+                f"printed matches {metric.pattern!r}: see that the metric is spelt as it prints "
+                "it.".lstrip(),
+            )
+        return value, ended
+
+    def run_until_it_counts(self, variables: Mapping[str, str]) -> Ended:
+        """One run; another one where it ended in an abort that comes and goes."""
+        for attempt in range(self.settings.retries + 1):
+            ended = self._run_once(variables)
+            if attempt == self.settings.retries or not is_intermittent(ended):
+                break
+        settings = self.settings
+        failure = failure_of(ended, settings.command[0], settings.timeout, settings.memory)
+        if failure is not None:
+            raise _FailedError(*failure)
+        if self.mapped and not self._in_force():
+            raise _FailedError(
+                "execution_error",
+                f"The mapper was not asked anything: {settings.command[0]} is no Legion program, "
+                "or has Legion linked into it (mappertune needs a shared Legion library).",
+            )
+        return ended
+
+    def _run_once(self, variables: Mapping[str, str]) -> Ended:
+        (self.guard.folder / "report").unlink(missing_ok=True)
+        settings = self.settings
+        return self.guard.run(
+            settings.command,
+            environment=variables,
+            timeout=settings.timeout,
+            memory=settings.memory,
+        )
+
+    def _in_force(self) -> bool:
+        try:
+            report = (self.guard.folder / "report").read_text("utf-8", "replace")
+        except FileNotFoundError:
+            return False
+        return report.startswith("policy ")
