@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from optuna import Study
-from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from tuners import attributes
+from tuners.draft import Draft
+from tuners.parameter_values import random_value
 from tuners.problem import Problem, Value
 from tuners.repeatable import derived_seed
 
@@ -116,20 +118,23 @@ class DistinctSampler(BaseSampler):
         space = self._inner.infer_relative_search_space(study, trial)
         relative = self._inner.sample_relative(study, trial, space)
         independent = functools.partial(self._inner.sample_independent, study, trial)
-        return self._problem.suggest(_Draft(relative, independent))
+        return self._problem.suggest(Draft(relative, independent))
 
     def _change(
         self, trial: FrozenTrial, proposal: dict[str, Value], tried: set[str]
     ) -> dict[str, Value]:
         rng = np.random.default_rng(derived_seed(self._seed, trial.number))
-        random = functools.partial(_random_value, rng)
+
+        def random(_name: str, distribution: BaseDistribution) -> Any:
+            return random_value(rng, distribution)
+
         values = proposal
         for step in range(self._changes):
             if step % STEPS_AWAY == 0:
                 values = proposal
             name = str(rng.choice(sorted(values)))
             changed = {**values, name: random(name, self._problem.distributions[name])}
-            values = self._problem.suggest(_Draft(changed, random))
+            values = self._problem.suggest(Draft(changed, random))
             if self._problem.key(values) not in tried:
                 return values
         return proposal
@@ -144,33 +149,6 @@ class DistinctSampler(BaseSampler):
                 if trial.number not in keys:
                     keys[trial.number] = _key_of(trial, self._problem)
             return set(keys.values())
-
-
-class _Draft:
-    """Stands in for a trial while a proposal is made, and leaves no trace in the study."""
-
-    def __init__(
-        self, known: Mapping[str, Any], otherwise: Callable[[str, BaseDistribution], Any]
-    ) -> None:
-        self._known = known
-        self._otherwise = otherwise
-
-    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
-        return self._value(name, CategoricalDistribution(choices))
-
-    def suggest_int(self, name: str, low: int, high: int) -> int:
-        return int(self._value(name, IntDistribution(low, high)))
-
-    def _value(self, name: str, distribution: BaseDistribution) -> Any:
-        return self._known[name] if name in self._known else self._otherwise(name, distribution)
-
-
-def _random_value(rng: np.random.Generator, _name: str, distribution: BaseDistribution) -> Value:
-    if isinstance(distribution, CategoricalDistribution):
-        return cast(Value, distribution.choices[rng.integers(len(distribution.choices))])
-    if isinstance(distribution, IntDistribution):
-        return int(rng.integers(distribution.low, distribution.high, endpoint=True))
-    raise TypeError(f"holes are categorical or integer, not {distribution}")
 
 
 def _key_of(trial: FrozenTrial, problem: Problem) -> str:

@@ -13,7 +13,7 @@ import threading
 import weakref
 import zlib
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,7 @@ class Search(ABC):
         self.space = space
         self.tried = Tried(space)
         self.best: Observation | None = None
+        self._running: frozenset[object] = frozenset()
 
     def absorb(self, observation: Observation) -> None:
         """Takes in one finished trial."""
@@ -67,6 +68,16 @@ class Search(ABC):
 
     def learn(self, observation: Observation) -> None:  # noqa: B027  (most need nothing more)
         """Takes in a trial of this space; ``tried`` and ``best`` do not know it yet."""
+
+    def expect(self, running: Iterable[Mapping[str, Any]]) -> None:
+        """Takes note of the points that are being tried, here or by other workers."""
+        self._running = frozenset(map(self.tried.identity, running))
+
+    def is_new(self, point: Mapping[str, Any]) -> bool:
+        """Whether a point was not tried and is not being tried."""
+        if self._running and self.tried.identity(point) in self._running:
+            return False
+        return self.tried.find(point) is None
 
     @abstractmethod
     def propose(self, rng: np.random.Generator) -> dict[str, Any]:
@@ -104,6 +115,7 @@ class HistorySampler(BaseSampler, ABC):
         self._seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
         self._memories: weakref.WeakKeyDictionary[Study, _Memory] = weakref.WeakKeyDictionary()
         self._lock = threading.RLock()
+        self._told = False  # where its code fails
 
     @abstractmethod
     def begin(self, space: SearchSpace) -> Search:
@@ -116,9 +128,7 @@ class HistorySampler(BaseSampler, ABC):
         return {k: v for k, v in self.__dict__.items() if k not in ("_memories", "_lock")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(
-            state, _memories=weakref.WeakKeyDictionary(), _lock=threading.RLock()
-        )
+        self.__dict__.update(state, _memories=weakref.WeakKeyDictionary(), _lock=threading.RLock())
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
         """Refuses a study of several objectives, and leaves no running trial behind.
@@ -153,8 +163,10 @@ class HistorySampler(BaseSampler, ABC):
         try:
             with self._lock:
                 point = self._propose(study, trial, search_space, rng)
-        except Exception:  # an exception here would leave a trial that runs for ever
-            log.exception("%s failed and proposes at random for trial %d", self, trial.number)
+        except Exception as error:  # here it would leave a trial that runs for ever
+            told, self._told = self._told, True
+            message = "%s proposes at random for trial %d, for it failed: %s"
+            log.error(message, self, trial.number, error, exc_info=not told)  # noqa: TRY400  (once)
             return SearchSpace(search_space).random(rng)
         return {name: point[name] for name in search_space}
 
@@ -181,12 +193,11 @@ class HistorySampler(BaseSampler, ABC):
         search = self._search(memory, search_space)
         running = {t.number: t.params for t in trials if t.state == TrialState.RUNNING}
         running.pop(trial.number, None)
-        memory.handed_out = {
-            n: point for n, point in memory.handed_out.items() if n in running
-        }
+        memory.handed_out = {n: point for n, point in memory.handed_out.items() if n in running}
         fixed = trial.system_attrs.get("fixed_params", {})
         asked_for = {name: v for name, v in fixed.items() if name in search_space}
-        point = _untried(search, rng, asked_for, (running | memory.handed_out).values())
+        search.expect((running | memory.handed_out).values())
+        point = _untried(search, rng, asked_for)
         memory.handed_out[trial.number] = point
         return point
 
@@ -222,24 +233,16 @@ def _untried(
     search: Search,
     rng: np.random.Generator,
     fixed: Mapping[str, Any],
-    running: Sequence[Mapping[str, Any]] | Any,
 ) -> dict[str, Any]:
     """A point that was not tried, and is not being tried, while one is found.
 
     The search is asked first; then its proposal is changed at random, near it first and further
     away where its surroundings are exhausted; then a small space is looked through.
     """
-    under_way = {search.tried.identity(point) for point in running}
-
-    def new(point: dict[str, Any]) -> bool:
-        return search.tried.find(point) is None and (
-            not under_way or search.tried.identity(point) not in under_way
-        )
-
     proposal: dict[str, Any] = {}
     for _ in range(1 + REDRAWS):
         proposal = {**search.propose(rng), **fixed}
-        if new(proposal):
+        if search.is_new(proposal):
             return proposal
     names = [name for name in search.space.active(proposal) if name not in fixed]
     point = proposal
@@ -247,10 +250,10 @@ def _untried(
         if step % STEPS_AWAY == 0:
             point = proposal
         point = search.space.change(rng, point, [names[int(rng.integers(len(names)))]])
-        if new(point):
+        if search.is_new(point):
             return point
     if search.space.size <= LISTED:
         for listed in search.space.all_points():
-            if new(point := {**listed, **fixed}):
+            if search.is_new(point := {**listed, **fixed}):
                 return point
     return proposal

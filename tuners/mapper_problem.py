@@ -135,6 +135,14 @@ class MapperProblem:
         """The manual of the mapping language."""
         return files("dsl").joinpath("manual.md").read_text(encoding="utf-8")
 
+    def passes(self, text: str) -> bool:
+        """Whether a check finds no error; several times as fast as ``check``.
+
+        Raises:
+            dsl.MapperSyntaxError: It does not parse.
+        """
+        return not self._errors(self._skim(text)[0])
+
     def describe(self) -> str:
         """The application with its sizes and data flow, and the machine, as text."""
         from legion_bridge.describe import describe  # noqa: PLC0415  (loads numba)
@@ -183,7 +191,7 @@ class MapperProblem:
         Args:
             text: The mapper.
             check: Whether to look for diagnostics as well. Where nobody does, the positions in
-                the evaluation's program count from the beginning of each statement.
+                the evaluation's program are not those in the text.
         """
         try:
             program, normal_form = self._skim(text)
@@ -223,10 +231,11 @@ class MapperProblem:
             return 0.0
         if evaluation.program is None:
             return SYNTAX_VIOLATION
-        return max(1.0, float(self._errors(evaluation.text)))
+        return max(1.0, float(self._errors(evaluation.program)))
 
-    def _errors(self, text: str) -> int:
-        return sum(finding.severity == "error" for finding in self.check(text))
+    def _errors(self, program: dsl.Program) -> int:
+        found = dsl.check(program, self.application, self.machine)
+        return sum(diagnostic.severity == "error" for diagnostic in found)
 
     def _run(self, text: str) -> Outcome:
         # The simulator reads mappers that share statements several times as fast.

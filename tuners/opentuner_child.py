@@ -149,7 +149,7 @@ def _forget_identities() -> None:
 
     numbers = itertools.count()
 
-    def begin(self: Any, config: Any, submitted: bool = True) -> None:  # noqa: FBT001, FBT002
+    def begin(self: Any, config: Any, submitted: bool = True) -> None:
         self.config, self.submitted, self.candidate_replacement = config, submitted, None
         self.number = self.timestamp = next(numbers)
 

@@ -80,9 +80,7 @@ class _OpenTuner(Search):
     trials come one by one or all at once.
     """
 
-    def __init__(
-        self, space: SearchSpace, seed: int, technique: str, *, graded: bool
-    ) -> None:
+    def __init__(self, space: SearchSpace, seed: int, technique: str, *, graded: bool) -> None:
         super().__init__(space)
         self._settings = (seed, technique)
         self._graded = graded
@@ -110,7 +108,7 @@ class _OpenTuner(Search):
 
     def _take(self, observation: Observation) -> None:
         self._ask()
-        process = self._running()
+        process = self._at_work()
         if process is None:
             return
         time = self._time(observation)
@@ -125,7 +123,7 @@ class _OpenTuner(Search):
 
     def _ask(self) -> None:
         """Puts a configuration on the table; what is known is answered at once."""
-        process = self._running()
+        process = self._at_work()
         for _ in range(KNOWN_IN_A_ROW if process else 0):
             if self._next is None:
                 self._next = process.ask() if process else None
@@ -151,7 +149,7 @@ class _OpenTuner(Search):
 
     # Its process
 
-    def _running(self) -> OpenTunerProcess | None:
+    def _at_work(self) -> OpenTunerProcess | None:
         if not self._started:
             self._started = True
             seed, technique = self._settings

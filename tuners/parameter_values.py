@@ -68,7 +68,7 @@ def level_of(distribution: BaseDistribution, value: Any) -> int:
     if isinstance(distribution, CategoricalDistribution):
         return int(distribution.to_internal_repr(value))
     numeric = _numeric(distribution)
-    return round((value - numeric.low) / (numeric.step or 1))
+    return int(round((value - numeric.low) / (numeric.step or 1)))  # noqa: RUF046  (for mypy)
 
 
 def unit_of(distribution: BaseDistribution, value: Any) -> float:
@@ -114,7 +114,8 @@ def change_value(rng: np.random.Generator, distribution: BaseDistribution, value
     if count is not None and not is_ordered(distribution):
         other = int(rng.integers(count - 1))
         return at_level(distribution, other + (other >= level_of(distribution, value)))
-    step = math.exp(rng.uniform(*map(math.log, STEPS))) * float(rng.normal())
+    scale = rng.uniform(math.log(STEPS[0]), math.log(STEPS[1]))
+    step = math.exp(scale) * float(rng.normal())
     changed = at_unit(distribution, _reflected(unit_of(distribution, value) + step))
     if changed != value or count is None:
         return changed

@@ -30,12 +30,15 @@ class Tuner:
         make: Makes its Optuna sampler from a seed; imports what it needs when it is called.
         stateless: Whether all that the sampler knows stands in the study, so that it can be made
             anew for each trial.
+        make_for: Takes the place of ``make`` where the sampler wants to know the problem, and
+            sees to it itself that it repeats no trial and goes on as if it had never stopped.
     """
 
     name: str
     summary: str
-    make: Callable[[int], BaseSampler]
+    make: Callable[[int], BaseSampler] | None = None
     stateless: bool = True
+    make_for: Callable[[int, Problem | None], BaseSampler] | None = None
 
 
 def _random(seed: int) -> BaseSampler:
@@ -52,6 +55,45 @@ def _nsgaii(seed: int) -> BaseSampler:
     return NSGAIISampler(seed=seed)
 
 
+# The project's own samplers are imported when one is made: some need packages of their own.
+
+
+def _random_valid(seed: int, problem: Problem | None) -> BaseSampler:
+    from tuners.random_valid import RandomValidSampler  # noqa: PLC0415
+
+    return RandomValidSampler(problem, seed=seed)
+
+
+def _opentuner(seed: int, problem: Problem | None) -> BaseSampler:
+    from tuners.opentuner_sampler import OpenTunerSampler  # noqa: PLC0415
+
+    return OpenTunerSampler(problem, seed=seed)
+
+
+def _coordinate(seed: int, problem: Problem | None) -> BaseSampler:
+    from tuners.coordinate_descent import CoordinateDescentSampler  # noqa: PLC0415
+
+    return CoordinateDescentSampler(problem, seed=seed)
+
+
+def _guided(seed: int, problem: Problem | None) -> BaseSampler:
+    from tuners.guided_descent import GuidedDescentSampler  # noqa: PLC0415
+
+    return GuidedDescentSampler(problem, seed=seed)
+
+
+def _one_plus_one(seed: int, problem: Problem | None) -> BaseSampler:
+    from tuners.evolution import OnePlusOneSampler  # noqa: PLC0415
+
+    return OnePlusOneSampler(problem, seed=seed)
+
+
+def _catcma(seed: int, problem: Problem | None) -> BaseSampler:
+    from tuners.cat_cma import CatCMASampler  # noqa: PLC0415
+
+    return CatCMASampler(problem, seed=seed)
+
+
 _TUNERS: dict[str, Tuner] = {}
 
 
@@ -60,9 +102,18 @@ def register(tuner: Tuner) -> None:
     _TUNERS[tuner.name] = tuner
 
 
-register(Tuner("random", "independent random mappers", _random))
-register(Tuner("tpe", "tree-structured Parzen estimator with constraints (multivariate)", _tpe))
-register(Tuner("nsgaii", "genetic algorithm NSGA-II with constraints", _nsgaii))
+for _tuner in (
+    Tuner("random", "independent random mappers", _random),
+    Tuner("random-valid", "random mappers that the check lets pass", make_for=_random_valid),
+    Tuner("tpe", "tree-structured Parzen estimator with constraints (multivariate)", _tpe),
+    Tuner("nsgaii", "genetic algorithm NSGA-II with constraints", _nsgaii),
+    Tuner("opentuner", "OpenTuner's bandit ensemble, as in the paper", make_for=_opentuner),
+    Tuner("coordinate", "AutoMap's constrained coordinate-wise descent", make_for=_coordinate),
+    Tuner("guided", "coordinate descent that follows the guide", make_for=_guided),
+    Tuner("one-plus-one", "evolution strategy of one parent and child", make_for=_one_plus_one),
+    Tuner("catcma", "CatCMA with margin: one distribution over all", make_for=_catcma),
+):
+    register(_tuner)
 
 
 def tuner_names() -> tuple[str, ...]:
@@ -92,7 +143,12 @@ def make_sampler(name: str, *, seed: int, problem: Problem | None = None) -> Bas
 
     Raises:
         UnknownTunerError: No tuner has that name.
+        MissingPackageError: It needs a package that is not installed.
     """
     tuner = tuner_named(name)
+    if tuner.make_for is not None:
+        return tuner.make_for(seed, problem)
+    if tuner.make is None:
+        raise TypeError(f"the tuner {name} was registered without a way to make it")
     sampler = RepeatableSampler(tuner.make, seed) if tuner.stateless else tuner.make(seed)
     return sampler if problem is None else DistinctSampler(sampler, problem, seed=seed)

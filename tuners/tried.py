@@ -52,6 +52,13 @@ class Tried:
                     return found
         return None
 
+    def failed(self, point: Mapping[str, Any]) -> bool:
+        """Whether a trial failed that had asked for nothing but values of this point."""
+        return any(
+            point.keys() >= set(names) and self._numbers(names, point) in known
+            for names, known in self._failed.items()
+        )
+
     def identity(self, point: Mapping[str, Any]) -> object:
         """Equal for points that certainly make equal candidates."""
         if self._space.problem is not None:

@@ -2,8 +2,8 @@
 
 A tuner renders thousands of mappers from one template; they consist of the same few hundred
 lines, and of functions of some lines each. The trees are those of ``parse``, except that positions
-count from the first line of their statement: where a mapper fails and its error must name the
-place, parse it in full.
+are not those in the text, and no more than different for different statements: where a mapper
+fails and its error must name the place, parse it in full.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class StatementCache:
 
     def __init__(self) -> None:
         self._known: dict[str, _Block] = {}
+        self._lines = 0  # of all blocks, one after the other
 
     def __len__(self) -> int:
         return len(self._known)
@@ -71,12 +72,15 @@ class StatementCache:
     def _learn(self, block: str) -> _Block:
         if len(self._known) >= MOST_BLOCKS:
             self._known.clear()
+            self._lines = 0
         if _goes_on(block):
             found = _Block(None)
         elif _is_blank(block):
             found = _Block(())
         else:
-            found = _Block(parse(block).statements)
+            # What tells statements apart by their places may do so here as well.
+            found = _Block(parse("\n" * self._lines + block).statements)
+            self._lines += block.count("\n") + 1
         self._known[block] = found
         return found
 

@@ -1,0 +1,87 @@
+"""Random search among the candidates that a check finds nothing wrong with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tuners.history_sampler import HistorySampler, Search
+from tuners.mapper_problem import MapperProblem
+from tuners.problem import Problem
+from tuners.search_space import SearchSpace
+
+__all__ = ["RandomValidSampler"]
+
+# How many points are drawn before one is put together from a valid one.
+DRAWS = 5
+
+
+class RandomValidSampler(HistorySampler):
+    """Random points that pass the problem's check: what the check alone is worth.
+
+    Points are drawn until one has no error. Where valid points are rare (one in two thousand of
+    the stencil's) none of the first ``draws`` has; then the values of another are put into the
+    template's own mapper, half of the parameters at a time, then half of those half that did not
+    pass, down to single ones, and only what passes stays. What comes of a trial is never looked
+    at. A problem that is no ``MapperProblem`` has no point to begin with: there the last draw is
+    proposed. Without a problem it is random search that repeats nothing.
+
+    Args:
+        problem: What is tuned; its ``check`` says which candidates are valid.
+        seed: Equal seeds propose equal trials; None for a random one.
+        draws: How many points are drawn first.
+    """
+
+    def __init__(
+        self, problem: Problem | None = None, *, seed: int | None = None, draws: int = DRAWS
+    ) -> None:
+        super().__init__(problem, seed=seed)
+        self._draws = draws
+
+    def begin(self, space: SearchSpace) -> Search:
+        return _RandomValid(space, self._draws)
+
+
+class _RandomValid(Search):
+    def __init__(self, space: SearchSpace, draws: int) -> None:
+        super().__init__(space)
+        self._draws = draws
+
+    def propose(self, rng: np.random.Generator) -> dict[str, Any]:
+        point = self.space.random(rng)
+        for _ in range(self._draws):
+            if self._passes(point):
+                return point
+            point = self.space.random(rng)
+        return self._put_together(rng, point)
+
+    def _put_together(self, rng: np.random.Generator, wanted: dict[str, Any]) -> dict[str, Any]:
+        """As much of a point as passes, on the ground of the template's defaults."""
+        problem = self.space.problem
+        if not isinstance(problem, MapperProblem):
+            return wanted
+        parameters = problem.template.parameters
+        point: dict[str, Any] = {name: each.default for name, each in parameters.items()}
+        if not self._passes(point):
+            return wanted
+        groups = [[str(name) for name in rng.permutation(list(wanted))]]
+        while groups:
+            names = groups.pop()
+            changed = point | {name: wanted[name] for name in names}
+            if self._passes(changed):
+                point = changed
+            elif len(names) > 1:
+                half = len(names) // 2
+                groups += [names[half:], names[:half]]
+        return point
+
+    def _passes(self, point: Mapping[str, Any]) -> bool:
+        problem = self.space.problem
+        if problem is None:
+            return True
+        text = problem.render(self.space.active(point))
+        if isinstance(problem, MapperProblem):
+            return problem.passes(text)
+        return not any(finding.severity == "error" for finding in problem.check(text))
