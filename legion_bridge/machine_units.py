@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-__all__ = ["wrong_number"]
+__all__ = ["is_time", "wrong_number"]
 
 
 class _Unit(NamedTuple):
@@ -32,10 +32,15 @@ UNITS = {
     BYTES: ("capacity",),
     CACHE: ("cache",),
     SECONDS: ("start", "kernel", "gather", "update", "latency", "overhead", "launch", "point",
-              "requirement", "message", "domain"),
+              "requirement", "message", "domain", "analysis"),
 }  # fmt: skip
 UNIT_OF = {key: unit for unit, keys in UNITS.items() for key in keys}
 """By key; all others are factors."""
+
+
+def is_time(key: str) -> bool:
+    """Whether the values of a key are seconds."""
+    return UNIT_OF.get(key) is SECONDS
 
 
 def wrong_number(key: str, value: Any) -> str | None:

@@ -101,7 +101,7 @@ def _print_links(machine: Machine) -> None:
 
 def _print_routes(machine: Machine) -> None:
     table(
-        ["copies from", "to", "within one", "take", "after"],
+        ["copies from", "to", "within one", "take", "after", "runtime"],
         [
             [
                 _any(route.source),
@@ -109,6 +109,7 @@ def _print_routes(machine: Machine) -> None:
                 "machine" if route.where == "network" else route.where,
                 ", ".join(link.partition(".")[2] for link in route.links),
                 _time(route.latency),
+                _time(route.analysis) if route.analysis else "-",
             ]
             for route in machine.routes
         ],
@@ -122,10 +123,13 @@ def _any(memory: str) -> str:
 
 def _runtime(runtime: Runtime) -> list[tuple[str, str]]:
     """What the runtime costs, without what costs nothing."""
-    costs = asdict(runtime)
-    without = costs.pop("untraced")
-    rows = [(name, _time(seconds)) for name, seconds in costs.items() if seconds]
-    return [*rows, ("untraced", f"{without:g} times as long")]
+    from legion_bridge.machine_units import is_time  # noqa: PLC0415  (legion_bridge loads numpy)
+
+    return [
+        (name, _time(cost) if is_time(name) else f"{cost:g} times as much")
+        for name, cost in asdict(runtime).items()
+        if cost
+    ]
 
 
 def _time(seconds: float) -> str:

@@ -20,7 +20,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from time import perf_counter
 from types import MappingProxyType
@@ -33,6 +33,7 @@ from rich.table import Table
 import dsl
 from legion_bridge import Application, Evaluator, Machine
 from legion_bridge.link_use import Way, Ways
+from legion_bridge.machine_units import is_time
 from legion_bridge.simulation_input import OperationKind
 from legion_bridge.simulator import Trace
 
@@ -48,9 +49,13 @@ def without_runtime(machine: Machine) -> Machine:
         kind: replace(processor, start=0.0, kernel=0.0)
         for kind, processor in machine.processors.items()
     }
-    runtime = replace(machine.runtime, launch=0.0, point=0.0, requirement=0.0, message=0.0,
-                      domain=0.0)  # fmt: skip
-    return replace(machine, processors=MappingProxyType(free), runtime=runtime)
+    costs = {name: 0.0 for name in asdict(machine.runtime) if is_time(name)}
+    return replace(
+        machine,
+        processors=MappingProxyType(free),
+        runtime=replace(machine.runtime, **costs),
+        routes=tuple(replace(route, analysis=0.0) for route in machine.routes),
+    )
 
 
 def graph_of(trace: Trace) -> dict[str, Any]:
