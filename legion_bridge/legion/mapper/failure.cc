@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdarg>
 #include <cstdio>
 
@@ -52,6 +53,10 @@ void write_whole(int file, const std::string &text)
 
 void fail(const char *code, const std::string &where, const char *format, ...)
 {
+    // One line, whichever thread is first; the others wait for the end.
+    static std::atomic_flag failed = ATOMIC_FLAG_INIT;
+    while (failed.test_and_set())
+        pause();
     char sentence[2048];
     va_list arguments;
     va_start(arguments, format);

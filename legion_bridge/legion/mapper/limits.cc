@@ -18,32 +18,60 @@ bool PolicyMapper::limited(const Task &task)
     return !task.must_epoch_task && rules_of(task).limit > 0;
 }
 
+bool Shared::start(const InFlight &task, size_t points, size_t limit)
+{
+    const std::lock_guard<std::mutex> lock(mutex);
+    size_t &count = in_flight[task];
+    if (count >= limit) return false;
+    count += points;
+    return true;
+}
+
+void Shared::end(const InFlight &task)
+{
+    const std::lock_guard<std::mutex> lock(mutex);
+    size_t &count = in_flight[task];
+    if (count > 0) count--;
+}
+
+void Shared::wait(const MapperEvent &event)
+{
+    const std::lock_guard<std::mutex> lock(mutex);
+    waiting.push_back(event);
+}
+
+std::vector<MapperEvent> Shared::take_waiting()
+{
+    const std::lock_guard<std::mutex> lock(mutex);
+    std::vector<MapperEvent> taken;
+    taken.swap(waiting);
+    return taken;
+}
+
+// Limited tasks start as long as their limit has room; all others as the default mapper chooses.
 void PolicyMapper::select_tasks_to_map(MapperContext ctx, const SelectMappingInput &input,
                                        SelectMappingOutput &output)
 {
-    SelectMappingInput allowed;
-    allowed.processor = input.processor;
-    std::map<InFlight, size_t> counts = in_flight;
+    SelectMappingInput others;
+    others.processor = input.processor;
+    // Made first: a task that ends while this one looks must not go unnoticed.
+    MapperEvent room;
     for (const Task *task : input.ready_tasks) {
-        if (limited(*task)) {
-            size_t &count = counts[{task->task_id, task->orig_proc}];
-            if (count >= static_cast<size_t>(rules_of(*task).limit)) continue;
-            count += points_of(*task);
+        if (!limited(*task)) {
+            others.ready_tasks.push_back(task);
+            continue;
         }
-        allowed.ready_tasks.push_back(task);
+        if (!room.exists()) {
+            room = runtime->create_mapper_event(ctx);
+            shared->wait(room);
+        }
+        const size_t limit = static_cast<size_t>(rules_of(*task).limit);
+        if (!shared->start({task->task_id, task->orig_proc}, points_of(*task), limit)) continue;
+        output.map_tasks.insert(task);
+        log_line("start %s", task->get_task_name());
     }
-    if (allowed.ready_tasks.empty() && !input.ready_tasks.empty()) {
-        output.deferral_event = runtime->create_mapper_event(ctx);
-        deferred.push_back(output.deferral_event);
-        return;
-    }
-    DefaultMapper::select_tasks_to_map(ctx, allowed, output);
-    for (const Task *task : output.map_tasks) {
-        if (!limited(*task)) continue;
-        size_t &count = in_flight[{task->task_id, task->orig_proc}];
-        count += points_of(*task);
-        log_line("start %s in-flight=%zu", task->get_task_name(), count);
-    }
+    if (!others.ready_tasks.empty()) DefaultMapper::select_tasks_to_map(ctx, others, output);
+    if (output.map_tasks.empty()) output.deferral_event = room;
 }
 
 // A limited task is done: those that wait may be looked at again.
@@ -54,12 +82,10 @@ void PolicyMapper::report_profiling(MapperContext ctx, const Task &task,
         DefaultMapper::report_profiling(ctx, task, input);
         return;
     }
-    size_t &count = in_flight[{task.task_id, task.orig_proc}];
-    if (count > 0) count--;
-    log_line("end %s in-flight=%zu", task.get_task_name(), count);
-    for (const MapperEvent &event : deferred)
+    log_line("end %s", task.get_task_name());
+    shared->end({task.task_id, task.orig_proc});
+    for (const MapperEvent &event : shared->take_waiting())
         runtime->trigger_mapper_event(ctx, event);
-    deferred.clear();
 }
 
 }  // namespace mappertune

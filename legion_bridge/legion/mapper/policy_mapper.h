@@ -3,6 +3,8 @@
 #define MAPPERTUNE_POLICY_MAPPER_H
 
 #include <map>
+#include <memory>
+#include <mutex>
 #include <set>
 #include <string>
 #include <tuple>
@@ -34,15 +36,39 @@ using Legion::Mapping::MapperEvent;
 using Legion::Mapping::MapperRuntime;
 using Legion::Mapping::PhysicalInstance;
 
-// One mapper serves all processors of a node: calls are serialised, so that the policy is asked
-// one question at a time and instance limits are counted in one place.
+// What the mappers of a node's processors share: the program's mappers whose place they take, and
+// the points of limited tasks in flight, for each processor that launches them.
+class Shared {
+public:
+    ~Shared();
+
+    void replaces(Mapper *mapper, Processor processor);
+    // The program's mapper for a processor; nullptr where it has none.
+    Mapper *replaced_at(Processor processor);
+
+    // Whether a task may start; it then counts.
+    using InFlight = std::pair<TaskID, Processor>;
+    bool start(const InFlight &task, size_t points, size_t limit);
+    void end(const InFlight &task);
+    // Mappers with nothing to start wait for these events.
+    void wait(const MapperEvent &event);
+    std::vector<MapperEvent> take_waiting();
+
+    std::mutex tunables;
+
+private:
+    std::mutex mutex;
+    std::map<Processor, Mapper *> replaced;
+    std::map<InFlight, size_t> in_flight;
+    std::vector<MapperEvent> waiting;
+};
+
+// Each processor has a mapper of its own, as in most programs: one for all would make processors
+// wait for each other. A mapper is asked one question at a time, and so is its policy.
 class PolicyMapper : public DefaultMapper {
 public:
-    PolicyMapper(MapperRuntime *runtime, const Legion::Machine &machine, Processor local);
-    ~PolicyMapper() override;
-
-    // Takes over from a mapper of the program, which keeps the say over tunable values.
-    void replaces(Mapper *mapper, Processor processor);
+    PolicyMapper(MapperRuntime *runtime, const Legion::Machine &machine, Processor local,
+                 std::shared_ptr<Shared> shared);
 
     // Tells the file MAPPERTUNE_REPORT which policy is in force.
     void announce() const;
@@ -198,8 +224,6 @@ private:
         }
     };
 
-    // Instance limits: points of a task in flight, for each processor that launches it.
-    using InFlight = std::pair<TaskID, Processor>;
     bool limited(const Task &task);
 
     std::string name;
@@ -208,9 +232,7 @@ private:
     std::unordered_map<TaskID, TaskRules> rules;
     std::map<LaunchKey, Slices> slices;
     std::unordered_map<AnswerKey, Answer, HashAnswerKey> answers;
-    std::map<InFlight, size_t> in_flight;
-    std::vector<MapperEvent> deferred;
-    std::map<Processor, Mapper *> replaced;
+    const std::shared_ptr<Shared> shared;
 };
 
 std::string names_text(const Policy::Names &names);

@@ -41,35 +41,35 @@ bool active()
     return !settings().policy.empty();
 }
 
-Processor first_processor(const Legion::Machine &machine)
-{
-    Legion::Machine::ProcessorQuery local(machine);
-    local.local_address_space();
-    Legion::Machine::ProcessorQuery cpus(local);
-    cpus.only_kind(Processor::LOC_PROC);
-    return cpus.count() ? cpus.first() : local.first();
-}
-
-// One mapper of ours for each mapper of the program, on all processors of the node.
-PolicyMapper *installed(Runtime *legion, MapperID id)
+// Mappers of ours in place of one of the program's, one for each processor of the node. The first
+// of them tells which policy is in force.
+std::shared_ptr<Shared> installed(Runtime *legion, MapperID id)
 {
     static std::mutex mutex;
-    static std::map<MapperID, PolicyMapper *> mappers;
+    static std::map<MapperID, std::weak_ptr<Shared>> known;  // it goes with the mappers
     const std::lock_guard<std::mutex> one(mutex);
-    PolicyMapper *&mapper = mappers[id];
-    if (mapper) return mapper;
+    std::shared_ptr<Shared> shared = known[id].lock();
+    if (shared) return shared;
+    known[id] = shared = std::make_shared<Shared>();
     const Legion::Machine machine = Legion::Machine::get_machine();
-    mapper = new PolicyMapper(legion->get_mapper_runtime(), machine, first_processor(machine));
-    if (id == DEFAULT_MAPPER)
-        real<ReplaceDefaultMapper>(REPLACE_DEFAULT_MAPPER)(legion, mapper, Processor::NO_PROC);
-    else
-        real<AddMapper>(ADD_MAPPER)(legion, id, mapper, Processor::NO_PROC);
-    return mapper;
+    Legion::Machine::ProcessorQuery local(machine);
+    local.local_address_space();
+    for (const Processor processor : local) {
+        if (kind_of(processor.kind()) < 0) continue;
+        auto *mapper =
+            new PolicyMapper(legion->get_mapper_runtime(), machine, processor, shared);
+        if (known.size() == 1 && processor == local.first()) mapper->announce();
+        if (id == DEFAULT_MAPPER)
+            real<ReplaceDefaultMapper>(REPLACE_DEFAULT_MAPPER)(legion, mapper, processor);
+        else
+            real<AddMapper>(ADD_MAPPER)(legion, id, mapper, processor);
+    }
+    return shared;
 }
 
 void install(Legion::Machine, Runtime *legion, const std::set<Processor> &)
 {
-    installed(legion, DEFAULT_MAPPER)->announce();
+    installed(legion, DEFAULT_MAPPER);
 }
 
 // Runs when the library is loaded, into any program: one without Legion never notices.

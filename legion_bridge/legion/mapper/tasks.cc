@@ -9,13 +9,7 @@
 
 namespace mappertune {
 
-PolicyMapper::PolicyMapper(MapperRuntime *runtime, const Legion::Machine &machine, Processor local)
-    : DefaultMapper(runtime, machine, local, "mappertune"), view(machine), policy(view.shape())
-{
-    name = std::string("mappertune: ") + policy.name();
-}
-
-PolicyMapper::~PolicyMapper()
+Shared::~Shared()
 {
     std::set<Mapper *> owned;
     for (const auto &entry : replaced)
@@ -24,14 +18,32 @@ PolicyMapper::~PolicyMapper()
         delete mapper;
 }
 
+void Shared::replaces(Mapper *mapper, Processor processor)
+{
+    const std::lock_guard<std::mutex> lock(mutex);
+    replaced.emplace(processor, mapper);
+}
+
+Mapper *Shared::replaced_at(Processor processor)
+{
+    const std::lock_guard<std::mutex> lock(mutex);
+    auto found = replaced.find(processor);
+    if (found == replaced.end()) found = replaced.find(Processor::NO_PROC);
+    if (found == replaced.end()) found = replaced.begin();
+    return found == replaced.end() ? nullptr : found->second;
+}
+
+PolicyMapper::PolicyMapper(MapperRuntime *runtime, const Legion::Machine &machine,
+                           Processor local, std::shared_ptr<Shared> all)
+    : DefaultMapper(runtime, machine, local, "mappertune"), view(machine), policy(view.shape()),
+      shared(std::move(all))
+{
+    name = std::string("mappertune: ") + policy.name();
+}
+
 void PolicyMapper::announce() const
 {
     report(std::string("policy ") + policy.name() + " " + policy.digest() + "\n");
-}
-
-void PolicyMapper::replaces(Mapper *mapper, Processor processor)
-{
-    replaced.emplace(processor, mapper);
 }
 
 PolicyMapper::TaskRules &PolicyMapper::rules_of(const Task &task)
@@ -180,13 +192,13 @@ void PolicyMapper::select_tunable_value(MapperContext ctx, const Task &task,
                                         const SelectTunableInput &input,
                                         SelectTunableOutput &output)
 {
-    auto own = replaced.find(task.current_proc);
-    if (own == replaced.end()) own = replaced.find(Processor::NO_PROC);
-    if (own == replaced.end()) own = replaced.begin();
-    if (own == replaced.end())
+    Mapper *own = shared->replaced_at(local_proc);
+    if (!own) {
         DefaultMapper::select_tunable_value(ctx, task, input, output);
-    else
-        own->second->select_tunable_value(ctx, task, input, output);
+        return;
+    }
+    const std::lock_guard<std::mutex> one_at_a_time(shared->tunables);
+    own->select_tunable_value(ctx, task, input, output);
 }
 
 }  // namespace mappertune

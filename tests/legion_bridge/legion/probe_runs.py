@@ -82,7 +82,7 @@ class Run:
 
     def decisions(self, word: str) -> list[str]:
         """The lines of the log of decisions that start with a word."""
-        return re.findall(rf"^mappertune: {word} (.*)$", self.errors, re.MULTILINE)
+        return re.findall(rf"^mappertune: {word}(?: (.*))?$", self.errors, re.MULTILINE)
 
 
 def _point(text: str) -> tuple[int, ...]:
