@@ -21,6 +21,7 @@ def describe_machine(machine: Machine) -> str:
     1 node(s), each with 1 CPU, 1 OMP, 4 GPU
     """
     processors = ", ".join(f"{p.count} {kind}" for kind, p in machine.processors.items())
+    launch, point = (_microseconds(t) for t in (machine.runtime.launch, machine.runtime.point))
     return "\n".join(
         [
             f"Machine {machine.name}: {machine.summary}",
@@ -28,8 +29,7 @@ def describe_machine(machine: Machine) -> str:
             *_processors(machine),
             *_memories(machine),
             *_links(machine),
-            f"  The runtime takes {_microseconds(machine.runtime.launch)} a launch and "
-            + f"{_microseconds(machine.runtime.point)} a point, in program order.",
+            f"  The runtime takes {launch} a launch and {point} a point, in program order.",
         ]
     )
 
