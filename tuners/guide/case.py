@@ -122,6 +122,8 @@ def _regions(application: Application) -> dict[tuple[str, int], tuple[str, ...]]
 
 
 _backgrounds: WeakKeyDictionary[GuidedProblem, Background] = WeakKeyDictionary()
+MATTERS = 0.01
+"""Share of an iteration from which on a task is looked at."""
 MOST_KNOWN = 50_000
 """Statements whose answers are kept."""
 
@@ -219,6 +221,14 @@ class Case:
         if self.decisions is None:
             return Costs()
         return costs_of(self.what_if.program, self.what_if.estimate(self.decisions))
+
+    @cached_property
+    def mattering(self) -> list[str]:
+        """Tasks that take a share of the iteration, the most expensive first."""
+        costs = {task: self.costs.of_task(task) for task in self.costs.running}
+        ranked = sorted(costs, key=lambda task: -costs[task])
+        least = MATTERS * self.costs.total
+        return [task for task in ranked if task in self.arguments and costs[task] > least]
 
     def kind(self, task: str) -> str:
         """The processor kind that a task runs on."""

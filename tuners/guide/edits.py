@@ -93,7 +93,6 @@ class Editor:
         self._numbers: dict[syntax.Statement, list[int]] = {}
         self._by_key: dict[Key, list[int]] = {}
         self._first: dict[type, int] = {}
-        self._definitions: dict[syntax.Statement, int] = {}
         self._functions: dict[str, int] = {}
         for number, each in enumerate(statements):
             self._first.setdefault(type(each), number)
@@ -101,7 +100,6 @@ class Editor:
             for key in _keys(each):
                 self._by_key.setdefault(key, []).append(number)
             if isinstance(each, _Definition):
-                self._definitions.setdefault(each, number)
                 self._functions.setdefault(each.name, number)
 
     def statements(
@@ -143,7 +141,7 @@ class Editor:
         self, new: Sequence[syntax.Statement], unwanted: Collection[syntax.Statement]
     ) -> _Plan:
         plan = _Plan()
-        coming = [each for each in new if each not in self._definitions or each in unwanted]
+        coming = [each for each in new if each in unwanted or not self._has(each)]
         keys = {key for each in coming for key in _keys(each)}
         touched = {number for key in keys for number in self._by_key.get(key, ())}
         touched |= {number for each in unwanted for number in self._numbers.get(each, ())}
@@ -160,6 +158,10 @@ class Editor:
             else:
                 plan.before.setdefault(first, []).append(each)
         return plan
+
+    def _has(self, new: syntax.Statement) -> bool:
+        """Whether the mapper says already what need not be said twice."""
+        return new in self._numbers and not _keys(new)
 
     def _takes_place_of(
         self, new: syntax.Statement, number: int, unwanted: Collection[syntax.Statement]

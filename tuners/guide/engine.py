@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from math import inf
 from typing import TYPE_CHECKING, NamedTuple
 
 import dsl
@@ -12,6 +13,7 @@ from tuners.guide.guidance import Guidance, Suggestion
 from tuners.guide.moves import Change
 from tuners.guide.predicates import PREDICATES
 from tuners.guide.repairs import REPAIRS
+from tuners.guide.room import overflow
 from tuners.guide.rules import Found, Move, Rule, load_rules
 from tuners.guide.wording import percent, seconds
 
@@ -103,27 +105,49 @@ def _explanation(heard: _Heard) -> str:
 
 
 def _mending(case: Case, heard: Sequence[_Heard], most: int) -> list[Suggestion]:
-    """Changes for a mapper that fails, those first that leave the fewest errors."""
+    """Changes for a mapper that fails: those first that leave the fewest errors, then the fast."""
     ranked = []
-    before = _errors(case, case.text)
+    before = _faults(case, case.text)
     for suggestion in _unique(_suggestions(heard)):
         try:
             text = suggestion.apply(case.text)
-            after = _errors(case, text)
-        except dsl.MapperError:
+        except dsl.MapperSyntaxError:
             continue
-        if text != case.text and (after <= before or case.program is None):
+        after = _faults(case, text)
+        fails_when_run = before.errors == after.errors == 0
+        if text != case.text and (after < before or fails_when_run):
             ranked.append((after, suggestion))
     ranked.sort(key=lambda each: each[0])
     return [suggestion for _, suggestion in ranked[:most]]
 
 
-def _errors(case: Case, text: str) -> int:
-    """How many errors a check finds; one more where the text does not parse."""
+class _Faults(NamedTuple):
+    """How far a mapper is from a good one; less is better.
+
+    Attributes:
+        errors: How many a check finds, memory aside.
+        overflow: Bytes that do not fit; a check looks at memory once there is no other error.
+        seconds: What an iteration would take, as far as that can be said.
+    """
+
+    errors: int
+    overflow: float
+    seconds: float
+
+
+def _faults(case: Case, text: str) -> _Faults:
     try:
-        return sum(finding.severity == "error" for finding in case.problem.check(text))
+        program = dsl.parse(text)
     except dsl.MapperSyntaxError as error:
-        return 1000 + len(error.others)
+        return _Faults(1000 + len(error.others), 0.0, inf)
+    found = dsl.check(program, case.application, case.machine)
+    errors = [each.code for each in found if each.severity == "error"]
+    others = sum(code != "out-of-memory" for code in errors)
+    decisions = None if others else case.background.decide(program.statements)
+    if decisions is None:
+        return _Faults(others, inf, inf)
+    lacking = overflow(case, decisions) if errors else 0.0
+    return _Faults(0, lacking, case.what_if.estimate(decisions).total)
 
 
 class _Candidate(NamedTuple):

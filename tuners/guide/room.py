@@ -1,47 +1,86 @@
-"""Making room in a memory that overflows: which arguments leave it."""
+"""Making room in a memory that overflows: what leaves it, and what need not be there so long."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from dsl import syntax
 from dsl.machine_shape import MEMORY_KINDS
+from legion_bridge.flatten import PRIVILEGE_CODES
 from tuners.guide.case import Argument, Case
-from tuners.guide.moves import joined, store_in
+from tuners.guide.moves import Change, joined, store_in
+from tuners.guide.predicates.maps import alike, maps_for
 from tuners.guide.rules import Move
 from tuners.guide.wording import listed
 
 if TYPE_CHECKING:
     from legion_bridge.mapping import Decisions
 
-__all__ = ["make_room"]
+__all__ = ["make_room", "overflow"]
 
 User = tuple[str, Argument]
+MOST = 3
+"""Tasks that are looked at one by one."""
 
 
 def make_room(case: Case) -> Iterator[Move]:
-    """Arguments in another memory, where theirs holds more than it can; the largest first.
+    """Changes after which a memory holds less, where it holds more than it can.
 
-    What a memory must hold is the sum of all instances that tasks ask for in it: an upper bound,
-    as instances without valid data are evicted.
+    Arguments lie elsewhere, the largest first; or data that was only read is collected; or points
+    are spread over more processors, where each has a memory of its own.
     """
     if case.decisions is None:
         return
     demand = _demand(case, case.decisions)
-    for kind in _overflowing(case, demand):
+    first = case.what_if.full_memory(case.decisions)
+    for kind in dict.fromkeys([*([first] if first else []), *_overflowing(case, demand)]):
         by_user: dict[tuple[str, int], float] = defaultdict(float)
         for (_, user), size in demand.items():
             by_user[user] += size
         users = [
             (task, argument)
-            for (task, index), _ in sorted(by_user.items(), key=lambda item: -item[1])
+            for (task, number), _ in sorted(by_user.items(), key=lambda item: -item[1])
             for argument in case.arguments.get(task, ())
-            if argument.number == index and case.memory(task, argument) == kind
+            if argument.number == number and case.memory(task, argument) == kind
         ]
         yield from _leaving(case, users, kind)
+        tasks = list(dict.fromkeys(task for task, _ in users))
+        yield from _collecting(case, tasks, kind)
+        if case.machine.memories[kind].scope != "rank":
+            yield from _spreading(case, tasks, kind)
+
+
+def overflow(case: Case, decisions: Decisions) -> float:
+    """Bytes that do not fit into memories, if every instance is kept."""
+    machine = case.what_if.flat_machine
+    sums = _sums(_demand(case, decisions))
+    return sum(max(0.0, size - float(machine.memory_capacity[m])) for m, size in sums.items())
+
+
+def _collecting(case: Case, tasks: Sequence[str], memory: str) -> Iterator[Move]:
+    """What tasks only read is collected: by those of the loop, by all."""
+    asked = [task for task in tasks if task in case.background.loop_tasks]
+    for group in [[task] for task in asked[:MOST]] + ([asked] if len(asked) > 1 else []):
+        rules = [syntax.CollectMemory(task=task, region="*") for task in group]
+        values = {**_said(group, memory), "how": "collect what they have only read"}
+        yield Move(Change(tuple(rules)), "limit", values, tuple(group))
+
+
+def _spreading(case: Case, tasks: Sequence[str], memory: str) -> Iterator[Move]:
+    """The points of each task, and of all of them, under other maps."""
+    for task in tasks[:MOST]:
+        for group in ([task], alike(case, task)):
+            for move in maps_for(case, group):
+                how = f"spread their points by {move.values['map']}"
+                yield move._replace(values={**_said(group, memory), "how": how})
+
+
+def _said(tasks: Sequence[str], memory: str) -> dict[str, str]:
+    return {"tasks": listed(tasks), "memory": memory}
 
 
 def _leaving(case: Case, users: Sequence[User], memory: str) -> Iterator[Move]:
@@ -60,37 +99,49 @@ def _leaving(case: Case, users: Sequence[User], memory: str) -> Iterator[Move]:
             regions = tuple(dict.fromkeys(each[1].name for each in leaving))
             values = {
                 "tasks": listed(tasks),
-                "regions": listed(regions),
                 "memory": memory,
-                "target": " or ".join(dict.fromkeys(each[3] for each in leaving)),
+                "how": f"put {listed(regions)} into "
+                + " or ".join(dict.fromkeys(each[3] for each in leaving)),
             }
             yield Move(change, "region", values, tasks, regions)
 
 
-def _demand(case: Case, decisions: Decisions) -> dict[tuple[int, tuple[str, int]], float]:
-    """Bytes of instances by memory, and by the task and argument that asks for them first."""
+_Demand: TypeAlias = dict[tuple[int, tuple[str, int]], float]
+"""Bytes by memory, and by the task and the number of the argument that asks for them first."""
+
+
+def _demand(case: Case, decisions: Decisions) -> _Demand:
+    """What all instances take that tasks ask for: an upper bound, as stale ones are evicted."""
     program = case.what_if.program
-    found: dict[tuple[int, tuple[str, int]], float] = defaultdict(float)
+    found: _Demand = defaultdict(float)
     seen: set[tuple[int, int, int]] = set()
-    for flat in range(len(decisions.memory)):
+    points = np.searchsorted(program.point_requirement, np.arange(len(decisions.memory)), "right")
+    for flat, point in enumerate((points - 1).tolist()):
         memory = int(decisions.memory[flat])
         if memory < 0:
             continue
-        point = int(np.searchsorted(program.point_requirement, flat, "right")) - 1
-        index = flat - int(program.point_requirement[point])
+        number = flat - int(program.point_requirement[point])
         task = program.launches[int(program.point_launch[point])].task
+        # Each reduction has an instance of its own; others share those of their layout.
+        reduces = program.privilege[flat] == PRIVILEGE_CODES["REDUCE"]
+        kind = -1 - flat if reduces else int(decisions.layout[flat])
         for slot in program.slots.row(flat).tolist():
-            key = (memory, int(decisions.layout[flat]), slot)
+            key = (memory, kind, slot)
             if key not in seen:
                 seen.add(key)
-                found[memory, (task, index)] += float(program.slot_bytes[slot])
+                found[memory, (task, number)] += float(program.slot_bytes[slot])
     return found
 
 
-def _overflowing(case: Case, demand: dict[tuple[int, tuple[str, int]], float]) -> list[str]:
-    machine = case.what_if.flat_machine
+def _sums(demand: _Demand) -> dict[int, float]:
     sums: dict[int, float] = defaultdict(float)
     for (memory, _), size in demand.items():
         sums[memory] += size
+    return sums
+
+
+def _overflowing(case: Case, demand: _Demand) -> list[str]:
+    machine = case.what_if.flat_machine
+    sums = _sums(demand)
     full = [m for m, size in sums.items() if size > float(machine.memory_capacity[m])]
     return list(dict.fromkeys(MEMORY_KINDS[int(machine.memory_kind[m])] for m in full))

@@ -73,6 +73,11 @@ class WhatIf:
             return None
         return None if isinstance(decisions, Outcome) else decisions
 
+    def full_memory(self, decisions: Decisions) -> str | None:
+        """The memory kind that overflows first when all is mapped in order, if any."""
+        shortage = self._simulator.shortage(decisions)
+        return None if shortage is None else shortage.memory
+
     def times(self, decisions: Decisions) -> PointTimes:
         """How long each point takes by itself."""
         return self._timer.times(decisions.launches)

@@ -25,7 +25,7 @@ def unsuited_layouts(case: Case) -> Iterator[Found]:
         return
     unsuited = [
         (task, argument)
-        for task in _mattering(case)
+        for task in case.mattering
         for argument in case.arguments[task]
         if _words(case, task, argument)
     ]
@@ -54,12 +54,6 @@ def unsuited_layouts(case: Case) -> Iterator[Found]:
             cost / 2,
             moves,
         )
-
-
-def _mattering(case: Case) -> list[str]:
-    tasks = [task for task in case.costs.running if task in case.arguments]
-    ranked = sorted(tasks, key=case.costs.of_task, reverse=True)
-    return [task for task in ranked if case.costs.of_task(task) > MATTERS * case.costs.total]
 
 
 def _words(case: Case, task: str, argument: Argument) -> dict[str, bool]:
