@@ -48,8 +48,8 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         title="commands", metavar="COMMAND", required=True, parser_class=_Parser
     )
     for add in (
-        _add_list, _add_show, _add_check, _add_eval, _add_tune, _add_compare, _add_export,
-        _add_validate, _add_doctor,
+        _add_list, _add_show, _add_check, _add_eval, _add_explain, _add_tune, _add_compare,
+        _add_export, _add_validate, _add_doctor,
     ):  # fmt: skip
         add(commands)
     arguments, unknown = parser.parse_known_args(argv)
@@ -99,6 +99,31 @@ def _add_eval(commands: Commands) -> None:
         "--timeline", metavar="OUT.json", help="write the run for Perfetto (Chrome trace format)"
     )
     parser.add_argument("--plot", metavar="OUT.png", help="draw the run as a Gantt picture")
+
+
+def _add_explain(commands: Commands) -> None:
+    parser = _command(
+        commands, "explain", "explain", "say why a mapper is slow or fails, and what to try"
+    )
+    _add_mapper(parser)
+    parser.add_argument(
+        "--level",
+        choices=("raw", "explained", "suggested"),
+        default="suggested",
+        help="how much to say (default: suggested)",
+    )
+    parser.add_argument(
+        "--verify", action="store_true", help="run what is suggested, and keep what is faster"
+    )
+    parser.add_argument(
+        "--most", type=_positive, default=5, metavar="N", help="suggestions at most (default: 5)"
+    )
+    parser.add_argument(
+        "--apply",
+        type=Path,
+        metavar="OUT",
+        help="write the mapper with the first suggestion applied",
+    )
 
 
 def _add_export(commands: Commands) -> None:

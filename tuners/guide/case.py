@@ -61,6 +61,11 @@ class Argument(NamedTuple):
     name: str
     facts: RequirementFacts
 
+    @property
+    def label(self) -> str:
+        """What a sentence calls it."""
+        return f"argument {self.name}" if self.name.isdecimal() else self.name
+
 
 class Background:
     """What all evaluations of a problem share.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from math import inf
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import dsl
 from tuners.guide.case import Case, GuidedProblem
 from tuners.guide.guidance import Guidance, Suggestion
-from tuners.guide.moves import Change
+from tuners.guide.moves import Change, TextChange
 from tuners.guide.predicates import PREDICATES
 from tuners.guide.repairs import REPAIRS
 from tuners.guide.room import overflow
@@ -26,6 +27,10 @@ MOST = 5
 """Suggestions that are made at most."""
 LEAST = 1e-3
 """Share of an iteration that a suggestion must promise."""
+ALIKE = 2
+"""Findings of one diagnostic that are told."""
+NEAR = 0.01
+"""Share of an iteration by which two suggestions about the same tasks must differ."""
 
 
 def explain(
@@ -49,26 +54,26 @@ def explain(
     """
     case = Case(problem, evaluation)
     heard = list(_heard(case, load_rules() if rules is None else rules))
-    heard.sort(key=lambda each: -each.found.seconds)
-    explanations = dict.fromkeys(filter(None, (_explanation(each) for each in heard)))
+    told = sorted(heard, key=lambda each: -each.found.seconds)
     if case.program is None or not case.outcome.ok:
         suggestions = _mending(case, heard, most)
     else:
-        suggestions = _improving(case, heard, most, verify=verify)
-    return Guidance(case.outcome.raw, tuple(explanations), tuple(suggestions))
+        suggestions = _improving(case, told, most, verify=verify)
+    return Guidance(case.outcome.raw, tuple(_explanations(told)), tuple(suggestions))
 
 
 class _Heard(NamedTuple):
-    """A rule that applies, and what it found."""
+    """A rule that applies, its place among the rules, and what it found."""
 
     rule: Rule
+    order: int
     found: Found
 
 
 def _heard(case: Case, rules: Sequence[Rule]) -> Iterator[_Heard]:
-    for rule in rules:
+    for order, rule in enumerate(rules):
         for found in _findings(case, rule):
-            yield _Heard(rule, found)
+            yield _Heard(rule, order, found)
 
 
 def _findings(case: Case, rule: Rule) -> Iterator[Found]:
@@ -87,7 +92,13 @@ def _findings(case: Case, rule: Rule) -> Iterator[Found]:
 
 def _values_of(finding: Finding) -> Mapping[str, str]:
     place = f"line {finding.position.line}: " if finding.position else ""
-    return {"sentence": finding.sentence, "hint": finding.suggestion or "", "place": place}
+    hint = finding.suggestion or ""
+    return {
+        "place": place,
+        "sentence": finding.sentence.rstrip("."),
+        "hint": f"{hint[:1].upper()}{hint[1:].rstrip('.;')}." if hint else "",
+        "advice": hint,
+    }
 
 
 def _with_repair(
@@ -97,8 +108,23 @@ def _with_repair(
     return Found(values, 0.0, moves)
 
 
-def _explanation(heard: _Heard) -> str:
-    return heard.rule.explanation.format_map(heard.found.values).strip()
+def _explanations(heard: Sequence[_Heard]) -> Iterator[str]:
+    """What the rules explain, each once; of many alike the first ones."""
+    said: set[str] = set()
+    alike = Counter(each.rule.name for each in heard if each.rule.diagnostic)
+    told: Counter[str] = Counter()
+    for each in heard:
+        text = " ".join(each.rule.explanation.format_map(each.found.values).split())
+        told[each.rule.name] += 1
+        if not text or text in said or (each.rule.diagnostic and told[each.rule.name] > ALIKE):
+            continue
+        said.add(text)
+        more = alike[each.rule.name] - ALIKE
+        yield (
+            f"{text} ({more} more like it.)"
+            if more > 0 and told[each.rule.name] == ALIKE
+            else text
+        )
 
 
 # What to do
@@ -108,7 +134,7 @@ def _mending(case: Case, heard: Sequence[_Heard], most: int) -> list[Suggestion]
     """Changes for a mapper that fails: those first that leave the fewest errors, then the fast."""
     ranked = []
     before = _faults(case, case.text)
-    for suggestion in _unique(_suggestions(heard)):
+    for order, suggestion in _suggestions(heard):
         try:
             text = suggestion.apply(case.text)
         except dsl.MapperSyntaxError:
@@ -116,7 +142,8 @@ def _mending(case: Case, heard: Sequence[_Heard], most: int) -> list[Suggestion]
         after = _faults(case, text)
         fails_when_run = before.errors == after.errors == 0
         if text != case.text and (after < before or fails_when_run):
-            ranked.append((after, suggestion))
+            # Of equally good changes, the rules' order tells which keeps more of the mapper.
+            ranked.append(((after.errors, after.overflow, order, after.seconds), suggestion))
     ranked.sort(key=lambda each: each[0])
     return [suggestion for _, suggestion in ranked[:most]]
 
@@ -157,24 +184,34 @@ class _Candidate(NamedTuple):
     rule: Rule
     found: Found
     move: Move
+    change: Change
+
+    def resembles(self, other: _Candidate) -> bool:
+        """Whether it says the same of the same tasks, and saves the same."""
+        about = (self.rule.name, self.move.block, set(self.move.tasks))
+        return about == (other.rule.name, other.move.block, set(other.move.tasks)) and (
+            abs(self.share - other.share) < NEAR
+        )
 
 
 def _improving(
     case: Case, heard: Sequence[_Heard], most: int, *, verify: bool
 ) -> list[Suggestion]:
     """Changes that make a mapper faster, those first that save most."""
-    if case.decisions is None or case.profile is None:
+    if case.decisions is None:
         return []
+    iteration = case.profile.iteration if case.profile else case.costs.total
+    chosen: list[_Candidate] = []
     found: list[Suggestion] = []
     for candidate in sorted(_candidates(case, heard), key=lambda each: -each.share):
         if len(found) == most:
             break
-        change = candidate.move.change
-        if not isinstance(change, Change) or _refused(case, change):
+        if any(candidate.resembles(other) for other in chosen) or _refused(case, candidate):
             continue
-        suggestion = _priced(candidate, case.profile.iteration)
-        checked = _verified(case, suggestion) if verify else suggestion
+        suggestion = _priced(candidate, iteration)
+        checked = _verified(case, suggestion, iteration) if verify else suggestion
         if checked is not None:
+            chosen.append(candidate)
             found.append(checked)
     return sorted(found, key=lambda each: -(each.gain or 0.0))
 
@@ -184,21 +221,23 @@ def _candidates(case: Case, heard: Sequence[_Heard]) -> Iterator[_Candidate]:
     assert case.decisions is not None  # noqa: S101  (the mapper ran)
     now = case.what_if.estimate(case.decisions).total
     seen: set[Change] = set()
-    for rule, found in heard:
+    for rule, _, found in heard:
         for move in found.moves:
-            if not isinstance(move.change, Change) or not move.change or move.change in seen:
+            change = move.change
+            if not isinstance(change, Change) or not change or change in seen:
                 continue
-            seen.add(move.change)
-            changed = case.changed(move.change.new, move.change.gone)
+            seen.add(change)
+            changed = case.changed(change.new, change.gone)
             decisions = case.background.decide(changed)
             if decisions is not None:
                 share = 1.0 - case.what_if.estimate(decisions).total / now
                 if share > LEAST:
-                    yield _Candidate(share, rule, found, move)
+                    yield _Candidate(share, rule, found, move, change)
 
 
-def _refused(case: Case, change: Change) -> bool:
+def _refused(case: Case, candidate: _Candidate) -> bool:
     """Whether a check finds an error in the changed mapper."""
+    change = candidate.change
     changed = dsl.Program(tuple(case.changed(change.new, change.gone)))
     found = dsl.check(changed, case.application, case.machine)
     return any(each.severity == "error" for each in found)
@@ -214,27 +253,29 @@ def _priced(candidate: _Candidate, iteration: float) -> Suggestion:
     return replace(suggestion, sentence=sentence, gain=gain, share=candidate.share)
 
 
-def _verified(case: Case, suggestion: Suggestion) -> Suggestion | None:
+def _verified(case: Case, suggestion: Suggestion, iteration: float) -> Suggestion | None:
     """The suggestion with its measured gain, or None where there is none."""
     outcome = case.problem.evaluator.evaluate(dsl.parse(suggestion.apply(case.text)))
     if not outcome.ok or outcome.throughput <= case.outcome.throughput:
         return None
-    assert case.profile is not None  # noqa: S101  (the mapper ran)
     share = 1.0 - case.outcome.throughput / outcome.throughput
-    gain = share * case.profile.iteration
+    gain = share * iteration
     sentence, _, _ = suggestion.sentence.partition(" Expected to save")
     sentence += (
-        f" It was tried: it saves {seconds(gain)} of {seconds(case.profile.iteration)} an "
-        f"iteration ({percent(share)})."
+        f" It was tried: it saves {seconds(gain)} of {seconds(iteration)} an iteration "
+        f" ({percent(share)})."
     )
     return replace(suggestion, sentence=sentence, gain=gain, share=share, verified=True)
 
 
-def _suggestions(heard: Sequence[_Heard]) -> Iterator[Suggestion]:
-    for rule, found in heard:
+def _suggestions(heard: Sequence[_Heard]) -> Iterator[tuple[int, Suggestion]]:
+    """All changes, each once, with the place of their rule among the rules."""
+    seen: set[Change | TextChange] = set()
+    for rule, order, found in heard:
         for move in found.moves:
-            if move.change:
-                yield _suggestion(rule, found, move)
+            if move.change and move.change not in seen:
+                seen.add(move.change)
+                yield order, _suggestion(rule, found, move)
 
 
 def _suggestion(rule: Rule, found: Found, move: Move) -> Suggestion:
@@ -248,12 +289,3 @@ def _suggestion(rule: Rule, found: Found, move: Move) -> Suggestion:
         tasks=move.tasks,
         regions=move.regions,
     )
-
-
-def _unique(suggestions: Iterator[Suggestion]) -> Iterator[Suggestion]:
-    seen: set[tuple[str, tuple[str, ...]]] = set()
-    for each in suggestions:
-        key = (each.statements, each.replaces)
-        if key not in seen:
-            seen.add(key)
-            yield each

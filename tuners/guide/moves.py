@@ -9,24 +9,29 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import dsl
 from dsl import syntax
 from dsl.templates.index_map_library import SINGLE_MAP, function_name, library_definitions
 from dsl.unparse import unparse_statement
 from tuners.guide.case import Argument, Case
+from tuners.guide.wording import listed
 
 __all__ = [
     "Change",
     "TextChange",
+    "User",
     "collect_nothing",
     "joined",
     "place_with_parent",
+    "regions_of",
     "run_on",
     "spread",
     "store_as",
     "store_in",
+    "tasks_of",
+    "told",
     "unlimited",
 ]
 
@@ -66,6 +71,29 @@ class TextChange:
     def replaces(self) -> tuple[str, ...]:
         """The stretch that goes."""
         return (self.stretch,)
+
+
+User: TypeAlias = tuple[str, Argument]
+"""A task and one of its arguments."""
+
+
+def told(users: Iterable[User]) -> dict[str, str]:
+    """Tasks and their arguments as placeholders of a sentence."""
+    pairs = list(users)
+    return {
+        "tasks": listed(tasks_of(pairs)),
+        "regions": listed(list(dict.fromkeys(argument.label for _, argument in pairs))),
+    }
+
+
+def tasks_of(users: Iterable[User]) -> tuple[str, ...]:
+    """The tasks, each once."""
+    return tuple(dict.fromkeys(task for task, _ in users))
+
+
+def regions_of(users: Iterable[User]) -> tuple[str, ...]:
+    """The names of the arguments, each once."""
+    return tuple(dict.fromkeys(argument.name for _, argument in users))
 
 
 def joined(changes: Iterable[Change]) -> Change:

@@ -22,11 +22,16 @@ from tuners.guide.moves import (
     Change,
     joined,
     place_with_parent,
+    regions_of,
     spread,
     store_as,
     store_in,
+    tasks_of,
+    told,
     unlimited,
 )
+from tuners.guide.predicates.maps import maps_for
+from tuners.guide.predicates.processors import all_to_faster
 from tuners.guide.room import make_room
 from tuners.guide.rules import Move
 from tuners.guide.syntax_repairs import mend_syntax
@@ -43,6 +48,8 @@ Repair = Callable[[Case, Values, "Finding | None"], Moves]
 Rule = TypeVar("Rule", bound=syntax.Statement)
 
 _KINDS = ("GPU", "CPU", "OMP")
+MOST = 3
+"""Tasks that are looked at one by one."""
 
 
 # Layouts and memories
@@ -58,15 +65,9 @@ def needed_layouts(case: Case, _: Values, __: Finding | None) -> Moves:
     ]
     change = joined(store_as(case, *user, _needed(user[1])) for user in refused)
     if change:
-        tasks = tuple(dict.fromkeys(task for task, _ in refused))
-        regions = tuple(dict.fromkeys(argument.name for _, argument in refused))
         wanted = dict.fromkeys(_said(argument) for _, argument in refused)
-        values = {
-            "tasks": listed(tasks),
-            "regions": listed(regions),
-            "layout": " or ".join(wanted),
-        }
-        yield Move(change, "layout", values, tasks, regions)
+        values = {**told(refused), "layout": " or ".join(wanted)}
+        yield Move(change, "layout", values, tasks_of(refused), regions_of(refused))
 
 
 def _arguments(case: Case) -> list[tuple[str, tuple[Argument, ...]]]:
@@ -109,11 +110,7 @@ def visible_memories(case: Case, _: Values, __: Finding | None) -> Moves:
         for task, argument in users
     )
     if change:
-        tasks = tuple(dict.fromkeys(task for task, _ in users))
-        regions = tuple(dict.fromkeys(argument.name for _, argument in users))
-        yield Move(
-            change, "region", {"tasks": listed(tasks), "regions": listed(regions)}, tasks, regions
-        )
+        yield Move(change, "region", told(users), tasks_of(users), regions_of(users))
 
 
 def room(case: Case, _: Values, __: Finding | None) -> Moves:
@@ -132,18 +129,19 @@ def no_limits(case: Case, _: Values, __: Finding | None) -> Moves:
 
 
 def stay_inside(case: Case, values: Values, finding: Finding | None) -> Moves:
-    """Indices of a mapping function wrapped around, and maps of the library in its place."""
-    if case.program is None:
-        return
-    rules = _blamed_maps(case, finding, values.get("task"))
-    names = {rule.function for rule in rules}
+    """Indices of a mapping function wrapped around."""
+    names = {rule.function for rule in _blamed_maps(case, finding, values.get("task"))}
     for function in case.rules(syntax.FunctionDefinition):
         if function.name in names:
             wrapped = _wrapped(function)
             if wrapped != function:
-                inside = {"function": function.name, "how": "wrap its indices around"}
-                yield Move(Change((wrapped,), (function,)), "index map", inside)
-    for rule in rules:
+                change = Change((wrapped,), (function,))
+                yield Move(change, "index map", {"function": function.name})
+
+
+def library_map(case: Case, values: Values, finding: Finding | None) -> Moves:
+    """A map of the library in the place of a mapping function."""
+    for rule in _blamed_maps(case, finding, values.get("task")):
         yield from _from_library(case, rule)
 
 
@@ -200,7 +198,7 @@ def _from_library(case: Case, rule: syntax.IndexTaskMap) -> Moves:
         if kind is not None:
             changes.append(spread(key, kind, "block1d"))
     if changes:
-        values = {"function": rule.function, "how": "take blocks of points in its place"}
+        values = {"function": rule.function, "tasks": listed(rule.keys)}
         keys = tuple(key for key in rule.keys if key in case.tasks)
         yield Move(joined(changes), "index map", values, keys)
 
@@ -217,6 +215,20 @@ def with_parent(case: Case, _: Values, finding: Finding | None) -> Moves:
         change = joined(place_with_parent(key, kind) for key, kind in keys)
         yield Move(change, "single map", {"tasks": listed(rule.keys)}, rule.keys)
         yield Move(Change(gone=(rule,)), "single map", {"tasks": listed(rule.keys)}, rule.keys)
+
+
+# Speed, for runs that leave no profile
+
+
+def faster_processors(case: Case, _: Values, __: Finding | None) -> Moves:
+    """All tasks on the fastest processors that can run them."""
+    yield from all_to_faster(case)
+
+
+def other_maps(case: Case, _: Values, __: Finding | None) -> Moves:
+    """The most expensive tasks under other maps."""
+    for task in case.mattering[:MOST]:
+        yield from maps_for(case, [task])
 
 
 # Definitions
@@ -295,7 +307,7 @@ def _block_of(statement: syntax.Statement):  # type: ignore[no-untyped-def]  # a
 def nearest_name(case: Case, values: Values, finding: Finding | None) -> Moves:
     """A task or region that the program does not have becomes the one that was meant."""
     place = finding.position if finding else None
-    meant = re.search(r"did you mean (\w+)", values.get("hint", ""))
+    meant = re.search(r"did you mean (\w+)", values.get("advice", ""))
     for each in case.program.statements if case.program and place and meant else ():
         if each.position != place or place is None or meant is None:
             continue
@@ -338,12 +350,15 @@ REPAIRS: Mapping[str, Repair] = MappingProxyType(
         for repair in (
             define_first,
             define_machine,
+            faster_processors,
             leave_out,
+            library_map,
             map_kinds,
             mend_syntax,
             nearest_name,
             needed_layouts,
             no_limits,
+            other_maps,
             room,
             stay_inside,
             visible_memories,

@@ -11,8 +11,8 @@ import numpy as np
 from dsl import syntax
 from dsl.machine_shape import MEMORY_KINDS
 from legion_bridge.flatten import PRIVILEGE_CODES
-from tuners.guide.case import Argument, Case
-from tuners.guide.moves import Change, joined, store_in
+from tuners.guide.case import Case
+from tuners.guide.moves import Change, User, joined, regions_of, store_in, tasks_of, told
 from tuners.guide.predicates.maps import alike, maps_for
 from tuners.guide.rules import Move
 from tuners.guide.wording import listed
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["make_room", "overflow"]
 
-User = tuple[str, Argument]
 MOST = 3
 """Tasks that are looked at one by one."""
 
@@ -95,15 +94,10 @@ def _leaving(case: Case, users: Sequence[User], memory: str) -> Iterator[Move]:
                 leaving.append((task, argument, kind, others[0]))
         change = joined(store_in(case, *each) for each in leaving)
         if change:
-            tasks = tuple(dict.fromkeys(each[0] for each in leaving))
-            regions = tuple(dict.fromkeys(each[1].name for each in leaving))
-            values = {
-                "tasks": listed(tasks),
-                "memory": memory,
-                "how": f"put {listed(regions)} into "
-                + " or ".join(dict.fromkeys(each[3] for each in leaving)),
-            }
-            yield Move(change, "region", values, tasks, regions)
+            pairs = [each[:2] for each in leaving]
+            said, target = told(pairs), " or ".join(dict.fromkeys(each[3] for each in leaving))
+            values = {**said, "memory": memory, "how": f"put {said['regions']} into {target}"}
+            yield Move(change, "region", values, tasks_of(pairs), regions_of(pairs))
 
 
 _Demand: TypeAlias = dict[tuple[int, tuple[str, int]], float]

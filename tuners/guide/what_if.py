@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import dsl
+from legion_bridge.flat_machine import MEMORY_CODES, PROCESSOR_CODES
 from legion_bridge.outcome import Outcome
 from legion_bridge.point_times import PointTimer
 from tuners.guide.data_movement import DataMovement, Moved
@@ -96,6 +97,31 @@ class WhatIf:
         timed = self._timed
         total = max(float(copying[timed].sum() + running[timed].sum()), runtime)
         return Estimate(total, copying, running, moved)
+
+    def linked_access(self, decisions: Decisions) -> dict[tuple[str, int], tuple[float, float]]:
+        """What tasks of the loop reach over links, by task and number of the requirement.
+
+        Returns:
+            Bytes of an iteration, and seconds of the point that takes longest for its own.
+        """
+        found: dict[tuple[str, int], tuple[float, float]] = {}
+        program, machine = self.program, self.flat_machine
+        for number in np.flatnonzero(self._timed) + program.setup_launches:
+            launch, chosen = program.launches[number], decisions.launches[number]
+            for index, memory in enumerate(chosen.memories):
+                if memory is None or not self.machine.access[chosen.kind, memory].links:
+                    continue
+                at = (PROCESSOR_CODES[chosen.kind], MEMORY_CODES[memory])
+                reads = launch.requirements[index].privilege == "READ_ONLY"
+                each = (machine.gather if reads else machine.update)[at]
+                moved, scattered = launch.work.traffic[:, index], launch.work.accesses[:, index]
+                cost = moved / machine.bandwidth[at] + scattered * each
+                known = found.get((launch.task, index), (0.0, 0.0))
+                found[launch.task, index] = (
+                    known[0] + float(moved.sum()),
+                    known[1] + float(cost.max(initial=0.0)),
+                )
+        return found
 
     def _copying(self, moved: tuple[Moved, ...]) -> Floats:
         launches = len(self.program.launches)

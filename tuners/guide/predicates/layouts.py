@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dsl.choices import accepts_layout
 from dsl.tables import LayoutDecision
 from tuners.guide.case import Argument, Case
-from tuners.guide.moves import Change, joined, store_as
+from tuners.guide.moves import Change, User, joined, regions_of, store_as, tasks_of, told
 from tuners.guide.rules import Found, Move
 from tuners.guide.wording import amount, listed, percent, seconds
 
@@ -15,8 +15,6 @@ __all__ = ["conversions", "unsuited_layouts"]
 
 MATTERS = 0.01
 LOOKED_AT = 4
-
-User = tuple[str, Argument]
 
 
 def unsuited_layouts(case: Case) -> Iterator[Found]:
@@ -47,7 +45,7 @@ def unsuited_layouts(case: Case) -> Iterator[Found]:
         yield Found(
             {
                 "task": task,
-                "regions": listed([argument.name for _, argument in users]),
+                "regions": listed([argument.label for _, argument in users]),
                 "layouts": " and ".join(dict.fromkeys(_said(case, *user) for user in users)),
                 "cost": seconds(cost),
             },
@@ -85,10 +83,8 @@ def _suited(case: Case, users: Sequence[User]) -> Move:
 
 
 def _laid_out(change: Change, users: Sequence[User], layout: str) -> Move:
-    tasks = tuple(dict.fromkeys(task for task, _ in users))
-    regions = tuple(dict.fromkeys(argument.name for _, argument in users))
-    values = {"tasks": listed(tasks), "regions": listed(regions), "layout": layout}
-    return Move(change, "layout", values, tasks, regions)
+    values = {**told(users), "layout": layout}
+    return Move(change, "layout", values, tasks_of(users), regions_of(users))
 
 
 def conversions(case: Case) -> Iterator[Found]:

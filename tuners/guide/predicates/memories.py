@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tuners.guide.case import Argument, Case
-from tuners.guide.moves import Change, joined, store_in
+from tuners.guide.moves import Change, User, joined, regions_of, store_in, tasks_of, told
 from tuners.guide.rules import Found, Move
 from tuners.guide.wording import amount, listed, percent, seconds
 
@@ -38,8 +38,8 @@ def zero_copy(case: Case) -> Iterator[Found]:
         yield Found(
             {
                 "task": task,
-                "region": argument.name,
-                "bytes": amount(moved),
+                "region": argument.label,
+                "bytes": amount(moved) if moved else "element by element",
                 "memory": case.memory(task, argument),
                 "cost": seconds(cost),
                 "share": percent(min(cost / case.profile.iteration, 1.0)),
@@ -50,17 +50,16 @@ def zero_copy(case: Case) -> Iterator[Found]:
 
 
 def _traffic(case: Case) -> list[tuple[str, Argument, float, float]]:
-    """Task, argument, bytes over links and the seconds of one link for them, the most first."""
-    assert case.profile is not None  # noqa: S101  (asked by rules over the profile)
-    found = []
-    for pair, moved in case.profile.zero_copy.items():
-        task, _, region = pair.partition(" ")
-        for argument in case.arguments.get(task, ()):
-            if region in argument.facts.names and _over_links(case, task, argument):
-                speed = case.machine.access[case.kind(task), case.memory(task, argument)].bandwidth
-                use = case.profile.tasks.get(task)
-                cost = moved / speed / max(use.processors if use else 1, 1)
-                found.append((task, argument, moved, cost))
+    """Task, argument, bytes over links and the seconds they take, the most first."""
+    if case.decisions is None:
+        return []
+    uses = case.what_if.linked_access(case.decisions)
+    found = [
+        (task, argument, moved, cost)
+        for (task, number), (moved, cost) in uses.items()
+        for argument in case.arguments.get(task, ())
+        if argument.number == number
+    ]
     return sorted(found, key=lambda each: -each[3])
 
 
@@ -69,11 +68,11 @@ def _over_links(case: Case, task: str, argument: Argument) -> bool:
     return access is not None and bool(access.links)
 
 
-def _in_zero_copy(case: Case, users: Sequence[tuple[str, Argument]]) -> list[tuple[str, Argument]]:
+def _in_zero_copy(case: Case, users: Sequence[User]) -> list[User]:
     return [(task, argument) for task, argument in users if _over_links(case, task, argument)]
 
 
-def _to_best(case: Case, users: Sequence[tuple[str, Argument]]) -> list[Move]:
+def _to_best(case: Case, users: Sequence[User]) -> list[Move]:
     """Some arguments in the best memory of the processors that use them."""
     change = joined(
         store_in(case, task, argument, case.kind(task), case.memories(case.kind(task))[0])
@@ -85,11 +84,9 @@ def _to_best(case: Case, users: Sequence[tuple[str, Argument]]) -> list[Move]:
     return [_stored(change, users, " and ".join(best))]
 
 
-def _stored(change: Change, users: Sequence[tuple[str, Argument]], memory: str) -> Move:
-    tasks = tuple(dict.fromkeys(task for task, _ in users))
-    regions = tuple(dict.fromkeys(argument.name for _, argument in users))
-    values = {"tasks": listed(tasks), "regions": listed(regions), "target": memory}
-    return Move(change, "region", values, tasks, regions)
+def _stored(change: Change, users: Sequence[User], memory: str) -> Move:
+    values = {**told(users), "target": memory}
+    return Move(change, "region", values, tasks_of(users), regions_of(users))
 
 
 def copies(case: Case) -> Iterator[Found]:
@@ -121,11 +118,11 @@ def copies(case: Case) -> Iterator[Found]:
         )
 
 
-def _memories_of(case: Case, users: Sequence[tuple[str, Argument]]) -> list[str]:
+def _memories_of(case: Case, users: Sequence[User]) -> list[str]:
     return list(dict.fromkeys(case.memory(task, argument) for task, argument in users))
 
 
-def _together(case: Case, users: Sequence[tuple[str, Argument]]) -> list[Move]:
+def _together(case: Case, users: Sequence[User]) -> list[Move]:
     """All users of a region in one memory kind, for each that some of them see."""
     kinds = dict.fromkeys(m for task, _ in users for m in case.memories(case.kind(task)))
     moves = []
@@ -139,9 +136,7 @@ def _together(case: Case, users: Sequence[tuple[str, Argument]]) -> list[Move]:
     return moves
 
 
-def _one_by_one(
-    case: Case, users: Sequence[tuple[str, Argument]], asking: Sequence[str]
-) -> list[Move]:
+def _one_by_one(case: Case, users: Sequence[User], asking: Sequence[str]) -> list[Move]:
     """Each task that waits for copies, with the region in another memory."""
     moves = []
     for task, argument in users:
@@ -152,7 +147,7 @@ def _one_by_one(
     return moves
 
 
-def _in_memory(case: Case, users: Sequence[tuple[str, Argument]], memory: str) -> list[Move]:
+def _in_memory(case: Case, users: Sequence[User], memory: str) -> list[Move]:
     change = joined(
         store_in(case, task, argument, case.kind(task), memory) for task, argument in users
     )

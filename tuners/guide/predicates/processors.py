@@ -9,7 +9,7 @@ from tuners.guide.moves import Change, joined, run_on, store_in
 from tuners.guide.rules import Found, Move
 from tuners.guide.wording import listed, percent, seconds
 
-__all__ = ["made_elsewhere", "slow_processors"]
+__all__ = ["all_to_faster", "made_elsewhere", "slow_processors"]
 
 MATTERS = 0.01
 """Share of an iteration from which on a task is looked at."""
@@ -22,7 +22,7 @@ def slow_processors(case: Case) -> Iterator[Found]:
     if case.profile is None:
         return
     slow = [task for task in case.mattering if _faster(case, task)]
-    together = _all_to_faster(case, slow) if len(slow) > 1 else []
+    together = [*_to_faster(case, slow), *all_to_faster(case)] if len(slow) > 1 else []
     for number, task in enumerate(slow[:LOOKED_AT]):
         cost = case.costs.of_task(task)
         use = case.profile.tasks.get(task)
@@ -47,12 +47,10 @@ def _faster(case: Case, task: str) -> tuple[str, ...]:
     return kinds[: kinds.index(own)] if own in kinds else ()
 
 
-def _all_to_faster(case: Case, tasks: Sequence[str]) -> list[Move]:
-    return [*_to_faster(case, tasks), *_to_faster(case, _all_slow(case))]
-
-
-def _all_slow(case: Case) -> list[str]:
-    return [t for t in case.background.loop_tasks if t in case.arguments and _faster(case, t)]
+def all_to_faster(case: Case) -> list[Move]:
+    """All tasks of the loop on the fastest processors that can run them."""
+    tasks = [t for t in case.background.loop_tasks if t in case.arguments and _faster(case, t)]
+    return _to_faster(case, tasks)
 
 
 def _to_faster(case: Case, tasks: Sequence[str]) -> list[Move]:

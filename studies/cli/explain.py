@@ -1,0 +1,92 @@
+"""``mappertune explain``: why a mapper is slow or fails, and what to try."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from studies.cli.cases import case_for, case_of
+from studies.cli.console import print_json, say
+from studies.errors import StorageError, UsageError
+from studies.files import read_text, why
+from studies.heading import application_in
+
+if TYPE_CHECKING:
+    from studies.suite import Case
+    from tuners.guide import Guidance, Level
+    from tuners.problem import Evaluation
+
+__all__ = ["run"]
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints guidance on a mapper; the exit code is 1 where it fails."""
+    from tuners.guide import explain  # noqa: PLC0415  (loads the simulator)
+
+    text = read_text(arguments.file)
+    case = _case(text, arguments)
+    problem = case.problem()
+    evaluation = problem.evaluate_text(text)
+    guidance = explain(problem, evaluation, verify=arguments.verify, most=arguments.most)
+    if arguments.json:
+        print_json(_as_json(case, evaluation, guidance, arguments.level))
+    else:
+        say(guidance.text(arguments.level))
+    if arguments.apply is not None:
+        _apply(guidance, text, arguments)
+    return 0 if evaluation.outcome.ok else 1
+
+
+def _case(text: str, arguments: argparse.Namespace) -> Case:
+    """The case that a mapper was written for, though it may not parse.
+
+    Raises:
+        UsageError: It does not parse, and does not tell its application either.
+    """
+    import dsl  # noqa: PLC0415  (loads the parser)
+
+    try:
+        program = dsl.parse(text, filename=arguments.file)
+    except dsl.MapperSyntaxError as error:
+        arguments.application = arguments.application or application_in(text)
+        if arguments.application is None:
+            message = f"{error}\nthe application is unknown as well: say it by --app"
+            raise UsageError(message) from error
+        return case_of(arguments)
+    return case_for(arguments, program)
+
+
+def _as_json(
+    case: Case, evaluation: Evaluation, guidance: Guidance, level: Level
+) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "application": case.application,
+        "machine": case.machine,
+        "status": evaluation.outcome.status,
+        "throughput": evaluation.outcome.throughput,
+        "unit": evaluation.outcome.unit,
+        "raw": guidance.raw,
+    }
+    if level != "raw":
+        found["explanations"] = list(guidance.explanations)
+    if level == "suggested":
+        found["suggestions"] = [asdict(each) for each in guidance.suggestions]
+    return found
+
+
+def _apply(guidance: Guidance, text: str, arguments: argparse.Namespace) -> None:
+    """Writes the mapper with the first suggestion applied.
+
+    Raises:
+        StorageError: The file cannot be written.
+        UsageError: There is no suggestion to apply.
+    """
+    if not guidance.suggestions:
+        raise UsageError(f"{arguments.file}: there is no suggestion to apply")
+    try:
+        arguments.apply.write_text(guidance.suggestions[0].apply(text), encoding="utf-8")
+    except OSError as error:
+        raise StorageError(f"cannot write {arguments.apply}: {why(error)}") from error
+    if not arguments.json:
+        say(f"\nwrote {arguments.apply} with the first suggestion applied")
