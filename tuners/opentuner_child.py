@@ -35,7 +35,7 @@ Values = list[float]
 LOOK_EVERY = 2.0
 
 # A generation may bring only configurations that were asked for before.
-GENERATIONS = 50
+GENERATIONS = 2
 
 
 class Tuner:

@@ -24,6 +24,9 @@ log = logging.getLogger(__name__)
 # How many proposals in a row may be answered from what is known.
 KNOWN_IN_A_ROW = 100
 
+# How many configurations may be under way.
+MOST_ON_TABLE = 64
+
 # How often its process is started again before random proposals take over.
 RESTARTS = 1
 
@@ -75,9 +78,9 @@ class OpenTunerSampler(HistorySampler):
 class _OpenTuner(Search):
     """One run of OpenTuner, which can be replayed.
 
-    One configuration is always on the table: what OpenTuner wants next. A trial that ran it is
-    its result; any other trial is a result from elsewhere. So the state is the same whether the
-    trials come one by one or all at once.
+    One configuration is always on the table: what OpenTuner wants next; more only where others
+    are being run. A trial that ran one of them is its result; any other trial is a result from
+    elsewhere. So the state is the same whether the trials come one by one or all at once.
     """
 
     def __init__(self, space: SearchSpace, seed: int, technique: str, *, graded: bool) -> None:
@@ -86,7 +89,8 @@ class _OpenTuner(Search):
         self._graded = graded
         self._seen: list[Observation] = []
         self._deaths = 0
-        self._next: Asked | None = None
+        self._table: list[Asked] = []
+        self._spent = False  # whether OpenTuner has nothing more to ask for
         self._process: OpenTunerProcess | None = None
         self._started = False
 
@@ -96,9 +100,11 @@ class _OpenTuner(Search):
 
     def propose(self, rng: np.random.Generator) -> dict[str, Any]:
         self._survive(self._ask)
-        if self._next is None:
-            return self.space.random(rng)
-        return self._point(self._next)
+        self._survive(self._ask_more)
+        for asked in self._table:
+            if self.is_new(point := self._point(asked)):
+                return point
+        return self.space.random(rng)
 
     def close(self) -> None:
         if self._process is not None:
@@ -112,28 +118,46 @@ class _OpenTuner(Search):
         if process is None:
             return
         time = self._time(observation)
-        wanted = None if self._next is None else self._point(self._next)
-        if self._next is not None and wanted is not None and self._ran(observation, wanted):
-            process.tell(self._next.number, time)
-            self._next = None
-        elif observation.values.keys() >= self.space.distributions.keys():
+        for asked in self._table:
+            if self._ran(observation, self._point(asked)):
+                process.tell(asked.number, time)
+                self._table.remove(asked)
+                return
+        if observation.values.keys() >= self.space.distributions.keys():
             process.inject(self._values(observation.values), time)
-        elif wanted is not None:  # parameters that did not count may have any value
+        elif self._table:  # parameters that did not count may have any value
+            wanted = self._point(self._table[0])
             process.inject(self._values(wanted | dict(observation.values)), time)
 
     def _ask(self) -> None:
         """Puts a configuration on the table; what is known is answered at once."""
         process = self._at_work()
         for _ in range(KNOWN_IN_A_ROW if process else 0):
-            if self._next is None:
-                self._next = process.ask() if process else None
-            if self._next is None or not process:
+            if not self._table and process and not self._is_spent():
+                asked = process.ask()
+                self._spent = asked is None
+                self._table = [] if asked is None else [asked]
+            known = [(a, k) for a in self._table if (k := self.tried.find(self._point(a)))]
+            if not known or process is None:
                 return
-            known = self.tried.find(self._point(self._next))
-            if known is None:
+            for asked, observation in known:
+                process.tell(asked.number, self._time(observation))
+                self._table.remove(asked)
+
+    def _is_spent(self) -> bool:
+        # OpenTuner looks for minutes for what is left of a space where nothing is.
+        return self._spent or len(self.tried) >= self.space.size
+
+    def _ask_more(self) -> None:
+        """Puts another configuration on the table where all that lie there are being run."""
+        process = self._at_work()
+        while process and self._table and len(self._table) < MOST_ON_TABLE:
+            if any(self.is_new(self._point(asked)) for asked in self._table):
                 return
-            process.tell(self._next.number, self._time(known))
-            self._next = None
+            asked = process.ask()
+            if asked is None:
+                return
+            self._table.append(asked)
 
     def _ran(self, observation: Observation, wanted: Mapping[str, Any]) -> bool:
         values = observation.values
@@ -162,7 +186,7 @@ class _OpenTuner(Search):
             step()
         except OpenTunerDiedError as error:
             self._deaths += 1
-            self._next, self._process = None, None
+            self._table, self._process, self._spent = [], None, False
             if self._deaths > RESTARTS:
                 log.error("%s; random proposals take over", error)  # noqa: TRY400  (it says all)
                 return

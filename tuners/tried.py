@@ -27,6 +27,9 @@ class Tried:
         self._by_names: dict[Names, dict[tuple[float, ...], Observation]] = {}
         self._failed: dict[Names, dict[tuple[float, ...], Observation]] = {}
 
+    def __len__(self) -> int:
+        return len(self._by_key) + sum(map(len, self._by_names.values()))
+
     def add(self, observation: Observation) -> None:
         """Keeps a finished trial; the first of those that are one stays."""
         if self._space.problem is not None:
