@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import math
 import re
 import sys
 from collections.abc import Iterable, Sequence
@@ -49,7 +50,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     )
     for add in (
         _add_list, _add_show, _add_check, _add_eval, _add_explain, _add_tune, _add_compare,
-        _add_export, _add_validate, _add_doctor,
+        _add_export, _add_validate, _add_doctor, _add_capture,
     ):  # fmt: skip
         add(commands)
     arguments, unknown = parser.parse_known_args(argv)
@@ -147,6 +148,32 @@ def _add_validate(commands: Commands) -> None:
         help=f"that they ran on, or the path of a .toml file (default: {MEASURED_MACHINE})",
     )
     parser.add_argument("--plot", metavar="OUT.png", help="draw simulated against measured times")
+
+
+def _add_capture(commands: Commands) -> None:
+    summary = "take the facts of a Legion program from a run of its own"
+    parser = _command(commands, "capture", "capture", summary)
+    parser.usage = "mappertune capture [options] -- COMMAND ..."
+    parser.add_argument(
+        "program", metavar="-- COMMAND", nargs=argparse.REMAINDER, help="the program to run once"
+    )
+    parser.add_argument(
+        "--log",
+        action="append",
+        metavar="FILE",
+        help="take what can be had from the log of a mapper instead; repeat for further ranks",
+    )
+    parser.add_argument(
+        "-o", "--output", metavar="OUT.json", help="where to (default: by the program's name)"
+    )
+    parser.add_argument("--name", metavar="NAME", help="what to call the application")
+    parser.add_argument(
+        "--timeout",
+        type=_seconds,
+        default=600.0,
+        metavar="S",
+        help="seconds that the run may take (default: 600)",
+    )
 
 
 def _add_doctor(commands: Commands) -> None:
@@ -273,6 +300,16 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
     return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
+    return seconds
 
 
 def _names(text: str) -> tuple[str, ...]:
