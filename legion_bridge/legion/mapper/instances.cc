@@ -67,9 +67,10 @@ PolicyMapper::Request PolicyMapper::request_of(MapperContext ctx, const Mapping 
         policy.layout(task, wanted.names, kind_of(wanted.memory.kind()), mapping.kind);
     // Exact says how large a compact instance may be (language reference, section 10).
     wanted.layout.exact = wanted.layout.exact && wanted.layout.compact;
-    wanted.exact =
-        wanted.layout.exact || (requirement.tag & DefaultMapper::EXACT_REGION) != 0;
     wanted.variant_layout = mapping.constraints->layouts.count(index) != 0;
+    note_alignment(ctx, mapping, wanted);
+    wanted.exact = wanted.layout.exact || wanted.variant_aligns ||
+                   (requirement.tag & DefaultMapper::EXACT_REGION) != 0;
     wanted.collected =
         requirement.privilege == LEGION_READ_ONLY && policy.collects(task, wanted.names);
     return wanted;
@@ -121,7 +122,7 @@ void PolicyMapper::complete_layout(MapperContext ctx, LayoutConstraintSet &const
         constraints.add_constraint(
             SpecializedConstraint(LEGION_AFFINE_REDUCTION_SPECIALIZE, requirement.redop));
     else if (request && request->variant_layout)
-        constraints.specialized_constraint.exact |= layout.exact != 0;
+        constraints.specialized_constraint.exact |= request->exact;
     else
         constraints.add_constraint(SpecializedConstraint(
             layout.compact ? LEGION_COMPACT_SPECIALIZE : LEGION_AFFINE_SPECIALIZE, 0, false,
@@ -140,10 +141,28 @@ void PolicyMapper::complete_layout(MapperContext ctx, LayoutConstraintSet &const
     if (constraints.ordering_constraint.ordering.empty())
         constraints.add_constraint(
             ordering(requirement.region.get_index_space().get_dim(), layout));
-    if (layout.align[0] && constraints.alignment_constraints.empty())
-        for (const FieldID field : constraints.field_constraint.field_set)
-            constraints.add_constraint(AlignmentConstraint(
-                field, equality(layout.align), static_cast<size_t>(layout.alignment)));
+    const size_t variant = request ? request->variant_alignment : 0;
+    if (!constraints.alignment_constraints.empty() || (variant == 0 && !layout.align[0])) return;
+    for (const FieldID field : constraints.field_constraint.field_set)
+        constraints.add_constraint(AlignmentConstraint(
+            field, variant ? LEGION_EQ_EK : equality(layout.align),
+            variant ? variant : static_cast<size_t>(layout.alignment)));
+}
+
+// A variant that wants fields aligned has vector code that starts where its region starts, so that
+// the instance must start there, too. Programs say "all fields" by the number 0, as Legion's
+// circuit does; the default mapper takes that for a field.
+void PolicyMapper::note_alignment(MapperContext ctx, const Mapping &mapping, Request &wanted)
+{
+    const auto range = mapping.constraints->layouts.equal_range(wanted.index);
+    for (auto it = range.first; it != range.second; ++it)
+        for (const AlignmentConstraint &alignment :
+             runtime->find_layout_constraints(ctx, it->second).alignment_constraints) {
+            wanted.variant_aligns = true;
+            if (alignment.fid == 0)
+                wanted.variant_alignment =
+                    std::max(wanted.variant_alignment, alignment.alignment);
+        }
 }
 
 // Valid instances that are as asked for, or that the program attached where no layout is asked

@@ -172,6 +172,8 @@ private:
         bool collected = false;
         bool exact = false;
         bool variant_layout = false;  // the variant has constraints of its own
+        bool variant_aligns = false;   // some field
+        size_t variant_alignment = 0;  // bytes, for all fields; 0: any
     };
     void choose_targets(MapperContext ctx, Mapping &mapping);
     void map_regions(MapperContext ctx, Mapping &mapping);
@@ -186,6 +188,7 @@ private:
                                       Memory memory, const std::set<FieldID> *fields);
     void complete_layout(MapperContext ctx, LayoutConstraintSet &constraints, Memory memory,
                          const RegionRequirement &requirement);
+    void note_alignment(MapperContext ctx, const Mapping &mapping, Request &request);
     void log_instances(const Mapping &mapping, const Request &request) const;
     [[noreturn]] void refuse_instance(const Mapping &mapping, const Request &request,
                                       size_t bytes) const;
