@@ -85,7 +85,8 @@ def _findings(case: Case, rule: Rule) -> Iterator[Found]:
     elif rule.diagnostic is not None:
         for finding in case.diagnostics:
             if finding.code == rule.diagnostic:
-                yield _with_repair(case, rule, _values_of(finding), finding)
+                found = _with_repair(case, rule, _values_of(finding), finding)
+                yield replace(found, seconds=-1.0) if finding.severity == "note" else found
     elif rule.profile is not None and case.profile is not None:
         yield from PREDICATES[rule.profile](case)
 

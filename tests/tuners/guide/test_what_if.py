@@ -1,0 +1,65 @@
+"""Estimates beside simulated runs."""
+
+from __future__ import annotations
+
+import random
+from functools import cache
+from itertools import pairwise
+
+import pytest
+
+from legion_bridge import Application, Machine
+from tests.tuners.guide.random_mappers import text_of, valid_values
+from tuners import MapperProblem
+from tuners.guide.case import Case
+
+APPLICATIONS = ("circuit", "stencil", "pennant", "cannon", "johnson", "cosma")
+
+
+@cache
+def problem_of(name: str) -> MapperProblem:
+    return MapperProblem(Application.load(name), Machine.load("p100x4"))
+
+
+def runs(name: str, count: int) -> list[Case]:
+    """Random valid mappers that run, and the reference mappers."""
+    problem, choose = problem_of(name), random.Random(7)
+    texts = list(problem.application.mappers.values())
+    texts += [text_of(problem, valid_values(problem, choose)) for _ in range(count)]
+    cases = [Case(problem, problem.evaluate_text(text, check=False)) for text in texts]
+    return [case for case in cases if case.outcome.ok]
+
+
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_estimates_are_near_the_simulated_time(name):
+    for case in runs(name, 6):
+        estimate = case.what_if.estimate(case.decisions).total
+        assert 0.4 < estimate / case.profile.iteration < 2.5
+
+
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_estimates_put_mappers_in_the_right_order(name):
+    cases = runs(name, 6)
+    pairs = [(c.what_if.estimate(c.decisions).total, c.profile.iteration) for c in cases]
+    for one, other in pairwise(pairs):
+        # Only differences that are large beside the error of an estimate can be seen.
+        if max(one[1], other[1]) > 2.5 * min(one[1], other[1]):
+            assert (one[0] < other[0]) == (one[1] < other[1])
+
+
+def test_copies_are_those_of_the_simulator():
+    """Bytes by region, for a program without reductions or overlapping instances."""
+    for case in runs("stencil", 4):
+        moved = {}
+        for each in case.what_if.estimate(case.decisions).moved:
+            launch = case.what_if.program.launches[each.launch]
+            region = launch.requirements[each.requirement].region
+            moved[region] = moved.get(region, 0.0) + each.bytes
+        for region, amount in case.profile.copies.items():
+            assert moved.get(region, 0.0) == pytest.approx(amount, rel=0.3)
+
+
+def test_nothing_is_estimated_for_what_legion_refuses():
+    problem = problem_of("cannon")
+    text = "Task * GPU; Region * * GPU FBMEM; Layout * * * SOA F_order;"
+    assert Case(problem, problem.evaluate_text(text)).decisions is None
