@@ -92,12 +92,8 @@ class Guidance:
     def text(self, level: Level = "suggested") -> str:
         """All of it as plain text, up to a level.
 
-        >>> print(Guidance("Error", ("It failed.",), ()).text("explained"))
-
-        Error:
-        <BLANKLINE>
-        Explanation:
-        - It failed.
+        >>> Guidance("It stopped", ("Out of memory.",), ()).text("explained").splitlines()
+        ['It stopped', '', 'Explanation:', '- Out of memory.']
         """
         parts = [self.raw] if self.raw else []
         if level != "raw" and self.explanations:

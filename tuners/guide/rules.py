@@ -85,7 +85,7 @@ def read_rules(text: str) -> tuple[Rule, ...]:
         ValueError: A rule has no name, an unknown key, or not just one of ``raw``,
             ``diagnostic`` and ``profile``; or two have one name.
 
-    >>> read_rules('[[rule]]\\nname = "a"\\nsource = "me"\\nraw = "boom"\\n')[0].name
+    >>> read_rules('[[rule]]\nname = "a"\nsource = "me"\nraw = "boom"\n')[0].name
     'a'
     """
     rules = tuple(_rule(entry) for entry in tomllib.loads(text).get("rule", []))
