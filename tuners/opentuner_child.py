@@ -35,7 +35,7 @@ Values = list[float]
 LOOK_EVERY = 2.0
 
 # A generation may bring only configurations that were asked for before.
-GENERATIONS = 2
+GENERATIONS = 10
 
 
 class Tuner:
@@ -76,17 +76,23 @@ class Tuner:
         # A query over all results a step for a limit that nobody keeps.
         self._manager.measurement_driver.run_time_limit = lambda _desired: None
         self._asked: dict[int, Any] = {}
+        self._known: set[tuple[float, ...]] = set()
+        self._size = math.prod(map(_values_of, space))
         self._numbers = itertools.count(1)
 
     def ask(self) -> dict[str, Any] | None:
         """The next configuration; None where OpenTuner has none."""
+        if len(self._known) >= self._size:
+            return None  # OpenTuner would look for minutes
         for _ in range(GENERATIONS):
             desired = self._manager.get_next_desired_result()
             if desired is not None:
                 number = next(self._numbers)
                 self._asked[number] = desired
                 data = desired.configuration.data
-                return {"id": number, "values": [data[name] for name in self._names]}
+                values = [data[name] for name in self._names]
+                self._known.add(tuple(values))
+                return {"id": number, "values": values}
         return None
 
     def tell(self, number: int, seconds: float | None) -> None:
@@ -97,6 +103,7 @@ class Tuner:
         """A result that was not asked for; nothing where OpenTuner has one of that already."""
         from opentuner.resultsdb.models import DesiredResult  # noqa: PLC0415  (loaded by now)
 
+        self._known.add(tuple(values))
         driver = self._manager.search_driver
         configuration = driver.get_configuration(dict(zip(self._names, values, strict=True)))
         driver.session.flush()
@@ -126,6 +133,14 @@ def _parameter(name: str, values: Any) -> Any:
     if isinstance(low, int):
         return opentuner.IntegerParameter(name, low, high)
     return opentuner.FloatParameter(name, low, high)
+
+
+def _values_of(values: Any) -> float:
+    """How many values a parameter has."""
+    if isinstance(values, int):
+        return values
+    low, high = values
+    return high - low + 1 if isinstance(low, int) else math.inf
 
 
 def _result(seconds: float | None) -> Any:
