@@ -36,6 +36,7 @@ __all__ = [
     "Field",
     "Launch",
     "LayoutNeed",
+    "ObservedCopy",
     "Partition",
     "Region",
     "Requirement",
@@ -67,12 +68,14 @@ class Region:
 
     Attributes:
         lower, upper: Inclusive bounds, one number a dimension.
+        named: Whether the program gives it that name, so that a mapper can use it.
     """
 
     name: str
     lower: tuple[int, ...]
     upper: tuple[int, ...]
     fields: tuple[Field, ...]
+    named: bool = True
 
     @property
     def dimension(self) -> int:
@@ -93,12 +96,34 @@ class Partition:
         pieces: ``int64[colours, 2, dimension]``, inclusive lower and upper bounds.
         volumes: ``int64[colours]`` points in each piece, for sparse pieces of which ``pieces``
             holds the bounding box; None where the boxes are dense.
+        named: Whether the program gives it that name, so that a mapper can use it.
     """
 
     name: str
     region: str
     pieces: NDArray[np.int64]
     volumes: NDArray[np.int64] | None = None
+    named: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ObservedCopy:
+    """Copies that a captured run made, under the mapper that it had.
+
+    Attributes:
+        region: What was copied.
+        source, target: The kinds of memory.
+        count: How many copies.
+        bytes: Of all of them together.
+        seconds: Of all of them together, one after the other.
+    """
+
+    region: str
+    source: str
+    target: str
+    count: int
+    bytes: int
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +165,10 @@ class Requirement:
 
     @property
     def semantic_names(self) -> tuple[str, ...]:
-        """The names of its partition and its region (language reference, section 10)."""
+        """The names of its partition and its region (language reference, section 10).
+
+        Some may be stand-ins: ``Application.semantic_names`` tells those that a mapper can use.
+        """
         return (self.partition, self.region) if self.partition else (self.region,)
 
 
@@ -274,6 +302,9 @@ class Application:
         mappers: Texts of its reference mappers, ``"expert"`` and ``"default"`` among them.
         finish: Launches after the main loop. A mapper may name their tasks; nobody measures them,
             and a simulation leaves them out.
+        unknown: Of a captured program what its run did not tell, and is assumed: by its place in
+            the JSON document (``"regions.*.fields"``), the reason.
+        copies: Of a captured program the copies of that run.
     """
 
     name: str
@@ -292,6 +323,8 @@ class Application:
     mappers: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     ranks_per_node: int = 1
     finish: tuple[Launch, ...] = ()
+    unknown: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    copies: tuple[ObservedCopy, ...] = ()
 
     @staticmethod
     def load(name: str, **parameters: float | str) -> Application:
@@ -351,6 +384,14 @@ class Application:
         bounds = self.piece_bounds(requirement)
         volume: NDArray[np.int64] = np.maximum(bounds[:, 1] - bounds[:, 0] + 1, 0).prod(axis=1)
         return volume
+
+    def semantic_names(self, requirement: Requirement) -> tuple[str, ...]:
+        """The names of a requirement's partition and region that the program itself gives."""
+        region = self.regions[requirement.region]
+        names = (region.name,) if region.named else ()
+        if requirement.partition is None or not self.partitions[requirement.partition].named:
+            return names
+        return (requirement.partition, *names)
 
     def validate(self) -> None:
         """Raises ``ApplicationError`` for the first thing that does not hang together."""

@@ -8,6 +8,7 @@ written reads back exactly, to the last bit.
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -32,9 +33,11 @@ def to_json(application: Application) -> str:
         name: _without(
             {
                 "region": partition.region,
+                "named": partition.named,
                 "pieces": partition.pieces.tolist(),
                 "volumes": None if partition.volumes is None else partition.volumes.tolist(),
             },
+            named=True,
             volumes=None,
         )
         for name, partition in application.partitions.items()
@@ -55,11 +58,15 @@ def to_json(application: Application) -> str:
             for name, kind in application.task_kinds.items()
         },
         "regions": {
-            name: {
-                "lower": list(region.lower),
-                "upper": list(region.upper),
-                "fields": {f.name: f.bytes for f in region.fields},
-            }
+            name: _without(
+                {
+                    "named": region.named,
+                    "lower": list(region.lower),
+                    "upper": list(region.upper),
+                    "fields": {f.name: f.bytes for f in region.fields},
+                },
+                named=True,
+            )
             for name, region in application.regions.items()
         },
         "partitions": partitions,
@@ -67,6 +74,8 @@ def to_json(application: Application) -> str:
         "loop": [_launch(launch) for launch in application.loop],
         "finish": [_launch(launch) for launch in application.finish],
         "mappers": dict(application.mappers),
+        "unknown": dict(application.unknown),
+        "copies": [asdict(copy) for copy in application.copies],
     }
     return json.dumps(document, indent=1)
 

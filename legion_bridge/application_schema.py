@@ -1,4 +1,13 @@
-"""The schema of an application's JSON document, and from a decoded document to the application."""
+"""The schema of an application's JSON document, and from a decoded document to the application.
+
+Versions:
+    1: The program.
+    2: Besides, for captured programs, ``unknown`` (what is assumed, by its place in the document,
+       and why), ``copies`` (those of the captured run), and ``named`` in regions and partitions
+       (false where the program gives no name, so that a mapper must use the requirement's index).
+
+A document of an earlier version is one of the newest that lacks these members.
+"""
 
 from __future__ import annotations
 
@@ -17,6 +26,7 @@ from legion_bridge.application import (
     Field,
     Launch,
     LayoutNeed,
+    ObservedCopy,
     Partition,
     Region,
     Requirement,
@@ -39,7 +49,8 @@ from legion_bridge.json_shapes import (
 
 __all__ = ["SCHEMA", "application_of"]
 
-SCHEMA = 1
+SCHEMA = 2
+_READ = (1, 2)
 MOST_POINTS = 4_000_000
 
 
@@ -49,9 +60,10 @@ def application_of(document: Any) -> Application:
     Raises:
         ApplicationError: It does not have the schema's shape, or does not hang together.
     """
-    if isinstance(document, Mapping) and document.get("schema", SCHEMA) != SCHEMA:
+    if isinstance(document, Mapping) and document.get("schema", SCHEMA) not in _READ:
         raise ApplicationError(
-            f"schema: this version of mappertune reads {SCHEMA}, not {document['schema']!r}"
+            f"schema: this version of mappertune reads {' and '.join(map(str, _READ))}, "
+            f"not {document['schema']!r}"
         )
     read = _DOCUMENT(document, "")
     regions = {name: _region(name, part) for name, part in read["regions"].items()}
@@ -72,6 +84,8 @@ def application_of(document: Any) -> Application:
         finish=_launches(read["finish"], "finish"),
         mappers=read["mappers"],
         ranks_per_node=read["ranks_per_node"],
+        unknown=read["unknown"],
+        copies=tuple(ObservedCopy(**copy) for copy in read["copies"]),
         **{key: read[key] for key in plain},
     )
     application.validate()
@@ -84,7 +98,8 @@ def _region(name: str, part: Mapping[str, Any]) -> Region:
         raise ApplicationError(
             f"regions.{name}: lower and upper must have one number a dimension each"
         )
-    return Region(name, lower, upper, tuple(Field(f, n) for f, n in part["fields"].items()))
+    fields = tuple(Field(f, n) for f, n in part["fields"].items())
+    return Region(name, lower, upper, fields, part["named"])
 
 
 def _partition(name: str, part: Mapping[str, Any], regions: Mapping[str, Region]) -> Partition:
@@ -101,7 +116,7 @@ def _partition(name: str, part: Mapping[str, Any], regions: Mapping[str, Region]
         raise ApplicationError(f"{place}.volumes: there must be one for each piece")
     bounds = np.array(pieces, np.int64).reshape(len(pieces), 2, region.dimension)
     sparse = None if volumes is None else np.array(volumes, np.int64)
-    return Partition(name, region.name, bounds, sparse)
+    return Partition(name, region.name, bounds, sparse, part["named"])
 
 
 def _launches(parts: Sequence[Mapping[str, Any]], phase: str) -> tuple[Launch, ...]:
@@ -229,6 +244,16 @@ def _number_as_written(value: Any, place: str) -> int | float:
     return value if isinstance(value, int) else number
 
 
+_COPY = an_object(
+    {
+        "region": a_text,
+        "source": a_text,
+        "target": a_text,
+        "count": _INDEX,
+        "bytes": _INDEX,
+        "seconds": a_number,
+    }
+)
 _DOCUMENT = an_object(
     {
         "schema": a_whole_number(1),
@@ -250,13 +275,21 @@ _DOCUMENT = an_object(
             )
         ),
         "regions": a_table(
-            an_object({"lower": _BOUNDS, "upper": _BOUNDS, "fields": a_table(a_whole_number(1))})
+            an_object(
+                {
+                    "named": optional(a_flag, True),
+                    "lower": _BOUNDS,
+                    "upper": _BOUNDS,
+                    "fields": a_table(a_whole_number(1)),
+                }
+            )
         ),
         "partitions": optional(
             a_table(
                 an_object(
                     {
                         "region": a_text,
+                        "named": optional(a_flag, True),
                         "pieces": a_list(a_list(_BOUNDS, length=2)),
                         "volumes": optional(a_list(_INDEX), None),
                     }
@@ -268,5 +301,7 @@ _DOCUMENT = an_object(
         "loop": a_list(_LAUNCH),
         "finish": optional(a_list(_LAUNCH), ()),
         "mappers": optional(a_table(a_text), {}),
+        "unknown": optional(a_table(a_text), {}),
+        "copies": optional(a_list(_COPY), ()),
     }
 )

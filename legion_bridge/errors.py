@@ -5,7 +5,8 @@
     ├── ApplicationError            an application is unknown, or its description is wrong
     ├── MeasurementError            a file of measured runs is wrong
     ├── MappingError                Legion would refuse a decision
-    └── LegionError                 the Legion runtime is missing, or cannot be compiled for
+    ├── LegionError                 the Legion runtime is missing, or cannot be compiled for
+    └── CaptureError                a run or a log tells too little of a program
 
 What a mapper does wrong reaches users as an ``Outcome``, not as an error.
 """
@@ -17,6 +18,7 @@ from dsl.errors import MappertuneError
 __all__ = [
     "ApplicationError",
     "BridgeError",
+    "CaptureError",
     "LegionError",
     "MachineError",
     "MappingError",
@@ -42,6 +44,10 @@ class MappingError(BridgeError):
 
 class LegionError(BridgeError):
     """There is no Legion runtime, or something cannot be compiled for it, or run with it."""
+
+
+class CaptureError(BridgeError):
+    """A program cannot be captured from its run or its log; the message says why."""
 
 
 class MeasurementError(BridgeError):

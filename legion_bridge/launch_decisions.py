@@ -65,7 +65,7 @@ class LaunchQuestions:
             or (inner and requirement.privilege != "REDUCE")
             else _Argument(
                 index,
-                (*requirement.semantic_names, str(index)),
+                (*application.semantic_names(requirement), str(index)),
                 requirement,
                 application.regions[requirement.region],
             )

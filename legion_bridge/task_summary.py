@@ -124,8 +124,9 @@ def _launches(application: Application, found: Sequence[_Found]) -> tuple[Launch
 def _requirement(
     application: Application, index: int, requirements: Sequence[Requirement]
 ) -> RequirementSummary:
-    names = {name: None for r in requirements for name in r.semantic_names}
-    common = [n for n in names if all(n in r.semantic_names for r in requirements)]
+    known = [application.semantic_names(r) for r in requirements]
+    names = dict.fromkeys(name for each in known for name in each)
+    common = [n for n in names if all(n in each for each in known)]
     partial = [n for n in names if n not in common]
     first = requirements[0]
     sizes = [

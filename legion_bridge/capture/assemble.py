@@ -1,0 +1,389 @@
+"""From a program that was seen to an application: phases, launches below others, names, work."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean, median
+from types import MappingProxyType
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from legion_bridge.application import (
+    Application,
+    Field,
+    Launch,
+    ObservedCopy,
+    Partition,
+    Region,
+    Requirement,
+    TaskKind,
+    Work,
+)
+from legion_bridge.capture.loops import Loop, find_loop
+from legion_bridge.capture.names import Names
+from legion_bridge.capture.seen import (
+    SeenLaunch,
+    SeenPartition,
+    SeenPoint,
+    SeenProgram,
+    SeenRequirement,
+)
+from legion_bridge.errors import CaptureError
+
+__all__ = ["assemble"]
+
+_UNSEEN_BYTES = 8  # of a field whose size nobody told
+_DEFAULT_MAPPER = """\
+# Data beside the tasks, on whatever processors there are.
+
+Task * GPU,OMP,CPU;
+
+Region * * GPU FBMEM;
+Region * * OMP SYSMEM;
+Region * * CPU SYSMEM;
+
+Layout * * * SOA F_order;
+"""
+
+
+def assemble(seen: SeenProgram, name: str, summary: str) -> Application:
+    """The application that was seen.
+
+    Raises:
+        CaptureError: Nothing was launched.
+    """
+    if not seen.launches:
+        raise CaptureError("no launch of a task was seen: there is nothing to map")
+    return _Assembly(seen).application(name, summary)
+
+
+class _Merged(NamedTuple):
+    """The launches that one entry of an application stands for: one for each parent point."""
+
+    launches: list[SeenLaunch]
+    parent: int | None
+
+    @property
+    def first(self) -> SeenLaunch:
+        return self.launches[0]
+
+    def points(self) -> Iterator[SeenPoint]:
+        for launch in self.launches:
+            yield from launch.points.values()
+
+
+@dataclass
+class _Phase:
+    """Entries of one phase, in order, and the place of each top-level launch among them."""
+
+    entries: list[_Merged]
+    places: dict[int, int]
+
+
+class _Assembly:
+    def __init__(self, seen: SeenProgram) -> None:
+        self._seen = seen
+        self._regions = Names("region")
+        self._partitions = Names("partition")
+        self._made: dict[str, Partition] = {}
+        self._unknown = dict(seen.unknown)
+        self._any_seconds = any(
+            point.seconds is not None
+            for launch in seen.launches
+            for point in launch.points.values()
+        )
+
+    def application(self, name: str, summary: str) -> Application:
+        launches = self._seen.launches
+        loop = find_loop([_signature(launch) for launch in launches])
+        if loop is None:
+            self._unknown["loop"] = "nothing is repeated: the whole run counts as one iteration"
+            loop = Loop(0, len(launches), 1)
+        rounds = [
+            launches[loop.start + i * loop.period :][: loop.period] for i in range(loop.iterations)
+        ]
+        phases = {
+            "setup": self._phase([launches[: loop.start]], "setup"),
+            "loop": self._phase(rounds, "loop"),
+            "finish": self._phase([launches[loop.end :]], "finish"),
+        }
+        regions = self._region_table()
+        application = Application(
+            name=name,
+            summary=summary,
+            parameters={},
+            task_kinds=self._task_table(phases),
+            regions=regions,
+            partitions=MappingProxyType(dict(self._made)),
+            setup=phases["setup"],
+            loop=phases["loop"],
+            finish=phases["finish"],
+            warmup=1 if loop.iterations > 2 else 0,
+            timed=loop.iterations - 1 if loop.iterations > 2 else loop.iterations,
+            traced=self._seen.traced,
+            work=1.0,
+            unit="iterations/s",
+            mappers=MappingProxyType({"default": _DEFAULT_MAPPER}),
+            unknown=self._unknown,
+            copies=self._copies(regions),
+        )
+        application.validate()
+        return application
+
+    def _task_table(self, phases: dict[str, tuple[Launch, ...]]) -> dict[str, TaskKind]:
+        used = {launch.task for launches in phases.values() for launch in launches}
+        return {
+            name: TaskKind(name, task.variants, task.inner)
+            for name, task in self._seen.tasks.items()
+            if name in used
+        }
+
+    def _region_table(self) -> dict[str, Region]:
+        found = {}
+        for key, region in self._seen.regions.items():
+            name = self._regions.name(key, region.name)
+            fields = []
+            for field, size in region.fields.items():
+                if size is None:
+                    self._unknown[f"regions.{name}.fields.{field}"] = (
+                        f"its size was not told; {_UNSEEN_BYTES} bytes are assumed"
+                    )
+                fields.append(Field(field, size or _UNSEEN_BYTES))
+            if region.guessed:
+                self._unknown["regions.*.upper"] = (
+                    "the bounds of regions are those of the pieces that were seen"
+                )
+            given = name in self._regions.given
+            found[name] = Region(name, region.lower, region.upper, tuple(fields), given)
+        return found
+
+    def _copies(self, regions: dict[str, Region]) -> tuple[ObservedCopy, ...]:
+        named = {str(key): self._regions.name(key, None) for key in self._seen.regions}
+        return tuple(
+            replace(copy, region=named[copy.region])
+            for copy in self._seen.copies
+            if named.get(copy.region) in regions
+        )
+
+    # Launches.
+
+    def _phase(self, rounds: Sequence[Sequence[SeenLaunch]], phase: str) -> tuple[Launch, ...]:
+        """One phase; of a loop the entries of the first round, with the times of all."""
+        shaped = [self._shape(launches, phase) for launches in rounds]
+        return tuple(
+            self._launch(number, shaped, f"{phase}[{number}]")
+            for number in range(len(shaped[0].entries))
+        )
+
+    def _shape(self, launches: Sequence[SeenLaunch], phase: str) -> _Phase:
+        entries: list[_Merged] = []
+        places: dict[int, int] = {}
+        for launch in launches:
+            places[launch.number] = len(entries)
+            self._add(entries, _Merged([launch], None), phase)
+        return _Phase(entries, places)
+
+    def _add(self, entries: list[_Merged], merged: _Merged, phase: str) -> None:
+        """Adds an entry and, behind it, what its points launch."""
+        place = len(entries)
+        entries.append(merged)
+        rows = [point.children for point in merged.points()]
+        alike, left = _alike(rows)
+        if left:
+            self._unknown[f"{phase}.{merged.first.task}"] = (
+                "some of its points launch others than the rest: what not all launch is left out"
+            )
+        for column in alike:
+            self._add(entries, _Merged(list(column), place), phase)
+
+    def _launch(self, number: int, rounds: Sequence[_Phase], place: str) -> Launch:
+        merged = rounds[0].entries[number]
+        first = merged.first
+        requirements, colors = self._requirements(merged)
+        points = sum(len(launch.points) for launch in merged.launches)
+        seconds = _seconds([each.entries[number] for each in rounds if number < len(each.entries)])
+        if not seconds:
+            place = place if self._any_seconds else "*"
+            self._unknown[f"{place}.work.seconds"] = (
+                "how long tasks take was not seen; each point is taken to stream its data once"
+            )
+        return Launch(
+            task=first.task,
+            domain=_extents(first),
+            requirements=requirements,
+            work=Work.of(
+                points,
+                len(requirements),
+                traffic=self._traffic(requirements, colors, points),
+                seconds=seconds,
+            ),
+            lower=first.lower if first.lower and any(first.lower) else (),
+            colors=colors,
+            parent=merged.parent,
+            after=_after(number, merged, rounds),
+            blocking=first.blocking,
+        )
+
+    def _requirements(
+        self, merged: _Merged
+    ) -> tuple[tuple[Requirement, ...], tuple[NDArray[np.int64] | None, ...]]:
+        found, colors = [], []
+        for index, seen in enumerate(merged.first.requirements):
+            region = self._regions.name(seen.region, self._seen.regions[seen.region].name)
+            partition, taken = self._partition(merged, index, region)
+            found.append(
+                Requirement(
+                    region=region,
+                    partition=partition,
+                    privilege=seen.privilege,
+                    fields=seen.fields,
+                    reduction=seen.reduction,
+                    virtual=seen.virtual,
+                )
+            )
+            colors.append(taken)
+            if seen.reduction and seen.reduction.startswith("operator"):
+                self._unknown.setdefault(
+                    "*.requirements.*.reduction",
+                    "an operator of the program's own has a number, no name",
+                )
+        return tuple(found), tuple(colors)
+
+    def _partition(
+        self, merged: _Merged, index: int, region: str
+    ) -> tuple[str | None, NDArray[np.int64] | None]:
+        """The partition that the points take pieces of, and which ones; None for their own."""
+        keys = [launch.requirements[index].partition for launch in merged.launches]
+        key = keys[0] if len(set(keys)) == 1 else ("several", *dict.fromkeys(keys))
+        if key is None:
+            return None, None
+        sources = [self._seen.partitions[k] for k in dict.fromkeys(keys) if k is not None]
+        pieces = {place: piece for source in sources for place, piece in source.pieces.items()}
+        names = {source.name for source in sources}
+        name = self._partitions.name(key, names.pop() if len(names) == 1 else None)
+        if name not in self._made:
+            self._made[name] = self._make_partition(
+                name, region, SeenPartition(None, None, pieces)
+            )
+        order = {place: number for number, place in enumerate(pieces)}
+        taken = np.array([order[point.pieces[index]] for point in merged.points()], np.int64)
+        if len(taken) <= len(pieces) and bool((taken == np.arange(len(taken))).all()):
+            return name, None
+        return name, taken
+
+    def _make_partition(self, name: str, region: str, seen: SeenPartition) -> Partition:
+        pieces = list(seen.pieces.values())
+        bounds = np.array([[piece.lower, piece.upper] for piece in pieces], np.int64)
+        dense = np.maximum(bounds[:, 1] - bounds[:, 0] + 1, 0).prod(axis=1)
+        volumes = np.array([piece.volume for piece in pieces], np.int64)
+        sparse = None if bool((dense == volumes).all()) else volumes
+        return Partition(name, region, bounds, sparse, name in self._partitions.given)
+
+    def _traffic(
+        self,
+        requirements: Sequence[Requirement],
+        colors: Sequence[NDArray[np.int64] | None],
+        points: int,
+    ) -> NDArray[np.float64]:
+        """``float64[points, requirements]``: bytes if each point streams its data once."""
+        traffic = np.zeros((points, len(requirements)))
+        sizes = {
+            self._regions.name(key, region.name): region
+            for key, region in self._seen.regions.items()
+        }
+        for index, requirement in enumerate(requirements):
+            region, taken = sizes[requirement.region], colors[index]
+            each = sum(region.fields.get(f) or _UNSEEN_BYTES for f in requirement.fields)
+            ways = 2 if requirement.privilege in {"READ_WRITE", "REDUCE"} else 1
+            if requirement.partition is None:
+                extents = np.subtract(region.upper, region.lower) + 1
+                traffic[:, index] = ways * each * np.maximum(extents, 0).prod()
+                continue
+            partition = self._made[requirement.partition]
+            volumes = partition.volumes
+            if volumes is None:
+                bounds = partition.pieces
+                volumes = np.maximum(bounds[:, 1] - bounds[:, 0] + 1, 0).prod(axis=1)
+            taken = np.arange(points) if taken is None else taken
+            traffic[:, index] = ways * each * volumes[taken]
+        return traffic
+
+
+def _extents(launch: SeenLaunch) -> tuple[int, ...]:
+    if launch.lower is None or launch.upper is None:
+        return ()
+    return tuple(b - a + 1 for a, b in zip(launch.lower, launch.upper, strict=True))
+
+
+def _alike(rows: Sequence[Sequence[SeenLaunch]]) -> tuple[list[tuple[SeenLaunch, ...]], bool]:
+    """The launches that all rows have alike, one a row, and whether something is left."""
+    if not any(rows):
+        return [], False
+    alike = []
+    for column in zip(*rows, strict=False):
+        if len({_shape_of(launch) for launch in column}) > 1:
+            break
+        alike.append(column)
+    return alike, any(len(row) > len(alike) for row in rows)
+
+
+def _shape_of(launch: SeenLaunch) -> Hashable:
+    """What launches have in common that several points of a task make alike."""
+    return (
+        launch.task,
+        _extents(launch),
+        tuple(
+            (r.region, r.partition is None, r.privilege, r.fields, r.reduction)
+            for r in launch.requirements
+        ),
+    )
+
+
+def _signature(launch: SeenLaunch) -> Hashable:
+    """What is the same in all iterations."""
+    return (
+        launch.task,
+        launch.lower,
+        launch.upper,
+        tuple(map(_same_requirement, launch.requirements)),
+        tuple(
+            (index, point.pieces, tuple(map(_signature, point.children)))
+            for index, point in launch.points.items()
+        ),
+    )
+
+
+def _same_requirement(requirement: SeenRequirement) -> Hashable:
+    # Whether it is virtual is a decision of the mapper, which may vary.
+    return replace(requirement, virtual=False)
+
+
+def _seconds(rounds: Iterable[_Merged]) -> dict[str, float]:
+    """Median over the rounds of the mean over the points, by processor kind."""
+    found: dict[str, list[float]] = {}
+    for merged in rounds:
+        by_kind: dict[str, list[float]] = {}
+        for point in merged.points():
+            if point.kind is not None and point.seconds is not None:
+                by_kind.setdefault(point.kind, []).append(point.seconds)
+        for kind, times in by_kind.items():
+            found.setdefault(kind, []).append(fmean(times))
+    return {kind: median(times) for kind, times in found.items()}
+
+
+def _after(number: int, merged: _Merged, rounds: Sequence[_Phase]) -> tuple[int, ...]:
+    """Numbers of the launches whose futures an entry takes; in a loop also of the round before."""
+    if merged.parent is not None:
+        return ()
+    found = set()
+    for before, phase in zip([None, *rounds], rounds, strict=False):
+        uses = phase.entries[number].first.uses if number < len(phase.entries) else frozenset()
+        for use in uses:
+            if use in phase.places:
+                found.add(phase.places[use])
+            elif before is not None and before.places.get(use, -1) >= number:
+                found.add(before.places[use])
+    return tuple(sorted(found))

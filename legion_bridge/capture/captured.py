@@ -1,0 +1,25 @@
+"""What came of capturing a program."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from legion_bridge.application import Application
+
+__all__ = ["Captured"]
+
+
+@dataclass(frozen=True)
+class Captured:
+    """An application, and what could not be put into it.
+
+    Attributes:
+        application: What is unknown of it, it says itself.
+        skipped: What was seen and left out, in words, and how often.
+        output: What the program printed; empty for one that was not run.
+    """
+
+    application: Application
+    skipped: Mapping[str, int]
+    output: str = ""

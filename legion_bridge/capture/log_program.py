@@ -1,0 +1,416 @@
+"""From a mapper's log to a program that was seen: launches are put together from their points.
+
+A log shows what the mapper was asked, not what the program asked for: names of regions and
+partitions, sizes of fields and durations are not in it, nor what other ranks were asked, nor the
+iterations that were replayed from a trace.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from dsl.facts import Privilege
+from legion_bridge.capture.assemble import assemble
+from legion_bridge.capture.captured import Captured
+from legion_bridge.capture.mapper_log import Box, Decision, Index, MapperLog, read_mapper_log
+from legion_bridge.capture.seen import (
+    Key,
+    Piece,
+    SeenLaunch,
+    SeenPartition,
+    SeenPoint,
+    SeenProgram,
+    SeenRegion,
+    SeenRequirement,
+    SeenTask,
+)
+from legion_bridge.errors import CaptureError
+
+__all__ = ["capture_log"]
+
+_KINDS = {"TOC": "GPU", "LOC": "CPU", "OMP": "OMP", "IO": "IO", "PY": "PY"}
+_PRIVILEGES: dict[str, Privilege] = {
+    "NO_ACCESS": "NO_ACCESS",
+    "READ_ONLY": "READ_ONLY",
+    "READ_WRITE": "READ_WRITE",
+    "WRITE_ONLY": "WRITE_ONLY",
+    "WRITE_DISCARD": "WRITE_ONLY",
+    "REDUCE": "REDUCE",
+}
+# Decisions that tell nothing of the program besides what others tell.
+_ALREADY_TOLD = ("MAP_REPLICATE_TASK", "SELECT_TASK_OPTIONS", "SELECT_TASK_SOURCES")
+_UNKNOWN = {
+    "regions.*.fields": "a mapper's log does not tell the sizes of fields; 8 bytes are assumed",
+    "*.requirements.*.layout": "the layouts that tasks were compiled for are not logged",
+    "tasks.*.variants": "only the kinds of processors that tasks ran on are known",
+    "*.after": "futures are not logged",
+    "timed": "iterations that are replayed from a trace are not logged: there may be many more",
+}
+
+
+def capture_log(paths: Sequence[Path], *, name: str | None = None) -> Captured:
+    """Makes an application of the logs of a mapper, as far as they tell.
+
+    Args:
+        paths: The logs of one run, one a rank.
+        name: What to call the application; by default as the first log.
+
+    Raises:
+        CaptureError: A log cannot be read, or tells of no task.
+    """
+    log = read_mapper_log(paths)
+    seen = _Reader(log).program()
+    called = name or paths[0].stem
+    files = ", ".join(path.name for path in paths)
+    return Captured(assemble(seen, called, f"Captured from {files}"), dict(seen.skipped))
+
+
+@dataclass
+class _Group:
+    """A launch in the making."""
+
+    decision: Decision
+    domain: list[Index] = field(default_factory=list)
+    tasks: dict[Index, Decision] = field(default_factory=dict)
+    children: list[_Group] = field(default_factory=list)
+    sharded: bool = False
+    sliced: bool = False
+    parent: tuple[_Group, Index] | None = None
+
+
+class _Reader:
+    def __init__(self, log: MapperLog) -> None:
+        self._log = log
+        self._whole: dict[str, Box] = {}
+        self._seen = SeenProgram({}, {}, {}, [], unknown=dict(_UNKNOWN))
+        for what, times in log.skipped.items():
+            self._seen.skip(what, times)
+
+    def program(self) -> SeenProgram:
+        groups = self._without_top(self._groups())
+        mapped = [group for group in groups if group.tasks]
+        if not mapped:
+            raise CaptureError("the log tells of no task that was mapped: there is nothing to see")
+        unmapped = Counter(group.decision.task for group in groups if not group.tasks)
+        for task, times in unmapped.items():
+            self._seen.skip(f"launches of {task} of which no point was mapped here", times)
+        self._find_parents(mapped)
+        self._regions(mapped)
+        # The widest sets of pieces first: what takes some of them takes them from there.
+        for group in sorted(mapped, key=lambda group: -len(group.tasks)):
+            self._task(group)
+            self._launch(group)
+        self._seen.launches = [self._launch(g) for g in mapped if g.parent is None]
+        return self._seen
+
+    # Which decisions are of one launch.
+
+    def _groups(self) -> list[_Group]:
+        """Launches in program order, which is that of the runtime's numbers."""
+        found: dict[tuple[str, str], list[_Group]] = {}
+        others: Counter[str] = Counter()
+        for decision in sorted(self._log.decisions, key=lambda d: d.number):
+            same = found.setdefault((decision.task, decision.place), [])
+            if decision.what == "SELECT_SHARDING_FUNCTOR":
+                if any(g.decision.number == decision.number for g in same):
+                    continue  # another rank's
+                points = [p for shard in decision.shards.values() for p in shard]
+                same.append(_Group(decision, points, sharded=True))
+            elif decision.what == "SLICE_TASK":
+                self._slice(same, decision)
+            elif decision.what == "MAP_TASK":
+                self._map(same, decision)
+            elif decision.what not in _ALREADY_TOLD:
+                others[decision.what] += 1
+        for what, times in others.items():
+            self._seen.skip(f"decisions {what}", times)
+        groups = [group for same in found.values() for group in same]
+        return sorted(groups, key=lambda group: group.decision.number)
+
+    @staticmethod
+    def _slice(same: list[_Group], decision: Decision) -> None:
+        points = [point for box in decision.slices for point in _points(box)]
+        last = same[-1] if same else None
+        if last is None or (last.sliced and set(points) & set(last.domain) and not last.sharded):
+            same.append(last := _Group(decision))
+        if not last.sharded:
+            last.domain += [point for point in points if point not in set(last.domain)]
+        last.sliced = True
+
+    @staticmethod
+    def _map(same: list[_Group], decision: Decision) -> None:
+        key = decision.point or ()
+        # Decisions come by number, and a launch has a lower one than its points.
+        open_groups = [group for group in same if key not in group.tasks]
+        if decision.point is None:
+            fits = [g for g in open_groups if g.decision.number == decision.number]
+        else:
+            fits = [g for g in open_groups if not g.domain or key in g.domain]
+        if not fits:
+            fits = [_Group(decision)]
+            same += fits
+        fits[-1].tasks[key] = decision
+
+    def _without_top(self, groups: list[_Group]) -> list[_Group]:
+        """Without the top-level task, which nobody launches."""
+        replicated = {d.task for d in self._log.decisions if d.what == "MAP_REPLICATE_TASK"}
+        if replicated:
+            return [group for group in groups if group.decision.task not in replicated]
+        first = groups[0] if groups else None
+        alone = first is not None and set(first.tasks) == {()} and not first.tasks[()].arguments
+        return groups[1:] if alone else groups
+
+    # Who launches whom.
+
+    def _find_parents(self, groups: Sequence[_Group]) -> None:
+        """A task's data lies within that of the task that launches it, which maps it virtually."""
+        any_sharded = any(group.sharded for group in groups)
+        launchers = [
+            (group, index, decision)
+            for group in groups
+            for index, decision in group.tasks.items()
+            if any(argument.virtual for argument in decision.arguments.values())
+        ]
+        for group in groups:
+            if group.sharded and any_sharded:
+                continue  # a replicated task launches it: the top-level one
+            parent = self._parent(group, launchers)
+            if parent is not None:
+                group.parent = parent
+                parent[0].children.append(group)
+
+    @staticmethod
+    def _parent(
+        group: _Group, launchers: Sequence[tuple[_Group, Index, Decision]]
+    ) -> tuple[_Group, Index] | None:
+        needs = [
+            (argument.tree, argument.box)
+            for decision in group.tasks.values()
+            for argument in decision.arguments.values()
+            if argument.box is not None
+        ]
+        best: tuple[int, int] | None = None
+        found = None
+        for other, index, decision in launchers:
+            if other is group or decision.number >= group.decision.number or not needs:
+                continue
+            size = _covering(needs, decision)
+            # The tightest fit, and of several the one that came last.
+            if size is not None and (best is None or (size, -decision.number) < best):
+                best, found = (size, -decision.number), (other, index)
+        return found
+
+    # What the launches are made of.
+
+    def _regions(self, groups: Iterable[_Group]) -> None:
+        boxes: dict[str, list[Box]] = {}
+        fields: dict[str, dict[str, None]] = {}
+        for decision in (d for group in groups for d in group.tasks.values()):
+            for argument in decision.arguments.values():
+                kept = boxes.setdefault(argument.tree, [])
+                if argument.box is not None:
+                    kept.append(argument.box)
+                fields.setdefault(argument.tree, {}).update(dict.fromkeys(argument.fields))
+        for tree, kept in boxes.items():
+            lower, upper = self._whole[tree] = _around(kept) if kept else ((0,), (-1,))
+            self._seen.regions[tree] = SeenRegion(
+                None, lower, upper, dict.fromkeys(fields[tree], 8), guessed=True
+            )
+
+    def _task(self, group: _Group) -> None:
+        """Adds up the kinds of processors that a task ran on, and whether it only launches."""
+        name = group.decision.task
+        known = self._seen.tasks.get(name, SeenTask((), inner=True))
+        kinds = dict.fromkeys(known.variants)
+        inner = known.inner and bool(group.children)
+        for decision in group.tasks.values():
+            for processor in decision.processors:
+                kind = _KINDS.get(self._log.processors.get(_local(processor), ""))
+                if kind:
+                    kinds[kind] = None
+            inner = inner and all(a.virtual for a in decision.arguments.values())
+        self._seen.tasks[name] = SeenTask(tuple(kinds) or ("CPU",), inner)
+
+    def _launch(self, group: _Group) -> SeenLaunch:
+        name = group.decision.task
+        single = set(group.tasks) == {()}
+        domain = [] if single else sorted({*group.domain, *group.tasks})
+        lower, upper = (None, None) if single else _around([(p, p) for p in domain])
+        indices = sorted({i for d in group.tasks.values() for i in d.arguments})
+        requirements = []
+        pieces: dict[Index, list[Key | None]] = {
+            point: [] for point in ([()] if single else _points((lower or (), upper or ())))
+        }
+        for index in indices:
+            requirement, taken = self._requirement(group, index, list(pieces))
+            requirements.append(requirement)
+            for point, piece in taken.items():
+                pieces[point].append(piece)
+        missing = len(pieces) - len(group.tasks)
+        if missing:
+            self._seen.unknown[f"*.{name}.pieces"] = (
+                f"{missing} of {len(pieces)} points were mapped by other ranks: their pieces are "
+                "taken to lie beside those that were seen"
+            )
+        own = list(group.tasks)
+        return SeenLaunch(
+            task=name,
+            lower=lower,
+            upper=upper,
+            requirements=tuple(requirements),
+            points={
+                point: SeenPoint(
+                    tuple(pieces[point]),
+                    children=self._children(
+                        group, point if point in group.tasks else own[i % len(own)]
+                    ),
+                )
+                for i, point in enumerate(pieces)
+            },
+            number=group.decision.number,
+        )
+
+    def _children(self, group: _Group, point: Index) -> list[SeenLaunch]:
+        return [
+            self._launch(child)
+            for child in group.children
+            if child.parent is not None and child.parent[1] == point
+        ]
+
+    def _requirement(
+        self, group: _Group, index: int, points: Sequence[Index]
+    ) -> tuple[SeenRequirement, dict[Index, Key | None]]:
+        """A requirement of a launch, and which piece each point takes."""
+        seen = {p: d.arguments[index] for p, d in group.tasks.items() if index in d.arguments}
+        first = next(iter(seen.values()))
+        privilege = _PRIVILEGES.get(first.privilege)
+        if privilege is None:
+            self._seen.skip(f"privilege {first.privilege}, read as READ_WRITE")
+            privilege = "READ_WRITE"
+        spaces = {point: argument.space for point, argument in seen.items()}
+        whole = all(a.box == self._whole[first.tree] for a in seen.values())
+        partition: Key | None = None
+        taken: dict[Index, Key | None] = dict.fromkeys(points)
+        if not whole:
+            boxes = {spaces[p]: a.box for p, a in seen.items()}
+            partition = self._partition(first.tree, points, spaces, boxes)
+            one = set(spaces.values())
+            shared = one.pop() if len(one) == 1 else None
+            taken = {p: spaces.get(p, shared or ("beside", p)) for p in points}
+        if any(argument.sparse for argument in seen.values()):
+            self._seen.unknown["partitions.*.volumes"] = (
+                "some pieces have holes, of which the log does not tell the size"
+            )
+        if privilege == "REDUCE":
+            self._seen.unknown["*.requirements.*.reduction"] = "reduction operators are not logged"
+        requirement = SeenRequirement(
+            first.tree,
+            partition,
+            privilege,
+            first.fields,
+            "operator" if privilege == "REDUCE" else None,
+            any(argument.virtual for argument in seen.values()),
+        )
+        return requirement, taken
+
+    def _partition(
+        self,
+        tree: str,
+        points: Sequence[Index],
+        spaces: dict[Index, str],
+        boxes: dict[str, Box | None],
+    ) -> Key:
+        """The partition that the seen index spaces belong to: one that is known to hold them."""
+        wanted = set(boxes)
+        for known_key, known_partition in self._seen.partitions.items():
+            if known_partition.region == tree and wanted <= set(known_partition.pieces):
+                return known_key
+        key = (tree, *boxes)
+        pieces: dict[Key, Piece] = {}
+        known = {space: _piece(box) for space, box in boxes.items()}
+        own = list(known.values())
+        span = _span(own)
+        for number, point in enumerate(points):
+            space = spaces.get(point)
+            if space is not None:
+                pieces[space] = known[space]
+            elif len(own) > 1:
+                pieces["beside", point] = _moved(own[number % len(own)], span, number // len(own))
+        self._seen.partitions[key] = SeenPartition(None, tree, pieces)
+        self._widen(tree, pieces.values())
+        return key
+
+    def _widen(self, tree: str, pieces: Iterable[Piece]) -> None:
+        """Makes the region large enough for pieces that were put beside the seen ones."""
+        region = self._seen.regions[tree]
+        boxes = [(piece.lower, piece.upper) for piece in pieces if piece.volume]
+        lower, upper = _around([*boxes, (region.lower, region.upper)])
+        self._seen.regions[tree] = replace(region, lower=lower, upper=upper)
+
+
+def _covering(needs: Sequence[tuple[str, Box]], decision: Decision) -> int | None:
+    """Points of the arguments that hold all that is needed; None where something is missing."""
+    size = 0
+    for tree, (lower, upper) in needs:
+        fits = [
+            _volume(a.box)
+            for a in decision.arguments.values()
+            if a.box is not None
+            and a.tree == tree
+            and all(x <= y for x, y in zip(a.box[0], lower, strict=True))
+            and all(x >= y for x, y in zip(a.box[1], upper, strict=True))
+        ]
+        if not fits:
+            return None
+        size += min(fits)
+    return size
+
+
+def _local(processor: str) -> str:
+    """The processor of rank 0 that has the same place: only the first rank lists its kinds."""
+    return f"{processor[:2]}{'0' * max(0, len(processor) - 10)}{processor[-8:]}"
+
+
+def _points(box: Box) -> list[Index]:
+    """Every point of a box, in row-major order."""
+    points: list[Index] = [()]
+    for low, high in zip(*box, strict=True):
+        points = [(*point, i) for point in points for i in range(low, high + 1)]
+    return points
+
+
+def _around(boxes: Iterable[Box]) -> Box:
+    kept = list(boxes)
+    filled = [box for box in kept if _volume(box)] or kept
+    lower = tuple(map(min, zip(*(box[0] for box in filled), strict=True)))
+    upper = tuple(map(max, zip(*(box[1] for box in filled), strict=True)))
+    return lower, upper
+
+
+def _volume(box: Box) -> int:
+    return math.prod(max(b - a + 1, 0) for a, b in zip(*box, strict=True))
+
+
+def _piece(box: Box | None) -> Piece:
+    return Piece((0,), (-1,), 0) if box is None else Piece(*box, _volume(box))
+
+
+def _span(pieces: Iterable[Piece]) -> int:
+    """How far the pieces reach along the first dimension."""
+    filled = [piece for piece in pieces if piece.volume]
+    if not filled:
+        return 0
+    return max(p.upper[0] for p in filled) - min(p.lower[0] for p in filled) + 1
+
+
+def _moved(piece: Piece, span: int, times: int) -> Piece:
+    """The same piece elsewhere, so that none that was seen is used twice."""
+    shift = span * max(times, 1)
+    if not piece.volume:
+        return piece
+    lower, upper = ((corner[0] + shift, *corner[1:]) for corner in (piece.lower, piece.upper))
+    return Piece(lower, upper, piece.volume)

@@ -1,0 +1,228 @@
+"""The log that Legion's logging wrapper writes of a mapper's decisions (``-level mapper=2``).
+
+Each decision is a line such as ``MAP_TASK for stencil(index_point=(0,1))<42> @ stencil.rg:7``,
+followed by lines with its parts, further to the right. Threads write at the same time: the lines
+of one decision belong together by the thread in the line's head. What is not understood is
+counted by its first word, and left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from legion_bridge.errors import CaptureError
+
+__all__ = ["Decision", "LoggedArgument", "MapperLog", "read_mapper_log"]
+
+Index = tuple[int, ...]
+Box = tuple[Index, Index]
+
+_LINE = re.compile(r"(?:^(\[[^\]]*\])\s*[\d.]*\s*)?\{\d\}\{([\w-]+)\}: ?(.*)$")
+_DECISION = re.compile(
+    r"(?P<what>[A-Z][A-Z_]+) for (?P<task>.*?)(?:\(index_point=\((?P<point>[^)]*)\)\))?"
+    r"<(?P<number>\d+)>(?:: .*?)?(?: @ (?P<place>.*))?$"
+)
+_ARGUMENT = re.compile(r"Requirement\[(\d+)\]\((.*)\)$")
+_MEMBERS = re.compile(r"(?:^|,)(\w+)=")
+_INSTANCE = re.compile(r"Instance(?:\[[^\]]*\])?\((.*)\)$")
+_BOX = re.compile(r"<([-\d, ]*)>\.\.<([-\d, ]*)>")
+_POINT = re.compile(r"\(([-\d, ]*)\)")
+_SHARD = re.compile(r"(\d+) <-(.*)$")
+_SLICE = re.compile(r"(<[^>]*>\.\.<[^>]*>.*) -> ([0-9a-f]+)$")
+_PROCESSOR = re.compile(r"([0-9a-f]{8,}) \((\w+)_PROC\)")
+_IGNORED = (
+    "Memories on", "Processors on", "TARGET:", "SOURCES:", "CHOSEN INSTANCES", "REPLICANT",
+    "MEMORY POOLS",
+)  # fmt: skip
+
+
+@dataclass
+class LoggedArgument:
+    """A requirement of a task that was mapped.
+
+    Attributes:
+        tree, space: Of its logical region.
+        box: Its bounds; None where the log shows none.
+        sparse: Whether the bounds hold points that do not belong to it.
+        instances: Descriptions of the chosen instances.
+    """
+
+    index: int
+    privilege: str
+    tree: str
+    space: str
+    box: Box | None
+    sparse: bool
+    fields: tuple[str, ...]
+    instances: list[str] = field(default_factory=list)
+
+    @property
+    def virtual(self) -> bool:
+        """Whether it has no instance of its own."""
+        return any(instance.startswith("VIRTUAL") for instance in self.instances)
+
+
+@dataclass
+class Decision:
+    """A decision; which members are filled depends on ``what`` it is.
+
+    Attributes:
+        task, place, number: The task, where the program launches it, and the runtime's number.
+        point: Index point, None for a single task or a whole launch.
+        arguments: Of ``MAP_TASK``.
+        processors: Numbers of target processors.
+        shards: Of ``SELECT_SHARDING_FUNCTOR``: index points by shard.
+        slices: Of ``SLICE_TASK``: boxes.
+    """
+
+    what: str
+    task: str
+    place: str
+    number: int
+    point: Index | None
+    rank: str = ""
+    arguments: dict[int, LoggedArgument] = field(default_factory=dict)
+    processors: list[str] = field(default_factory=list)
+    shards: dict[int, list[Index]] = field(default_factory=dict)
+    slices: list[Box] = field(default_factory=list)
+
+
+@dataclass
+class MapperLog:
+    """All decisions in the order of their first lines, and the processors' kinds by number."""
+
+    decisions: list[Decision] = field(default_factory=list)
+    processors: dict[str, str] = field(default_factory=dict)
+    skipped: Counter[str] = field(default_factory=Counter)
+
+
+def read_mapper_log(paths: Iterable[Path]) -> MapperLog:
+    """Reads the logs of one run, one a rank.
+
+    Raises:
+        CaptureError: A file cannot be read or is empty, or no line of it is a mapper's.
+    """
+    log = MapperLog()
+    for path in paths:
+        try:
+            text = path.read_text("utf-8", "replace")
+        except OSError as error:
+            raise CaptureError(f"{path}: cannot be read: {error.strerror}") from None
+        if not text.strip():
+            raise CaptureError(f"{path}: the log is empty: run the program with -level mapper=2")
+        before = len(log.decisions)
+        _Reader(log, str(path)).read(text.splitlines())
+        if len(log.decisions) == before:
+            raise CaptureError(
+                f"{path}: the log tells of no decision of a mapper: run the program with Legion's "
+                "logging wrapper around its mapper, and with -level mapper=2"
+            )
+    return log
+
+
+class _Reader:
+    def __init__(self, log: MapperLog, rank: str) -> None:
+        self._log = log
+        self._rank = rank
+        self._open: dict[str, Decision | None] = {}  # by thread
+        self._argument: dict[str, LoggedArgument | None] = {}
+
+    def read(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            if not line.strip():
+                continue
+            found = _LINE.search(line)
+            if found is None:
+                self._log.skipped["lines of the program itself"] += 1
+            elif found[2] != "mapper":
+                self._log.skipped[f"lines of {found[2]}"] += 1
+            else:
+                self._take(found[1] or "", found[3].strip())
+
+    def _take(self, thread: str, text: str) -> None:
+        if decision := _DECISION.match(text):
+            self._begin(thread, decision)
+        elif argument := _ARGUMENT.match(text):
+            self._take_argument(thread, int(argument[1]), argument[2])
+        elif instance := _INSTANCE.match(text):
+            last = self._argument.get(thread)
+            if last is not None:
+                last.instances.append(instance[1])
+        elif not self._take_detail(thread, text) and not text.startswith(_IGNORED):
+            self._take_machine(text)
+
+    def _begin(self, thread: str, found: re.Match[str]) -> None:
+        point = found["point"]
+        decision = Decision(
+            what=found["what"],
+            task=found["task"],
+            place=found["place"] or "",
+            number=int(found["number"]),
+            point=None if point is None else _index(point),
+            rank=self._rank,
+        )
+        self._open[thread], self._argument[thread] = decision, None
+        self._log.decisions.append(decision)
+
+    def _take_argument(self, thread: str, index: int, text: str) -> None:
+        decision = self._open.get(thread)
+        self._argument[thread] = None
+        if decision is None or decision.what != "MAP_TASK":
+            return  # of a copy: it repeats what its task has
+        members = _members_of(text)
+        tree, space = _region(members.get("region", ""))
+        domain = members.get("domain", "")
+        box = _BOX.search(domain)
+        argument = LoggedArgument(
+            index=index,
+            privilege=members.get("privilege", ""),
+            tree=tree,
+            space=space,
+            box=(_index(box[1]), _index(box[2])) if box else None,
+            sparse=bool(box) and box is not None and box.end() < len(domain),
+            fields=tuple(filter(None, members.get("fields", "").split("+"))),
+        )
+        decision.arguments[index] = self._argument[thread] = argument
+
+    def _take_detail(self, thread: str, text: str) -> bool:
+        """A part of the open decision; whether it is one."""
+        decision = self._open.get(thread)
+        if decision is None:
+            return False
+        if text.startswith("TARGET PROCS:"):
+            decision.processors += text.partition(":")[2].split()
+        elif shard := _SHARD.match(text):
+            points = [_index(point) for point in _POINT.findall(shard[2])]
+            decision.shards.setdefault(int(shard[1]), []).extend(points)
+        elif cut := _SLICE.match(text):
+            decision.slices += [(_index(a), _index(b)) for a, b in _BOX.findall(cut[1])]
+        else:
+            return False
+        return True
+
+    def _take_machine(self, text: str) -> None:
+        if processor := _PROCESSOR.match(text):
+            self._log.processors[processor[1]] = processor[2]
+        elif not re.match(r"[0-9a-f]{8,} ", text):
+            self._log.skipped[f"lines {text.split(maxsplit=1)[0]} ..."] += 1
+
+
+def _members_of(text: str) -> dict[str, str]:
+    """``name=value`` each, with commas between, where values may hold commas."""
+    starts = list(_MEMBERS.finditer(text))
+    ends = [start.start() for start in starts[1:]] + [len(text)]
+    return {s[1]: text[s.end() : end] for s, end in zip(starts, ends, strict=True)}
+
+
+def _region(text: str) -> tuple[str, str]:
+    """Numbers of the region tree and the index space of ``(tree,(space,type),fields)``."""
+    numbers = re.findall(r"\d+", text)
+    return (numbers[0], numbers[1]) if len(numbers) > 1 else (text, text)
+
+
+def _index(text: str) -> Index:
+    return tuple(int(part) for part in text.replace(" ", "").split(",") if part)

@@ -1,0 +1,149 @@
+"""What was seen of a program in its logs, whichever they were: the step before an application.
+
+Keys of regions, partitions and pieces are whatever the log calls them; names are those that the
+program gave, None where it gave none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from dsl.facts import Privilege
+from legion_bridge.application import ObservedCopy
+
+__all__ = [
+    "Key",
+    "Piece",
+    "SeenLaunch",
+    "SeenPartition",
+    "SeenPoint",
+    "SeenProgram",
+    "SeenRegion",
+    "SeenRequirement",
+    "SeenTask",
+]
+
+Key: TypeAlias = Hashable
+Index: TypeAlias = tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A set of points: inclusive bounds, and how many lie in them.
+
+    An empty one has a volume of 0 and upper bounds below its lower ones.
+    """
+
+    lower: Index
+    upper: Index
+    volume: int
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRegion:
+    """The root of a region tree.
+
+    Attributes:
+        fields: Bytes by name; None where nobody told.
+        guessed: Whether its bounds are those of the pieces that were seen.
+    """
+
+    name: str | None
+    lower: Index
+    upper: Index
+    fields: Mapping[str, int | None]
+    guessed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SeenPartition:
+    """A partition, its pieces in the order of their colours."""
+
+    name: str | None
+    region: Key
+    pieces: Mapping[Key, Piece]
+
+
+@dataclass(frozen=True, slots=True)
+class SeenRequirement:
+    """A region requirement; ``partition`` is None where all points take all of the region."""
+
+    region: Key
+    partition: Key | None
+    privilege: Privilege
+    fields: tuple[str, ...]
+    reduction: str | None = None
+    virtual: bool = False
+
+
+@dataclass(slots=True)
+class SeenPoint:
+    """A point task.
+
+    Attributes:
+        pieces: Key of the piece that it takes, for each requirement; None for all of a region.
+        kind: Processor kind that it ran on, if that was seen.
+        seconds: How long it ran, waits not counted, if that was seen.
+        children: What it launched, in order.
+    """
+
+    pieces: tuple[Key | None, ...]
+    kind: str | None = None
+    seconds: float | None = None
+    children: list[SeenLaunch] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class SeenLaunch:
+    """A launch.
+
+    Attributes:
+        lower, upper: Inclusive bounds of the launch domain; None for a single task.
+        points: By index point, in row-major order; the key of a single task is ``()``.
+        number: What the log calls it.
+        uses: Numbers of the launches whose futures it takes.
+        blocking: Whether the launching task waited for it.
+    """
+
+    task: str
+    lower: Index | None
+    upper: Index | None
+    requirements: tuple[SeenRequirement, ...]
+    points: dict[Index, SeenPoint]
+    number: int = 0
+    uses: frozenset[int] = frozenset()
+    blocking: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SeenTask:
+    """A task: the processor kinds of its variants, and whether it only launches others."""
+
+    variants: tuple[str, ...]
+    inner: bool = False
+
+
+@dataclass(slots=True)
+class SeenProgram:
+    """All that was seen.
+
+    Attributes:
+        launches: Those of the top-level task, in program order.
+        skipped: What was seen and has no place in an application, in words, and how often.
+        unknown: What could not be seen: where in the document it stands, and why.
+    """
+
+    tasks: dict[str, SeenTask]
+    regions: dict[Key, SeenRegion]
+    partitions: dict[Key, SeenPartition]
+    launches: list[SeenLaunch]
+    traced: bool = False
+    copies: tuple[ObservedCopy, ...] = ()
+    skipped: dict[str, int] = field(default_factory=dict)
+    unknown: dict[str, str] = field(default_factory=dict)
+
+    def skip(self, what: str, times: int = 1) -> None:
+        """Notes what is left out."""
+        self.skipped[what] = self.skipped.get(what, 0) + times

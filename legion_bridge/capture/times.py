@@ -1,0 +1,126 @@
+"""How long tasks ran and what was copied, from Legion's profile."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from legion_bridge.application import ObservedCopy
+from legion_bridge.capture.profile_log import Record, read_profile
+
+__all__ = ["PROFILE_KINDS", "Times", "read_times"]
+
+_PROCESSORS = {1: "GPU", 2: "CPU", 4: "IO", 7: "OMP", 8: "PY"}  # Realm: Processor::Kind
+_MEMORIES = {2: "SYSMEM", 3: "RDMEM", 4: "SOCKMEM", 5: "ZCMEM", 6: "FBMEM"}  # Memory::Kind
+PROFILE_KINDS = (
+    "ProcDesc", "MemDesc", "TaskInfo", "GPUTaskInfo", "ImplicitTaskInfo", "TaskWaitInfo",
+    "MetaInfo", "CopyInfo", "CopyInstInfo", "InstTimelineInfo", "PhysicalInstRegionDesc",
+    "LogicalRegionDesc", "OpDesc", "OperationInstance",
+)  # fmt: skip
+_NANO = 1e-9
+
+
+@dataclass
+class Times:
+    """What Legion's profile tells of a run; times in nanoseconds since its start."""
+
+    processors: dict[int, str] = field(default_factory=dict)
+    spans: dict[int, tuple[int, int, int]] = field(default_factory=dict)  # start, stop, busy
+    ran_on: dict[int, str] = field(default_factory=dict)
+    kinds: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+    waits: dict[int, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
+    launched: dict[int, int] = field(default_factory=dict)
+    copies: tuple[ObservedCopy, ...] = ()
+    traced: bool = False
+
+    def of_point(self, number: int) -> tuple[str | None, float | None]:
+        """The processor kind and the seconds of a point task, if it was seen to run."""
+        if number not in self.spans:
+            return None, None
+        return self.ran_on.get(number), self.spans[number][2] * _NANO
+
+    def kinds_of(self, task: int) -> set[str]:
+        """Processor kinds that a task was seen to run on."""
+        return self.kinds.get(task, set())
+
+    def blocks(self, number: int, points: Iterable[int], parent: int, after: int | None) -> bool:
+        """Whether the parent waited for a launch right after it.
+
+        It did if a wait of its began after the launch and ended after the last point of the
+        launch had, and the runtime heard of the operation ``after`` it only then.
+        """
+        stops = [self.spans[point][1] for point in points if point in self.spans]
+        begin = self.launched.get(number)
+        if not stops or begin is None:
+            return False
+        end = math.inf if after is None else self.launched.get(after, math.inf)
+        return any(
+            begin <= start and max(stops) <= stop <= end
+            for start, stop in self.waits.get(parent, ())
+        )
+
+
+def read_times(paths: Iterable[Path]) -> Times:
+    """Reads the profiles of one run, one a process.
+
+    Raises:
+        CaptureError: A profile cannot be read.
+    """
+    times = Times()
+    copies: list[ObservedCopy] = []
+    for path in paths:
+        records = read_profile(path, *PROFILE_KINDS)
+        _read_tasks(times, records)
+        copies += _read_copies(records)
+    times.copies = tuple(copies)
+    return times
+
+
+def _read_tasks(times: Times, records: dict[str, list[Record]]) -> None:
+    for record in records["ProcDesc"]:
+        times.processors[record["proc_id"]] = _PROCESSORS.get(record["kind"], "")
+    for record in records["TaskWaitInfo"]:
+        times.waits[record["op_id"]].append((record["wait_start"], record["wait_end"]))
+    for record in (*records["TaskInfo"], *records["GPUTaskInfo"]):
+        number = record["op_id"]
+        kind = times.processors.get(record["proc_id"], "")
+        waited = sum(end - start for start, end in times.waits.get(number, ()))
+        busy = record["stop"] - record["start"] - waited
+        if "gpu_stop" in record:
+            busy = record["gpu_stop"] - record["gpu_start"]
+        times.spans[number] = record["start"], record["stop"], max(busy, 0)
+        if kind:
+            times.ran_on[number] = kind
+            times.kinds[record["task_id"]].add(kind)
+    for record in records["MetaInfo"]:
+        number = record["op_id"]
+        times.launched[number] = min(
+            record["create"], times.launched.get(number, record["create"])
+        )
+    traces = {record["kind"] for record in records["OpDesc"] if "Trace" in record["name"]}
+    times.traced |= any(record["kind"] in traces for record in records["OperationInstance"])
+
+
+def _read_copies(records: dict[str, list[Record]]) -> list[ObservedCopy]:
+    """Copies by region and memories, all of each together."""
+    memories = {r["mem_id"]: _MEMORIES.get(r["kind"], "other") for r in records["MemDesc"]}
+    trees = {r["inst_uid"]: r["tree_id"] for r in records["PhysicalInstRegionDesc"]}
+    ways = {r["fevent"]: r for r in records["CopyInstInfo"]}
+    found: dict[tuple[int, str, str], list[float]] = {}
+    for copy in records["CopyInfo"]:
+        way = ways.get(copy["fevent"])
+        if way is None:
+            continue
+        tree = trees.get(way["src_inst"], trees.get(way["dst_inst"], 0))
+        key = tree, memories.get(way["src"], "other"), memories.get(way["dst"], "other")
+        total = found.setdefault(key, [0, 0, 0.0])
+        total[0] += 1
+        total[1] += copy["size"]
+        total[2] += (copy["stop"] - copy["start"]) * _NANO
+    return [
+        ObservedCopy(str(tree), source, target, int(count), int(size), seconds)
+        for (tree, source, target), (count, size, seconds) in found.items()
+    ]
