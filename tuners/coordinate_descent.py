@@ -202,7 +202,7 @@ class Descent(Search):
         self._begin_round()
 
     def _begin_round(self) -> None:
-        self._order = self._ordered()
+        self._order = self._order or self._ordered()
         self._coordinate, self._move, self._improved = 0, 0, False
 
     def _ordered(self) -> list[str]:

@@ -76,7 +76,8 @@ class Tuner:
         # A query over all results a step for a limit that nobody keeps.
         self._manager.measurement_driver.run_time_limit = lambda _desired: None
         self._asked: dict[int, Any] = {}
-        self._known: set[tuple[float, ...]] = set()
+        self._results: dict[tuple[float, ...], Any] = {}
+        self._known: set[tuple[float, ...]] = set()  # asked for, or told
         self._size = math.prod(map(_values_of, space))
         self._numbers = itertools.count(1)
 
@@ -97,7 +98,17 @@ class Tuner:
 
     def tell(self, number: int, seconds: float | None) -> None:
         """The result of a configuration that was asked for."""
-        self._manager.report_result(self._asked.pop(number), _result(seconds))
+        desired = self._asked.pop(number)
+        values = tuple(desired.configuration.data[name] for name in self._names)
+        known = self._results.get(values)
+        if known is None:
+            self._report(values, desired, seconds)
+        else:  # OpenTuner compares configurations by their one result, and fails at a second
+            desired.result, desired.state = known, "COMPLETE"
+
+    def _report(self, values: tuple[float, ...], desired: Any, seconds: float | None) -> None:
+        result = self._results[values] = _result(seconds)
+        self._manager.report_result(desired, result)
 
     def inject(self, values: Values, seconds: float | None) -> None:
         """A result that was not asked for; nothing where OpenTuner has one of that already."""
@@ -106,8 +117,7 @@ class Tuner:
         self._known.add(tuple(values))
         driver = self._manager.search_driver
         configuration = driver.get_configuration(dict(zip(self._names, values, strict=True)))
-        driver.session.flush()
-        if driver.has_results(configuration) or any(
+        if tuple(values) in self._results or any(
             asked.configuration is configuration for asked in self._asked.values()
         ):
             return
@@ -121,7 +131,7 @@ class Tuner:
         )
         driver.session.add(desired)
         driver.session.flush()
-        self._manager.report_result(desired, _result(seconds))
+        self._report(tuple(values), desired, seconds)
 
 
 def _parameter(name: str, values: Any) -> Any:
