@@ -49,6 +49,7 @@ void PolicyMapper::map_task(MapperContext ctx, const Task &task, const MapTaskIn
             instances.assign(1, PhysicalInstance::get_virtual_instance());
         return;
     }
+    reserve_pools(mapping);
     const unsigned long long hash = compute_task_hash(task);
     if (!reuse_answer(ctx, mapping, hash)) {
         map_regions(ctx, mapping);
@@ -88,6 +89,21 @@ void PolicyMapper::choose_targets(MapperContext ctx, Mapping &mapping)
         fail("processor-range", at_task(task.get_task_name()),
              "it was sent to one node and is mapped to a processor of another: its mapping "
              "function answers differently for the same point");
+}
+
+// Legate's mapper says for each leaf task how much memory it allocates while it runs. Ours cannot
+// know, so it promises what there is, and lets others allocate, too. Other programs tell bounds
+// with their variants, which a mapper must not exceed and cannot ask for.
+void PolicyMapper::reserve_pools(Mapping &mapping) const
+{
+    if (!mapping.leaf || !shared->replaces_legate()) return;
+    const Processor processor = mapping.output.target_procs[0];
+    for (const int kind : {MAPPER_SYSMEM, MAPPER_FBMEM, MAPPER_ZCMEM, MAPPER_SOCKMEM}) {
+        const Memory memory = view.best_memory(processor, kind);
+        if (memory.exists())
+            mapping.output.leaf_pool_bounds[memory] =
+                Legion::PoolBounds(LEGION_PERMISSIVE_UNBOUNDED_POOL);
+    }
 }
 
 // Tasks with the same regions were mapped before: the same answer holds while its instances live.

@@ -2,6 +2,7 @@
 #ifndef MAPPERTUNE_POLICY_MAPPER_H
 #define MAPPERTUNE_POLICY_MAPPER_H
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -45,6 +46,7 @@ public:
     void replaces(Mapper *mapper, Processor processor);
     // The program's mapper for a processor; nullptr where it has none.
     Mapper *replaced_at(Processor processor);
+    bool replaces_legate() const { return legate; }
 
     // Whether a task may start; it then counts.
     using InFlight = std::pair<TaskID, Processor>;
@@ -59,6 +61,7 @@ public:
 private:
     std::mutex mutex;
     std::map<Processor, Mapper *> replaced;
+    std::atomic<bool> legate{false};
     std::map<InFlight, size_t> in_flight;
     std::vector<MapperEvent> waiting;
 };
@@ -176,6 +179,7 @@ private:
         size_t variant_alignment = 0;  // bytes, for all fields; 0: any
     };
     void choose_targets(MapperContext ctx, Mapping &mapping);
+    void reserve_pools(Mapping &mapping) const;
     void map_regions(MapperContext ctx, Mapping &mapping);
     void map_region(MapperContext ctx, Mapping &mapping, unsigned index);
     Request request_of(MapperContext ctx, const Mapping &mapping, unsigned index);

@@ -1,6 +1,8 @@
 // Decisions about tasks: the kind of processor, the processor of a task that is launched alone,
 // replication, tunable values.
 #include <algorithm>
+#include <cstring>
+#include <typeinfo>
 
 #include "decision_log.h"
 #include "failure.h"
@@ -22,6 +24,8 @@ void Shared::replaces(Mapper *mapper, Processor processor)
 {
     const std::lock_guard<std::mutex> lock(mutex);
     replaced.emplace(processor, mapper);
+    // Of a class in the namespace legate, as it is spelt in names of types.
+    if (strstr(typeid(*mapper).name(), "6legate")) legate = true;
 }
 
 Mapper *Shared::replaced_at(Processor processor)

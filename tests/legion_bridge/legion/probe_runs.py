@@ -1,4 +1,4 @@
-"""Runs of the program ``probe`` under mappers, and what its tasks told."""
+"""Runs of small Legion programs under mappers, and what their tasks told."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def legion_or_skip() -> LegionInstallation:
 
 
 @cache
-def probe() -> Path:
-    return build_program([PROGRAMS / "probe.cc"], "probe", legion_or_skip())
+def built(name: str) -> Path:
+    return build_program([PROGRAMS / f"{name}.cc"], name, legion_or_skip())
 
 
 @dataclass(frozen=True)
@@ -95,22 +95,29 @@ def compiled(text: str, folder: Path) -> Path:
 
 
 def run_under(
-    text: str, *arguments: str, timeout: float = 60.0, variables: Mapping[str, str] | None = None
+    text: str,
+    *arguments: str,
+    program: str = "probe",
+    timeout: float = 60.0,
+    variables: Mapping[str, str] | None = None,
 ) -> Run:
-    """Runs the probe under a mapper."""
+    """Runs a program of ours under a mapper."""
     legion_or_skip()
     with TemporaryDirectory() as folder:
         policy = compiled(text, Path(folder))
-        return run_policy(policy, *arguments, timeout=timeout, variables=variables)
+        return run_policy(
+            policy, *arguments, program=program, timeout=timeout, variables=variables
+        )
 
 
 def run_policy(
     policy: Path | None,
     *arguments: str,
+    program: str = "probe",
     timeout: float = 60.0,
     variables: Mapping[str, str] | None = None,
 ) -> Run:
-    """Runs the probe under a compiled policy, or under Legion's default mapper."""
+    """Runs a program under a compiled policy, or under Legion's default mapper."""
     legion = legion_or_skip()
     environment = legion.environment()
     if policy is not None:
@@ -122,7 +129,7 @@ def run_policy(
     environment |= variables or {}
     sizes = ("-n", str(SIZE), "-p", str(PIECES))
     done = subprocess.run(
-        [probe(), *sizes, *_MACHINE, *arguments],
+        [built(program), *sizes, *_MACHINE, *arguments],
         env=environment,
         capture_output=True,
         text=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +42,29 @@ POLICIES = {
     "layout by memory": HEAD + "Region smooth * * RDMEM; Layout * * RDMEM AOS C_order;",
     "partition": HEAD + "Region * grid_blocks * RDMEM; Layout smooth grid_blocks * C_order;",
 }
+
+
+def random_policy(seed: int) -> str:
+    """Rules at random: which of them wins is the language's to say."""
+    rng = random.Random(seed)
+    names = ["*", "grid", "copy", "grid_blocks"]
+    lines = [HEAD + MAPS]
+    for _ in range(6):
+        task, region = rng.choice(["fill", "smooth", "*"]), rng.choice([*names, "0", "1"])
+        memories = ", ".join(rng.sample(["SYSMEM", "RDMEM", "FBMEM", "SOCKMEM"], 2))
+        lines.append(f"Region {task} {region} {rng.choice(['CPU', '*', 'GPU'])} {memories};")
+    for _ in range(6):
+        words = [rng.choice(["SOA", "AOS"]), rng.choice(["C_order", "F_order"])]
+        words += rng.sample(["Compact Exact", "Align==64", "Align==128"], rng.choice([0, 1]))
+        memory = rng.choice(["*", "SYSMEM", "RDMEM"])
+        task = rng.choice(["fill", "smooth", "*"])
+        lines.append(f"Layout {task} {rng.choice(names)} {memory} {' '.join(words)};")
+    keys, functions = ["fill", "smooth", "CPU"], ["diagonal", "rows", "second"]
+    lines += [f"IndexTaskMap {key} {rng.choice(functions)};" for key in rng.sample(keys, 2)]
+    return "\n".join(lines)
+
+
+POLICIES |= {f"random {seed}": random_policy(seed) for seed in range(10)}
 
 
 @pytest.fixture(scope="module", params=POLICIES)
@@ -215,6 +239,15 @@ def test_shards_own_the_points_that_the_map_gives_them() -> None:
     assert {point: where[1] for point, where in run.ran("fill").items() if point} == {
         (x, y): y for x in range(2) for y in range(2)
     }
+
+
+@pytest.mark.parametrize("mode", ["bounds", "legate"])
+def test_leaf_tasks_may_allocate_as_before(mode: str) -> None:
+    """Bounds of variants must not be exceeded; legate's own mapper would have given some."""
+    run = run_under("Task * CPU;", mode, program="pools")
+    assert run.code == 0, run.errors
+    assert run.said("ALLOCATED") == ["7"] * 4
+    assert "WARNING" not in run.errors
 
 
 def test_points_of_a_processor_that_fill_a_box_are_one_slice() -> None:
