@@ -11,10 +11,10 @@ from pathlib import Path
 from legion_bridge.application import ObservedCopy
 from legion_bridge.capture.profile_log import Record, read_profile
 
-__all__ = ["PROFILE_KINDS", "Times", "read_times"]
+__all__ = ["MEMORY_KINDS", "PROCESSOR_KINDS", "PROFILE_KINDS", "Times", "read_times"]
 
-_PROCESSORS = {1: "GPU", 2: "CPU", 4: "IO", 7: "OMP", 8: "PY"}  # Realm: Processor::Kind
-_MEMORIES = {2: "SYSMEM", 3: "RDMEM", 4: "SOCKMEM", 5: "ZCMEM", 6: "FBMEM"}  # Memory::Kind
+PROCESSOR_KINDS = {1: "GPU", 2: "CPU", 4: "IO", 7: "OMP", 8: "PY"}  # Realm: Processor::Kind
+MEMORY_KINDS = {2: "SYSMEM", 3: "RDMEM", 4: "SOCKMEM", 5: "ZCMEM", 6: "FBMEM"}  # Memory::Kind
 PROFILE_KINDS = (
     "ProcDesc", "MemDesc", "TaskInfo", "GPUTaskInfo", "ImplicitTaskInfo", "TaskWaitInfo",
     "MetaInfo", "CopyInfo", "CopyInstInfo", "InstTimelineInfo", "PhysicalInstRegionDesc",
@@ -81,7 +81,7 @@ def read_times(paths: Iterable[Path]) -> Times:
 
 def _read_tasks(times: Times, records: dict[str, list[Record]]) -> None:
     for record in records["ProcDesc"]:
-        times.processors[record["proc_id"]] = _PROCESSORS.get(record["kind"], "")
+        times.processors[record["proc_id"]] = PROCESSOR_KINDS.get(record["kind"], "")
     for record in records["TaskWaitInfo"]:
         times.waits[record["op_id"]].append((record["wait_start"], record["wait_end"]))
     for record in (*records["TaskInfo"], *records["GPUTaskInfo"]):
@@ -106,7 +106,7 @@ def _read_tasks(times: Times, records: dict[str, list[Record]]) -> None:
 
 def _read_copies(records: dict[str, list[Record]]) -> list[ObservedCopy]:
     """Copies by region and memories, all of each together."""
-    memories = {r["mem_id"]: _MEMORIES.get(r["kind"], "other") for r in records["MemDesc"]}
+    memories = {r["mem_id"]: MEMORY_KINDS.get(r["kind"], "other") for r in records["MemDesc"]}
     trees = {r["inst_uid"]: r["tree_id"] for r in records["PhysicalInstRegionDesc"]}
     ways = {r["fevent"]: r for r in records["CopyInstInfo"]}
     found: dict[tuple[int, str, str], list[float]] = {}

@@ -25,11 +25,14 @@ class Metric:
         pattern: A regular expression with one group, the number. Of several matches the last one
             counts: it comes after what a program says of its warm-up. Empty for the seconds from
             the start of the process to its end.
+        profiled: Whether it is the seconds from the first task to the last, as Legion's own
+            profile tells; there is no pattern then. Writing it makes tiny tasks slower.
         minimize: Whether less is better, as of seconds; else more is, as of operations a second.
     """
 
     pattern: str = ""
     minimize: bool = True
+    profiled: bool = False
 
     def __post_init__(self) -> None:
         """Checks the pattern.

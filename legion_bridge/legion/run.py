@@ -11,15 +11,16 @@ from statistics import median
 
 import dsl
 from dsl.c_output.compiled_policy import compile_policy
-from legion_bridge.errors import LegionError
+from legion_bridge.errors import CaptureError, LegionError
 from legion_bridge.legion.build import build_mapper
 from legion_bridge.legion.core_lock import cores_to_itself
 from legion_bridge.legion.guarded import Ended, Guard
 from legion_bridge.legion.installation import LegionInstallation, find_legion
 from legion_bridge.legion.metric import Metric
+from legion_bridge.legion.run_profile import PROFILE_FLAGS, profile_of_run
 from legion_bridge.legion.verdict import failure_of, is_intermittent
 from legion_bridge.measurement import Measurement
-from legion_bridge.outcome import Outcome, Status
+from legion_bridge.outcome import Outcome, Profile, Status
 
 __all__ = ["RUNTIME_FLAGS", "LegionRun"]
 
@@ -129,6 +130,7 @@ class LegionRun:
                         session.run()
                     self._warm = True
                 runs = [session.run() for _ in range(repeats)]
+                found = session.profile() if profile else None
         except _FailedError as failure:
             return Outcome(failure.status, 0.0, self.unit, None, failure.raw)
         except dsl.MapperError as error:
@@ -141,6 +143,7 @@ class LegionRun:
             measured.median,
             self.unit,
             elapsed=median(seconds),
+            profile=found,
             measurement=measured,
         )
 
@@ -189,9 +192,13 @@ class _Session:
         Raises:
             _FailedError: The run came to nothing.
         """
-        ended = self.run_until_it_counts(self.variables)
         metric = self.settings.metric
-        value = metric.read(ended.output) if metric.pattern else ended.seconds
+        ended = self.run_until_it_counts(profiled=metric.profiled)
+        value: float | None = ended.seconds
+        if metric.profiled:
+            value = self._read_profile().iteration
+        elif metric.pattern:
+            value = metric.read(ended.output)
         if value is None:
             raise _FailedError(
                 "execution_error",
@@ -201,8 +208,25 @@ class _Session:
             )
         return value, ended
 
-    def run_until_it_counts(self, variables: Mapping[str, str]) -> Ended:
+    def profile(self) -> Profile:
+        """Where the time of another run went."""
+        self.run_until_it_counts(profiled=True)
+        return self._read_profile()
+
+    def _read_profile(self) -> Profile:
+        try:
+            return profile_of_run(self.guard.folder)
+        except CaptureError as error:
+            raise _FailedError("execution_error", f"Legion's profile: {error}") from None
+
+    def run_until_it_counts(self, *, profiled: bool) -> Ended:
         """One run; another one where it ended in an abort that comes and goes."""
+        variables = dict(self.variables)
+        if profiled:
+            for old in self.guard.folder.glob("times_*"):
+                old.unlink()
+            wanted = PROFILE_FLAGS.format(folder=shlex.quote(str(self.guard.folder)))
+            variables["LEGION_DEFAULT_ARGS"] += f" {wanted}"
         for attempt in range(self.settings.retries + 1):
             ended = self._run_once(variables)
             if attempt == self.settings.retries or not is_intermittent(ended):
