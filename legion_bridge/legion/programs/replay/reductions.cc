@@ -1,0 +1,4 @@
+#ifndef MAPPERTUNE_CUDA
+#define LEGION_CUDA_HD
+#include "reductions.inl"
+#endif
