@@ -5,6 +5,7 @@ from legion_bridge.applications import application_names
 from legion_bridge.errors import (
     ApplicationError,
     BridgeError,
+    CaptureError,
     LegionError,
     MachineError,
     MappingError,
@@ -13,6 +14,7 @@ from legion_bridge.errors import (
 from legion_bridge.evaluator import Evaluator
 from legion_bridge.machine import Machine
 from legion_bridge.machine_file import machine_names
+from legion_bridge.measurement import Measurement
 from legion_bridge.outcome import CriticalShare, MemoryPeak, Outcome, Profile, TaskUse, Usage
 from legion_bridge.simulator import Simulator, simulate
 from legion_bridge.validation import ValidatedRow, Validation, validate
@@ -21,12 +23,14 @@ __all__ = [
     "Application",
     "ApplicationError",
     "BridgeError",
+    "CaptureError",
     "CriticalShare",
     "Evaluator",
     "LegionError",
     "Machine",
     "MachineError",
     "MappingError",
+    "Measurement",
     "MeasurementError",
     "MemoryPeak",
     "Outcome",
