@@ -26,6 +26,11 @@ def describe(application: Application) -> str:
         _section("Tasks", _tasks(application)),
         _section("Data flow", _flows(data_flow(application))),
     ]
+    if application.copies:
+        parts.append(_section("Copies of the captured run", _copies(application)))
+    if application.unknown:
+        told = (f"{place}: {why}" for place, why in application.unknown.items())
+        parts.append(_section("Unknown, and assumed", told))
     if application.mappers:
         parts.append(f"Reference mappers: {', '.join(application.mappers)}")
     return "\n\n".join(parts)
@@ -101,6 +106,14 @@ def _tasks(application: Application) -> Iterator[str]:
                 f"{_fields(requirement.fields)}, up to {_bytes(requirement.piece_bytes)} "
                 f"a point{wants}"
             )
+
+
+def _copies(application: Application) -> Iterator[str]:
+    for copy in application.copies:
+        yield (
+            f"{copy.region}: {copy.count} from {copy.source} to {copy.target}, "
+            f"{_bytes(copy.bytes)} in {copy.seconds:.3g} s"
+        )
 
 
 def _kinds(task: TaskSummary) -> str:

@@ -93,7 +93,11 @@ def _show_application(problem: MapperProblem) -> None:
         ],
         words=4,
     )
-    say(f"mappertune show {application.name} --mapper expert prints the expert mapper,")
+    if application.unknown:
+        say("unknown, and assumed:")
+        columns(list(application.unknown.items()))
+    if "expert" in application.mappers:
+        say(f"mappertune show {application.name} --mapper expert prints the expert mapper,")
     say(f"mappertune show {application.name} --template the search space")
 
 
@@ -110,6 +114,7 @@ def _application_as_json(problem: MapperProblem) -> dict[str, Any]:
         "unit": application.unit,
         "parameters": dict(application.parameters),
         "mappers": dict(application.mappers),
+        "unknown": dict(application.unknown),
         "template": problem.template.text,
         "holes": {
             name: {
