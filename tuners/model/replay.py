@@ -1,0 +1,124 @@
+"""A transcript in the place of a model."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+from tuners.model import errors
+from tuners.model.budget import Usage
+from tuners.model.errors import ModelError, ReplayExhausted, ReplayMismatch
+from tuners.model.exchange import Message, Reply, Request
+from tuners.model.transcript import Exchange, read_transcript
+
+__all__ = ["ReplayModel"]
+
+AROUND = 30
+
+
+class ReplayModel:
+    """Gives the replies of a transcript in order, and fails where the model failed.
+
+    Args:
+        path: The transcript.
+
+    Raises:
+        TranscriptError: It cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.name = f"replay:{path}"
+        self._path = path
+        self._exchanges = read_transcript(path)
+        self._next = 0
+        self._usage = Usage()
+        self._lock = threading.Lock()
+
+    @property
+    def usage(self) -> Usage:
+        """What the recorded calls used."""
+        return self._usage
+
+    def ask(self, request: Request) -> Reply:
+        """The reply that was recorded for this request.
+
+        Raises:
+            ReplayMismatch: The prompt differs from the recorded one.
+            ReplayExhausted: Nothing more was recorded.
+            ModelError: The one that was recorded.
+        """
+        with self._lock:
+            if self._next == len(self._exchanges):
+                raise ReplayExhausted(
+                    f"{self._path} holds {len(self._exchanges)} exchanges, and one more is asked "
+                    "for: run as many trials, with the same seed and options, as were recorded"
+                )
+            exchange = self._exchanges[self._next]
+            _compare(self._path, exchange, request)
+            self._next += 1
+            return self._answer(exchange)
+
+    def _answer(self, exchange: Exchange) -> Reply:
+        used, reply = self._usage, exchange.reply
+        if reply is None:
+            error = _error_of(exchange)
+            self._usage = replace(
+                used,
+                calls=used.calls + error.attempts,
+                failed_calls=used.failed_calls + error.attempts,
+            )
+            raise error
+        self._usage = replace(
+            used,
+            calls=used.calls + reply.attempts,
+            failed_calls=used.failed_calls + reply.attempts - 1,
+            prompt_tokens=used.prompt_tokens + (reply.prompt_tokens or 0),
+            completion_tokens=used.completion_tokens + (reply.completion_tokens or 0),
+            cost=used.cost + (reply.cost or 0.0),
+            unknown_cost_calls=used.unknown_cost_calls + (reply.cost is None),
+        )
+        return replace(reply, replayed=True)
+
+
+def _error_of(exchange: Exchange) -> ModelError:
+    recorded = exchange.error or {}
+    kinds = {
+        each.kind: each
+        for each in vars(errors).values()
+        if isinstance(each, type) and issubclass(each, ModelError)
+    }
+    kind = kinds.get(str(recorded.get("kind")), ModelError)
+    return kind(str(recorded.get("sentence", "")), attempts=int(recorded.get("attempts", 0)))
+
+
+def _compare(path: Path, exchange: Exchange, request: Request) -> None:
+    """Complains about the first message that differs."""
+    there, here = exchange.request.messages, request.messages
+    for number, (old, new) in enumerate(zip(there, here, strict=False), start=1):
+        if old != new:
+            raise ReplayMismatch(_difference(path, exchange.line, number, old, new))
+    if len(there) != len(here):
+        raise ReplayMismatch(
+            f"{path}:{exchange.line}: {len(there)} messages were recorded and {len(here)} are "
+            "sent now: replay with the program, options and seed of the recording"
+        )
+
+
+def _difference(path: Path, line: int, number: int, old: Message, new: Message) -> str:
+    if old.role != new.role:
+        what = f"is the {new.role}'s, not the {old.role}'s"
+    else:
+        pairs = zip(old.content, new.content, strict=False)
+        at = next((i for i, (a, b) in enumerate(pairs) if a != b), None)
+        if at is None:
+            at = min(len(old.content), len(new.content))
+        begin = max(0, at - AROUND)
+        what = (
+            f"differs from character {at + 1} on: recorded "
+            f"{old.content[begin : at + AROUND]!r}, now {new.content[begin : at + AROUND]!r}"
+        )
+    return (
+        f"{path}:{line}: the prompt no longer matches the transcript: message {number} {what}; "
+        "replay with the program, options and seed of the recording"
+    )

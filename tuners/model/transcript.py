@@ -1,0 +1,151 @@
+"""Transcripts: every exchange with a model, a line of JSON each.
+
+A line is ``{"schema": 1, "model", "request": {...}, "reply": {...} or "error": {...}, "time"}``. The
+request holds the messages and the parameters, the reply all that ``Reply`` holds, the error its kind,
+sentence and attempts. Keys were redacted before.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tuners.model.errors import ModelError, TranscriptError
+from tuners.model.exchange import Message, Reply, Request
+from tuners.model.redaction import Redactor
+
+__all__ = ["Exchange", "Transcript", "read_transcript"]
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One line of a transcript.
+
+    Attributes:
+        line: Its number, from 1.
+        model: Name of the model that was asked.
+        request: What it was asked.
+        reply: What it said; None where it failed.
+        error: ``kind``, ``sentence`` and ``attempts`` of how it failed, or None.
+    """
+
+    line: int
+    model: str
+    request: Request
+    reply: Reply | None
+    error: dict[str, Any] | None
+
+
+class Transcript:
+    """Appends exchanges to a file, each flushed before ``record`` returns.
+
+    Raises:
+        TranscriptError: The file cannot be written.
+    """
+
+    def __init__(self, path: Path, redactor: Redactor) -> None:
+        self.path = path
+        self._redactor = redactor
+        self._lock = threading.Lock()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _end_torn_line(path)
+        except OSError as error:
+            raise TranscriptError(_cannot("write", path, error)) from None
+
+    def record(self, model: str, request: Request, outcome: Reply | ModelError) -> None:
+        """Appends one exchange."""
+        entry: dict[str, Any] = {
+            "schema": SCHEMA,
+            "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "model": model,
+            "request": asdict(request),
+        }
+        if isinstance(outcome, Reply):
+            entry["reply"] = asdict(outcome)
+        else:
+            entry["error"] = {
+                "kind": outcome.kind,
+                "sentence": outcome.sentence,
+                "attempts": outcome.attempts,
+            }
+        line = json.dumps(self._redactor.value(entry), ensure_ascii=False)
+        data = (line + "\n").encode("utf-8", "replace")
+        with self._lock:
+            try:
+                with self.path.open("ab") as file:
+                    file.write(data)
+            except OSError as error:
+                raise TranscriptError(_cannot("write", self.path, error)) from None
+
+
+def read_transcript(path: Path) -> list[Exchange]:
+    """All exchanges of a transcript; a torn last line is left out.
+
+    Raises:
+        TranscriptError: It cannot be read, or a line is not one of a transcript.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise TranscriptError(_cannot("read", path, error)) from None
+    found = []
+    lines = data.split(b"\n")
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            found.append(_exchange(number, json.loads(line)))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            if number == len(lines):
+                break  # the process was killed while it wrote this line
+            raise TranscriptError(
+                f"{path}:{number}: not a line of a transcript; take the file that --transcript "
+                "wrote"
+            ) from None
+    return found
+
+
+def _exchange(number: int, entry: dict[str, Any]) -> Exchange:
+    if entry["schema"] != SCHEMA:
+        raise ValueError("another version")
+    request = dict(entry["request"])
+    messages = tuple(Message(m["role"], m["content"]) for m in request.pop("messages"))
+    reply = entry.get("reply")
+    error = entry.get("error")
+    if (reply is None) == (error is None):
+        raise ValueError("neither a reply nor an error, or both")
+    return Exchange(
+        number,
+        entry["model"],
+        Request(messages, **request),
+        None if reply is None else Reply(**reply),
+        error,
+    )
+
+
+def _end_torn_line(path: Path) -> None:
+    """What a killed process left unfinished becomes a line of its own, to be skipped."""
+    if not path.exists():
+        path.touch()
+        return
+    with path.open("rb+") as file:
+        size = file.seek(0, os.SEEK_END)
+        if size == 0:
+            return
+        file.seek(max(0, size - (1 << 24)))
+        tail = file.read()
+        if not tail.endswith(b"\n"):
+            file.truncate(size - len(tail) + tail.rfind(b"\n") + 1)
+
+
+def _cannot(do: str, path: Path, error: OSError) -> str:
+    reason = (error.strerror or str(error)).lower()
+    return f"cannot {do} the transcript {path}: {reason}"
