@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,10 @@ from tuners import attributes
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-__all__ = ["StudyResult", "StudySpec", "TrialRecord", "best_so_far", "trials_to_reach"]
+    from tuners import MapperProblem
+    from tuners.llm_settings import LLMSettings
+
+__all__ = ["ModelUse", "StudyResult", "StudySpec", "TrialRecord", "best_so_far", "trials_to_reach"]
 
 # Two runs that differ by less are equally fast: the simulator's sums are exact to about 1e-12.
 TOLERANCE = 1e-9
@@ -26,16 +29,73 @@ class StudySpec:
         tuner: Name of the tuner.
         seed: Its seed.
         trials: How many trials the study has when it is done.
+        llm: How the model is asked, where the tuner asks one.
     """
 
     tuner: str
     seed: int
     trials: int
+    llm: LLMSettings | None = None
 
     @property
     def name(self) -> str:
         """Such as ``"tpe-seed0"``."""
         return f"{self.tuner}-seed{self.seed}"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUse:
+    """What asking a model has cost.
+
+    Attributes:
+        calls: Of the provider, those for repairs included.
+        repairs: Replies that went back.
+        tokens: Of prompts and replies.
+        cost: US dollars of the trials whose price is known.
+        unknown: Trials of which the price is unknown.
+    """
+
+    calls: int = 0
+    repairs: int = 0
+    tokens: int = 0
+    cost: float = 0.0
+    unknown: int = 0
+
+    @classmethod
+    def of(cls, noted: Mapping[str, Any]) -> ModelUse | None:
+        """As a trial's attributes say; None where no model was asked for it."""
+        if attributes.CALLS not in noted:
+            return None
+        cost = noted.get(attributes.COST)
+        return cls(
+            calls=int(noted[attributes.CALLS]),
+            repairs=int(noted.get(attributes.REPAIRS, 0)),
+            tokens=int(noted.get(attributes.TOKENS, 0)),
+            cost=float(cost or 0.0),
+            unknown=int(cost is None),
+        )
+
+    @classmethod
+    def total(cls, uses: Iterable[ModelUse]) -> ModelUse:
+        """All of them together."""
+        each = list(uses)
+        return cls(
+            calls=sum(use.calls for use in each),
+            repairs=sum(use.repairs for use in each),
+            tokens=sum(use.tokens for use in each),
+            cost=sum(use.cost for use in each),
+            unknown=sum(use.unknown for use in each),
+        )
+
+    def __str__(self) -> str:
+        if not self.unknown:
+            cost = f"${self.cost:.4f}"
+        elif self.cost:
+            cost = f"${self.cost:.4f} and an unknown cost of {self.unknown} trials"
+        else:
+            cost = "unknown cost"
+        calls = f"{self.calls} call{'s' * (self.calls != 1)}, {self.repairs} for repairs"
+        return f"{calls}, {self.tokens:,} tokens, {cost}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +111,10 @@ class TrialRecord:
         elapsed: Seconds of the timed part; None unless the status is ok.
         normal_form: Digest of the mapper's normal form; None where it does not parse.
         finished: When it was done.
+        text: The mapper, where the values alone do not make it: a model wrote it.
+        proposer: ``"model"`` or who took its place; None where the tuner asks no model.
+        why: Why it was that one.
+        model_use: What asking the model for this trial has cost.
     """
 
     number: int
@@ -61,6 +125,10 @@ class TrialRecord:
     elapsed: float | None
     normal_form: str | None
     finished: datetime | None
+    text: str | None = None
+    proposer: str | None = None
+    why: str = ""
+    model_use: ModelUse | None = None
 
     @classmethod
     def of(cls, trial: FrozenTrial) -> TrialRecord:
@@ -75,7 +143,15 @@ class TrialRecord:
             elapsed=noted.get(attributes.ELAPSED),
             normal_form=noted.get(attributes.NORMAL_FORM),
             finished=trial.datetime_complete,
+            text=noted.get(attributes.TEXT),
+            proposer=noted.get(attributes.PROPOSER),
+            why=str(noted.get(attributes.WHY, "")),
+            model_use=ModelUse.of(noted),
         )
+
+    def mapper(self, problem: MapperProblem) -> str:
+        """The mapper that the trial ran."""
+        return self.text if self.text is not None else problem.render(self.values)
 
 
 @dataclass(frozen=True)
@@ -123,6 +199,19 @@ class StudyResult:
         """How many different mappers were tried."""
         return len({record.normal_form or record.number for record in self.records})
 
+    @property
+    def model_use(self) -> ModelUse | None:
+        """What the model has cost; None where the tuner asks none."""
+        if self.spec.llm is None:
+            return None
+        return ModelUse.total(record.model_use for record in self.records if record.model_use)
+
+    @property
+    def model_share(self) -> float:
+        """Share of the trials that the model proposed, 0 to 1."""
+        proposed = sum(record.proposer == "model" for record in self.records)
+        return proposed / len(self.records) if self.records else 0.0
+
     def as_json(self) -> dict[str, Any]:
         """The result without its trials, as JSON values."""
         best = self.best
@@ -142,6 +231,23 @@ class StudyResult:
             "best_over_expert": self.normalised,
             "trials_to_expert": trials_to_reach(self.records, self.expert),
             "study": self.location,
+            **self._model_as_json(),
+        }
+
+    def _model_as_json(self) -> dict[str, Any]:
+        use = self.model_use
+        if use is None or self.spec.llm is None:
+            return {}
+        return {
+            "model": {
+                "name": self.spec.llm.model,
+                "strategy": self.spec.llm.strategy,
+                "share": self.model_share,
+                "calls": use.calls,
+                "repairs": use.repairs,
+                "tokens": use.tokens,
+                "cost": None if use.unknown else use.cost,
+            }
         }
 
 

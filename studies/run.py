@@ -16,6 +16,7 @@ from studies.suite import reference
 from tuners import MapperProblem, make_sampler
 
 if TYPE_CHECKING:
+    from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial
 
 __all__ = ["Observer", "run_study"]
@@ -77,7 +78,7 @@ def run_study(
         resumed=resumed,
         interrupted=interrupted,
         location=store.location,
-        mapper=problem.render(best.values) if best else None,
+        mapper=best.mapper(problem) if best else None,
     )
 
 
@@ -87,9 +88,11 @@ def _unobserved(records: list[TrialRecord]) -> None: ...
 def _study_in_memory(
     problem: MapperProblem, spec: StudySpec, trials: list[FrozenTrial]
 ) -> optuna.Study:
-    study = optuna.create_study(
-        direction="maximize", sampler=make_sampler(spec.tuner, seed=spec.seed, problem=problem)
-    )
+    if spec.llm is not None:
+        sampler: BaseSampler = spec.llm.sampler(problem, spec.seed)
+    else:
+        sampler = make_sampler(spec.tuner, seed=spec.seed, problem=problem)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
     study.add_trials(trials)
     return study
 
@@ -109,6 +112,7 @@ def _check_identity(problem: MapperProblem, spec: StudySpec, store: StudyStore) 
         "template": hashlib.blake2b(problem.template.text.encode(), digest_size=8).hexdigest(),
         "tuner": spec.tuner,
         "seed": spec.seed,
+        **(spec.llm.identity() if spec.llm else {}),
     }
     theirs = store.note(IDENTITY)
     if theirs is None:
@@ -130,7 +134,7 @@ def _check_repeats(problem: MapperProblem, records: list[TrialRecord], store: St
     best = fastest(records)
     if best is None or not getattr(problem.evaluator, "repeatable", True):
         return
-    now = problem.evaluate_text(problem.render(best.values), check=False).outcome.throughput
+    now = problem.evaluate_text(best.mapper(problem), check=False).outcome.throughput
     if not math.isclose(now, best.throughput, rel_tol=REPEATS_WITHIN):
         raise UsageError(
             f"trial {best.number} of the study in {store.location} gave {best.throughput:.6g} and "

@@ -110,7 +110,21 @@ class TrackedStudy:
         client.log_text(run, self._problem.template.text, "template.mapper")
         if result.mapper is not None:
             client.log_text(run, result.mapper, "best.mapper")
+        self._write_model(result, client, run)
         client.set_terminated(run, "KILLED" if result.interrupted else "FINISHED")
+
+    def _write_model(self, result: StudyResult, client: Any, run: str) -> None:
+        """What the model has cost, and every exchange with it."""
+        use, llm = result.model_use, self._spec.llm
+        if use is None or llm is None:
+            return
+        client.log_metric(run, "model_share", result.model_share)
+        for key in ("calls", "repairs", "tokens"):
+            client.log_metric(run, f"model_{key}", getattr(use, key))
+        client.log_metric(run, "model_known_cost", use.cost)
+        client.set_tag(run, "model_use", str(use))
+        if llm.transcript is not None and llm.transcript.exists():
+            client.log_artifact(run, str(llm.transcript))
 
     def _open_run(self) -> str:
         if self._run is None:
@@ -157,10 +171,14 @@ class TrackedStudy:
             "seed": self._spec.seed,
             "holes": len(self._problem.distributions),
             **{f"application.{key}": value for key, value in application.parameters.items()},
+            **{f"llm.{key}": value for key, value in self._model_settings().items()},
         }
         for key, value in described.items():
             client.log_param(run.info.run_id, key, value)
         return str(run.info.run_id)
+
+    def _model_settings(self) -> dict[str, Any]:
+        return self._spec.llm.identity() if self._spec.llm else {}
 
     def _earlier_note(self) -> dict[str, Any] | None:
         note = self._store.note(NOTE)

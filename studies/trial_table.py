@@ -15,7 +15,17 @@ __all__ = ["trial_table"]
 
 ROWS = 10_000  # the last ones
 CHARACTERS = 4_000_000  # of mappers; the slower ones go without
-COLUMNS = ("trial", "throughput", "status", "best", "said", "normal form", "mapper")
+COLUMNS = (
+    "trial",
+    "throughput",
+    "status",
+    "best",
+    "said",
+    "normal form",
+    "proposer",
+    "why",
+    "mapper",
+)
 
 
 def trial_table(records: Sequence[TrialRecord], problem: MapperProblem) -> dict[str, Any]:
@@ -31,6 +41,8 @@ def trial_table(records: Sequence[TrialRecord], problem: MapperProblem) -> dict[
             record is best,
             record.raw,
             record.normal_form or "",
+            record.proposer or "",
+            record.why,
             texts.get(record.number, ""),
         ]
         for record in kept
@@ -43,7 +55,7 @@ def _texts(records: Sequence[TrialRecord], problem: MapperProblem) -> dict[int, 
     texts: dict[int, str] = {}
     room = CHARACTERS
     for record in sorted(records, key=lambda record: -record.throughput):
-        text = problem.render(record.values)
+        text = record.mapper(problem)
         room -= len(text)
         if room < 0:
             break

@@ -2,13 +2,14 @@
 
 FOLDER/stencil-p100x4/tpe-seed0.journal     the study
 FOLDER/stencil-p100x4/tpe-seed0.mapper      its best mapper
+FOLDER/stencil-p100x4/llm-seed0.transcript.jsonl  what was said to and by a model
 FOLDER/stencil-p100x4/best.mapper           the best mapper of a comparison
 FOLDER/mlflow.db, FOLDER/mlflow-artifacts   tracked runs
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -49,6 +50,7 @@ class Workspace:
             StudyError: It is another study's place, or something cannot be written.
         """
         make_folder(self.folder / case.name)
+        spec = self._with_transcript(case, spec)
         location = self.storage or str(self.folder / case.name / f"{spec.name}.journal")
         with StudyStore.open_study(f"{case.name}-{spec.name}", location) as store:
             tracked = self.tracker and self.tracker.study(case.name, problem, spec, store)
@@ -63,6 +65,16 @@ class Workspace:
             if tracked:
                 tracked.finish(result)
         return result
+
+    def _with_transcript(self, case: Case, spec: StudySpec) -> StudySpec:
+        """A study that asks a model keeps what was said, beside itself where nothing else is said.
+
+        A transcript that is played back is not written once more.
+        """
+        if spec.llm is None or spec.llm.transcript or spec.llm.model.startswith("replay:"):
+            return spec
+        path = self.folder / case.name / f"{spec.name}.transcript.jsonl"
+        return replace(spec, llm=replace(spec.llm, transcript=path))
 
     def best_mapper(self, case: Case, spec: StudySpec | None = None) -> Path:
         """Where the best mapper of a study lies; without a study, that of a comparison."""

@@ -13,7 +13,7 @@ from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESample
 
 from dsl.nearest import did_you_mean
 from tuners.distinct import DistinctSampler
-from tuners.errors import UnknownTunerError
+from tuners.errors import TunerError, UnknownTunerError
 from tuners.problem import Problem
 from tuners.repeatable import RepeatableSampler
 
@@ -94,6 +94,12 @@ def _catcma(seed: int, problem: Problem | None) -> BaseSampler:
     return CatCMASampler(problem, seed=seed)
 
 
+def _llm(seed: int, problem: Problem | None) -> BaseSampler:  # noqa: ARG001  (needs a model)
+    raise TunerError(
+        "this tuner asks a language model: name one, by --model or LLMSampler(model=)"
+    )
+
+
 _TUNERS: dict[str, Tuner] = {}
 
 
@@ -112,6 +118,11 @@ for _tuner in (
     Tuner("guided", "coordinate descent that follows the guide", make_for=_guided),
     Tuner("one-plus-one", "evolution strategy of one parent and child", make_for=_one_plus_one),
     Tuner("catcma", "CatCMA with margin: one distribution over all", make_for=_catcma),
+    Tuner("llm", "a language model, and another tuner where it fails", make_for=_llm),
+    Tuner("llm-trace", "the same, revising decision blocks by feedback", make_for=_llm),
+    Tuner("llm-opro", "the same, shown candidates with scores", make_for=_llm),
+    Tuner("llm-iid", "the same, shown no history", make_for=_llm),
+    Tuner("llm-hybrid", "the same first, then another tuner until a stall", make_for=_llm),
 ):
     register(_tuner)
 

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from studies.cli.model_options import add_model_options, add_prompt_options
+
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction["_Parser"]  # noqa: SLF001  (no public name)
 
@@ -84,6 +86,10 @@ def _add_show(commands: Commands) -> None:
     parser.add_argument(
         "--toml", action="store_true", help="print a machine's file: where its numbers come from"
     )
+    parser.add_argument(
+        "--prompt", action="store_true", help="print what a language model is asked at first"
+    )
+    add_prompt_options(parser)
     _add_case(parser, template=False)
 
 
@@ -191,6 +197,7 @@ def _add_tune(commands: Commands) -> None:
     parser.add_argument("--tuner", default="tpe", metavar="NAME", help="tuner (default: tpe)")
     parser.add_argument("--seed", type=_count, default=0, metavar="N", help="seed (default: 0)")
     _add_study(parser)
+    add_model_options(parser)
     _add_case(parser)
 
 
@@ -212,6 +219,7 @@ def _add_compare(commands: Commands) -> None:
         help="how many seeds, from 0 on, or a list such as 0,7,9 (default: 3)",
     )
     _add_study(parser)
+    add_model_options(parser)
     _add_case(parser)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from studies.cli.cases import case_of
 from studies.cli.console import columns, print_json, quantity, say, table, warn
+from studies.cli.model_options import model_settings
 from studies.cli.progress import progress
 from studies.cli.workbench import Workbench
 
@@ -53,12 +54,16 @@ def run(arguments: argparse.Namespace) -> int:
 def _run_studies(bench: Workbench, arguments: argparse.Namespace) -> list[StudyResult]:
     """All studies, seed by seed; the last one is interrupted where Ctrl-C came."""
     from studies.records import StudySpec  # noqa: PLC0415  (loads Optuna)
+    from tuners.llm_settings import LLM_TUNERS  # noqa: PLC0415  (likewise)
 
     results: list[StudyResult] = []
+    llm = model_settings(arguments, *arguments.tuners)
     with progress() as start:
         for seed in arguments.seeds:
             for tuner in arguments.tuners:
-                results.append(bench.run(StudySpec(tuner, seed, arguments.trials), start))
+                asked = llm.for_tuner(tuner) if llm and tuner in LLM_TUNERS else None
+                spec = StudySpec(tuner, seed, arguments.trials, asked)
+                results.append(bench.run(spec, start))
                 if results[-1].interrupted:
                     return results
     return results
@@ -67,6 +72,8 @@ def _run_studies(bench: Workbench, arguments: argparse.Namespace) -> list[StudyR
 def _print(
     comparison: Comparison, results: Sequence[StudyResult], bench: Workbench, best: Path | None
 ) -> None:
+    from studies.records import ModelUse  # noqa: PLC0415  (loads Optuna)
+
     seeds = max(len(summary.seeds) for summary in comparison.tuners)
     say(
         f"\n{bench.case.name}: {results[0].spec.trials} trials a study, {seeds} seed(s)\n"
@@ -80,6 +87,9 @@ def _print(
         if summary.interval is not None:
             low, high = summary.interval
             say(f"{summary.tuner}: mean over seeds {low:.3f} to {high:.3f} with 95 % confidence")
+    uses = [result.model_use for result in results if result.model_use is not None]
+    if uses:
+        say(f"the model: {ModelUse.total(uses)}")
     for test in comparison.tests:
         say(_describe_test(test))
     rows_below = [("best mapper", str(best) if best else "none was valid")]

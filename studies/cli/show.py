@@ -35,6 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.write(problem.template.text)
     elif arguments.grammar:
         sys.stdout.write(_grammar(problem))
+    elif arguments.prompt:
+        _show_prompt(problem, arguments)
     elif arguments.data_flow or arguments.dot:
         _show_data_flow(problem.application, dot=arguments.dot)
     elif arguments.json:
@@ -58,6 +60,33 @@ def _grammar(problem: MapperProblem) -> str:
     import dsl  # noqa: PLC0415  (loads the parser)
 
     return dsl.grammar_for(problem.application, problem.machine)
+
+
+def _show_prompt(problem: MapperProblem, arguments: argparse.Namespace) -> None:
+    from tuners import LLMSampler  # noqa: PLC0415  (only for prompts)
+    from tuners.model import estimated_tokens  # noqa: PLC0415
+
+    sampler = LLMSampler(
+        problem,
+        model="none",
+        seed=0,
+        strategy=arguments.strategy,
+        feedback=arguments.feedback,
+        candidates=arguments.candidates,
+        history=arguments.history,
+        examples=arguments.examples,
+        decode=arguments.decode,
+        max_prompt_tokens=arguments.max_prompt_tokens,
+    )
+    messages = sampler.first_prompt()
+    tokens = estimated_tokens(*(message.content for message in messages))
+    if arguments.json:
+        turns = [{"role": message.role, "content": message.content} for message in messages]
+        print_json({"messages": turns, "estimated_tokens": tokens})
+        return
+    for message in messages:
+        sys.stdout.write(f"[{message.role}]\n{message.content}\n\n")
+    say(f"[about {tokens} tokens]")
 
 
 def _show_data_flow(application: Application, *, dot: bool) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from studies.cli.cases import case_of
 from studies.cli.console import columns, print_json, quantity, say, warn
+from studies.cli.model_options import model_settings
 from studies.cli.progress import progress
 from studies.cli.workbench import Workbench
 
@@ -23,7 +24,10 @@ def run(arguments: argparse.Namespace) -> int:
     from studies.records import StudySpec  # noqa: PLC0415  (loads Optuna)
 
     bench = Workbench(case_of(arguments), (arguments.tuner,), arguments)
-    spec = StudySpec(arguments.tuner, arguments.seed, arguments.trials)
+    llm = model_settings(arguments, arguments.tuner)
+    spec = StudySpec(
+        arguments.tuner, arguments.seed, arguments.trials, llm and llm.for_tuner(arguments.tuner)
+    )
     with progress() as start:
         result = bench.run(spec, start)
     mapper = bench.workspace.best_mapper(bench.case, spec) if result.mapper else None
@@ -56,6 +60,8 @@ def _print(result: StudyResult, bench: Workbench) -> None:
         ("invalid", f"{result.invalid_share:.1%} of the mappers"),
         ("study", result.location),
     ]
+    if result.model_use is not None:
+        rows.append(("model", f"proposed {result.model_share:.1%} of them; {result.model_use}"))
     if bench.ui_command:
         rows.append(("runs", bench.ui_command))
     columns(rows)

@@ -82,6 +82,8 @@ def test_a_study_is_a_run(tracked, toy_problem, tmp_path, complaints, capfd):
         "best",
         "said",
         "normal form",
+        "proposer",
+        "why",
         "mapper",
     ]
     assert capfd.readouterr() == ("", "")  # no warnings, no progress of migrations
