@@ -77,5 +77,9 @@ class Case:
 
 
 def reference(problem: MapperProblem, name: str = "expert") -> Evaluation:
-    """What came of a reference mapper of the application."""
-    return problem.evaluate_text(problem.application.mappers[name], check=False)
+    """What came of a reference mapper of the application.
+
+    Programs that were captured have no expert mapper: the default one takes its place.
+    """
+    mappers = problem.application.mappers
+    return problem.evaluate_text(mappers.get(name) or mappers["default"], check=False)
