@@ -46,8 +46,10 @@ class LegionInstallation:
 
     @property
     def library_folders(self) -> tuple[Path, ...]:
-        """Where its libraries lie."""
-        return tuple(dict.fromkeys(library.parent for library in self.libraries))
+        """Where its libraries lie, and where they really lie if those are links."""
+        folders = [library.parent for library in self.libraries]
+        folders += [library.resolve().parent for library in self.libraries]
+        return tuple(dict.fromkeys(folders))
 
     @property
     def compile_flags(self) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from legion_bridge import LegionError
-from legion_bridge.legion import find_legion, installation
+from legion_bridge.legion import build_program, find_legion, installation
 from legion_bridge.legion.cuda_driver import stub_folder
 
 from .probe_runs import legion_or_skip, run_policy
@@ -105,6 +105,17 @@ def test_programs_run_with_an_installation_of_one_s_own(
     assert legion.source == "LEGION_ROOT"
     assert legion.version == wheel.version
     assert legion.needs_cuda_stub == wheel.needs_cuda_stub
+    source = tmp_path / "version.cc"
+    source.write_text(
+        '#include <cstdio>\n#include "legion.h"\n'
+        "int main() { puts(Legion::Runtime::get_legion_version()); }\n"
+    )
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    program = build_program([source], "version", legion)
+    done = subprocess.run(
+        [program], env=legion.environment(), capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == f"{wheel.version}\n"
 
 
 def test_the_stub_stands_in_for_a_driver() -> None:
