@@ -7,7 +7,7 @@ one number for all points, or of one for each. Regions, partitions, tasks and fi
 to by number; -1 stands for none. ``programs/replay/plan.cc`` reads it::
 
     mappertune-replay 1 <application> <traced>
-    tasks [name inner leaf returns [kind] [requirement C|F|- S|A|-]]
+    tasks [name inner leaf returns [kind] [requirement C|F|- S|A|- reduced]]
     regions [name dimension lower.. upper.. [name bytes]]
     partitions [name region [lower.. upper..]]
     launches [task [lower] [extent] parent blocking timed returns [after] rate {flops} [
@@ -105,8 +105,30 @@ class _Writer:
             _flag(leaf),
             _flag(returns),
             *_list([k] for k in kind.variants),
-            *_list(_needs([launch for _, _, launch in launches])),
+            *_list(self.needs([launch for _, _, launch in launches])),
         ]
+
+    def needs(self, launches: Sequence[Launch]) -> list[list[str]]:
+        """The layouts that a variant insists on, where all launches of the task agree."""
+        found = []
+        for index in range(max((len(launch.requirements) for launch in launches), default=0)):
+            own = [x.requirements[index] for x in launches if index < len(x.requirements)]
+            need, reduced = own[0].need, self.reduced(own[0])
+            if need is None or (need.order is None and need.soa is None):
+                continue
+            if any(r.need != need or self.reduced(r) != reduced for r in own):
+                continue
+            order = {"C_order": "C", "F_order": "F", None: "-"}[need.order]
+            fields = {True: "S", False: "A", None: "-"}[need.soa]
+            found.append([str(index), order, fields, str(reduced)])
+        return found
+
+    def reduced(self, requirement: Requirement) -> int:
+        """Bytes of each field that a requirement reduces; 0 where it does not."""
+        if requirement.privilege != "REDUCE":
+            return 0
+        region = self.application.regions[requirement.region]
+        return region.field_bytes(requirement.fields[:1])
 
     def region(self, name: str) -> list[str]:
         region = self.application.regions[name]
@@ -249,24 +271,6 @@ def _waited_for(phase: Sequence[Launch], number: int) -> tuple[int, ...]:
         for other in launch.after
         if phase[other].parent == launch.parent and (launch.parent is None or other < number)
     )
-
-
-def _needs(launches: Sequence[Launch]) -> list[list[str]]:
-    """The layouts that a variant insists on, where all launches of the task agree."""
-    found = []
-    for index in range(max((len(launch.requirements) for launch in launches), default=0)):
-        needs = {
-            launch.requirements[index].need
-            for launch in launches
-            if index < len(launch.requirements)
-        }
-        need = needs.pop()
-        if needs or need is None or (need.order is None and need.soa is None):
-            continue
-        order = {"C_order": "C", "F_order": "F", None: "-"}[need.order]
-        fields = {True: "S", False: "A", None: "-"}[need.soa]
-        found.append([str(index), order, fields])
-    return found
 
 
 def _dense(pieces: NDArray[np.int64], volumes: NDArray[np.int64] | None) -> NDArray[np.int64]:

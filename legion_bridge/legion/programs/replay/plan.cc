@@ -96,6 +96,7 @@ TaskKind read_task(Reader &in)
         need.requirement = static_cast<unsigned>(in.number());
         need.order = in.letter();
         need.fields = in.letter();
+        need.reduces = static_cast<size_t>(in.number());
         return need;
     });
     return task;

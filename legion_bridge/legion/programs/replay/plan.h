@@ -55,6 +55,7 @@ struct Need {
     unsigned requirement;
     char order;   // 'C', 'F' or '-'
     char fields;  // 'S' for apart, 'A' for together, '-' for either
+    size_t reduces;  // bytes of the fields that are reduced, 0 where none are
 };
 
 struct TaskKind {

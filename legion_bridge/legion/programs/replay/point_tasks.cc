@@ -247,6 +247,9 @@ void insist(TaskVariantRegistrar &registrar, const TaskKind &task)
         if (need.fields == 'S') order.push_back(LEGION_DIM_F);
         if (need.fields == 'A') order.insert(order.begin(), LEGION_DIM_F);
         layout.add_constraint(OrderingConstraint(order, false));
+        if (need.reduces)
+            layout.add_constraint(SpecializedConstraint(LEGION_AFFINE_REDUCTION_SPECIALIZE,
+                                                        static_cast<ReductionOpID>(need.reduces)));
         registrar.add_layout_constraint_set(need.requirement, Runtime::preregister_layout(layout));
     }
 }
