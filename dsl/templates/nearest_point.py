@@ -18,6 +18,8 @@ from dsl.errors import MapperError
 from dsl.facts import ApplicationFacts, MachineFacts
 from dsl.load import load
 from dsl.mapper import Mapper
+from dsl.normal_forms.decisions import all_decisions, decided, decisions_of
+from dsl.normal_forms.definitions import Definitions
 from dsl.parsing.parse import parse
 from dsl.syntax import Program
 from dsl.tables import Tables
@@ -35,6 +37,13 @@ _UNNAMED = 0.01
 _TRIED = 256
 _SWEEPS = 3
 
+_RULES = (
+    syntax.Task,
+    syntax.Region,
+    syntax.Layout,
+    syntax.InstanceLimit,
+    syntax.CollectMemory,
+)
 _DEFINITIONS = (syntax.Assignment, syntax.FunctionDefinition)
 
 
@@ -70,7 +79,7 @@ class TemplateNeighbours:
 
     def nearest(self, program: Program) -> NearestPoint:
         """The nearest point to a mapper, be it one that cannot be loaded."""
-        search = _Search(self._questions, self._answers(program))
+        search = _Search(self._questions, self._answers(program), program)
         values: dict[str, Value] = {}
         for sweep in range(_SWEEPS):
             before = dict(values)
@@ -98,18 +107,19 @@ class TemplateNeighbours:
         units = self._of_hole.get(name, ())
         if any(unit.defines for unit in units):
             return search.cost_of_maps(self._answers(self._rendered(values)))
-        return sum(
-            search.cost(unit, self._row_answers(unit, values, search.kinds)) for unit in units
-        )
+        return sum(self._cost_of_unit(search, unit, values) for unit in units)
 
-    def _row_answers(
-        self, unit: _PreparedUnit, values: Mapping[str, Value], kinds: Mapping[str, str | None]
-    ) -> Answers:
-        """What the statements of one unit answer together with those that have no holes."""
+    def _cost_of_unit(
+        self, search: _Search, unit: _PreparedUnit, values: Mapping[str, Value]
+    ) -> float:
+        """The cost of what the statements of one unit, with those without holes, answer."""
         row = unit.unit.row({**unit.defaults, **values})
-        statements = [*(row.statements if row else ()), *self._fixed]
-        tables = _tables(statements)
-        return Answers(self._questions, tables, _Borrowed(self._library, tables), kinds)
+        own = row.statements if row else ()
+        if not search.asks(unit):
+            return search.unlike(own)
+        tables = _tables([*own, *self._fixed])
+        borrowed = _Borrowed(self._library, tables)
+        return search.cost(unit, Answers(self._questions, tables, borrowed, search.kinds))
 
     def _rendered(self, values: Mapping[str, Value]) -> Program:
         parameters = self._template.parameters
@@ -189,11 +199,26 @@ def _form(statement: syntax.Statement) -> tuple[object, ...]:
 class _Search:
     """The mapper that is looked for, and how far rows of a template are from it."""
 
-    def __init__(self, questions: Questions, target: Answers) -> None:
+    def __init__(self, questions: Questions, target: Answers, program: Program) -> None:
         self.questions = questions
+        rules = [each for each in program.statements if isinstance(each, _RULES)]
+        self._decisions = all_decisions(rules, Definitions(()))
         self.target = target
         self.kinds = {task: target.kind(task) for task in questions.tasks}
         self._asked: dict[int, tuple[Question, ...]] = {}
+
+    def asks(self, unit: _PreparedUnit) -> bool:
+        """Whether anything that a unit may decide is asked by the program."""
+        return bool(self._questions_of(unit))
+
+    def unlike(self, statements: Sequence[syntax.Statement]) -> float:
+        """How many decisions of some rules the mapper takes otherwise, read word by word."""
+        return sum(
+            float(decided(self._decisions, key) != decision)
+            for statement in statements
+            if isinstance(statement, _RULES)
+            for key, decision in decisions_of(statement, Definitions(()))
+        )
 
     def cost(self, unit: _PreparedUnit, answers: Answers) -> float:
         """How far the answers are from the mapper's where the unit has a say."""

@@ -23,7 +23,9 @@ from tests.tuners.llm.scripted import Scripted
 from tuners.llm_sampler import LLMSampler
 from tuners.model import BadResponse, Request
 
-PARAMETER = re.compile(r"^- (\S+): (?:one of (.*)|(integer|number) from (\S+) to ([^\s,]+))", re.M)
+PARAMETER = re.compile(
+    r"^- (\S+): (?:one of (.*)|(integer|number) from (\S+) to ([^\s,]+))", re.MULTILINE
+)
 
 
 def answer(request: Request) -> str:
