@@ -81,7 +81,9 @@ def _findings(case: Case, rule: Rule) -> Iterator[Found]:
         match = rule.raw.search(case.outcome.raw)
         if match is not None:
             values = {name: text or "" for name, text in match.groupdict().items()}
-            yield _with_repair(case, rule, values, None)
+            found = _with_repair(case, rule, values, None)
+            # A profile tells more of a run than the time that it took.
+            yield replace(found, moves=()) if case.profile is not None else found
     elif rule.diagnostic is not None:
         for finding in case.diagnostics:
             if finding.code == rule.diagnostic:

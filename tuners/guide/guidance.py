@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+import dsl
 from dsl.errors import MappertuneError
 from tuners.guide.edits import apply_change
+from tuners.guide.parameters import moved
 
 if TYPE_CHECKING:
+    from dsl.syntax import Statement
     from dsl.templates.template import Template
     from tuners.problem import Value
 
@@ -62,17 +65,27 @@ class Suggestion:
     def values(self, template: Template, values: Mapping[str, Value]) -> dict[str, Value] | None:
         """The same move on the parameters of a template.
 
+        By the names of its holes, as ``dsl.template_for`` gives them; else by the mapper that the
+        suggestion makes, where the template can make the same.
+
         Returns:
             All values that count after the move, or None where the template cannot express it or
             nothing changes.
         """
         try:
+            new, gone = _parsed(self.statements), _parsed("\n".join(self.replaces))
+            found = moved(template, values, new, gone)
+            if found is not None:
+                return found
             before = template.render(values)
-            after = self.apply(before)
-            found = template.match(after)
+            matched = template.match(self.apply(before))
         except MappertuneError:
             return None
-        return None if found is None or template.render(found) == before else found
+        return None if matched is None or template.render(matched) == before else matched
+
+
+def _parsed(text: str) -> tuple[Statement, ...]:
+    return dsl.parse(text).statements if text.strip() else ()
 
 
 @dataclass(frozen=True, slots=True)

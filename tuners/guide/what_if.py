@@ -203,14 +203,19 @@ class WhatIf:
         return float(busy.max(initial=0.0))
 
     def _runtime(self) -> float:
-        """Seconds that the runtime of one rank needs for an iteration, at the least."""
-        costs, setup = self.machine.runtime, self.program.setup_launches
+        """Seconds that the runtime of a rank needs for an iteration, points spread evenly."""
+        costs, setup, ranks = self.machine.runtime, self.program.setup_launches, self.machine.ranks
+        message = costs.message if ranks > 1 else 0.0
         seconds = 0.0
         for number in np.flatnonzero(self._timed) + setup:
             points = int(np.diff(self.program.launch_point[number : number + 2])[0])
             width = len(self.program.launches[number].requirements)
-            seconds += costs.launch + points * (costs.point + width * costs.requirement)
-        return seconds / self.machine.ranks
+            seconds += points * (costs.point + width * costs.requirement) / ranks
+            if self.program.launch_parent[number] < 0:  # every rank looks at it
+                seconds += costs.launch + message + costs.domain * points
+            else:
+                seconds += costs.launch / ranks
+        return seconds
 
 
 def _descendants(parents: NDArray[np.int64]) -> list[list[int]]:

@@ -195,3 +195,25 @@ def test_what_nobody_can_read_gets_no_suggestion():
     guidance = explain(problem, problem.evaluate_text("I would move all tasks to the GPU."))
     assert guidance.suggestions == ()
     assert guidance.raw
+
+
+def test_a_richer_template_expresses_moves_that_make_other_holes_count():
+    application, machine = Application.load("circuit"), Machine.load("p100x4")
+    template = dsl.template_for(application, machine, "rich")
+    problem = MapperProblem(application, machine, template)
+    values = {**template.defaults(), "proc.calculate_new_currents": "CPU"}
+    values = {k: v for k, v in values.items() if template.is_active(k, values)}
+    evaluation = problem.evaluate_text(template.render(values))
+    moved = explain(problem, evaluation).suggestions[0].values(template, values)
+    assert moved["proc.calculate_new_currents"] == "GPU"
+    assert any(name.startswith("mem.calculate_new_currents") for name in set(moved) - set(values))
+    after = problem.evaluate_text(template.render(moved)).outcome
+    assert after.throughput > 100 * evaluation.outcome.throughput
+
+
+def test_a_move_that_the_template_lacks_is_none():
+    template = dsl.Template("Task stencil ${proc.stencil: GPU | CPU};\nTask * GPU;\n")
+    problem = problem_of("stencil")
+    text = "Task * GPU; Region increment p_times GPU ZCMEM; Layout * * * AOS F_order;"
+    for suggestion in explain(problem, problem.evaluate_text(text)).suggestions:
+        assert suggestion.values(template, {"proc.stencil": "GPU"}) is None
