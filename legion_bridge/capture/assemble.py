@@ -25,8 +25,8 @@ from legion_bridge.application import (
 from legion_bridge.capture.loops import Loop, find_loop
 from legion_bridge.capture.names import Names
 from legion_bridge.capture.seen import (
+    Piece,
     SeenLaunch,
-    SeenPartition,
     SeenPoint,
     SeenProgram,
     SeenRequirement,
@@ -89,6 +89,8 @@ class _Assembly:
         self._regions = Names("region")
         self._partitions = Names("partition")
         self._made: dict[str, Partition] = {}
+        self._pieces: dict[str, list[Piece]] = {}
+        self._wanted: dict[str, str | None] = {}
         self._unknown = dict(seen.unknown)
         self._any_seconds = any(
             point.seconds is not None
@@ -204,7 +206,8 @@ class _Assembly:
         first = merged.first
         requirements, colors = self._requirements(merged)
         points = sum(len(launch.points) for launch in merged.launches)
-        seconds = _seconds([each.entries[number] for each in rounds if number < len(each.entries)])
+        again = [each.entries[number] for each in rounds if number < len(each.entries)]
+        seconds = _seconds(again)
         if not seconds:
             place = place if self._any_seconds else "*"
             self._unknown[f"{place}.work.seconds"] = (
@@ -224,7 +227,7 @@ class _Assembly:
             colors=colors,
             parent=merged.parent,
             after=_after(number, merged, rounds),
-            blocking=first.blocking,
+            blocking=2 * sum(each.first.blocking for each in again) > len(again),
         )
 
     def _requirements(
@@ -261,21 +264,38 @@ class _Assembly:
         if key is None:
             return None, None
         sources = [self._seen.partitions[k] for k in dict.fromkeys(keys) if k is not None]
-        pieces = {place: piece for source in sources for place, piece in source.pieces.items()}
+        places = {place: piece for source in sources for place, piece in source.pieces.items()}
+        own = [places[point.pieces[index]] for point in merged.points()]
+        pieces = list(places.values())
+        if len(sources) > 1:  # one below each point of the parent: what several have counts once
+            taken = set(own)
+            pieces = list(dict.fromkeys(p for p in pieces if p.volume or p in taken))
         names = {source.name for source in sources}
-        name = self._partitions.name(key, names.pop() if len(names) == 1 else None)
-        if name not in self._made:
-            self._made[name] = self._make_partition(
-                name, region, SeenPartition(None, None, pieces)
-            )
-        order = {place: number for number, place in enumerate(pieces)}
-        taken = np.array([order[point.pieces[index]] for point in merged.points()], np.int64)
-        if len(taken) <= len(pieces) and bool((taken == np.arange(len(taken))).all()):
+        wanted = names.pop() if len(names) == 1 else None
+        name, pieces = self._place(key, region, wanted, pieces)
+        if len(own) <= len(pieces) and own == pieces[: len(own)]:
             return name, None
-        return name, taken
+        order = {piece: number for number, piece in reversed([*enumerate(pieces)])}
+        return name, np.array([order[piece] for piece in own], np.int64)
 
-    def _make_partition(self, name: str, region: str, seen: SeenPartition) -> Partition:
-        pieces = list(seen.pieces.values())
+    def _place(
+        self, key: Hashable, region: str, wanted: str | None, pieces: list[Piece]
+    ) -> tuple[str, list[Piece]]:
+        """The name and pieces of a partition that has all these.
+
+        A program may make one again, below each point of a task for example: what has the same
+        name, and pieces that one of that name has, is the same to a mapper.
+        """
+        for name, known in self._pieces.items():
+            same = self._made[name].region == region and self._wanted[name] == wanted
+            if same and set(pieces) <= set(known):
+                return name, known
+        name = self._partitions.name(key, wanted)
+        self._made[name] = self._make_partition(name, region, pieces)
+        self._pieces[name], self._wanted[name] = pieces, wanted
+        return name, pieces
+
+    def _make_partition(self, name: str, region: str, pieces: Sequence[Piece]) -> Partition:
         bounds = np.array([[piece.lower, piece.upper] for piece in pieces], np.int64)
         dense = np.maximum(bounds[:, 1] - bounds[:, 0] + 1, 0).prod(axis=1)
         volumes = np.array([piece.volume for piece in pieces], np.int64)

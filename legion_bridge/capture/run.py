@@ -84,6 +84,9 @@ def _captured(folder: Path, command: Sequence[str], name: str, output: str) -> C
     seen.unknown["*.requirements.*.layout"] = (
         "the layouts that tasks were compiled for are not logged"
     )
+    seen.unknown["*.blocking"] = (
+        "whether the program waits for a launch is seen by when it makes the next one"
+    )
     words = " ".join(shlex.quote(word) for word in command)
     summary = f"Captured from a run of {words} on {os.uname().nodename}"
     return Captured(assemble(seen, name, summary), dict(seen.skipped), output)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 from dsl.facts import Privilege
 from legion_bridge.capture.seen import (
@@ -85,10 +86,12 @@ class _Reader:
         launches = []
         ordered = self._log.order.get(parent, {})
         numbers = [ordered[place] for place in sorted(ordered)]
-        for number, after in zip(numbers, [*numbers[1:], None], strict=False):
+        tasks = [number for number in numbers if number in self._log.operations]
+        following = dict(pairwise(tasks))
+        for number in numbers:
             operation = self._log.operations.get(number)
             if operation is not None:
-                launches.append(self._launch(operation, after))
+                launches.append(self._launch(operation, following.get(number)))
             elif number in self._log.others:
                 self._seen.skip(f"{self._log.others[number]} operation")
         return launches
@@ -104,7 +107,8 @@ class _Reader:
         indices = sorted(logged)
         uses = {
             self._launch_of(self._log.points.get(maker, (maker,))[0])
-            for future in self._log.future_uses.get(number, ())
+            for user in (number, *points.values())  # of an index launch its points take them
+            for future in self._log.future_uses.get(user, ())
             if (maker := self._log.future_makers.get(future)) is not None
         }
         requirements = tuple(
@@ -121,7 +125,7 @@ class _Reader:
             },
             number=number,
             uses=frozenset(uses),
-            blocking=self._times.blocks(number, points.values(), operation.parent, after),
+            blocking=self._times.blocks(points.values(), operation.parent, after),
         )
 
     def _domain(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -17,8 +16,8 @@ PROCESSOR_KINDS = {1: "GPU", 2: "CPU", 4: "IO", 7: "OMP", 8: "PY"}  # Realm: Pro
 MEMORY_KINDS = {2: "SYSMEM", 3: "RDMEM", 4: "SOCKMEM", 5: "ZCMEM", 6: "FBMEM"}  # Memory::Kind
 PROFILE_KINDS = (
     "ProcDesc", "MemDesc", "TaskInfo", "GPUTaskInfo", "ImplicitTaskInfo", "TaskWaitInfo",
-    "MetaInfo", "CopyInfo", "CopyInstInfo", "InstTimelineInfo", "PhysicalInstRegionDesc",
-    "LogicalRegionDesc", "OpDesc", "OperationInstance",
+    "MapperCallDesc", "MapperCallInfo", "CopyInfo", "CopyInstInfo", "InstTimelineInfo",
+    "PhysicalInstRegionDesc", "LogicalRegionDesc", "OpDesc", "OperationInstance",
 )  # fmt: skip
 _NANO = 1e-9
 
@@ -46,20 +45,19 @@ class Times:
         """Processor kinds that a task was seen to run on."""
         return self.kinds.get(task, set())
 
-    def blocks(self, number: int, points: Iterable[int], parent: int, after: int | None) -> bool:
-        """Whether the parent waited for a launch right after it.
+    def blocks(self, points: Iterable[int], parent: int, after: int | None) -> bool:
+        """Whether the parent waited for a launch before it made the launch ``after`` it.
 
-        It did if a wait of its began after the launch and ended after the last point of the
-        launch had, and the runtime heard of the operation ``after`` it only then.
+        It did if one of its waits ended after the last point of the launch and before the next
+        launch.
         """
         stops = [self.spans[point][1] for point in points if point in self.spans]
-        begin = self.launched.get(number)
-        if not stops or begin is None:
+        if not stops or after is None or after not in self.launched:
             return False
-        end = math.inf if after is None else self.launched.get(after, math.inf)
         return any(
-            begin <= start and max(stops) <= stop <= end
+            max(stops) <= stop <= self.launched[after]
             for start, stop in self.waits.get(parent, ())
+            if start < max(stops)
         )
 
 
@@ -95,11 +93,11 @@ def _read_tasks(times: Times, records: dict[str, list[Record]]) -> None:
         if kind:
             times.ran_on[number] = kind
             times.kinds[record["task_id"]].add(kind)
-    for record in records["MetaInfo"]:
-        number = record["op_id"]
-        times.launched[number] = min(
-            record["create"], times.launched.get(number, record["create"])
-        )
+    # The first question about a task is asked while its parent launches it.
+    first = {r["kind"] for r in records["MapperCallDesc"] if r["name"] == "select_task_options"}
+    for record in records["MapperCallInfo"]:
+        if record["kind"] in first:
+            times.launched.setdefault(record["op_id"], record["start"])
     traces = {record["kind"] for record in records["OpDesc"] if "Trace" in record["name"]}
     times.traced |= any(record["kind"] in traces for record in records["OperationInstance"])
 
