@@ -201,12 +201,13 @@ def test_a_richer_template_expresses_moves_that_make_other_holes_count():
     application, machine = Application.load("circuit"), Machine.load("p100x4")
     template = dsl.template_for(application, machine, "rich")
     problem = MapperProblem(application, machine, template)
-    values = {**template.defaults(), "proc.calculate_new_currents": "CPU"}
-    values = {k: v for k, v in values.items() if template.is_active(k, values)}
+    values = {name: hole.default for name, hole in template.parameters.items()}
+    values["proc.calculate_new_currents"] = "CPU"
     evaluation = problem.evaluate_text(template.render(values))
     moved = explain(problem, evaluation).suggestions[0].values(template, values)
     assert moved["proc.calculate_new_currents"] == "GPU"
-    assert any(name.startswith("mem.calculate_new_currents") for name in set(moved) - set(values))
+    assert "mem.calculate_new_currents.rp_private.GPU" in moved
+    assert "mem.calculate_new_currents.rp_private.CPU" not in moved
     after = problem.evaluate_text(template.render(moved)).outcome
     assert after.throughput > 100 * evaluation.outcome.throughput
 
