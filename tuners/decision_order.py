@@ -21,9 +21,9 @@ def decision_order(problem: MapperProblem, values: Mapping[str, Value]) -> list[
     """The parameters of a problem, those of the longest task first.
 
     Tasks are in the order of their run time under the mapper with these values, which is run once
-    for its profile, if it runs and whatever runs it can say; else of the bytes that they stream. Within a task the processor
-    comes first, then the memory of each argument, the largest first, then the rest. Parameters
-    that belong to no single task come before all.
+    for its profile, if it runs and whatever runs it can say; else of the bytes that they stream.
+    Within a task the processor comes first, then the memory of each argument, the largest first,
+    then the rest. Parameters that belong to no single task come before all.
     """
     seconds = _run_times(problem, values) or _traffic(problem)
     sizes = _argument_bytes(problem)

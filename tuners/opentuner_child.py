@@ -2,7 +2,7 @@
 
 OpenTuner 0.8.8 replaces ``logging.Formatter`` when it is imported, installs root log handlers,
 writes a database and a log where it stands, and draws from the global random state. Here it may:
-nothing of the tuned program lives in this process, its database is in memory, and its random state
+nothing of the tuned program lives in this process, its books are in memory, and its random state
 is its own. It reads a JSON line a request from its standard input and answers each with one:
 
     {"space": [2, 3, [0.0, 1.0]], "seed": 7, "technique": "..."}    first, once
@@ -26,7 +26,6 @@ import random
 import sys
 import threading
 import time
-from datetime import datetime
 from typing import Any
 
 Values = list[float]
@@ -34,8 +33,8 @@ Values = list[float]
 # Seconds between looks at whether the process that started this one still lives.
 LOOK_EVERY = 2.0
 
-# A generation may bring only configurations that were asked for before.
-GENERATIONS = 10
+# Some generations bring nothing, or only configurations that were asked for before.
+GENERATIONS = 100
 
 
 class Tuner:
@@ -58,7 +57,7 @@ class Tuner:
         logging.disable(logging.CRITICAL)
         _forget_identities()
         arguments = opentuner.default_argparser().parse_args([])
-        arguments.database = "sqlite://"  # in memory, and all of it in this thread
+        arguments.database = "sqlite://"  # in memory, and hardly anything in it
         arguments.no_dups = True
         arguments.quiet = True
         arguments.parallelism = 1
@@ -72,66 +71,112 @@ class Tuner:
         interface = DefaultMeasurementInterface(
             args=arguments, manipulator=manipulator, project_name="mappertune"
         )
-        self._manager = TuningRunManager(interface, arguments)
-        # A query over all results a step for a limit that nobody keeps.
-        self._manager.measurement_driver.run_time_limit = lambda _desired: None
+        manager = TuningRunManager(interface, arguments, search_driver=_driver_in_memory())
+        self._driver = manager.search_driver
         self._asked: dict[int, Any] = {}
-        self._results: dict[tuple[float, ...], Any] = {}
-        self._known: set[tuple[float, ...]] = set()  # asked for, or told
-        self._size = math.prod(map(_values_of, space))
         self._numbers = itertools.count(1)
+        self._known: set[str] = set()  # what was asked for, or told
+        self._size = math.prod(map(_values_of, space))
 
     def ask(self) -> dict[str, Any] | None:
         """The next configuration; None where OpenTuner has none."""
+        driver = self._driver
         if len(self._known) >= self._size:
             return None  # OpenTuner would look for minutes
         for _ in range(GENERATIONS):
-            desired = self._manager.get_next_desired_result()
-            if desired is not None:
-                number = next(self._numbers)
-                self._asked[number] = desired
-                data = desired.configuration.data
-                values = [data[name] for name in self._names]
-                self._known.add(tuple(values))
-                return {"id": number, "values": values}
+            driver.process_new_results()
+            desired = driver.root_technique.desired_result()
+            if not desired:
+                continue
+            if driver.recall(desired):
+                continue  # it asks again for what it knows
+            number = next(self._numbers)
+            self._asked[number] = desired
+            self._known.add(desired.configuration.hash)
+            data = desired.configuration.data
+            return {"id": number, "values": [data[name] for name in self._names]}
         return None
 
     def tell(self, number: int, seconds: float | None) -> None:
         """The result of a configuration that was asked for."""
-        desired = self._asked.pop(number)
-        values = tuple(desired.configuration.data[name] for name in self._names)
-        known = self._results.get(values)
-        if known is None:
-            self._report(values, desired, seconds)
-        else:  # OpenTuner compares configurations by their one result, and fails at a second
-            desired.result, desired.state = known, "COMPLETE"
-
-    def _report(self, values: tuple[float, ...], desired: Any, seconds: float | None) -> None:
-        result = self._results[values] = _result(seconds)
-        self._manager.report_result(desired, result)
+        self._driver.take(self._asked.pop(number), seconds)
 
     def inject(self, values: Values, seconds: float | None) -> None:
         """A result that was not asked for; nothing where OpenTuner has one of that already."""
         from opentuner.resultsdb.models import DesiredResult  # noqa: PLC0415  (loaded by now)
 
-        self._known.add(tuple(values))
-        driver = self._manager.search_driver
+        driver = self._driver
         configuration = driver.get_configuration(dict(zip(self._names, values, strict=True)))
-        if tuple(values) in self._results or any(
-            asked.configuration is configuration for asked in self._asked.values()
-        ):
-            return
-        desired = DesiredResult(
-            configuration=configuration,
-            requestor="elsewhere",
-            generation=driver.generation,
-            request_date=datetime.now(),
-            tuning_run=driver.tuning_run,
-            state="RUNNING",
-        )
-        driver.session.add(desired)
-        driver.session.flush()
-        self._report(tuple(values), desired, seconds)
+        asked = {each.configuration.hash for each in self._asked.values()}
+        self._known.add(configuration.hash)
+        if configuration.hash not in asked and not driver.has_results(configuration):
+            driver.take(DesiredResult(configuration=configuration), seconds)
+
+
+def _driver_in_memory() -> Any:  # noqa: C901  (one class, whose base is imported late)
+    """OpenTuner's driver with its books in dictionaries.
+
+    The database that it keeps them in takes most of its time. It asks there whether it has had a
+    configuration, which of two was better, and what is new; nothing else of it is used.
+    """
+    from opentuner.resultsdb.models import Configuration, Result  # noqa: PLC0415  (loaded late)
+    from opentuner.search.driver import SearchDriver  # noqa: PLC0415
+
+    class Driver(SearchDriver):  # type: ignore[misc]  # it ships no types
+        def __init__(self, **settings: Any) -> None:
+            self.configurations: dict[str, Any] = {}
+            self.results: dict[str, Any] = {}  # by the hash of the configuration
+            self.fresh: list[Any] = []
+            self.best_result: Any = None
+            super().__init__(**settings)
+            self.objective.config_compare = self.compare
+            self.objective.limit_from_config = lambda _config: None
+
+        def get_configuration(self, values: dict[str, Any]) -> Any:
+            self.manipulator.normalize(values)
+            key = self.manipulator.hash_config(values)
+            if key not in self.configurations:
+                self.configurations[key] = Configuration(hash=key, data=values)
+            return self.configurations[key]
+
+        def has_results(self, configuration: Any) -> bool:
+            return configuration.hash in self.results
+
+        def compare(self, one: Any, other: Any) -> int:
+            first, second = self.time(one), self.time(other)
+            return (first > second) - (first < second)
+
+        def time(self, configuration: Any) -> float:
+            return float(getattr(self.results.get(configuration.hash), "time", math.inf))
+
+        def take(self, desired: Any, seconds: float | None) -> None:
+            """The result of a configuration."""
+            if not self.recall(desired):
+                result = Result(
+                    configuration=desired.configuration,
+                    state="ERROR" if seconds is None else "OK",
+                    time=math.inf if seconds is None else seconds,
+                )
+                self.results[desired.configuration.hash] = desired.result = result
+                self.fresh.append(result)
+
+        def recall(self, desired: Any) -> bool:
+            """Whether the result is known; if so, it is given."""
+            desired.result = self.results.get(desired.configuration.hash)
+            return desired.result is not None
+
+        def process_new_results(self) -> None:
+            self.new_results, self.fresh = self.fresh, []
+            for result in self.new_results:
+                self.plugin_proxy.on_result(result)
+                best = self.best_result
+                result.was_new_best = best is None or self.objective.lt(result, best)
+                if result.was_new_best:
+                    self.best_result = result
+                    self.plugin_proxy.on_new_best_result(result)
+            self.result_callbacks()
+
+    return Driver
 
 
 def _parameter(name: str, values: Any) -> Any:
@@ -151,14 +196,6 @@ def _values_of(values: Any) -> float:
         return values
     low, high = values
     return high - low + 1 if isinstance(low, int) else math.inf
-
-
-def _result(seconds: float | None) -> Any:
-    from opentuner.resultsdb.models import Result  # noqa: PLC0415  (loaded by now)
-
-    if seconds is None:
-        return Result(state="ERROR", time=math.inf, accuracy=0.0)
-    return Result(state="OK", time=seconds, accuracy=1.0)
 
 
 def _make_repeatable(seed: int) -> None:

@@ -23,7 +23,7 @@ from tuners.errors import MissingPackageError
 from tuners.opentuner_process import CHILD, OpenTunerDiedError, OpenTunerProcess
 from tuners.opentuner_sampler import OpenTunerSampler
 
-WEIGHTS = [[(7 * i + 3 * j) % 11 for j in range(2 + i % 5)] for i in range(12)]
+WEIGHTS = [[(7 * i + 3 * j) % 11 for j in range(2 + i % 5)] for i in range(16)]
 
 
 def objective(trial):
@@ -76,10 +76,60 @@ def configurations(count, hash_seed):
     return found
 
 
-def test_its_steps_are_equal_across_hash_seeds():
-    first, second = configurations(300, "1"), configurations(300, "2")
+def test_a_thousand_steps_are_equal_across_hash_seeds():
+    first, second = configurations(1000, "1"), configurations(1000, "2")
     assert first == second
-    assert len(set(map(tuple, first))) > 200
+    assert len(set(map(tuple, first))) == 1000
+
+
+ALONE = """
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("child", {path!r})
+child = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(child)
+child._make_repeatable(3)
+import opentuner
+from opentuner import tuningrunmain
+from opentuner.api import TuningRunManager
+from opentuner.measurement.interface import DefaultMeasurementInterface
+from opentuner.resultsdb.models import Result
+tuningrunmain.init_logging = lambda: None
+child._forget_identities()
+weights = {weights!r}
+manipulator = opentuner.ConfigurationManipulator()
+for i, row in enumerate(weights):
+    manipulator.add_parameter(opentuner.EnumParameter("p%04d" % i, list(range(len(row)))))
+arguments = opentuner.default_argparser().parse_args([])
+arguments.database, arguments.no_dups, arguments.parallelism = "alone.db", True, 1
+arguments.test_limit = sys.maxsize
+manager = TuningRunManager(
+    DefaultMeasurementInterface(args=arguments, manipulator=manipulator), arguments
+)
+for _ in range({steps}):
+    desired = manager.get_next_desired_result()
+    values = [desired.configuration.data["p%04d" % i] for i in range(len(weights))]
+    print(*values)
+    score = sum(row[v] for row, v in zip(weights, values))
+    manager.report_result(desired, Result(time=float(score), state="OK"))
+"""
+
+
+def test_it_asks_for_what_opentuner_by_itself_would(tmp_path):
+    """Its books are in dictionaries here; with OpenTuner's database the steps are the same."""
+    script = ALONE.format(path=str(CHILD), weights=WEIGHTS, steps=150)
+    done = subprocess.run(
+        [sys.executable, "-P", "-W", "ignore", "-c", script],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    asked = [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
+    alone = list(dict.fromkeys(asked))  # by itself it asks for some of them again
+    assert len(alone) > 80
+    assert [tuple(found) for found in configurations(len(alone), "1")] == alone
 
 
 def test_it_leaves_nothing_behind(tmp_path, monkeypatch):
