@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import logging
 import os
 import shlex
 import shutil
@@ -40,6 +41,7 @@ class Workbench:
         from tuners import tuner_named  # noqa: PLC0415
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
+        _tell_warnings()
         for name in tuners:
             tuner_named(name)
         self.case = case
@@ -63,7 +65,20 @@ class Workbench:
         return tracker.uri if tracker and tracker.used else None
 
     @property
-    def ui_command(self) -> str | None:
+    class _Teller(logging.Handler):
+    """Says what tuners warn of in the command line's own voice."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        warn(record.getMessage())
+
+
+def _tell_warnings() -> None:
+    logger = logging.getLogger("tuners")
+    if not any(isinstance(handler, _Teller) for handler in logger.handlers):
+        logger.addHandler(_Teller(logging.WARNING))
+
+
+def ui_command(self) -> str | None:
         """The command that shows the runs; None where they are not tracked."""
         return None if self.tracking_uri is None else ui_command(self.tracking_uri)
 

@@ -160,8 +160,8 @@ def test_constants_and_nesting_without_end_are_no_json():
 WORDS = st.sampled_from(
     ["```", "```mapper\n", "```json\n", "\n", "Task", " * ", "GPU", ",", ";", "Region", "{", "}",
      "[", "]", '"', ":", "def f(Task t) ", "return", "m[0, 0]", "m = Machine(GPU);",
-     "IndexTaskMap", "1e999", "-1", "limit.a", "proc.a", "NaN", "#", "task block: none", "\x00", "é",
-     "</think>",      "99999999999999999999", "None", "true", '{"mapper": ', '{"candidates": [']
+     "IndexTaskMap", "1e999", "-1", "limit.a", "proc.a", "NaN", "#", "task block: none", "\x00",
+     "</think>", "é", "99999999999999999999", "None", "true", '{"mapper": ', '{"candidates": [']
 )  # fmt: skip
 REPLIES = st.one_of(
     st.text(max_size=200),

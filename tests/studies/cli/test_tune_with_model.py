@@ -1,0 +1,153 @@
+"""``tune`` with a model that is a real server on this machine; what it says is scripted."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from unittest.mock import Mock
+
+import optuna
+import pytest
+
+from legion_bridge import Application
+from studies.journal import open_journal
+from studies.records import ModelUse, StudySpec
+from studies.tracked_study import TrackedStudy
+from tests.model_server.answers import Say
+from tests.model_server.server import ModelServer
+from tuners import attributes
+from tuners.llm_settings import LLMSettings
+
+EXPERT = Application.load("circuit").mappers["expert"]
+ALL_IN_FRAME_BUFFERS = "Region * * GPU FBMEM;\nRegion * * CPU SYSMEM;"
+SCRIPT = [
+    f"```mapper\n{EXPERT}\n```",
+    "Let me think.",  # no mapper: goes back
+    f"```mapper\n{ALL_IN_FRAME_BUFFERS}\n```",
+]
+
+
+@pytest.fixture
+def server():
+    script = iter([*SCRIPT, *["I have no further idea."] * 100])
+    with ModelServer(lambda _: Say(next(script))) as server:
+        yield server
+
+
+@pytest.fixture
+def tuned(ask, server, tmp_path):
+    """Tunes circuit with the scripted model."""
+
+    def run(*words, output="runs", model="openai/scripted", **settings):
+        options = ["--output", tmp_path / output, "--no-mlflow", "--model", model]
+        if not model.startswith("replay:"):
+            options += ["--base-url", server.url]
+        return ask("tune", "circuit", "--tuner", "llm", *options, *words, **settings)
+
+    return run
+
+
+def test_a_scripted_model_gets_beyond_the_expert(tuned, ask, tmp_path, server):
+    found = tuned("--trials", 3, "--json").json
+    assert found["best_over_expert"] > 1.2
+    assert found["best_trial"] == 1
+    use = found["model"]
+    assert (use["calls"], use["repairs"], use["cost"]) == (6, 3, None)
+    assert use["share"] == pytest.approx(2 / 3)
+    text = (tmp_path / "runs/circuit-p100x4/llm-seed0.mapper").read_text()
+    assert ALL_IN_FRAME_BUFFERS.splitlines()[0] in text
+    assert "mem.calculate" not in text
+    assert len(text.splitlines()) < 25  # the model's own, not a rendering of the template
+    evaluated = ask("eval", tmp_path / "runs/circuit-p100x4/llm-seed0.mapper", "--json").json
+    assert evaluated["over_expert"] == pytest.approx(found["best_over_expert"])
+
+
+def test_the_summary_says_what_the_model_has_cost(tuned):
+    said = tuned("--trials", 2).out
+    assert "proposed 100.0% of them; 3 calls, 1 for repairs" in said
+    assert "unknown cost" in said
+
+
+def test_a_study_keeps_the_text_of_each_mapper_and_goes_on_with_it(tuned, tmp_path):
+    tuned("--trials", 2)
+    found = tuned("--trials", 3, "--json").json
+    assert (found["resumed"], found["trials"]) == (2, 3)
+    assert found["best_over_expert"] > 1.2
+    storage = open_journal(tmp_path / "runs/circuit-p100x4/llm-seed0.journal")
+    (study,) = optuna.load_study(study_name=None, storage=storage).trials[1:2]
+    assert ALL_IN_FRAME_BUFFERS in study.user_attrs[attributes.TEXT]
+    assert study.user_attrs[attributes.PROPOSER] == "model"
+
+
+def test_a_transcript_plays_the_study_back(tuned, tmp_path):
+    recorded = tuned("--trials", 3, "--json").json
+    transcript = tmp_path / "runs/circuit-p100x4/llm-seed0.transcript.jsonl"
+    assert len(transcript.read_text().splitlines()) == 6
+    replayed = tuned("--trials", 3, "--json", output="again", model=f"replay:{transcript}").json
+    for key in ("best", "best_trial", "distinct", "invalid_share"):
+        assert replayed[key] == recorded[key]
+    assert replayed["model"]["share"] == recorded["model"]["share"]
+
+
+def test_a_replay_that_no_longer_matches_says_so(tuned, tmp_path):
+    tuned("--trials", 2)
+    transcript = tmp_path / "runs/circuit-p100x4/llm-seed0.transcript.jsonl"
+    answer = tuned("--trials", 2, "-p", "pieces=20", output="again", model=f"replay:{transcript}")
+    assert answer.code == 0
+    assert "from here on tpe proposes" in answer.err
+    assert answer.err.count("from here on") == 1
+
+
+def test_a_study_does_not_go_on_with_another_strategy(tuned):
+    tuned("--trials", 1)
+    answer = tuned("--trials", 2, "--strategy", "opro")
+    assert answer.code == 2
+    assert "of another strategy" in answer.err
+
+
+def test_a_budget_holds_over_runs(tuned, server):
+    tuned("--trials", 1, "--budget-calls", 1)
+    tuned("--trials", 3, "--budget-calls", 1)
+    assert len(server.calls) == 1
+
+
+def test_a_model_must_be_named_for_a_tuner_that_asks_one(ask, tmp_path):
+    answer = ask("tune", "circuit", "--tuner", "llm", "--output", tmp_path)
+    assert answer.code == 2
+    assert "--model" in answer.err
+    answer = ask("tune", "circuit", "--model", "openai/x", "--output", tmp_path)
+    assert answer.code == 2
+    assert "is for the tuner llm" in answer.err
+
+
+def test_the_prompt_is_shown_as_it_is_sent(tuned, ask, server):
+    tuned("--trials", 1)
+    shown = ask("show", "circuit", "--prompt", "--json").json
+    assert shown["messages"] == server.calls[0].messages
+    text = ask("show", "circuit", "--prompt").out
+    assert all(message["content"] in text for message in shown["messages"])
+
+
+def test_several_strategies_are_compared(ask, server, tmp_path):
+    answer = ask(
+        "compare", "circuit", "--tuners", "llm-iid,llm-opro,random", "--seeds", 2, "--trials", 2,
+        "--model", "openai/scripted", "--base-url", server.url, "--output", tmp_path,
+        "--no-mlflow", "--json",
+    )  # fmt: skip
+    assert answer.code == 0
+    names = {study["model"]["strategy"] for study in answer.json["studies"] if "model" in study}
+    assert names == {"iid", "opro"}
+
+
+def test_the_run_keeps_the_transcript_and_the_cost(tmp_path):
+    transcript = tmp_path / "said.jsonl"
+    transcript.write_text("{}\n")
+    llm = LLMSettings("openai/scripted", transcript=transcript)
+    spec = StudySpec("llm", 0, 2, llm)
+    use = ModelUse(calls=3, repairs=1, tokens=50, unknown=1)
+    result = SimpleNamespace(model_use=use, model_share=0.5)
+    client = Mock()
+    TrackedStudy(Mock(), "case", Mock(), spec, Mock())._write_model(result, client, "run")
+    client.log_artifact.assert_called_once_with("run", str(transcript))
+    client.log_metric.assert_any_call("run", "model_calls", 3)
+    client.set_tag.assert_called_once_with("run", "model_use", str(use))
+    assert "unknown cost" in str(use)
