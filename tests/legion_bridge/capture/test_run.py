@@ -1,0 +1,214 @@
+"""Programs captured from runs: what is known of them comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pytest
+
+import dsl
+from legion_bridge import Application, CaptureError, Evaluator, LegionError, Machine
+from legion_bridge.application import Launch
+from legion_bridge.application_json import from_json, to_json
+from legion_bridge.applications import application_names
+from legion_bridge.capture import Captured, capture
+from legion_bridge.capture.run import program_name
+from legion_bridge.legion import LegionInstallation, build_program, find_legion
+from legion_bridge.legion.replay_plan import plan_text
+from legion_bridge.legion.scaled import scaled
+
+LEGION = Path(__file__).parents[3] / "legion_bridge/legion"
+PROBE = Path(__file__).parents[1] / "legion/programs/probe.cc"
+ITERATIONS = 4
+
+
+@cache
+def legion_or_skip() -> LegionInstallation:
+    try:
+        return find_legion()
+    except LegionError as error:
+        pytest.skip(f"no Legion runtime: {error}")
+
+
+@cache
+def probe() -> Captured:
+    program = build_program([PROBE], "probe", legion_or_skip())
+    sizes = ("-n", "64", "-p", "2", "-i", "3")
+    return capture([str(program), *sizes, "-ll:cpu", "2", "-ll:io", "1"])
+
+
+def small(name: str) -> Application:
+    return scaled(name, 1e-4)
+
+
+@cache
+def replays() -> Mapping[str, Captured]:
+    """All applications, executed and captured; several at a time: each run sleeps 5 seconds."""
+    sources = sorted((LEGION / "programs/replay").glob("*.cc"))
+    program = build_program(sources, "replay", legion_or_skip())
+
+    def captured(name: str) -> Captured:
+        with TemporaryDirectory() as folder:
+            plan = Path(folder) / f"{name}.plan"
+            plan.write_text(plan_text(small(name)))
+            command = [str(program), str(plan), "-iterations", str(ITERATIONS), "-ll:cpu", "2"]
+            return capture(command, name=name)
+
+    with ThreadPoolExecutor(4) as workers:
+        return dict(
+            zip(application_names(), workers.map(captured, application_names()), strict=True)
+        )
+
+
+def phases(application: Application) -> dict[str, Sequence[Launch]]:
+    return {
+        "setup": application.setup,
+        "loop": application.loop,
+        "finish": application.finish,
+    }
+
+
+def structure(launches: Sequence[Launch]) -> list[object]:
+    """All that a mapper decides about. Fields have no order in Legion, operators no names."""
+    return [
+        (
+            launch.task,
+            launch.domain,
+            launch.parent,
+            launch.after,
+            [
+                (r.region, r.partition, r.privilege, set(r.fields), r.reduction is None)
+                for r in launch.requirements
+            ],
+        )
+        for launch in launches
+    ]
+
+
+def taken(application: Application, launches: Sequence[Launch]) -> list[list[object]]:
+    """The bounds and volumes of the piece that each point takes, by launch and requirement."""
+    found = []
+    for number, launch in enumerate(launches):
+        for index, requirement in enumerate(launch.requirements):
+            bounds = application.piece_bounds(requirement)
+            volumes = application.piece_volumes(requirement)
+            colors = launch.colors[index] if launch.colors else None
+            points = application.points(launches, number)
+            if colors is None:
+                colors = np.arange(points) if requirement.partition else np.zeros(points, int)
+            # Empty pieces have no place.
+            found.append(
+                [(volumes[c], bounds[c].tolist() if volumes[c] else None) for c in colors]
+            )
+    return found
+
+
+@pytest.mark.parametrize("name", application_names())
+def test_the_replay_of_an_application_gives_it_back(name: str) -> None:
+    known, captured = small(name), replays()[name].application
+    assert {n: structure(p) for n, p in phases(known).items()} == {
+        n: structure(p) for n, p in phases(captured).items()
+    }
+    for phase in ("setup", "loop", "finish"):
+        assert taken(known, phases(known)[phase]) == taken(captured, phases(captured)[phase])
+    assert captured.warmup + captured.timed == ITERATIONS + 1
+    for region in captured.regions.values():
+        assert region.named
+        original = known.regions[region.name]
+        assert (region.lower, region.upper) == (original.lower, original.upper)
+        sizes = {f.name: f.bytes for f in original.fields}
+        assert {f.name: f.bytes for f in region.fields}.items() <= sizes.items()
+    for task in captured.task_kinds.values():
+        assert "CPU" in task.variants
+        assert task.inner == known.task_kinds[task.name].inner
+
+
+@pytest.mark.parametrize("name", application_names())
+def test_what_was_captured_can_be_tuned(name: str) -> None:
+    application = from_json(to_json(replays()[name].application))
+    machine = Machine.load("cpu2")
+    template = dsl.template_for(application, machine)
+    assert template.parameters
+    evaluator = Evaluator(application, machine)
+    assert evaluator.evaluate(dsl.parse(application.mappers["default"])).ok
+    defaults = {key: hole.default for key, hole in template.parameters.items()}
+    text = template.render({k: v for k, v in defaults.items() if v is not None})
+    assert dsl.parse(text)
+
+
+def test_work_is_what_was_measured() -> None:
+    loop = replays()["stencil"].application.loop
+    assert [list(launch.work.seconds) for launch in loop] == [["CPU"], ["CPU"]]
+    assert all(0.0 < launch.work.seconds["CPU"] < 5.0 for launch in loop)
+
+
+def test_futures_of_earlier_iterations_are_seen() -> None:
+    loop = replays()["pennant"].application.loop
+    assert any(other >= number for number, launch in enumerate(loop) for other in launch.after)
+
+
+def test_a_trace_is_seen() -> None:
+    assert replays()["stencil"].application.traced
+    assert not replays()["cannon"].application.traced
+
+
+def test_variants_of_all_kinds_that_are_here_are_seen() -> None:
+    tasks = probe().application.task_kinds
+    assert tasks["fill"].variants == ("CPU", "IO")
+    assert tasks["smooth"].variants == ("CPU",)
+    assert tasks["inner"].inner
+
+
+def test_what_has_no_name_is_called_by_its_index() -> None:
+    application = probe().application
+    assert application.partitions["grid_blocks"].named
+    nameless = [p for p in application.partitions.values() if not p.named]
+    assert [p.region for p in nameless] == ["copy"]
+    assert application.tasks["smooth"].requirements[0].names == ("copy", "0")
+    assert application.tasks["smooth"].requirements[1].names == ("grid_blocks", "grid", "1")
+
+
+def test_what_has_no_place_is_told() -> None:
+    assert probe().skipped == {"fill operation": 1, "mapping operation": 1}
+
+
+def test_copies_are_seen() -> None:
+    copies = {(copy.region, copy.source, copy.target) for copy in probe().application.copies}
+    assert ("total", "SYSMEM", "SYSMEM") in copies  # reductions, folded
+
+
+def test_what_is_unknown_is_told() -> None:
+    unknown = probe().application.unknown
+    assert "it had CPU, IO" in unknown["tasks.*.variants"]
+    assert "*.requirements.*.reduction" in unknown
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ([], "there is no program to capture"),
+        (["./nowhere"], "The program ./nowhere was not found"),
+        (["true"], "true is no Legion program"),
+        (["sh", "-c", "echo broken; exit 3"], r"broken\nThe program ended with exit code 3"),
+    ],
+)
+def test_what_cannot_be_captured_is_told(command: list[str], said: str) -> None:
+    legion_or_skip()
+    with pytest.raises(CaptureError, match=said):
+        capture(command)
+
+
+def test_a_program_without_end_is_told() -> None:
+    legion_or_skip()
+    with pytest.raises(CaptureError, match=r"still ran after 0\.2 seconds"):
+        capture(["sleep", "9"], timeout=0.2)
+
+
+def test_programs_have_their_files_names() -> None:
+    assert program_name(["/a/b/gemm", "-n", "8"]) == "gemm"
+    assert program_name(["python3", "-u", "app/heat.py"]) == "heat"
