@@ -1,4 +1,6 @@
 // Instance limits: how many points of a task may be between their mapping and their end.
+#include <algorithm>
+
 #include "decision_log.h"
 #include "policy_mapper.h"
 
@@ -52,6 +54,11 @@ std::vector<MapperEvent> Shared::take_waiting()
 void PolicyMapper::select_tasks_to_map(MapperContext ctx, const SelectMappingInput &input,
                                        SelectMappingOutput &output)
 {
+    const auto is_limited = [this](const Task *task) { return limited(*task); };
+    if (std::none_of(input.ready_tasks.begin(), input.ready_tasks.end(), is_limited)) {
+        DefaultMapper::select_tasks_to_map(ctx, input, output);
+        return;
+    }
     SelectMappingInput others;
     others.processor = input.processor;
     // Made first: a task that ends while this one looks must not go unnoticed.

@@ -30,7 +30,7 @@ void PolicyMapper::map_task(MapperContext ctx, const Task &task, const MapTaskIn
     const bool shard = input.shard_processor.exists();
     const Processor processor = shard ? input.shard_processor : task.target_proc;
     const int kind = kind_of(processor.kind());
-    if (kind < 0 || !has_variant(ctx, task.task_id, kind))
+    if (kind < 0 || !has_variant(ctx, task, kind))
         fail("no-variant", at_task(task.get_task_name()), "it has no variant for %s processors",
              processor_word(kind));
     VariantInfo chosen = default_find_preferred_variant(task, ctx, true, true, processor.kind());

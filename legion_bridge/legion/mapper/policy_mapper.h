@@ -134,12 +134,14 @@ private:
         bool has_own_single_map = false;  // one that names the task
         // Whether the points of its launches may run on one of several processors.
         bool several[MAPPER_PROCESSOR_KINDS] = {};
+        // Kinds that a variant was seen for; programs may register further ones as they run.
+        bool has_variant[MAPPER_PROCESSOR_KINDS] = {};
         bool looked_for_kind = false;
         int kind = -1;  // the first of `kinds` that can be; -1: the default mapper's choice
     };
     TaskRules &rules_of(const Task &task);
     int chosen_kind(MapperContext ctx, const Task &task);
-    bool has_variant(MapperContext ctx, TaskID task, int kind);
+    bool has_variant(MapperContext ctx, const Task &task, int kind);
 
     // Of an index launch, or the part of it that a node slices: which slice goes where.
     using Slices = std::vector<TaskSlice>;

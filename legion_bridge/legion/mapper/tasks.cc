@@ -68,11 +68,14 @@ PolicyMapper::TaskRules &PolicyMapper::rules_of(const Task &task)
     return rules.emplace(task.task_id, found).first->second;
 }
 
-bool PolicyMapper::has_variant(MapperContext ctx, TaskID task, int kind)
+bool PolicyMapper::has_variant(MapperContext ctx, const Task &task, int kind)
 {
+    bool &known = rules_of(task).has_variant[kind];
+    if (known) return true;
     std::vector<VariantID> variants;
-    runtime->find_valid_variants(ctx, task, variants, processor_kind(kind));
-    return !variants.empty();
+    runtime->find_valid_variants(ctx, task.task_id, variants, processor_kind(kind));
+    known = !variants.empty();
+    return known;
 }
 
 // The first of the task's kinds that this machine has and that the task has a variant for.
@@ -83,12 +86,12 @@ int PolicyMapper::chosen_kind(MapperContext ctx, const Task &task)
     rule.looked_for_kind = true;
     bool any = false;
     for (int kind = 0; kind < MAPPER_PROCESSOR_KINDS && !any; kind++)
-        any = view.has(kind) && has_variant(ctx, task.task_id, kind);
+        any = view.has(kind) && has_variant(ctx, task, kind);
     if (!any)
         fail("no-variant", at_task(rule.name.c_str()),
              "it has no variant for any kind of processor that this machine has");
     for (const int kind : rule.kinds)
-        if (view.has(kind) && has_variant(ctx, task.task_id, kind)) {
+        if (view.has(kind) && has_variant(ctx, task, kind)) {
             rule.kind = kind;
             break;
         }

@@ -118,3 +118,14 @@ def test_a_policy_of_another_version_is_refused(tmp_path: Path) -> None:
     run = run_policy(compile_policy(newer, tmp_path / "newer.so"))
     assert run.code == EXIT_CODE
     assert run.failure.startswith("policy-version: policy: ")
+
+
+def test_every_code_of_the_mapper_is_documented() -> None:
+    root = Path(__file__).parents[3]
+    page = (root / "docs/legion.md").read_text()
+    sources = (root / "legion_bridge/legion/mapper").glob("*.cc")
+    codes = {
+        code for path in sources for code in re.findall(r'fail\(\s*"([a-z-]+)"', path.read_text())
+    }
+    assert len(codes) > 15
+    assert {code for code in codes if f"`{code}`" not in page} == set()
