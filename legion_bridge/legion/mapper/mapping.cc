@@ -171,8 +171,9 @@ void PolicyMapper::map_region(MapperContext ctx, Mapping &mapping, unsigned inde
     narrow_targets(mapping, wanted.memory, index);
     std::set<FieldID> missing = reuse_valid(ctx, mapping, wanted);
     if (!missing.empty()) make_instances(ctx, mapping, wanted, std::move(missing));
+    // What is collected stays tracked while it lives: the runtime may just have folded reductions
+    // into it that are nowhere else, and would lose them with an untracked instance.
     log_instances(mapping, wanted);
-    if (wanted.collected) mapping.output.untracked_valid_regions.insert(index);
 }
 
 // A task may run on any of its target processors, so each of them must see the memory.
