@@ -65,7 +65,12 @@ class Workbench:
         return tracker.uri if tracker and tracker.used else None
 
     @property
-    class _Teller(logging.Handler):
+    def ui_command(self) -> str | None:
+        """The command that shows the runs; None where they are not tracked."""
+        return None if self.tracking_uri is None else ui_command(self.tracking_uri)
+
+
+class _Teller(logging.Handler):
     """Says what tuners warn of in the command line's own voice."""
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -76,11 +81,6 @@ def _tell_warnings() -> None:
     logger = logging.getLogger("tuners")
     if not any(isinstance(handler, _Teller) for handler in logger.handlers):
         logger.addHandler(_Teller(logging.WARNING))
-
-
-def ui_command(self) -> str | None:
-        """The command that shows the runs; None where they are not tracked."""
-        return None if self.tracking_uri is None else ui_command(self.tracking_uri)
 
 
 def ui_command(uri: str) -> str:
