@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -16,11 +17,25 @@ def blocks(language: str) -> list[str]:
 
 
 def test_the_python_example_reaches_the_expert(capsys: pytest.CaptureFixture[str]) -> None:
-    (example,) = blocks("python")
+    example = blocks("python")[0]
     assert len(example.splitlines()) < 30
     exec(compile(example, "README.md", "exec"), {})  # noqa: S102  (our own README)
     said = capsys.readouterr().out
     assert float(re.findall(r"([0-9.]+) x expert", said)[0]) >= 1.0
+
+
+def test_the_plain_example_asks_the_model(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.tuners.llm.scripted import Scripted
+
+    _, example = blocks("python")
+    replies = iter([{"rate": 0.01, "depth": 5}, {"rate": 0.01, "depth": 6}])
+    model = Scripted(lambda _: json.dumps(next(replies, {})))
+    monkeypatch.setattr("tuners.llm_sampler.open_model", lambda *_, **__: model)
+    exec(compile(example, "README.md", "exec"), {})  # noqa: S102  (our own README)
+    assert capsys.readouterr().out.endswith("{'rate': 0.01, 'depth': 6} model\n")
+    assert "boosted trees" in model.requests[0].messages[0].content
 
 
 def test_the_commands_exist() -> None:
