@@ -7,7 +7,6 @@ iterations that were replayed from a trace.
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,7 +15,15 @@ from pathlib import Path
 from dsl.facts import Privilege
 from legion_bridge.capture.assemble import assemble
 from legion_bridge.capture.captured import Captured
-from legion_bridge.capture.mapper_log import Box, Decision, Index, MapperLog, read_mapper_log
+from legion_bridge.capture.mapper_log import (
+    Box,
+    Decision,
+    Index,
+    MapperLog,
+    around,
+    read_mapper_log,
+    volume_of,
+)
 from legion_bridge.capture.seen import (
     Key,
     Piece,
@@ -110,10 +117,15 @@ class _Reader:
     # Which decisions are of one launch.
 
     def _groups(self) -> list[_Group]:
-        """Launches in program order, which is that of the runtime's numbers."""
+        """Launches in program order, which is that of the runtime's numbers.
+
+        The points of a launch get their numbers when it is sliced, so that of several launches of
+        a task the first one sliced has the points with the lowest numbers.
+        """
         found: dict[tuple[str, str], list[_Group]] = {}
         others: Counter[str] = Counter()
-        for decision in sorted(self._log.decisions, key=lambda d: d.number):
+        mapped: list[Decision] = []
+        for decision in self._log.decisions:
             same = found.setdefault((decision.task, decision.place), [])
             if decision.what == "SELECT_SHARDING_FUNCTOR":
                 if any(g.decision.number == decision.number for g in same):
@@ -123,9 +135,11 @@ class _Reader:
             elif decision.what == "SLICE_TASK":
                 self._slice(same, decision)
             elif decision.what == "MAP_TASK":
-                self._map(same, decision)
+                mapped.append(decision)
             elif decision.what not in _ALREADY_TOLD:
                 others[decision.what] += 1
+        for decision in sorted(mapped, key=lambda decision: decision.number):
+            self._map(found[decision.task, decision.place], decision)
         for what, times in others.items():
             self._seen.skip(f"decisions {what}", times)
         groups = [group for same in found.values() for group in same]
@@ -134,26 +148,27 @@ class _Reader:
     @staticmethod
     def _slice(same: list[_Group], decision: Decision) -> None:
         points = [point for box in decision.slices for point in _points(box)]
-        last = same[-1] if same else None
-        if last is None or (last.sliced and set(points) & set(last.domain) and not last.sharded):
-            same.append(last := _Group(decision))
-        if not last.sharded:
-            last.domain += [point for point in points if point not in set(last.domain)]
-        last.sliced = True
+        waiting = [group for group in same if group.sharded and not group.sliced]
+        known = [g for g in same if not g.sharded and g.decision.number == decision.number]
+        if waiting:
+            waiting[0].sliced = True
+        elif known:  # sliced again, further
+            known[0].domain += [point for point in points if point not in set(known[0].domain)]
+        else:
+            same.append(_Group(decision, points, sliced=True))
 
     @staticmethod
     def _map(same: list[_Group], decision: Decision) -> None:
         key = decision.point or ()
-        # Decisions come by number, and a launch has a lower one than its points.
-        open_groups = [group for group in same if key not in group.tasks]
+        fits = [group for group in same if key not in group.tasks]
         if decision.point is None:
-            fits = [g for g in open_groups if g.decision.number == decision.number]
+            fits = [group for group in fits if group.decision.number == decision.number]
         else:
-            fits = [g for g in open_groups if not g.domain or key in g.domain]
+            fits = [group for group in fits if not group.domain or key in set(group.domain)]
         if not fits:
             fits = [_Group(decision)]
             same += fits
-        fits[-1].tasks[key] = decision
+        fits[0].tasks[key] = decision
 
     def _without_top(self, groups: list[_Group]) -> list[_Group]:
         """Without the top-level task, which nobody launches."""
@@ -167,21 +182,47 @@ class _Reader:
     # Who launches whom.
 
     def _find_parents(self, groups: Sequence[_Group]) -> None:
-        """A task's data lies within that of the task that launches it, which maps it virtually."""
-        any_sharded = any(group.sharded for group in groups)
+        """A task's data lies within that of the task that launches it, which maps it virtually.
+
+        Where the top-level task is replicated, what it launches is sharded. Elsewhere all launches
+        from one place in the program must have a parent, and most of its points such children.
+        """
         launchers = [
             (group, index, decision)
             for group in groups
             for index, decision in group.tasks.items()
             if any(argument.virtual for argument in decision.arguments.values())
         ]
+        replicated = any(group.sharded for group in groups)
+        by_place: dict[tuple[str, str], list[_Group]] = {}
         for group in groups:
-            if group.sharded and any_sharded:
-                continue  # a replicated task launches it: the top-level one
-            parent = self._parent(group, launchers)
-            if parent is not None:
+            if not group.sharded:
+                by_place.setdefault((group.decision.task, group.decision.place), []).append(group)
+        for same in by_place.values():
+            for group, parent in self._parents(same, launchers, sure=replicated):
                 group.parent = parent
                 parent[0].children.append(group)
+
+    def _parents(
+        self,
+        same: Sequence[_Group],
+        launchers: Sequence[tuple[_Group, Index, Decision]],
+        *,
+        sure: bool,
+    ) -> list[tuple[_Group, tuple[_Group, Index]]]:
+        """Launches from one place with the points that made them; none for the top-level task."""
+        while launchers:
+            found = [(group, self._parent(group, launchers)) for group in same]
+            kept = [(group, parent) for group, parent in found if parent is not None]
+            if sure or not kept:
+                return kept
+            if len(kept) < len(found):
+                return []
+            rare = _rare_parents([parent for _, parent in kept], launchers)
+            if not rare:
+                return kept
+            launchers = [each for each in launchers if each[2].task not in rare]
+        return []
 
     @staticmethod
     def _parent(
@@ -216,7 +257,7 @@ class _Reader:
                     kept.append(argument.box)
                 fields.setdefault(argument.tree, {}).update(dict.fromkeys(argument.fields))
         for tree, kept in boxes.items():
-            lower, upper = self._whole[tree] = _around(kept) if kept else ((0,), (-1,))
+            lower, upper = self._whole[tree] = around(kept) if kept else ((0,), (-1,))
             self._seen.regions[tree] = SeenRegion(
                 None, lower, upper, dict.fromkeys(fields[tree], 8), guessed=True
             )
@@ -239,7 +280,7 @@ class _Reader:
         name = group.decision.task
         single = set(group.tasks) == {()}
         domain = [] if single else sorted({*group.domain, *group.tasks})
-        lower, upper = (None, None) if single else _around([(p, p) for p in domain])
+        lower, upper = (None, None) if single else around([(p, p) for p in domain])
         indices = sorted({i for d in group.tasks.values() for i in d.arguments})
         requirements = []
         pieces: dict[Index, list[Key | None]] = {
@@ -296,7 +337,7 @@ class _Reader:
         partition: Key | None = None
         taken: dict[Index, Key | None] = dict.fromkeys(points)
         if not whole:
-            boxes = {spaces[p]: a.box for p, a in seen.items()}
+            boxes = {spaces[p]: a.boxes for p, a in seen.items()}
             partition = self._partition(first.tree, points, spaces, boxes)
             one = set(spaces.values())
             shared = one.pop() if len(one) == 1 else None
@@ -322,7 +363,7 @@ class _Reader:
         tree: str,
         points: Sequence[Index],
         spaces: dict[Index, str],
-        boxes: dict[str, Box | None],
+        boxes: dict[str, tuple[Box, ...]],
     ) -> Key:
         """The partition that the seen index spaces belong to: one that is known to hold them."""
         wanted = set(boxes)
@@ -331,7 +372,8 @@ class _Reader:
                 return known_key
         key = (tree, *boxes)
         pieces: dict[Key, Piece] = {}
-        known = {space: _piece(box) for space, box in boxes.items()}
+        dimension = len(self._seen.regions[tree].lower)
+        known = {space: _piece(kept, dimension) for space, kept in boxes.items()}
         own = list(known.values())
         span = _span(own)
         for number, point in enumerate(points):
@@ -348,8 +390,20 @@ class _Reader:
         """Makes the region large enough for pieces that were put beside the seen ones."""
         region = self._seen.regions[tree]
         boxes = [(piece.lower, piece.upper) for piece in pieces if piece.volume]
-        lower, upper = _around([*boxes, (region.lower, region.upper)])
+        lower, upper = around([*boxes, (region.lower, region.upper)])
         self._seen.regions[tree] = replace(region, lower=lower, upper=upper)
+
+
+def _rare_parents(
+    parents: Sequence[tuple[_Group, Index]],
+    launchers: Sequence[tuple[_Group, Index, Decision]],
+) -> set[str]:
+    """Tasks of which less than half of the points are among the parents."""
+    points = Counter(decision.task for _, _, decision in launchers)
+    used = Counter(
+        task for task, _, _ in {(g.decision.task, id(g), index) for g, index in parents}
+    )
+    return {task for task, times in used.items() if 2 * times < points[task]}
 
 
 def _covering(needs: Sequence[tuple[str, Box]], decision: Decision) -> int | None:
@@ -357,7 +411,7 @@ def _covering(needs: Sequence[tuple[str, Box]], decision: Decision) -> int | Non
     size = 0
     for tree, (lower, upper) in needs:
         fits = [
-            _volume(a.box)
+            volume_of(a.box)
             for a in decision.arguments.values()
             if a.box is not None
             and a.tree == tree
@@ -383,20 +437,10 @@ def _points(box: Box) -> list[Index]:
     return points
 
 
-def _around(boxes: Iterable[Box]) -> Box:
-    kept = list(boxes)
-    filled = [box for box in kept if _volume(box)] or kept
-    lower = tuple(map(min, zip(*(box[0] for box in filled), strict=True)))
-    upper = tuple(map(max, zip(*(box[1] for box in filled), strict=True)))
-    return lower, upper
-
-
-def _volume(box: Box) -> int:
-    return math.prod(max(b - a + 1, 0) for a, b in zip(*box, strict=True))
-
-
-def _piece(box: Box | None) -> Piece:
-    return Piece((0,), (-1,), 0) if box is None else Piece(*box, _volume(box))
+def _piece(boxes: Sequence[Box], dimension: int) -> Piece:
+    if not boxes:
+        return Piece((0,) * dimension, (-1,) * dimension, 0)
+    return Piece(*around(boxes), sum(map(volume_of, boxes)))
 
 
 def _span(pieces: Iterable[Piece]) -> int:

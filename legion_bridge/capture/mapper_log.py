@@ -8,6 +8,7 @@ counted by its first word, and left out.
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -16,7 +17,14 @@ from pathlib import Path
 
 from legion_bridge.errors import CaptureError
 
-__all__ = ["Decision", "LoggedArgument", "MapperLog", "read_mapper_log"]
+__all__ = [
+    "Decision",
+    "LoggedArgument",
+    "MapperLog",
+    "around",
+    "read_mapper_log",
+    "volume_of",
+]
 
 Index = tuple[int, ...]
 Box = tuple[Index, Index]
@@ -46,8 +54,8 @@ class LoggedArgument:
 
     Attributes:
         tree, space: Of its logical region.
-        box: Its bounds; None where the log shows none.
-        sparse: Whether the bounds hold points that do not belong to it.
+        boxes: What it consists of; none of an empty region.
+        sparse: Whether the log tells that it has holes, but not where.
         instances: Descriptions of the chosen instances.
     """
 
@@ -55,10 +63,15 @@ class LoggedArgument:
     privilege: str
     tree: str
     space: str
-    box: Box | None
+    boxes: tuple[Box, ...]
     sparse: bool
     fields: tuple[str, ...]
     instances: list[str] = field(default_factory=list)
+
+    @property
+    def box(self) -> Box | None:
+        """The box around it; None of an empty region."""
+        return around(self.boxes) if self.boxes else None
 
     @property
     def virtual(self) -> bool:
@@ -176,14 +189,14 @@ class _Reader:
         members = _members_of(text)
         tree, space = _region(members.get("region", ""))
         domain = members.get("domain", "")
-        box = _BOX.search(domain)
+        boxes = tuple((_index(a), _index(b)) for a, b in _BOX.findall(domain))
         argument = LoggedArgument(
             index=index,
             privilege=members.get("privilege", ""),
             tree=tree,
             space=space,
-            box=(_index(box[1]), _index(box[2])) if box else None,
-            sparse=bool(box) and box is not None and box.end() < len(domain),
+            boxes=tuple(box for box in boxes if volume_of(box)),
+            sparse="sparse" in domain,
             fields=tuple(filter(None, members.get("fields", "").split("+"))),
         )
         decision.arguments[index] = self._argument[thread] = argument
@@ -209,6 +222,20 @@ class _Reader:
             self._log.processors[processor[1]] = processor[2]
         elif not re.match(r"[0-9a-f]{8,} ", text):
             self._log.skipped[f"lines {text.split(maxsplit=1)[0]} ..."] += 1
+
+
+def volume_of(box: Box) -> int:
+    """Points in a box; 0 where an upper bound lies below its lower one."""
+    return math.prod(max(b - a + 1, 0) for a, b in zip(*box, strict=True))
+
+
+def around(boxes: Iterable[Box]) -> Box:
+    """The box around some boxes, at least one."""
+    lower, upper = zip(*boxes, strict=True)
+    return (
+        tuple(map(min, zip(*lower, strict=True))),
+        tuple(map(max, zip(*upper, strict=True))),
+    )
 
 
 def _members_of(text: str) -> dict[str, str]:
