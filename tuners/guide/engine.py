@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from math import inf
+from itertools import islice
+from math import inf, log
 from typing import TYPE_CHECKING, NamedTuple
 
 import dsl
@@ -31,6 +32,10 @@ ALIKE = 2
 """Findings of one diagnostic that are told."""
 NEAR = 0.01
 """Share of an iteration by which two suggestions about the same tasks must differ."""
+EQUAL = 1.05
+"""Factor below which savings count as equal: the smaller change comes first then."""
+TOLD = 15
+"""Explanations that are given at most: the first ones matter most."""
 
 
 def explain(
@@ -59,7 +64,7 @@ def explain(
         suggestions = _mending(case, heard, most)
     else:
         suggestions = _improving(case, told, most, verify=verify)
-    return Guidance(case.outcome.raw, tuple(_explanations(told)), tuple(suggestions))
+    return Guidance(case.outcome.raw, tuple(islice(_explanations(told), TOLD)), tuple(suggestions))
 
 
 class _Heard(NamedTuple):
@@ -189,12 +194,18 @@ class _Candidate(NamedTuple):
     move: Move
     change: Change
 
+    @property
+    def order(self) -> tuple[int, int, float]:
+        """What saves most first; of equal savings the smaller change."""
+        size = len(self.change.new) + len(self.change.gone)
+        return -round(log(self.share) / log(EQUAL)), size, -self.share
+
     def resembles(self, other: _Candidate) -> bool:
-        """Whether it says the same of the same tasks, and saves the same."""
-        about = (self.rule.name, self.move.block, set(self.move.tasks))
-        return about == (other.rule.name, other.move.block, set(other.move.tasks)) and (
-            abs(self.share - other.share) < NEAR
-        )
+        """Whether it says the same of some of the same tasks, and saves the same."""
+        mine, others = set(self.move.tasks), set(other.move.tasks)
+        same = self.rule is other.rule and self.move.block == other.move.block
+        nested = mine <= others or others <= mine
+        return same and nested and abs(self.share - other.share) < NEAR
 
 
 def _improving(
@@ -206,7 +217,7 @@ def _improving(
     iteration = case.profile.iteration if case.profile else case.costs.total
     chosen: list[_Candidate] = []
     found: list[Suggestion] = []
-    for candidate in sorted(_candidates(case, heard), key=lambda each: -each.share):
+    for candidate in sorted(_candidates(case, heard), key=lambda each: each.order):
         if len(found) == most:
             break
         if any(candidate.resembles(other) for other in chosen) or _refused(case, candidate):
@@ -216,7 +227,7 @@ def _improving(
         if checked is not None:
             chosen.append(candidate)
             found.append(checked)
-    return sorted(found, key=lambda each: -(each.gain or 0.0))
+    return sorted(found, key=lambda each: -(each.gain or 0.0)) if verify else found
 
 
 def _candidates(case: Case, heard: Sequence[_Heard]) -> Iterator[_Candidate]:

@@ -256,7 +256,7 @@ SLOW = [
         "stencil",
         f"Task * GPU; {ALL}{REVERSED}IndexTaskMap increment f;",
         "memories of the same kind",
-        "IndexTaskMap increment",
+        "",
     ),
     Slow(
         "far-from-parent",

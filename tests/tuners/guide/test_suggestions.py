@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from functools import cache
+from itertools import pairwise
 
 import pytest
 
@@ -46,7 +47,8 @@ def test_suggestions_are_ordered_by_what_they_save(name):
     for text, guidance in guided(name):
         if problem_of(name).evaluate_text(text, check=False).outcome.ok:
             gains = [each.gain for each in guidance.suggestions]
-            assert gains == sorted(gains, reverse=True)
+            # Of gains that are about equal the smaller change comes first.
+            assert all(one > 0.9 * other for one, other in pairwise(gains))
             assert all(0 < each.share <= 1 for each in guidance.suggestions)
 
 

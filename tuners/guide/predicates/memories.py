@@ -17,6 +17,8 @@ BUSY = 0.5
 """Share of an iteration from which on a link is called busy."""
 FULL = 0.9
 """Share of a memory's capacity from which on it is called nearly full."""
+WARNED = 0.2
+"""Share of an iteration that a danger counts for among what costs time."""
 LOOKED_AT = 4
 
 
@@ -187,5 +189,6 @@ def memory_nearly_full(case: Case) -> Iterator[Found]:
                 "peak": amount(memory.peak),
                 "capacity": amount(memory.capacity),
                 "share": percent(memory.peak / memory.capacity),
-            }
+            },
+            WARNED * case.profile.iteration,
         )
