@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -46,10 +47,11 @@ class Stream:
 
     content: Content
     pause: float = 0.0
+    size: int = 16
 
     def send(self, call: Call, handler: BaseHTTPRequestHandler) -> None:
         _head(handler, 200, {"Content-Type": "text/event-stream", "Connection": "close"})
-        for event in self.content.events(str(call.body.get("model"))):
+        for event in self.content.events(str(call.body.get("model")), self.size):
             handler.wfile.write(event)
             handler.wfile.flush()
             time.sleep(self.pause)
@@ -89,14 +91,19 @@ class Trickle:
 
     text: str
     pause: float = 0.05
+    hung_up: threading.Event = field(default_factory=threading.Event)
 
     def send(self, call: Call, handler: BaseHTTPRequestHandler) -> None:
         body = json.dumps(Content(self.text).chat("slow")).encode()
         _head(handler, 200, {"Content-Type": "application/json", "Content-Length": str(len(body))})
-        for byte in body:
-            handler.wfile.write(bytes([byte]))
-            handler.wfile.flush()
-            time.sleep(self.pause)
+        try:
+            for byte in body:
+                handler.wfile.write(bytes([byte]))
+                handler.wfile.flush()
+                time.sleep(self.pause)
+        except OSError:
+            self.hung_up.set()
+            raise
 
 
 @dataclass(frozen=True)

@@ -49,12 +49,14 @@ class ModelError(TunerError):
     """
 
     kind: ClassVar[str] = "model"
-    permanent: ClassVar[bool] = False
+    permanent: bool = False
 
-    def __init__(self, sentence: str, *, attempts: int = 0) -> None:
+    def __init__(self, sentence: str, *, attempts: int = 0, permanent: bool | None = None) -> None:
         super().__init__(sentence)
         self.sentence = sentence
         self.attempts = attempts
+        if permanent is not None:
+            self.permanent = permanent
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (type(self), self.sentence, dict(self.__dict__))
@@ -67,7 +69,7 @@ def _rebuild(kind: type[ModelError], sentence: str, state: dict[str, Any]) -> Mo
 
 
 class ModelUnavailable(ModelError):  # noqa: N818  (named by what is the case, as RateLimited is)
-    """No litellm, no key, no such model, or nobody answers at its address."""
+    """No litellm, no key, no such model: for good. Or no server answers: for the moment."""
 
     kind = "unavailable"
     permanent = True

@@ -11,7 +11,13 @@ from tuners.model.exchange import Model
 from tuners.model.litellm_calls import Calls
 from tuners.model.patience import Patience
 from tuners.model.provider import ProviderModel
-from tuners.model.redaction import Redactor, redacted_url
+from tuners.model.redaction import (
+    Redactor,
+    Secret,
+    keys_of_environment,
+    redacted_url,
+    without_credentials,
+)
 from tuners.model.replay import ReplayModel
 from tuners.model.transcript import Transcript
 
@@ -47,27 +53,33 @@ def open_model(
     Raises:
         ModelError: The name is no model's, or the transcript to replay cannot be read.
     """
+    key = None if api_key_env is None else _key(api_key_env)
+    login = Secret("") if base_url is None else without_credentials(base_url)[1]
+    redactor = Redactor(
+        [
+            *keys_of_environment(),
+            key.reveal() if key else "",
+            login.reveal(),
+            login.reveal().partition(":")[2],
+        ]
+    )
     if name.startswith(REPLAY):
-        return ReplayModel(Path(name.removeprefix(REPLAY)))
-    key = _key(api_key_env)
-    redactor = Redactor([key, *_keys_of_the_environment()])
-    calls = Calls(name, base_url, key or None, timeout, redactor)
-    kept = None if transcript is None else Transcript(transcript, redactor)
-    shown = name if base_url is None else f"{name} at {redacted_url(base_url)}"
-    patience = Patience(attempts=max(1, attempts))
-    return ProviderModel(shown, calls, patience, budget or Budget(), kept)
+        return ReplayModel(Path(name.removeprefix(REPLAY)), redactor)
+    calls = Calls(name, base_url, key, timeout, redactor)
+    address = None if base_url is None else redactor.text(redacted_url(base_url))
+    settings = {"base_url": address, "timeout": timeout, "attempts": attempts}
+    kept = None if transcript is None else Transcript(transcript, redactor, settings)
+    return ProviderModel(
+        redactor.text(name),
+        calls,
+        patience=Patience(attempts=max(1, attempts)),
+        budget=budget or Budget(),
+        transcript=kept,
+    )
 
 
-def _key(variable: str | None) -> str:
-    if variable is None:
-        return ""
-    key = os.environ.get(variable, "")
+def _key(variable: str) -> Secret:
+    key = Secret(os.environ.get(variable, ""))
     if not key:
         raise ModelUnavailable(f"the environment variable {variable} holds no key: set it")
     return key
-
-
-def _keys_of_the_environment() -> list[str]:
-    """Whatever may be a key of some provider; litellm reads them by itself."""
-    endings = ("_API_KEY", "_TOKEN", "_SECRET", "_SECRET_ACCESS_KEY", "_CREDENTIALS")
-    return [value for name, value in os.environ.items() if name.upper().endswith(endings)]

@@ -19,7 +19,7 @@ class Patience:
     Attributes:
         attempts: Calls for one request at most.
         first: Seconds before the second call.
-        longest: Seconds of the longest wait, also where the provider asks for a longer one.
+        longest: Seconds of the longest wait.
         sleep: Waits.
         random: A number from 0 to 1: callers that failed together do not come back together.
     """
@@ -30,10 +30,19 @@ class Patience:
     sleep: Callable[[float], None] = time.sleep
     random: Callable[[], float] = field(default=random.random)
 
-    def wait(self, attempt: int, asked: float | None) -> None:
-        """Waits after a failed attempt, numbered from 1; ``asked``: what the provider wants."""
+    def wait(self, attempt: int, header: str | None) -> float | None:
+        """Seconds to wait after a failed attempt, numbered from 1.
+
+        Args:
+            attempt: Its number.
+            header: Retry-After of the provider. Where it asks for more than the longest wait,
+                there is none: calling earlier would fail, and be held against the caller.
+        """
         own = self.first * 2.0 ** (attempt - 1) * (1.0 + 0.5 * self.random())
-        self.sleep(min(self.longest, own if asked is None else max(asked, 0.0)))
+        asked = retry_after(header)
+        if asked is None:
+            return min(self.longest, own)
+        return asked if asked <= self.longest else None
 
 
 def retry_after(header: str | None, now: datetime | None = None) -> float | None:

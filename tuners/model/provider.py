@@ -4,16 +4,38 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 from tuners.model.budget import Budget, Usage
 from tuners.model.errors import BudgetSpent, ModelError, ModelUnavailable
-from tuners.model.exchange import Reply, Request, estimated_tokens
-from tuners.model.litellm_calls import Calls, Failure
-from tuners.model.patience import Patience, retry_after
+from tuners.model.exchange import Reply, Request
+from tuners.model.failures import Failure
+from tuners.model.meter import Meter
+from tuners.model.patience import Patience
 from tuners.model.transcript import Transcript
 
 __all__ = ["ProviderModel"]
+
+
+class Caller(Protocol):
+    """What calls a model; ``Calls`` does it through litellm."""
+
+    def missing(self) -> str | None: ...
+
+    def price(self, prompt_tokens: int, completion_tokens: int) -> float | None: ...
+
+    def call(self, request: Request) -> Reply | Failure: ...
+
+
+@dataclass
+class _Course:
+    """How one request went: its failed calls, for the transcript."""
+
+    begin: float
+    failures: list[dict[str, Any]] = field(default_factory=list)
+    calls: int = 0
 
 
 class ProviderModel:
@@ -25,33 +47,42 @@ class ProviderModel:
         patience: How often, and after what waits, it is asked again.
         budget: What all calls together may use.
         transcript: Where every exchange is kept.
+        clock: Seconds, for latencies.
     """
 
     def __init__(
         self,
         name: str,
-        calls: Calls,
+        calls: Caller,
+        *,
         patience: Patience,
         budget: Budget,
         transcript: Transcript | None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self._calls = calls
         self._patience = patience
-        self._budget = budget
+        self._meter = Meter(budget, calls.price)
         self._transcript = transcript
-        self._usage = Usage()
-        self._lock = threading.Lock()
-        self._missing: str | None = None
+        self._clock = clock
         self._looked = False
+        self._missing: str | None = None
+        self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"ProviderModel({self.name!r})"
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock())
+
     @property
     def usage(self) -> Usage:
         """What it has used so far."""
-        return self._usage
+        return self._meter.usage
 
     def ask(self, request: Request) -> Reply:
         """Asks the model, several times where it fails for a moment.
@@ -60,15 +91,13 @@ class ProviderModel:
             ModelError: There is no reply.
         """
         self._require_available()
-        try:
-            reply = self._ask(request)
-        except ModelError as error:
-            if self._transcript is not None and error.attempts:
-                self._transcript.record(self.name, request, error)
-            raise
-        if self._transcript is not None:
-            self._transcript.record(self.name, request, reply)
-        return reply
+        course = _Course(self._clock())
+        outcome = self._ask(request, course)
+        if self._transcript is not None and (course.calls or isinstance(outcome, BudgetSpent)):
+            self._transcript.record(self.name, request, outcome, course.failures)
+        if isinstance(outcome, ModelError):
+            raise outcome
+        return outcome
 
     def _require_available(self) -> None:
         with self._lock:
@@ -77,84 +106,49 @@ class ProviderModel:
         if self._missing is not None:
             raise ModelUnavailable(self._missing)
 
-    def _ask(self, request: Request) -> Reply:
-        begin = time.monotonic()
-        attempt = 0
+    def _ask(self, request: Request, course: _Course) -> Reply | ModelError:
         while True:
-            attempt += 1
-            self._reserve(request, attempt - 1)
-            result = self._calls.call(request)
+            begin = self._clock()
+            result = self._call(request, course)
             if isinstance(result, Reply):
-                self._count_reply(request, result)
-                return replace(result, latency=time.monotonic() - begin, attempts=attempt)
-            self._count_failure(request, result)
-            if not result.again or attempt == self._patience.attempts:
-                result.error.attempts = attempt
-                raise result.error
-            self._patience.wait(attempt, retry_after(result.retry_after))
+                seconds = self._clock() - course.begin
+                return replace(result, latency=seconds, attempts=course.calls)
+            result.error.attempts = course.calls
+            wait = None
+            if result.again and course.calls < self._patience.attempts:
+                wait = self._patience.wait(course.calls, result.retry_after)
+            if not isinstance(result.error, BudgetSpent):
+                seconds = self._clock() - begin
+                course.failures.append(_entry(result.error, seconds, wait))
+            if wait is None:
+                return result.error
+            self._patience.sleep(wait)
 
-    def _reserve(self, request: Request, attempts: int) -> None:
-        """Counts a call, unless it would exceed the budget."""
-        prompt = estimated_tokens(*(message.content for message in request.messages))
-        least = prompt + (request.max_tokens or 0)
-        with self._lock:
-            used, budget = self._usage, self._budget
-            if budget.calls is not None and used.calls >= budget.calls:
-                raise BudgetSpent(
-                    f"the budget of {budget.calls} calls is spent", attempts=attempts
-                )
-            if budget.tokens is not None and used.tokens + least > budget.tokens:
-                raise BudgetSpent(
-                    f"the next call takes about {least:,} tokens, and {used.tokens:,} of the budget "
-                    f"of {budget.tokens:,} are spent",
-                    attempts=attempts,
-                )
-            if budget.usd is not None:
-                self._require_money(budget.usd, used, prompt, request.max_tokens or 0, attempts)
-            self._usage = replace(used, calls=used.calls + 1)
+    def _call(self, request: Request, course: _Course) -> Reply | Failure:
+        """One call, within the budget and counted."""
+        try:
+            share = self._meter.reserve(request)
+        except BudgetSpent as spent:
+            return Failure(spent)
+        course.calls += 1
+        failed, billed = True, True  # what is left where something unforeseen is raised
+        try:
+            result = self._calls.call(replace(request, max_tokens=share.reply))
+            if isinstance(result, Reply):
+                self._meter.count_reply(share, result)
+                failed = False
+            else:
+                billed = result.billed
+            return result
+        finally:
+            if failed:
+                self._meter.count_failure(share, billed=billed)
 
-    def _require_money(
-        self, budget: float, used: Usage, prompt: int, reply: int, attempts: int
-    ) -> None:
-        price = self._calls.price(prompt, reply)
-        if price is None:
-            raise BudgetSpent(
-                f"the price of {self.name} is unknown, so that a budget in dollars cannot be kept: "
-                "give one in tokens or calls",
-                attempts=attempts,
-            )
-        if used.cost + price > budget:
-            raise BudgetSpent(
-                f"the next call costs about ${price:.4f}, and ${used.cost:.4f} of the budget of "
-                f"${budget:g} are spent",
-                attempts=attempts,
-            )
 
-    def _count_reply(self, request: Request, reply: Reply) -> None:
-        prompt, said = reply.prompt_tokens, reply.completion_tokens
-        if prompt is None:
-            prompt = estimated_tokens(*(message.content for message in request.messages))
-        if said is None:
-            said = estimated_tokens(reply.text)
-        with self._lock:
-            used = self._usage
-            self._usage = replace(
-                used,
-                prompt_tokens=used.prompt_tokens + prompt,
-                completion_tokens=used.completion_tokens + said,
-                cost=used.cost + (reply.cost or 0.0),
-                unknown_cost_calls=used.unknown_cost_calls + (reply.cost is None),
-            )
-
-    def _count_failure(self, request: Request, failure: Failure) -> None:
-        prompt = 0
-        if failure.billed:
-            prompt = estimated_tokens(*(message.content for message in request.messages))
-        with self._lock:
-            used = self._usage
-            self._usage = replace(
-                used,
-                failed_calls=used.failed_calls + 1,
-                prompt_tokens=used.prompt_tokens + prompt,
-                unknown_cost_calls=used.unknown_cost_calls + failure.billed,
-            )
+def _entry(error: ModelError, seconds: float, wait: float | None) -> dict[str, Any]:
+    return {
+        "kind": error.kind,
+        "sentence": error.sentence,
+        "latency": round(seconds, 3),
+        "waited": None if wait is None else round(wait, 3),
+    }

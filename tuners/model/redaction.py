@@ -2,17 +2,47 @@
 
 from __future__ import annotations
 
+import base64
+import os
 import re
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-__all__ = ["Redactor", "redacted_url"]
+__all__ = ["Redactor", "Secret", "keys_of_environment", "redacted_url", "without_credentials"]
 
 HIDDEN = "[key]"
 # A key that is shorter than this is no secret, and might be a word of the prompt.
-SHORTEST = 6
+SHORTEST = 8
 BEARER = re.compile(r"(?i)\bbearer\s+[\w.~+/=-]{6,}")
 CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
+
+
+# Variables that may hold the key of some provider; litellm reads them by itself.
+KEY_VARIABLE = re.compile(r"(?i)(_KEY|_KEY_ID|TOKEN|SECRET|PASSWORD|CREDENTIALS?)$")
+
+
+class Secret:
+    """A text that no traceback, log or repr shows.
+
+    >>> Secret("sk-secret")
+    [key]
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def __repr__(self) -> str:
+        return HIDDEN
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self._value
 
 
 class Redactor:
@@ -23,7 +53,7 @@ class Redactor:
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
-        found = {each for each in secrets if len(each) >= SHORTEST}
+        found = {form for each in secrets if len(each) >= SHORTEST for form in _forms(each)}
         self._secrets = sorted(found, key=len, reverse=True)
 
     def __repr__(self) -> str:
@@ -45,6 +75,27 @@ class Redactor:
         if isinstance(value, list | tuple):
             return [self.value(each) for each in value]
         return value
+
+
+def _forms(secret: str) -> tuple[str, ...]:
+    """As it is, as part of an address, and in the header of basic authentication."""
+    return secret, quote(secret, safe=""), base64.b64encode(secret.encode()).decode()
+
+
+def keys_of_environment() -> list[str]:
+    """The values of all variables whose names look like those of keys."""
+    return [value for name, value in os.environ.items() if KEY_VARIABLE.search(name)]
+
+
+def without_credentials(url: str) -> tuple[str, Secret]:
+    """An address without them, and them as ``name:password``.
+
+    >>> without_credentials("https://me:pass@host:8/v1")
+    ('https://host:8/v1', [key])
+    """
+    parts = urlsplit(url)
+    user, at, host = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=host)) if at else url, Secret(unquote(user))
 
 
 def redacted_url(url: str) -> str:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tuners.model import errors
 from tuners.model.budget import Usage
 from tuners.model.errors import ModelError, ReplayExhausted, ReplayMismatch
 from tuners.model.exchange import Message, Reply, Request
+from tuners.model.redaction import Redactor
 from tuners.model.transcript import Exchange, read_transcript
 
 __all__ = ["ReplayModel"]
@@ -18,22 +20,36 @@ AROUND = 30
 
 
 class ReplayModel:
-    """Gives the replies of a transcript in order, and fails where the model failed.
+    """Gives the replies of a transcript, and fails where the model failed.
+
+    Each request gets the first recorded exchange with the same messages that was not yet played,
+    so that several threads may ask, in whatever order.
 
     Args:
         path: The transcript.
+        redactor: The one that kept keys out of it: prompts are compared without them.
 
     Raises:
         TranscriptError: It cannot be read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, redactor: Redactor | None = None) -> None:
         self.name = f"replay:{path}"
         self._path = path
+        self._redactor = redactor or Redactor(())
         self._exchanges = read_transcript(path)
-        self._next = 0
+        self._played: set[int] = set()
         self._usage = Usage()
         self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"ReplayModel({str(self._path)!r})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock())
 
     @property
     def usage(self) -> Usage:
@@ -48,16 +64,21 @@ class ReplayModel:
             ReplayExhausted: Nothing more was recorded.
             ModelError: The one that was recorded.
         """
+        messages = tuple(
+            replace(each, content=self._redactor.text(each.content)) for each in request.messages
+        )
         with self._lock:
-            if self._next == len(self._exchanges):
+            waiting = [each for each in self._exchanges if each.line not in self._played]
+            if not waiting:
                 raise ReplayExhausted(
                     f"{self._path} holds {len(self._exchanges)} exchanges, and one more is asked "
                     "for: run as many trials, with the same seed and options, as were recorded"
                 )
-            exchange = self._exchanges[self._next]
-            _compare(self._path, exchange, request)
-            self._next += 1
-            return self._answer(exchange)
+            for exchange in waiting:
+                if exchange.request.messages == messages:
+                    self._played.add(exchange.line)
+                    return self._answer(exchange)
+        raise ReplayMismatch(_mismatch(self._path, waiting[0], messages))
 
     def _answer(self, exchange: Exchange) -> Reply:
         used, reply = self._usage, exchange.reply
@@ -92,17 +113,17 @@ def _error_of(exchange: Exchange) -> ModelError:
     return kind(str(recorded.get("sentence", "")), attempts=int(recorded.get("attempts", 0)))
 
 
-def _compare(path: Path, exchange: Exchange, request: Request) -> None:
-    """Complains about the first message that differs."""
-    there, here = exchange.request.messages, request.messages
+def _mismatch(path: Path, exchange: Exchange, here: tuple[Message, ...]) -> str:
+    """The first difference from an exchange."""
+    there = exchange.request.messages
     for number, (old, new) in enumerate(zip(there, here, strict=False), start=1):
         if old != new:
-            raise ReplayMismatch(_difference(path, exchange.line, number, old, new))
-    if len(there) != len(here):
-        raise ReplayMismatch(
-            f"{path}:{exchange.line}: {len(there)} messages were recorded and {len(here)} are "
-            "sent now: replay with the program, options and seed of the recording"
-        )
+            return _difference(path, exchange.line, number, old, new)
+    return (
+        f"{path}:{exchange.line}: the prompt no longer matches the transcript: {len(there)} "
+        f"messages were recorded and {len(here)} are sent now; replay with the program, options "
+        "and seed of the recording"
+    )
 
 
 def _difference(path: Path, line: int, number: int, old: Message, new: Message) -> str:

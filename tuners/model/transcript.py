@@ -1,19 +1,23 @@
 """Transcripts: every exchange with a model, a line of JSON each.
 
-A line is ``{"schema": 1, "model", "request": {...}, "reply": {...} or "error": {...}, "time"}``. The
-request holds the messages and the parameters, the reply all that ``Reply`` holds, the error its kind,
-sentence and attempts. Keys were redacted before.
+A line is ``{"schema": 1, "time", "model", "settings", "request": {...}, "failures": [...],
+"reply": {...} or "error": {...}}``. The settings are those of the connection. The request holds
+the messages and the parameters. The failures are the calls that failed before the outcome, each
+with its latency and the wait after it. The reply holds all that ``Reply`` does, the error its
+kind, sentence and attempts. Keys are taken out before anything is written.
 """
 
 from __future__ import annotations
 
+import fcntl
 import json
-import os
 import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tuners.model.errors import ModelError, TranscriptError
 from tuners.model.exchange import Message, Reply, Request
@@ -46,13 +50,21 @@ class Exchange:
 class Transcript:
     """Appends exchanges to a file, each flushed before ``record`` returns.
 
+    Args:
+        path: The file; its folder is made where it is missing.
+        redactor: Takes keys out.
+        settings: What is noted with every exchange, such as the address and the time limit.
+
     Raises:
         TranscriptError: The file cannot be written.
     """
 
-    def __init__(self, path: Path, redactor: Redactor) -> None:
+    def __init__(
+        self, path: Path, redactor: Redactor, settings: Mapping[str, Any] | None = None
+    ) -> None:
         self.path = path
         self._redactor = redactor
+        self._settings = dict(settings or {})
         self._lock = threading.Lock()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,13 +72,31 @@ class Transcript:
         except OSError as error:
             raise TranscriptError(_cannot("write", path, error)) from None
 
-    def record(self, model: str, request: Request, outcome: Reply | ModelError) -> None:
-        """Appends one exchange."""
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_lock": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state, _lock=threading.Lock())
+
+    def record(
+        self,
+        model: str,
+        request: Request,
+        outcome: Reply | ModelError,
+        failures: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
+        """Appends one exchange.
+
+        Raises:
+            TranscriptError: The file cannot be written.
+        """
         entry: dict[str, Any] = {
             "schema": SCHEMA,
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "model": model,
+            "settings": self._settings,
             "request": asdict(request),
+            "failures": [dict(each) for each in failures],
         }
         if isinstance(outcome, Reply):
             entry["reply"] = asdict(outcome)
@@ -76,12 +106,12 @@ class Transcript:
                 "sentence": outcome.sentence,
                 "attempts": outcome.attempts,
             }
-        line = json.dumps(self._redactor.value(entry), ensure_ascii=False)
-        data = (line + "\n").encode("utf-8", "replace")
+        data = (json.dumps(self._redactor.value(entry)) + "\n").encode("ascii")
         with self._lock:
             try:
-                with self.path.open("ab") as file:
+                with self.path.open("ab") as file, _locked(file):
                     file.write(data)
+                    file.flush()
             except OSError as error:
                 raise TranscriptError(_cannot("write", self.path, error)) from None
 
@@ -132,18 +162,22 @@ def _exchange(number: int, entry: dict[str, Any]) -> Exchange:
 
 
 def _end_torn_line(path: Path) -> None:
-    """What a killed process left unfinished becomes a line of its own, to be skipped."""
-    if not path.exists():
-        path.touch()
-        return
-    with path.open("rb+") as file:
-        size = file.seek(0, os.SEEK_END)
-        if size == 0:
-            return
-        file.seek(max(0, size - (1 << 24)))
-        tail = file.read()
-        if not tail.endswith(b"\n"):
-            file.truncate(size - len(tail) + tail.rfind(b"\n") + 1)
+    """Cuts off what a killed process left unfinished."""
+    path.touch()
+    with path.open("rb+") as file, _locked(file):
+        data = file.read()
+        if not data.endswith(b"\n"):
+            file.truncate(data.rfind(b"\n") + 1)
+
+
+@contextmanager
+def _locked(file: IO[bytes]) -> Iterator[None]:
+    """Other processes may append to the same transcript."""
+    fcntl.flock(file, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.flock(file, fcntl.LOCK_UN)
 
 
 def _cannot(do: str, path: Path, error: OSError) -> str:
