@@ -12,15 +12,11 @@ from itertools import islice
 from time import perf_counter
 
 from legion_bridge import application_names
-from legion_bridge.legion.scaled import fitted
 
-from .replay_runs import random_mappers, replay_of
-
-SECONDS = 0.005  # of an iteration, about
-
+from .replay_runs import random_mappers, replay_of, small
 
 def check(name: str, mappers: int) -> bool:
-    application = fitted(name, SECONDS)
+    application = small(name)
     start = perf_counter()
     checksums: Counter[str] = Counter()
     times = []

@@ -14,11 +14,19 @@ from dsl.c_output.compiled_policy import compile_policy
 from legion_bridge import Application, Machine
 from legion_bridge.legion import build_mapper, find_legion
 from legion_bridge.legion.replay import ReplayResult, read_replay, replay_command
+from legion_bridge.legion.scaled import fitted
 
 CPU2 = Machine.load("cpu2")
 RUNTIME = "-ll:util 0 -lg:safe_mapper 1 -logfile stderr -level gpu=6,threads=6".split()
 LONGEST = 60.0
+SHAPES: dict[str, dict[str, int]] = {"transformer": {"layers": 1}}
+SECONDS = 0.002  # of an iteration, about
 INTERMITTENT = "read_pointer == max_entries"
+
+
+def small(name: str) -> Application:
+    """An application that runs in a moment."""
+    return fitted(name, SECONDS, **SHAPES.get(name, {}))
 
 
 def random_mappers(application: Application, seed: int) -> Iterator[dsl.Program]:
