@@ -330,7 +330,9 @@ class _Reader:
         first = next(iter(seen.values()))
         privilege = _PRIVILEGES.get(first.privilege)
         if privilege is None:
-            self._seen.skip(f"privilege {first.privilege}, read as READ_WRITE")
+            self._seen.unknown[f"*.{group.decision.task}.requirements[{index}].privilege"] = (
+                f"{first.privilege!r} is no privilege that is known; READ_WRITE is assumed"
+            )
             privilege = "READ_WRITE"
         spaces = {point: argument.space for point, argument in seen.items()}
         whole = all(a.box == self._whole[first.tree] for a in seen.values())
@@ -376,12 +378,16 @@ class _Reader:
         known = {space: _piece(kept, dimension) for space, kept in boxes.items()}
         own = list(known.values())
         span = _span(own)
-        for number, point in enumerate(points):
+        missing = 0
+        for point in points:
             space = spaces.get(point)
             if space is not None:
                 pieces[space] = known[space]
             elif len(own) > 1:
-                pieces["beside", point] = _moved(own[number % len(own)], span, number // len(own))
+                pieces["beside", point] = _moved(
+                    own[missing % len(own)], span * (1 + missing // len(own))
+                )
+                missing += 1
         self._seen.partitions[key] = SeenPartition(None, tree, pieces)
         self._widen(tree, pieces.values())
         return key
@@ -451,9 +457,8 @@ def _span(pieces: Iterable[Piece]) -> int:
     return max(p.upper[0] for p in filled) - min(p.lower[0] for p in filled) + 1
 
 
-def _moved(piece: Piece, span: int, times: int) -> Piece:
+def _moved(piece: Piece, shift: int) -> Piece:
     """The same piece elsewhere, so that none that was seen is used twice."""
-    shift = span * max(times, 1)
     if not piece.volume:
         return piece
     lower, upper = ((corner[0] + shift, *corner[1:]) for corner in (piece.lower, piece.upper))

@@ -1,0 +1,73 @@
+"""Logs of Legion's logging wrapper: what the replays of the applications leave in them."""
+
+from __future__ import annotations
+
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from legion_bridge import LegionError
+from legion_bridge.applications import application_names
+from legion_bridge.capture import capture_log
+from legion_bridge.legion import LegionInstallation, build_program, find_legion
+from legion_bridge.legion.cache import digest_of, kept
+from legion_bridge.legion.compilers import compile_with, find_cxx
+from legion_bridge.legion.replay_plan import plan_text
+from legion_bridge.legion.scaled import scaled
+
+SOURCE = Path(__file__).with_name("programs") / "log_mapper.cc"
+REPLAY = Path(__file__).parents[3] / "legion_bridge/legion/programs/replay"
+ITERATIONS = 3
+
+
+@cache
+def legion_or_skip() -> LegionInstallation:
+    try:
+        return find_legion()
+    except LegionError as error:
+        pytest.skip(f"no Legion runtime: {error}")
+
+
+@cache
+def log_mapper() -> Path:
+    legion = legion_or_skip()
+    flags = [*legion.compile_flags, "-shared", "-fPIC", str(SOURCE)]
+
+    def make(target: Path) -> None:
+        compile_with([*find_cxx(), *flags, *legion.link_flags, "-o", str(target)])
+
+    return kept("liblog_mapper.so", digest_of(*flags, SOURCE.read_bytes(), legion.version), make)
+
+
+@pytest.mark.parametrize("name", application_names())
+def test_the_log_of_a_replay_tells_its_launches(name: str, tmp_path: Path) -> None:
+    legion = legion_or_skip()
+    program = build_program(sorted(REPLAY.glob("*.cc")), "replay", legion)
+    application = scaled(name, 1e-4)
+    plan, log = tmp_path / "plan", tmp_path / f"{name}.log"
+    plan.write_text(plan_text(application))
+    subprocess.run(
+        [program, plan, "-iterations", str(ITERATIONS), "-no-trace", "-ll:cpu", "2",
+         "-ll:util", "0", "-level", "mapper=2", "-logfile", log],
+        env=legion.environment() | {"LD_PRELOAD": str(log_mapper())},
+        timeout=120,
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    captured = capture_log([log]).application
+    assert captured.name == name
+    for phase in ("setup", "loop", "finish"):
+        assert [
+            (launch.task, launch.domain, launch.parent,
+             [(r.privilege, set(r.fields)) for r in launch.requirements])
+            for launch in getattr(application, phase)
+        ] == [
+            (launch.task, launch.domain, launch.parent,
+             [(r.privilege, set(r.fields)) for r in launch.requirements])
+            for launch in getattr(captured, phase)
+        ]  # fmt: skip
+    assert captured.warmup + captured.timed == ITERATIONS + 1
+    inner = {name for name, kind in application.task_kinds.items() if kind.inner}
+    assert inner == {name for name, kind in captured.task_kinds.items() if kind.inner}

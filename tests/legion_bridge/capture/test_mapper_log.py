@@ -1,0 +1,272 @@
+"""Logs of mappers, written for these tests: of several ranks, of several threads, with holes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain, zip_longest
+from pathlib import Path
+
+import pytest
+
+import dsl
+from legion_bridge import Application, CaptureError, Evaluator, Machine
+from legion_bridge.capture import capture_log
+from legion_bridge.capture.mapper_log import read_mapper_log
+
+MACHINE = """\
+Memories on rank 0:
+  1e00000000000000 (SYSTEM_MEM): 157286400000 bytes
+Processors on rank 0:
+  1d00000000000000 (UTIL_PROC) can see 1e00000000000000(bw=100)
+  1d00000000000001 (LOC_PROC) can see 1e00000000000000(bw=100)
+  1d00000000000002 (TOC_PROC) can see 1e00000000000001(bw=200)
+  1d00000000000003 (TOC_PROC) can see 1e00000000000002(bw=200)
+"""
+PLACE = " @ /home/user/blocks.rg:"
+EXTENT = 10
+
+
+def lines(text: str, *, thread: str = "7f00", category: str = "mapper") -> list[str]:
+    """Lines as Legion's logger writes them."""
+    return [f"[0 - {thread}]    0.125000 {{2}}{{{category}}}: {x}" for x in text.splitlines()]
+
+
+def block(x: int, y: int, z: int, extent: int = EXTENT) -> str:
+    low = (x * extent, y * extent, z * extent)
+    high = tuple(corner + extent - 1 for corner in low)
+    return f"<{','.join(map(str, low))}>..<{','.join(map(str, high))}>"
+
+
+def mapping(
+    task: str, number: int, processor: int, requirements: list[str], *, point: str | None = None,
+    place: str = "1",
+) -> str:  # fmt: skip
+    index = "" if point is None else f"(index_point=({point}))"
+    target = f"1d{processor >> 32:04x}00{processor & 0xFFFFFFFF:08x}"
+    text = f"MAP_TASK for {task}{index}<{number}>{PLACE}{place}\n  TARGET PROCS: {target}\n"
+    return text + "  CHOSEN INSTANCES:\n" + "".join(requirements)
+
+
+def requirement(
+    index: int, privilege: str, space: int, domain: str, fields: str, *, instance: str = "HERE"
+) -> str:
+    region = f"region=(5,({space},4),5)"
+    chosen = (
+        f"      Instance({instance})\n"
+        if instance == "VIRTUAL"
+        else f"      Instance[4000000000800001](region=(5,*,5),memory=1e00000000000002,"
+        f"domain={domain},fields={fields},layout=SoA:XYZ)\n"
+    )
+    return (
+        f"    Requirement[{index}](privilege={privilege},{region},domain={domain},"
+        f"fields={fields})\n{chosen if fields else ''}"
+    )
+
+
+def points() -> Iterator[tuple[int, int, int]]:
+    return ((x, y, z) for x in range(2) for y in range(2) for z in range(1))
+
+
+def launch(number: int, place: str) -> str:
+    """A launch of ``flux`` over 2 x 2 x 2 points, of which rank 0 has those with z = 0."""
+    head = f"SELECT_SHARDING_FUNCTOR for flux<{number}>{PLACE}{place}\n"
+    mine = " ".join(f"({x},{y},0)" for x, y, _ in points())
+    others = " ".join(f"({x},{y},1)" for x, y, _ in points())
+    head += f"  0 <- {mine}\n  1 <- {others}\n"
+    head += f"SLICE_TASK for flux<{number + 2}>{PLACE}{place}\n"
+    head += "  <0,0,0>..<0,1,0> -> 1d00000000000002\n  <1,0,0>..<1,1,0> -> 1d00000000000003\n"
+    for i, (x, y, z) in enumerate(points()):
+        wanted = [
+            requirement(0, "READ_WRITE", 40 + i, block(x, y, z), "rho+vel.x"),
+            requirement(1, "READ_ONLY", 60 + i, block(x, y, z), "p"),
+            requirement(2, "REDUCE", 39, "<0,0,0>..<19,19,19>", "sum"),
+            requirement(3, "NO_ACCESS", 39, "<0,0,0>..<19,19,19>", ""),
+        ]
+        head += mapping("flux", number + 4 + i, 2 + x, wanted, point=f"{x},{y},{z}", place=place)
+    return head
+
+
+def replicated() -> list[str]:
+    start = "MAP_REPLICATE_TASK for main<4>\n  REPLICANT 0 -> 1d00000000000001\n"
+    start += "  TARGET PROCS: 1d00000000000001\n  CHOSEN INSTANCES:\n"
+    start += f"SELECT_SHARDING_FUNCTOR for read_config<8>{PLACE}9\n  0 <- (0)\n  1 <-\n"
+    start += mapping("read_config", 8, 1, [], place="9")
+    text = MACHINE + start + "".join(launch(100 * i, "20") for i in (1, 2, 3))
+    end = mapping("report", 900, 1, [requirement(0, "READ_ONLY", 39, "<0,0,0>..<19,19,19>", "p")])
+    shard = f"SELECT_SHARDING_FUNCTOR for report<900>{PLACE}1\n  0 <- (0)\n  1 <-\n"
+    return lines(text + shard + end)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "blocks.log"
+    path.write_text("\n".join(replicated()))
+    return path
+
+
+def test_domains_of_three_dimensions_and_their_loop(log: Path) -> None:
+    application = capture_log([log]).application
+    assert application.name == "blocks"
+    assert [launch.task for launch in application.setup] == ["read_config"]
+    assert [(launch.task, launch.domain) for launch in application.loop] == [("flux", (2, 2, 2))]
+    assert [launch.task for launch in application.finish] == ["report"]
+    assert (application.warmup, application.timed) == (1, 2)
+
+
+def test_requirements_of_a_task(log: Path) -> None:
+    application = capture_log([log]).application
+    (flux,) = application.loop
+    assert [(r.privilege, r.fields) for r in flux.requirements] == [
+        ("READ_WRITE", ("rho", "vel.x")),
+        ("READ_ONLY", ("p",)),
+        ("REDUCE", ("sum",)),
+        ("NO_ACCESS", ()),
+    ]
+    assert [r.partition is None for r in flux.requirements] == [False, False, True, True]
+    assert application.task_kinds["flux"].variants == ("GPU",)
+    assert application.task_kinds["report"].variants == ("CPU",)
+    assert application.tasks["flux"].requirements[1].names == ("1",)
+
+
+def test_points_of_other_ranks_lie_beside_those_of_this_one(log: Path) -> None:
+    application = capture_log([log]).application
+    (flux,) = application.loop
+    pieces = application.piece_bounds(flux.requirements[0])
+    assert len({tuple(map(tuple, piece)) for piece in pieces.tolist()}) == 8
+    assert set(application.piece_volumes(flux.requirements[0])) == {EXTENT**3}
+    region = application.regions[flux.requirements[0].region]
+    assert (pieces[:, 1] <= region.upper).all()
+    assert "4 of 8 points were mapped by other ranks" in application.unknown["*.flux.pieces"]
+
+
+def test_the_logs_of_all_ranks_belong_together(log: Path, tmp_path: Path) -> None:
+    other = tmp_path / "blocks1.log"
+    text = log.read_text().replace("Processors on rank 0", "Processors on rank 1")
+    for x, y, _ in points():
+        text = text.replace(f"index_point=({x},{y},0)", f"index_point=({x},{y},1)")
+        text = text.replace(block(x, y, 0), block(x, y, 1))
+    for space in range(40, 44):
+        text = text.replace(f"({space},4)", f"({space + 10},4)")
+    for space in range(60, 64):
+        text = text.replace(f"({space},4)", f"({space + 10},4)")
+    other.write_text(text)
+    application = capture_log([log, other]).application
+    (flux,) = application.loop
+    assert "*.flux.pieces" not in application.unknown
+    assert (
+        len(
+            {tuple(map(tuple, p)) for p in application.piece_bounds(flux.requirements[0]).tolist()}
+        )
+        == 8
+    )
+    assert application.regions[flux.requirements[0].region].upper == (19, 19, 19)
+
+
+def test_lines_of_several_threads_are_told_apart(tmp_path: Path) -> None:
+    one = mapping("left", 20, 1, [requirement(0, "READ_ONLY", 7, "<0>..<9>", "a")])
+    two = mapping("right", 21, 1, [requirement(0, "WRITE_DISCARD", 8, "<10>..<19>", "b")])
+    mixed = chain(*zip_longest(lines(one, thread="7f01"), lines(two, thread="7f02")))
+    path = tmp_path / "mixed.log"
+    path.write_text("\n".join([*lines(MACHINE), *filter(None, mixed)]))
+    tasks = capture_log([path]).application.tasks
+    assert [(r.privilege, r.fields) for r in tasks["left"].requirements] == [("READ_ONLY", ("a",))]
+    assert [(r.privilege, r.fields) for r in tasks["right"].requirements] == [
+        ("WRITE_ONLY", ("b",))
+    ]
+
+
+def test_tasks_below_others(tmp_path: Path) -> None:
+    start = f"MAP_REPLICATE_TASK for main<4>\nSELECT_SHARDING_FUNCTOR for outer<10>{PLACE}1\n"
+    start += f"  0 <- (0) (1)\nSLICE_TASK for outer<10>{PLACE}1\n  <0>..<1> -> 1d00000000000001\n"
+    for i, domain in enumerate(("<0>..<9>", "<10>..<19>")):
+        virtual = requirement(0, "READ_WRITE", 50 + i, domain, "a", instance="VIRTUAL")
+        start += mapping("outer", 12 + i, 1, [virtual], point=str(i))
+    for i, domain in enumerate(("<10>..<19>", "<0>..<9>")):
+        own = requirement(0, "READ_WRITE", 51 - i, domain, "a")
+        start += mapping("inner", 20 + i, 1, [own], place="2")
+    path = tmp_path / "nested.log"
+    path.write_text("\n".join(lines(MACHINE + start)))
+    application = capture_log([path]).application
+    assert [(x.task, x.domain, x.parent) for x in application.loop] == [
+        ("outer", (2,), None),
+        ("inner", (), 0),
+    ]
+    assert application.task_kinds["outer"].inner
+    assert not application.task_kinds["inner"].inner
+    assert application.loop[0].requirements[0].virtual
+    assert application.loop[0].requirements[0].partition is not None
+    # The points of the inner launch take what their parents have, in their order.
+    outer, inner = (launch.requirements[0] for launch in application.loop)
+    assert inner == replace(outer, virtual=False)
+    assert application.loop[1].colors[0] is None
+
+
+def test_what_is_not_understood_is_counted(tmp_path: Path) -> None:
+    text = [
+        "hello from the program",
+        *lines(MACHINE + mapping("a", 5, 1, [requirement(0, "SOMEHOW", 3, "<0>..<3>", "x")])),
+        *lines("MAP_COPY for copy<9>\n    Requirement[0](privilege=READ_ONLY)", thread="7f09"),
+        *lines("FROBNICATE everything"),
+        *lines("a reservation", category="threads"),
+    ]
+    path = tmp_path / "odd.log"
+    path.write_text("\n".join(text))
+    captured = capture_log([path])
+    assert captured.skipped == {
+        "lines of the program itself": 1,
+        "lines FROBNICATE ...": 1,
+        "lines of threads": 1,
+        "decisions MAP_COPY": 1,
+    }
+    assert (
+        "'SOMEHOW' is no privilege"
+        in captured.application.unknown["*.a.requirements[0].privilege"]
+    )
+
+
+def test_pieces_that_are_empty_or_have_holes(tmp_path: Path) -> None:
+    text = f"SLICE_TASK for f<10>{PLACE}1\n  <0>..<2> -> 1d00000000000001\n"
+    for i, domain in enumerate(("", "<0>..<-1>", "<2>..<3> <8>..<9>")):
+        text += mapping(
+            "f", 20 + i, 1, [requirement(0, "READ_ONLY", 30 + i, domain, "x")], point=str(i)
+        )
+    path = tmp_path / "holes.log"
+    path.write_text("\n".join(lines(MACHINE + text)))
+    application = capture_log([path]).application
+    (f,) = application.loop
+    assert application.piece_volumes(f.requirements[0]).tolist() == [0, 0, 4]
+    assert application.piece_bounds(f.requirements[0])[2].tolist() == [[2], [9]]
+
+
+def test_what_was_captured_can_be_simulated_and_tuned(log: Path) -> None:
+    application: Application = capture_log([log]).application
+    machine = Machine.load("p100x4")
+    evaluator = Evaluator(application, machine)
+    assert evaluator.evaluate(dsl.parse(application.mappers["default"])).ok
+    assert "map.flux" in dsl.template_for(application, machine).parameters
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "the log is empty"),
+        ("  \n\n", "the log is empty"),
+        ("Hello, world\n", "the log tells of no decision of a mapper"),
+        ("\n".join(lines(MACHINE)), "the log tells of no decision of a mapper"),
+        (
+            "\n".join(lines("MAP_INLINE for inline<3>")),
+            "the log tells of no task that was mapped",
+        ),
+    ],
+)
+def test_a_log_that_tells_nothing_is_refused(text: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "some.log"
+    path.write_text(text)
+    with pytest.raises(CaptureError, match=said):
+        capture_log([path])
+
+
+def test_a_missing_log_is_told(tmp_path: Path) -> None:
+    with pytest.raises(CaptureError, match=r"nowhere\.log: cannot be read: No such file"):
+        read_mapper_log([tmp_path / "nowhere.log"])
