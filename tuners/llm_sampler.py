@@ -312,7 +312,8 @@ class LLMSampler(BaseSampler):
         prompt = self._prompt(writer, past, conversation)
         base = prompt.brief.base
         by_number = {attempt.number: attempt for attempt in past.attempts}
-        text = base.text(memory.problem) if base and prompt.brief.answer == "blocks" else None
+        blocks = base is not None and prompt.brief.answer == "blocks"
+        text = writer.voice.text(base) if base and blocks else None
         dialogue = Dialogue(
             model=ReasonsFirst(model) if self._decode == "grammar" else model,
             read=lambda reply: candidates_in(

@@ -22,6 +22,7 @@ from tuners.projection import Projector
 
 if TYPE_CHECKING:
     from legion_bridge import Application, Machine
+    from tuners.brief_mapper import BriefWriter
     from tuners.guide.guidance import Guidance
 
 __all__ = ["Evaluator", "MapperProblem"]
@@ -165,6 +166,16 @@ class MapperProblem:
     def project(self, text: str) -> Projection:
         """The values of the holes that stand for a mapper, however it was written."""
         return self._projector.project(text)
+
+    @cached_property
+    def _brief_writer(self) -> BriefWriter:
+        from tuners.brief_mapper import BriefWriter  # noqa: PLC0415  (only for prompts)
+
+        return BriefWriter(self.application, self.machine)
+
+    def brief(self, text: str) -> str:
+        """A mapper with the same decisions in fewer statements, where there is one."""
+        return self._brief_writer.brief(text)
 
     def explain(self, evaluation: Evaluation) -> Guidance:
         """What came of a mapper, what it means, and what to try."""

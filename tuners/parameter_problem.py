@@ -138,6 +138,10 @@ class ParameterProblem(ABC):
             return [Complaint(str(error))]
         return []
 
+    def brief(self, text: str) -> str:
+        """The text itself: values are brief."""
+        return text
+
     def project(self, text: str) -> Projection:
         """The values themselves.
 

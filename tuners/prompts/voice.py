@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import dsl
 from dsl.errors import MappertuneError
+from tuners.evaluation_cache import BoundedCache
 from tuners.prompts.parts import part
 from tuners.replies.blocks import blocks_of
 
@@ -25,7 +26,7 @@ Feedback = Literal["none", "raw", "explained", "suggested"]
 
 _RAW_TOLD = 400  # characters of a message where no more feedback is asked for
 _FEEDBACK_TOLD = 4000
-_REMEMBERED = 500  # explanations
+_REMEMBERED = 500  # explanations, and mappers in brief
 
 
 class Voice:
@@ -41,7 +42,8 @@ class Voice:
         self.problem = problem
         self.feedback = feedback
         self.count = count
-        self._guidance: dict[tuple[int, str], Guidance | None] = {}
+        self._guidance = BoundedCache[str, "Guidance | None"](_REMEMBERED)
+        self._briefs = BoundedCache[str, str](_REMEMBERED)
 
     @property
     def wanted(self) -> str:
@@ -62,7 +64,7 @@ class Voice:
 
     def candidate(self, attempt: Attempt) -> str:
         """The candidate of a trial, fenced."""
-        text = attempt.text(self.problem).strip("\n")
+        text = self.text(attempt).strip("\n")
         word = "mapper" if self.problem.form == "mapper" else "json"
         return f"```{word}\n{text}\n```"
 
@@ -91,7 +93,7 @@ class Voice:
     def blocks(self, attempt: Attempt) -> str:
         """A mapper taken apart, each block with the feedback that it caused."""
         try:
-            blocks = blocks_of(dsl.parse(attempt.text(self.problem)))
+            blocks = blocks_of(dsl.parse(self.text(attempt)))
         except MappertuneError:
             return self.candidate(attempt)
         blamed = self._blamed(attempt)
@@ -120,13 +122,15 @@ class Voice:
         return guidance.text("explained")[:_FEEDBACK_TOLD] if guidance else self.said(attempt)
 
     def _explained(self, attempt: Attempt) -> Guidance | None:
-        text = attempt.text(self.problem)
-        key = (attempt.number, text)
-        if key not in self._guidance:
-            if len(self._guidance) >= _REMEMBERED:
-                self._guidance.clear()
-            self._guidance[key] = self._explain(text)
-        return self._guidance[key]
+        text = self.text(attempt)
+        return self._guidance.get_or_make(text, lambda: self._explain(text))[0]
+
+    def text(self, attempt: Attempt) -> str:
+        """The candidate of a trial: as a model wrote it, else in as few words as can be."""
+        if attempt.written is not None:
+            return attempt.written
+        whole = attempt.text(self.problem)
+        return self._briefs.get_or_make(whole, lambda: self.problem.brief(whole))[0]
 
     def _explain(self, text: str) -> Guidance | None:
         if not text:
