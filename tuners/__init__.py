@@ -21,20 +21,32 @@ from tuners.repeatable import RepeatableSampler
 from tuners.samplers import Tuner, make_sampler, register, tuner_named, tuner_names
 
 if TYPE_CHECKING:
+    from tuners.cat_cma import CatCMASampler
+    from tuners.coordinate_descent import CoordinateDescentSampler
+    from tuners.evolution import OnePlusOneSampler
+    from tuners.guided_descent import GuidedDescentSampler
     from tuners.llm_sampler import LLMSampler
+    from tuners.opentuner_sampler import OpenTunerSampler
     from tuners.parameter_problem import ParameterProblem
+    from tuners.random_valid import RandomValidSampler
 
 __all__ = [
+    "CatCMASampler",
+    "CoordinateDescentSampler",
     "DistinctSampler",
     "Evaluation",
     "Evaluator",
     "Finding",
+    "GuidedDescentSampler",
     "LLMSampler",
     "MapperProblem",
     "MissingPackageError",
+    "OnePlusOneSampler",
+    "OpenTunerSampler",
     "ParameterProblem",
     "Problem",
     "Projection",
+    "RandomValidSampler",
     "RepeatableSampler",
     "Suggester",
     "TextProblem",
@@ -50,8 +62,14 @@ __all__ = [
 
 # Loaded when they are asked for: whoever tunes without a model does not wait for them.
 _ROOMS = {
+    "CatCMASampler": "cat_cma",
+    "CoordinateDescentSampler": "coordinate_descent",
+    "GuidedDescentSampler": "guided_descent",
     "LLMSampler": "llm_sampler",
+    "OnePlusOneSampler": "evolution",
+    "OpenTunerSampler": "opentuner_sampler",
     "ParameterProblem": "parameter_problem",
+    "RandomValidSampler": "random_valid",
 }
 
 
