@@ -38,6 +38,7 @@ from tuners.guide.syntax_repairs import mend_syntax
 from tuners.guide.wording import listed
 
 if TYPE_CHECKING:
+    from tuners.guide.guidance import Block
     from tuners.problem import Finding
 
 __all__ = ["REPAIRS", "Repair"]
@@ -270,15 +271,15 @@ def define_first(case: Case, _: Values, __: Finding | None) -> Moves:
         elif isinstance(each, syntax.IndexTaskMap | syntax.SingleTaskMap):
             if each.function in seen:
                 continue
-            block = "index map" if isinstance(each, syntax.IndexTaskMap) else "single map"
+            block = _block_of(each)
             values = {"function": each.function, "tasks": listed(each.keys)}
             later = Change((each,), (each,)) if each.function in functions else None
             near = nearest(each.function, functions)
             if later:
-                yield Move(later, block, values, each.keys)  # type: ignore[arg-type]  # a literal
+                yield Move(later, block, values, each.keys)
             elif near:
                 meant = Change((replace(each, function=near),), (each,))
-                yield Move(meant, block, values, each.keys)  # type: ignore[arg-type]  # likewise
+                yield Move(meant, block, values, each.keys)
             elif isinstance(each, syntax.IndexTaskMap):
                 yield from _from_library(case, each)
 
@@ -293,15 +294,18 @@ def leave_out(case: Case, _: Values, finding: Finding | None) -> Moves:
             return
 
 
-def _block_of(statement: syntax.Statement):  # type: ignore[no-untyped-def]  # a Block
-    return {
-        syntax.Task: "task",
-        syntax.Region: "region",
-        syntax.Layout: "layout",
-        syntax.InstanceLimit: "limit",
-        syntax.CollectMemory: "limit",
-        syntax.SingleTaskMap: "single map",
-    }.get(type(statement), "index map")
+_BLOCKS: Mapping[type, Block] = {
+    syntax.Task: "task",
+    syntax.Region: "region",
+    syntax.Layout: "layout",
+    syntax.InstanceLimit: "limit",
+    syntax.CollectMemory: "limit",
+    syntax.SingleTaskMap: "single map",
+}
+
+
+def _block_of(statement: syntax.Statement) -> Block:
+    return _BLOCKS.get(type(statement), "index map")
 
 
 def nearest_name(case: Case, values: Values, finding: Finding | None) -> Moves:
