@@ -36,7 +36,7 @@ void PolicyMapper::map_task(MapperContext ctx, const Task &task, const MapTaskIn
     VariantInfo chosen = default_find_preferred_variant(task, ctx, true, true, processor.kind());
     if (shard) chosen.variant = input.shard_variant;
     Mapping mapping = {task,           input,           output,         rules_of(task), kind,
-                       chosen.variant, chosen.is_inner, chosen.is_leaf, nullptr};
+                       chosen.variant, chosen.is_inner, chosen.is_leaf, nullptr, {}};
     output.chosen_variant = chosen.variant;
     output.task_priority = default_policy_select_task_priority(ctx, task);
     if (limited(task)) {
@@ -57,6 +57,7 @@ void PolicyMapper::map_task(MapperContext ctx, const Task &task, const MapTaskIn
         check_instances(mapping);
         keep_answer(mapping, hash);
     }
+    untrack(mapping, mapping.collected);
     if (logging())
         log_line("map %s point=%s kind=%s node=%d processor=%s", task.get_task_name(),
                  point_text(task).c_str(), processor_word(kind),
@@ -124,7 +125,7 @@ bool PolicyMapper::reuse_answer(MapperContext ctx, Mapping &mapping, unsigned lo
     output.target_procs = answer.targets;
     output.output_targets = answer.output_targets;
     output.output_constraints = answer.output_constraints;
-    output.untracked_valid_regions = answer.untracked;
+    mapping.collected = answer.collected;
     return true;
 }
 
@@ -134,7 +135,7 @@ void PolicyMapper::keep_answer(const Mapping &mapping, unsigned long long hash)
     const MapTaskOutput &output = mapping.output;
     const AnswerKey key = {mapping.task.task_id, mapping.task.target_proc, hash};
     answers[key] = {mapping.variant,       output.chosen_instances,   output.target_procs,
-                    output.output_targets, output.output_constraints, output.untracked_valid_regions};
+                    output.output_targets, output.output_constraints, mapping.collected};
 }
 
 void PolicyMapper::map_regions(MapperContext ctx, Mapping &mapping)
@@ -171,9 +172,8 @@ void PolicyMapper::map_region(MapperContext ctx, Mapping &mapping, unsigned inde
     narrow_targets(mapping, wanted.memory, index);
     std::set<FieldID> missing = reuse_valid(ctx, mapping, wanted);
     if (!missing.empty()) make_instances(ctx, mapping, wanted, std::move(missing));
-    // What is collected stays tracked while it lives: the runtime may just have folded reductions
-    // into it that are nowhere else, and would lose them with an untracked instance.
     log_instances(mapping, wanted);
+    if (wanted.collected) mapping.collected.insert(index);
 }
 
 // A task may run on any of its target processors, so each of them must see the memory.

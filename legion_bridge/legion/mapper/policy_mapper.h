@@ -96,6 +96,10 @@ public:
                              SelectMappingOutput &output) override;
     void report_profiling(MapperContext ctx, const Task &task,
                           const TaskProfilingInfo &input) override;
+    void map_copy(MapperContext ctx, const Legion::Copy &copy, const MapCopyInput &input,
+                  MapCopyOutput &output) override;
+    void map_inline(MapperContext ctx, const Legion::InlineMapping &inline_mapping,
+                    const MapInlineInput &input, MapInlineOutput &output) override;
     void select_tunable_value(MapperContext ctx, const Task &task,
                               const SelectTunableInput &input,
                               SelectTunableOutput &output) override;
@@ -166,6 +170,7 @@ private:
         VariantID variant;
         bool inner, leaf;
         const TaskLayoutConstraintSet *constraints;
+        std::set<unsigned> collected;
     };
     // One requirement while its instances are sought.
     struct Request {
@@ -195,6 +200,7 @@ private:
     void complete_layout(MapperContext ctx, LayoutConstraintSet &constraints, Memory memory,
                          const RegionRequirement &requirement);
     void note_alignment(MapperContext ctx, const Mapping &mapping, Request &request);
+    void untrack(Mapping &mapping, const std::set<unsigned> &collected) const;
     void log_instances(const Mapping &mapping, const Request &request) const;
     [[noreturn]] void refuse_instance(const Mapping &mapping, const Request &request,
                                       size_t bytes) const;
@@ -215,7 +221,7 @@ private:
         std::vector<Processor> targets;
         std::vector<Memory> output_targets;
         std::vector<LayoutConstraintSet> output_constraints;
-        std::set<unsigned> untracked;
+        std::set<unsigned> collected;
     };
     struct AnswerKey {
         TaskID task;
@@ -245,6 +251,9 @@ private:
 };
 
 std::string names_text(const Policy::Names &names);
+
+// Remembers the region tree of a requirement that reduces.
+void note_reduction(const RegionRequirement &requirement);
 
 }  // namespace mappertune
 

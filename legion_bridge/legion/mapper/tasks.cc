@@ -103,6 +103,8 @@ int PolicyMapper::chosen_kind(MapperContext ctx, const Task &task)
 
 void PolicyMapper::select_task_options(MapperContext ctx, const Task &task, TaskOptions &output)
 {
+    for (const RegionRequirement &requirement : task.regions)
+        note_reduction(requirement);
     const int wanted = chosen_kind(ctx, task);
     const TaskRules &rule = rules_of(task);
     DefaultMapper::select_task_options(ctx, task, output);

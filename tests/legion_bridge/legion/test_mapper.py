@@ -207,6 +207,14 @@ def test_collected_memory_makes_room(statement: str, code: int) -> None:
         assert run.failure.startswith("out-of-memory: task sum region 0: ")
 
 
+def test_collected_memory_keeps_what_was_folded_into_it() -> None:
+    """Reductions that the runtime folds into an instance are nowhere else."""
+    run = run_under(HEAD + "Region peek total CPU RDMEM; CollectMemory peek total;")
+    assert run.code == 0
+    assert run.said("PEEKED") == ["0", CHECKSUM], "before and after"
+    assert run.said("CHECKSUM") == [CHECKSUM]
+
+
 def test_a_wildcard_names_several_processors() -> None:
     run = run_under(HEAD + "def any(Task t) { return m[0, *]; } IndexTaskMap fill any;")
     assert run.code == 0

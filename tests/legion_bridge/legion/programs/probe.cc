@@ -18,7 +18,7 @@ using namespace Legion;
 
 namespace {
 
-enum Tasks { TOP = 1, FILL, SMOOTH, SUM, ALONE, CHILD, INNER, SLOW, STRICT, TOGETHER, LOOK, EPOCH };
+enum Tasks { TOP = 1, FILL, SMOOTH, SUM, ALONE, CHILD, INNER, SLOW, STRICT, TOGETHER, LOOK, EPOCH, PEEK };
 enum Fields { FIRST = 101, SECOND = 102 };
 constexpr ReductionOpID ADD = 1;
 
@@ -220,6 +220,15 @@ void look(const Task *task, const std::vector<PhysicalRegion> &regions, Context 
     printf("ATTACHED %g\n", static_cast<double>(data[Point<1>(63)]));
 }
 
+// Reads what others reduced.
+void peek(const Task *task, const std::vector<PhysicalRegion> &regions, Context ctx,
+          Runtime *runtime)
+{
+    ran(task, ctx, runtime);
+    const FieldAccessor<LEGION_READ_ONLY, double, 1> total(regions[0], FIRST);
+    printf("PEEKED %.17g\n", static_cast<double>(total[Point<1>(0)]));
+}
+
 // The points of a must-epoch launch wait for each other.
 std::atomic<int> arrived{0};
 
@@ -324,8 +333,13 @@ void top(const Task *task, const std::vector<PhysicalRegion> &, Context ctx, Run
     const IndexSpaceT<1> one = runtime->create_index_space(ctx, Rect<1>(0, 0));
     const LogicalRegion total = runtime->create_logical_region(ctx, one, fields);
     runtime->attach_name(total, "total");
-    const double zero = 0;
-    runtime->fill_field(ctx, total, total, FIRST, &zero, sizeof zero);
+    InlineLauncher start(RegionRequirement(total, LEGION_WRITE_DISCARD, LEGION_EXCLUSIVE, total));
+    start.add_field(FIRST);
+    PhysicalRegion zero = runtime->map_region(ctx, start);
+    zero.wait_until_valid();
+    const FieldAccessor<LEGION_WRITE_DISCARD, double, 1> nothing(zero, FIRST);
+    nothing[Point<1>(0)] = 0;
+    runtime->unmap_region(ctx, zero);
 
     for (int round = 0; round < rounds; round++) {
         IndexLauncher write(FILL, color_space, UntypedBuffer(), ArgumentMap());
@@ -346,6 +360,12 @@ void top(const Task *task, const std::vector<PhysicalRegion> &, Context ctx, Run
         }
         runtime->execute_index_space(ctx, step);
     }
+    TaskLauncher read(PEEK, UntypedBuffer());
+    read.add_region_requirement(
+        RegionRequirement(total, LEGION_READ_ONLY, LEGION_EXCLUSIVE, total));
+    read.add_field(0, FIRST);
+    runtime->execute_task(ctx, read).get_void_result();
+
     IndexLauncher reduce(SUM, color_space, UntypedBuffer(), ArgumentMap());
     reduce.add_region_requirement(
         RegionRequirement(copy_blocks, 0, LEGION_READ_ONLY, LEGION_EXCLUSIVE, copy));
@@ -354,6 +374,8 @@ void top(const Task *task, const std::vector<PhysicalRegion> &, Context ctx, Run
     reduce.add_field(0, FIRST);
     reduce.add_field(1, FIRST);
     runtime->execute_index_space(ctx, reduce);
+
+    runtime->execute_task(ctx, read).get_void_result();
 
     TaskLauncher pass(INNER, UntypedBuffer());
     pass.add_region_requirement(
@@ -442,6 +464,7 @@ int main(int argc, char **argv)
     }
     add<look>(LOOK, "look", true);
     add<epoch>(EPOCH, "epoch", true);
+    add<peek>(PEEK, "peek", true);
     {
         TaskVariantRegistrar registrar(STRICT, "strict");
         registrar.add_constraint(ProcessorConstraint(Processor::LOC_PROC));
