@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import exp, log
 from statistics import fmean, median
-from time import perf_counter
+from time import process_time
 
 from legion_bridge import Application, Machine
 from tests.tuners.guide.random_mappers import any_values, is_valid, text_of, valid_values
@@ -42,7 +42,7 @@ class Tally:
         silent: Mappers without a suggestion.
         best: Throughput after following first suggestions ``STEPS`` times, over the expert's.
         mended, invalid: Invalid mappers that became valid, and all of them.
-        seconds: Of the guide, by mapper.
+        seconds: Processor time of the guide, by mapper.
     """
 
     factors: list[float] = field(default_factory=list)
@@ -71,9 +71,9 @@ def improvement(problem: MapperProblem, text: str, tally: Tally, *, verify: bool
     before = problem.evaluate_text(text)
     best = first = before.outcome.throughput
     for step in range(STEPS):
-        start = perf_counter()
+        start = process_time()
         guidance = explain(problem, before, verify=verify)
-        tally.seconds.append(perf_counter() - start)
+        tally.seconds.append(process_time() - start)
         if not guidance.suggestions:
             tally.silent += step == 0
             break
@@ -140,7 +140,8 @@ def main(applications: Sequence[str], machine: Machine, mappers: int, *, verify:
     )
     total = Tally()
     for name in applications:
-        problem = MapperProblem(Application.load(name), machine)
+        sizes = {"nodes": machine.nodes} if machine.nodes > 1 else {}
+        problem = MapperProblem(Application.load(name, **sizes), machine)
         tally = measure(problem, mappers, verify=verify)
         print(row(name, tally), flush=True)
         total += tally
