@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from legion_bridge.application import Application
+from legion_bridge.application import Application, ObservedCopy
 from legion_bridge.application_json import (
     from_json,
     read_application,
@@ -174,3 +175,45 @@ def test_a_file_that_is_none(tmp_path: Path, content: bytes | None, sentence: st
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ApplicationError, match="cannot be written: No such file"):
         write_application(Application.load("stencil"), tmp_path / "no" / "stencil.json")
+
+
+def test_what_is_captured_of_a_program_is_kept() -> None:
+    stencil = Application.load("stencil")
+    captured = replace(
+        stencil,
+        regions={**stencil.regions, "xm": replace(stencil.regions["xm"], named=False)},
+        partitions={
+            **stencil.partitions,
+            "private": replace(stencil.partitions["private"], named=False),
+        },
+        unknown={"regions.*.fields": "nobody told"},
+        copies=(ObservedCopy("points", "SYSMEM", "FBMEM", 3, 1200, 0.25),),
+    )
+    again = from_json(to_json(captured))
+    assert again.unknown == captured.unknown
+    assert again.copies == captured.copies
+    assert not again.regions["xm"].named
+    assert not again.partitions["private"].named
+    assert again.regions["xp"].named
+
+
+def test_names_that_the_program_does_not_give_are_not_offered() -> None:
+    stencil = Application.load("stencil")
+    private = replace(stencil.partitions["private"], named=False)
+    points = replace(stencil.regions["points"], named=False)
+    first = stencil.tasks["stencil"].requirements[0].names
+    assert first == ("private", "points", "0")
+    captured = replace(stencil, partitions={**stencil.partitions, "private": private})
+    assert captured.tasks["stencil"].requirements[0].names == ("points", "0")
+    captured = replace(captured, regions={**stencil.regions, "points": points})
+    assert captured.tasks["stencil"].requirements[0].names == ("0",)
+
+
+def test_documents_of_the_first_version_are_read() -> None:
+    document = json.loads(to_json(Application.load("stencil")))
+    for member in ("unknown", "copies"):
+        del document[member]
+    again = from_json(json.dumps(document | {"schema": 1}))
+    assert dict(again.unknown) == {}
+    assert again.copies == ()
+    assert all(region.named for region in again.regions.values())
