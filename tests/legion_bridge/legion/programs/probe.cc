@@ -18,11 +18,14 @@ using namespace Legion;
 
 namespace {
 
-enum Tasks { TOP = 1, FILL, SMOOTH, SUM, ALONE, CHILD, INNER, SLOW, STRICT, TOGETHER, LOOK, EPOCH, PEEK };
+enum Tasks {
+    TOP = 1, FILL, SMOOTH, SUM, ALONE, CHILD, INNER, SLOW, STRICT, TOGETHER, LOOK, EPOCH, ZERO, PEEK
+};
 enum Fields { FIRST = 101, SECOND = 102 };
 constexpr ReductionOpID ADD = 1;
 
-using Read = FieldAccessor<LEGION_READ_ONLY, double, 2, coord_t, Realm::AffineAccessor<double, 2, coord_t>>;
+using Read = FieldAccessor<LEGION_READ_ONLY, double, 2, coord_t,
+                           Realm::AffineAccessor<double, 2, coord_t>>;
 using Write = FieldAccessor<LEGION_WRITE_DISCARD, double, 2, coord_t,
                             Realm::AffineAccessor<double, 2, coord_t>>;
 
@@ -220,6 +223,15 @@ void look(const Task *task, const std::vector<PhysicalRegion> &regions, Context 
     printf("ATTACHED %g\n", static_cast<double>(data[Point<1>(63)]));
 }
 
+// Writes where others will reduce.
+void zero(const Task *task, const std::vector<PhysicalRegion> &regions, Context ctx,
+          Runtime *runtime)
+{
+    ran(task, ctx, runtime);
+    const FieldAccessor<LEGION_WRITE_DISCARD, double, 1> total(regions[0], FIRST);
+    total[Point<1>(0)] = 0;
+}
+
 // Reads what others reduced.
 void peek(const Task *task, const std::vector<PhysicalRegion> &regions, Context ctx,
           Runtime *runtime)
@@ -333,13 +345,11 @@ void top(const Task *task, const std::vector<PhysicalRegion> &, Context ctx, Run
     const IndexSpaceT<1> one = runtime->create_index_space(ctx, Rect<1>(0, 0));
     const LogicalRegion total = runtime->create_logical_region(ctx, one, fields);
     runtime->attach_name(total, "total");
-    InlineLauncher start(RegionRequirement(total, LEGION_WRITE_DISCARD, LEGION_EXCLUSIVE, total));
-    start.add_field(FIRST);
-    PhysicalRegion zero = runtime->map_region(ctx, start);
-    zero.wait_until_valid();
-    const FieldAccessor<LEGION_WRITE_DISCARD, double, 1> nothing(zero, FIRST);
-    nothing[Point<1>(0)] = 0;
-    runtime->unmap_region(ctx, zero);
+    TaskLauncher start(ZERO, UntypedBuffer());
+    start.add_region_requirement(
+        RegionRequirement(total, LEGION_WRITE_DISCARD, LEGION_EXCLUSIVE, total));
+    start.add_field(0, FIRST);
+    runtime->execute_task(ctx, start);
 
     for (int round = 0; round < rounds; round++) {
         IndexLauncher write(FILL, color_space, UntypedBuffer(), ArgumentMap());
@@ -364,7 +374,7 @@ void top(const Task *task, const std::vector<PhysicalRegion> &, Context ctx, Run
     read.add_region_requirement(
         RegionRequirement(total, LEGION_READ_ONLY, LEGION_EXCLUSIVE, total));
     read.add_field(0, FIRST);
-    runtime->execute_task(ctx, read).get_void_result();
+    runtime->execute_task(ctx, read);
 
     IndexLauncher reduce(SUM, color_space, UntypedBuffer(), ArgumentMap());
     reduce.add_region_requirement(
@@ -375,7 +385,7 @@ void top(const Task *task, const std::vector<PhysicalRegion> &, Context ctx, Run
     reduce.add_field(1, FIRST);
     runtime->execute_index_space(ctx, reduce);
 
-    runtime->execute_task(ctx, read).get_void_result();
+    runtime->execute_task(ctx, read);
 
     TaskLauncher pass(INNER, UntypedBuffer());
     pass.add_region_requirement(
@@ -464,6 +474,7 @@ int main(int argc, char **argv)
     }
     add<look>(LOOK, "look", true);
     add<epoch>(EPOCH, "epoch", true);
+    add<zero>(ZERO, "zero", true);
     add<peek>(PEEK, "peek", true);
     {
         TaskVariantRegistrar registrar(STRICT, "strict");
