@@ -13,7 +13,12 @@ from typing import TypeAlias, TypeVar
 
 import dsl
 from dsl import syntax
-from dsl.templates.index_map_library import SINGLE_MAP, function_name, library_definitions
+from dsl.templates.index_map_library import (
+    INDEX_MAPS,
+    SINGLE_MAP,
+    function_name,
+    library_definitions,
+)
 from dsl.unparse import unparse_statement
 from tuners.guide.case import Argument, Case
 from tuners.guide.wording import listed
@@ -105,9 +110,24 @@ def joined(changes: Iterable[Change]) -> Change:
 
 
 def run_on(case: Case, task: str, kind: str) -> Change:
-    """The task runs on a processor kind."""
+    """The task runs on a processor kind; its maps, which are made for another, come along."""
     own = tuple(rule for rule in case.rules(syntax.Task) if rule.tasks == (task,))
-    return Change((syntax.Task(tasks=(task,), kinds=(kind,)),), own)
+    runs = Change((syntax.Task(tasks=(task,), kinds=(kind,)),), own)
+    rules: list[syntax.IndexTaskMap | syntax.SingleTaskMap] = []
+    rules += case.rules(syntax.IndexTaskMap)
+    rules += case.rules(syntax.SingleTaskMap)
+    return joined([runs, *(_for_kind(rule, task, kind) for rule in rules if task in rule.keys)])
+
+
+def _for_kind(rule: syntax.IndexTaskMap | syntax.SingleTaskMap, task: str, kind: str) -> Change:
+    """A task's map for another kind: the same of the library, else the runtime's own choice."""
+    name, _, _ = rule.function.rpartition("_")
+    if isinstance(rule, syntax.IndexTaskMap) and name in INDEX_MAPS:
+        return spread(task, kind, name)
+    if isinstance(rule, syntax.SingleTaskMap) and name == SINGLE_MAP:
+        return place_with_parent(task, kind)
+    others = tuple(key for key in rule.keys if key != task)
+    return Change((replace(rule, keys=others),) if others else (), (rule,))
 
 
 def store_in(case: Case, task: str, argument: Argument, kind: str, memory: str) -> Change:

@@ -220,3 +220,35 @@ def test_a_move_that_the_template_lacks_is_none():
     text = "Task * GPU; Region increment p_times GPU ZCMEM; Layout * * * AOS F_order;"
     for suggestion in explain(problem, problem.evaluate_text(text)).suggestions:
         assert suggestion.values(template, {"proc.stencil": "GPU"}) is None
+
+
+MAPS = """\
+Task stencil CPU;
+m = Machine(CPU);
+def own(Task t) { return m[0, t.ipoint[0] % m.size[1]]; }
+IndexTaskMap stencil, increment own;
+Task increment CPU;
+Task * GPU,CPU;
+"""
+
+
+def test_a_task_takes_its_map_along_to_another_processor_kind():
+    """A map names the processors of one kind: left behind, it would fail."""
+    problem = problem_of("stencil", "h100x8")
+    before = problem.evaluate_text(MAPS)
+    assert before.outcome.ok
+    first = explain(problem, before).suggestions[0]
+    assert "Task stencil GPU;" in first.statements
+    assert problem.evaluate_text(first.apply(MAPS)).outcome.throughput > before.outcome.throughput
+
+
+def test_a_map_of_the_template_follows_its_task():
+    problem = problem_of("stencil", "h100x8")
+    values = {name: hole.default for name, hole in problem.template.parameters.items()}
+    values |= {"proc.increment": "CPU", "map.increment": "cyclic1d", "map.stencil": "cyclic1d"}
+    text = text_of(problem, values)
+    first = explain(problem, problem.evaluate_text(text)).suggestions[0]
+    assert "IndexTaskMap increment cyclic1d_GPU;" in first.statements
+    moved = first.values(problem.template, values)
+    assert moved["proc.increment"] == "GPU"
+    assert moved["map.increment"] == "cyclic1d"
