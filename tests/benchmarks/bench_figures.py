@@ -227,11 +227,22 @@ def plot(runs: Sequence[Run], path: Path) -> None:
         for number, tuner in enumerate(TUNERS):
             curves = [r.best for r in runs if (r.tuner, r.application) == (tuner, application)]
             longest = max(map(len, curves), default=0)
-            whole = [curve for curve in curves if len(curve) == longest]
-            if whole:
-                mean = [statistics.fmean(at) for at in zip(*whole, strict=True)]
+            # Of the seeds that have as many trials.
+            mean = [
+                statistics.fmean(curve[at] for curve in curves if at < len(curve))
+                for at in range(longest)
+            ]
+            corners = [
+                at for at in range(longest) if mean[at] != mean[at - 1] or at + 1 == longest
+            ]
+            if mean:
                 axis.plot(
-                    range(1, longest + 1), mean, label=tuner, color=f"C{number}", linewidth=1.4
+                    [at + 1 for at in dict.fromkeys([0, *corners])],
+                    [mean[at] for at in dict.fromkeys([0, *corners])],
+                    label=tuner,
+                    color=f"C{number}",
+                    linewidth=1.4,
+                    drawstyle="steps-post",
                 )
         axis.set(title=application, xscale="log", ylim=(0, None))
     figure.supxlabel("trials")
