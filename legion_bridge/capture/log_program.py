@@ -8,8 +8,9 @@ iterations that were replayed from a trace.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import cycle
 from pathlib import Path
 
 from dsl.facts import Privilege
@@ -69,11 +70,17 @@ def capture_log(paths: Sequence[Path], *, name: str | None = None) -> Captured:
     Raises:
         CaptureError: A log cannot be read, or tells of no task.
     """
-    log = read_mapper_log(paths)
-    seen = _Reader(log).program()
     called = name or paths[0].stem
     files = ", ".join(path.name for path in paths)
-    return Captured(assemble(seen, called, f"Captured from {files}"), dict(seen.skipped))
+    try:
+        log = read_mapper_log(paths)
+        seen = _Reader(log).program()
+        application = assemble(seen, called, f"Captured from {files}")
+    except (ValueError, LookupError) as error:  # lines were cut, or mixed with others
+        raise CaptureError(
+            f"{files}: the log is damaged, its lines do not fit together ({error}): write it again"
+        ) from error
+    return Captured(application, dict(seen.skipped))
 
 
 @dataclass
@@ -341,9 +348,7 @@ class _Reader:
         if not whole:
             boxes = {spaces[p]: a.boxes for p, a in seen.items()}
             partition = self._partition(first.tree, points, spaces, boxes)
-            one = set(spaces.values())
-            shared = one.pop() if len(one) == 1 else None
-            taken = {p: spaces.get(p, shared or ("beside", p)) for p in points}
+            taken = self._taken(partition, points, spaces)
         if any(argument.sparse for argument in seen.values()):
             self._seen.unknown["partitions.*.volumes"] = (
                 "some pieces have holes, of which the log does not tell the size"
@@ -359,6 +364,24 @@ class _Reader:
             any(argument.virtual for argument in seen.values()),
         )
         return requirement, taken
+
+    def _taken(
+        self, partition: Key, points: Sequence[Index], spaces: Mapping[Index, str]
+    ) -> dict[Index, Key | None]:
+        """Which piece each point takes: those that were not mapped here, pieces nobody takes."""
+        seen = set(spaces.values())
+        pieces = self._seen.partitions[partition].pieces
+        left = cycle([key for key in pieces if key not in seen] or list(pieces))
+        if len(seen) == 1:
+            left = cycle(seen)
+        return {
+            point: spaces[point]
+            if point in spaces
+            else ("beside", point)
+            if ("beside", point) in pieces
+            else next(left)
+            for point in points
+        }
 
     def _partition(
         self,

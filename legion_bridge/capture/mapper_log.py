@@ -195,7 +195,7 @@ class _Reader:
             privilege=members.get("privilege", ""),
             tree=tree,
             space=space,
-            boxes=tuple(box for box in boxes if volume_of(box)),
+            boxes=tuple(box for box in boxes if len(box[0]) == len(box[1]) and volume_of(box)),
             sparse="sparse" in domain,
             fields=tuple(filter(None, members.get("fields", "").split("+"))),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain, zip_longest
@@ -245,6 +246,25 @@ def test_what_was_captured_can_be_simulated_and_tuned(log: Path) -> None:
     evaluator = Evaluator(application, machine)
     assert evaluator.evaluate(dsl.parse(application.mappers["default"])).ok
     assert "map.flux" in dsl.template_for(application, machine).parameters
+
+
+def test_damaged_logs_are_read_or_refused_in_a_sentence(tmp_path: Path) -> None:
+    whole, path = replicated(), tmp_path / "damaged.log"
+    read = 0
+    for seed in range(60):
+        rng = random.Random(seed)
+        text = [line for line in whole if rng.random() > 0.05]
+        for _ in range(6):
+            at = rng.randrange(len(text))
+            cut = rng.randrange(len(text[at]))
+            text[at] = text[at][:cut] + rng.choice("<>(),9") + text[at][cut + rng.randrange(3) :]
+        path.write_text("\n".join(text))
+        try:
+            capture_log([path]).application.validate()
+            read += 1
+        except CaptureError as error:
+            assert "\n" not in str(error)  # noqa: PT017  (both ends are fine)
+    assert read > 40
 
 
 @pytest.mark.parametrize(
