@@ -312,7 +312,7 @@ def _name(name: str) -> str:
     return "".join(coded) or "%20"
 
 
-def _flag(value: bool) -> str:  # noqa: FBT001  (a word of the format)
+def _flag(value: bool) -> str:
     return str(int(value))
 
 

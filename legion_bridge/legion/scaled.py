@@ -16,9 +16,7 @@ _EXPONENTS: dict[str, dict[str, float]] = {
     "stencil": {"nx": 1 / 2, "ny": 1 / 2},
     "pennant": {"zones_x": 1 / 2, "zones_y": 1 / 2},
     "transformer": {"hidden": 1 / 3, "sequence": 1 / 3},
-} | dict.fromkeys(
-    ("cannon", "summa", "pumma", "johnson", "solomonik", "cosma"), {"n": 1 / 3}
-)
+} | {key: {"n": 1 / 3} for key in ("cannon", "summa", "pumma", "johnson", "solomonik", "cosma")}
 _LEAST = 1
 # What a core of a small machine does in a second; only the order of magnitude matters.
 _FLOPS = {"fp32": 8e9, "fp64": 8e9, "dgemm": 16e9}
@@ -85,9 +83,7 @@ def on_cpus(application: Application) -> Application:
     ('GPU', 'CPU')
     """
     kinds = {
-        name: kind
-        if "CPU" in kind.variants
-        else replace(kind, variants=(*kind.variants, "CPU"))
+        name: kind if "CPU" in kind.variants else replace(kind, variants=(*kind.variants, "CPU"))
         for name, kind in application.task_kinds.items()
     }
     return replace(application, task_kinds=kinds)

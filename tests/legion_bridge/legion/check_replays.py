@@ -15,6 +15,7 @@ from legion_bridge import application_names
 
 from .replay_runs import random_mappers, replay_of, small
 
+
 def check(name: str, mappers: int) -> bool:
     application = small(name)
     start = perf_counter()
@@ -41,7 +42,7 @@ def check(name: str, mappers: int) -> bool:
 
 def main(arguments: list[str]) -> int:
     mappers = int(arguments[0]) if arguments else 50
-    return int(not all([check(name, mappers) for name in arguments[1:] or application_names()]))
+    return int(not all(check(name, mappers) for name in arguments[1:] or application_names()))
 
 
 if __name__ == "__main__":

@@ -17,7 +17,16 @@ from legion_bridge.legion.replay import ReplayResult, read_replay, replay_comman
 from legion_bridge.legion.scaled import fitted
 
 CPU2 = Machine.load("cpu2")
-RUNTIME = "-ll:util 0 -lg:safe_mapper 1 -logfile stderr -level gpu=6,threads=6".split()
+RUNTIME = [
+    "-ll:util",
+    "0",
+    "-lg:safe_mapper",
+    "1",
+    "-logfile",
+    "stderr",
+    "-level",
+    "gpu=6,threads=6",
+]
 LONGEST = 60.0
 SHAPES: dict[str, dict[str, int]] = {"transformer": {"layers": 1}}
 SECONDS = 0.002  # of an iteration, about
@@ -69,8 +78,10 @@ class Replay:
         assert done.returncode == 0, _failure(done.stderr, program)
         return read_replay(done.stdout)
 
-    def complete(self, program: dsl.Program | None) -> subprocess.CompletedProcess[str]:
-        environment = self.legion.environment()
+    def complete(
+        self, program: dsl.Program | None, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        environment = self.legion.environment() | variables
         with TemporaryDirectory(dir=self.folder) as folder:
             if program is not None:
                 policy = compile_policy(dsl.emit_c(program), Path(folder) / "policy.so")

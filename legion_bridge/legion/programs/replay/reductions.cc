@@ -1,4 +1,3 @@
 #ifndef MAPPERTUNE_CUDA
-#define LEGION_CUDA_HD
 #include "reductions.inl"
 #endif

@@ -1,6 +1,8 @@
 // Compiled by nvcc where there is one, so that copies on a GPU can reduce, too; else by C++.
 #include "reductions.h"
 
+#include "slab.h"
+
 namespace replay {
 namespace {
 
@@ -9,12 +11,12 @@ template <typename T> struct Sum {
     using RHS = T;
     static constexpr T identity = 0;
 
-    template <bool EXCLUSIVE> LEGION_CUDA_HD static void apply(LHS &lhs, RHS rhs)
+    template <bool EXCLUSIVE> ON_ANY static void apply(LHS &lhs, RHS rhs)
     {
         fold<EXCLUSIVE>(lhs, rhs);
     }
 
-    template <bool EXCLUSIVE> LEGION_CUDA_HD static void fold(RHS &whole, RHS part)
+    template <bool EXCLUSIVE> ON_ANY static void fold(RHS &whole, RHS part)
     {
         if (EXCLUSIVE) {
             whole = static_cast<T>(whole + part);

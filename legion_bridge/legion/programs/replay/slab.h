@@ -4,6 +4,12 @@
 
 #include <cstdint>
 
+#ifdef __CUDACC__
+#define ON_ANY __host__ __device__
+#else
+#define ON_ANY
+#endif
+
 namespace replay {
 
 struct Slab {
@@ -25,14 +31,24 @@ struct Passes {
 
 // Numbers for scattered accesses: points in an order without order, the same in every run.
 struct Scatter {
+    static constexpr uint64_t FACTOR = 6364136223846793005ull, SHIFT = 1442695040888963407ull;
+
     uint64_t state;
 
-#ifdef __CUDACC__
-    __host__ __device__
-#endif
-    uint64_t next(uint64_t volume)
+    // As `next` that often; in the logarithm of it, as powers of a matrix are taken.
+    ON_ANY void skip(uint64_t count)
     {
-        state = state * 6364136223846793005ull + 1442695040888963407ull;
+        uint64_t factor = FACTOR, shift = SHIFT;
+        for (; count > 0; count /= 2) {
+            if (count % 2) state = state * factor + shift;
+            shift *= factor + 1;
+            factor *= factor;
+        }
+    }
+
+    ON_ANY uint64_t next(uint64_t volume)
+    {
+        state = state * FACTOR + SHIFT;
 #ifdef __CUDA_ARCH__
         return __umul64hi(state, volume);
 #else
