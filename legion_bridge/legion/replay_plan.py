@@ -294,7 +294,7 @@ def _overlap(boxes: NDArray[np.int64]) -> bool:
     boxes = boxes[(boxes[:, 1] >= boxes[:, 0]).all(axis=1)]
     lower = np.maximum(boxes[:, None, 0], boxes[None, :, 0])
     upper = np.minimum(boxes[:, None, 1], boxes[None, :, 1])
-    common = (lower <= upper).all(axis=2)
+    common: NDArray[np.bool_] = np.all(lower <= upper, axis=2)
     np.fill_diagonal(common, val=False)
     return bool(common.any())
 
