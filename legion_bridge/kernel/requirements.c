@@ -26,14 +26,14 @@ static void use(struct state *state, int64_t requirement, int64_t slot, int64_t 
     }
 }
 
-/* The task, and the copies that bring its data, wait for the room that they were given. */
-static void await_room(struct state *state, int64_t task)
+/* The task waits for the room that it was given since `before`, as do the copies that will fill it.
+ * They are copies of their own: those that are under way may read what makes the room. */
+static void await_room(struct state *state, int64_t task, int64_t before)
 {
-    for (int64_t a = state->allocation_head; a >= 0; a = state->allocation.next[a]) {
+    if (state->allocation_head != before)
+        state->merged = 0;
+    for (int64_t a = state->allocation_head; a != before; a = state->allocation.next[a])
         edge(state->graph, state->allocation.operation[a], task);
-        for (int64_t i = 0; i < state->merged; i++)
-            edge(state->graph, state->allocation.operation[a], state->merged_operation[i]);
-    }
 }
 
 /* Whether an instance at the place holds the newest value of the whole slot already. */
@@ -85,18 +85,19 @@ enum status require(struct state *state, int64_t requirement, int64_t task,
                 return OUT_OF_MEMORY;
             continue;
         }
+        int64_t before = state->allocation_head;
         int64_t instance = find(state, place, slot, given->exact[requirement]);
         if (given->collect[requirement] && given->privilege[requirement] == READ_ONLY &&
             !is_pending(state, slot) && !(instance >= 0 && is_ready(state, instance, slot))) {
             instance = make_apart(state, place, i);
             if (instance < 0)
                 return OUT_OF_MEMORY;
-            await_room(state, task);
+            await_room(state, task, before);
         } else if (instance < 0) {
             instance = make(state, place, slot);
             if (instance < 0)
                 return OUT_OF_MEMORY;
-            await_room(state, task);
+            await_room(state, task, before);
         }
         use(state, requirement, slot, instance, task, analysis);
     }

@@ -117,6 +117,8 @@ void bring(struct state *state, int64_t atom, int64_t number, int64_t analysis)
         if (copy >= 0) {
             after_readers(state, number, copy);
             entry->writer = copy;
+        } else if (state->instances[entry->instance].apart) {
+            return; /* nobody has written it, and there is nothing to copy from here */
         }
         hold(state, atom, number);
     }

@@ -221,7 +221,8 @@ class Plan:
     def _bring(self, atom: int, holder: Holder) -> None:
         if holder not in self.valid[atom]:
             self._copy(atom, holder)
-            self.valid[atom].insert(0, holder)
+            if self.valid[atom] or holder not in self.apart:
+                self.valid[atom].insert(0, holder)
         folds = self.pending.pop(atom, [])
         if folds:
             self.valid[atom] = [holder]
@@ -321,6 +322,7 @@ class Plan:
                 elif not self._evict(memory) and not self._reclaim(memory):
                     raise OutOfRoomError
                 continue
+            self.merged = {}  # what fills this room waits for it, what is under way does not
             freed = self.freed[memory][0]
             taken = min(freed.bytes - freed.released, self.used[memory] + size - capacity)
             freed.released += taken
