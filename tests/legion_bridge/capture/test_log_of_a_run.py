@@ -50,7 +50,7 @@ def test_the_log_of_a_replay_tells_its_launches(name: str, tmp_path: Path) -> No
     plan.write_text(plan_text(application))
     subprocess.run(
         [program, plan, "-iterations", str(ITERATIONS), "-no-trace", "-ll:cpu", "2",
-         "-ll:util", "0", "-level", "mapper=2", "-logfile", log],
+         "-ll:util", "0", "-lg:inorder", "1", "-level", "mapper=2", "-logfile", log],
         env=legion.environment() | {"LD_PRELOAD": str(log_mapper())},
         timeout=120,
         check=True,

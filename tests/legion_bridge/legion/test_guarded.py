@@ -135,8 +135,10 @@ def test_no_core_is_dumped_and_no_input_is_read() -> None:
     assert run("sh", "-c", "ulimit -c; cat").output == "0\n"
 
 
+# A shell that runs the tests in the background has told them to ignore Ctrl-C.
 PARENT = """
-import os, sys
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from legion_bridge.legion.guarded import Guard
 with Guard() as guard:
     print(guard.folder, flush=True)

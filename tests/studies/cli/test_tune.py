@@ -11,7 +11,11 @@ import pytest
 
 from studies.journal import open_journal
 
-SCRIPT = "import sys; from studies.cli import main; sys.exit(main(sys.argv[1:]))"
+# A shell that runs the tests in the background has told them to ignore Ctrl-C.
+SCRIPT = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from studies.cli import main; sys.exit(main(sys.argv[1:]))"
+)
 
 
 def test_tune_writes_a_mapper_that_is_as_fast_as_it_says(tune, ask, tmp_path):
