@@ -80,6 +80,8 @@ class Dialogue:
         tried: Number of the trial that a candidate would repeat, by its key.
         complain: The message that sends candidates back, or asks for one where there is none.
         repairs: How often that is done at most.
+        limit: Of tokens of a prompt: where the conversation has grown beyond it, only the last
+            reply goes back; where that is too long itself, none does.
     """
 
     model: Model
@@ -87,6 +89,7 @@ class Dialogue:
     tried: Callable[[Candidate], int | None]
     complain: Callable[[Sequence[Candidate], Mapping[str, int]], str]
     repairs: int
+    limit: int
     expenses: Expenses = field(default_factory=Expenses)
 
     def settle(self, request: Request) -> Settled:
@@ -107,10 +110,27 @@ class Dialogue:
             if good:
                 return Settled(tuple(good), "the model's proposal", self.expenses, messages)
             if turn < self.repairs:
-                messages = (*messages, Message("user", self.complain(found, self._known(found))))
+                back = self._going_back(request.messages, messages, found)
+                if back is None:
+                    break
+                messages = back
                 self.expenses = replace(self.expenses, repairs=self.expenses.repairs + 1)
                 log.info("reply sent back for repair %d: %s", turn + 1, _problem_of(found))
         return self._exhausted(found, messages)
+
+    def _going_back(
+        self,
+        asked: tuple[Message, ...],
+        messages: tuple[Message, ...],
+        found: Sequence[Candidate],
+    ) -> tuple[Message, ...] | None:
+        """The conversation with a complaint at its end; None where there is no room for it."""
+        complaint = Message("user", self.complain(found, self._known(found)))
+        for start in (messages, (*asked, messages[-1])):
+            whole = (*start, complaint)
+            if estimated_tokens(*(message.content for message in whole)) <= self.limit:
+                return whole
+        return None
 
     def _exhausted(self, found: list[Candidate], messages: tuple[Message, ...]) -> Settled:
         """What is left when nothing is good: a faulty candidate is tried, a known one is not."""

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 
 __all__ = ["Draft"]
 
@@ -28,9 +33,17 @@ class Draft:
         """The value of a categorical parameter."""
         return self._value(name, CategoricalDistribution(choices))
 
-    def suggest_int(self, name: str, low: int, high: int) -> int:
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int:
         """The value of an integer parameter."""
-        return int(self._value(name, IntDistribution(low, high)))
+        return int(self._value(name, IntDistribution(low, high, log=log, step=step)))
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        """The value of a real parameter."""
+        return float(self._value(name, FloatDistribution(low, high, log=log, step=step)))
 
     def _value(self, name: str, distribution: BaseDistribution) -> Any:
         return self._known[name] if name in self._known else self._otherwise(name, distribution)

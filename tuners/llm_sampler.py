@@ -57,6 +57,9 @@ class LLMSampler(BaseSampler):
 
     It optimises one objective; in studies of several the fallback proposes. A candidate that was
     tried is told to be so and asked anew, and is never proposed while the fallback has another.
+    The zero-shot baseline of the ICML 2025 paper is ``strategy="iid", repairs=0``; few-shot is the
+    same with ``examples=5``.
+
     Every trial says in its attributes who proposed it, why, and what that has cost
     (`tuners.attributes`).
 
@@ -322,6 +325,7 @@ class LLMSampler(BaseSampler):
             tried=lambda candidate: self._tried(study, trial, memory, candidate),
             complain=lambda found, known: writer.voice.complaint(found, known, by_number),
             repairs=self._repairs,
+            limit=self._max_prompt_tokens,
         )
         settled = dialogue.settle(self._request(trial, memory, prompt))
         keeps = settled.error is None and self._strategy.converses

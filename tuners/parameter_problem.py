@@ -16,7 +16,7 @@ from legion_bridge.outcome import Outcome
 from tuners.errors import TunerError
 from tuners.guide.guidance import Guidance
 from tuners.mapper_problem import digest, record
-from tuners.problem import Evaluation, Finding, Form, Projection, Suggester, Value
+from tuners.problem import Evaluation, Finding, Form, Projection, Suggester
 from tuners.replies.values import InvalidValues, read_values
 
 __all__ = ["Complaint", "NoCandidateError", "ParameterProblem"]
@@ -52,7 +52,7 @@ class ParameterProblem(ABC):
     language model sees ``describe`` and answers with values.
 
     Attributes:
-        distributions: The parameters, categorical or integer.
+        distributions: The parameters.
         unit: Of the scores.
 
     >>> from optuna.distributions import CategoricalDistribution, IntDistribution
@@ -105,14 +105,9 @@ class ParameterProblem(ABC):
         """The parameters with their values."""
         return "\n".join(f"- {name}: {spread(each)}" for name, each in self.distributions.items())
 
-    def suggest(self, trial: Suggester) -> dict[str, Value]:
+    def suggest(self, trial: Suggester) -> dict[str, Any]:
         """Asks for the value of every parameter."""
-        return {
-            name: trial.suggest_int(name, each.low, each.high)
-            if isinstance(each, IntDistribution)
-            else trial.suggest_categorical(name, getattr(each, "choices", ()))
-            for name, each in self.distributions.items()
-        }
+        return {name: _suggested(trial, name, each) for name, each in self.distributions.items()}
 
     def key(self, values: Mapping[str, Any]) -> str:
         """A short digest of the values."""
@@ -172,6 +167,26 @@ class ParameterProblem(ABC):
             return read_values(text, self.distributions)
         except InvalidValues as error:
             raise NoCandidateError(str(error)) from error
+
+
+def _suggested(trial: Suggester, name: str, distribution: BaseDistribution) -> Any:
+    if isinstance(distribution, IntDistribution):
+        return trial.suggest_int(
+            name,
+            distribution.low,
+            distribution.high,
+            step=distribution.step,
+            log=distribution.log,
+        )
+    if isinstance(distribution, FloatDistribution):
+        return trial.suggest_float(
+            name,
+            distribution.low,
+            distribution.high,
+            step=distribution.step,
+            log=distribution.log,
+        )
+    return trial.suggest_categorical(name, _choices(distribution))
 
 
 def spread(distribution: BaseDistribution) -> str:

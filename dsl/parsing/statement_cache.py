@@ -20,6 +20,8 @@ __all__ = ["StatementCache"]
 # Comments and strings hide what follows.
 _MARK = re.compile(r'#[^\n]*|//[^\n]*|"[^"\n]*"|[;{}]')
 MOST_BLOCKS = 100_000
+# No function of a template is longer; a text whose statements go on for ever is read at once.
+MOST_CHARACTERS = 2_000
 
 
 class _Block(NamedTuple):
@@ -55,6 +57,8 @@ class StatementCache:
         for line in text.split("\n"):
             block = pending + line
             found = known.get(block)
+            if found is None and len(block) > MOST_CHARACTERS:
+                return parse(text)
             if found is None:
                 try:
                     found = self._learn(block)

@@ -271,6 +271,20 @@ def test_a_prompt_stays_under_its_limit_and_keeps_the_best(toy_problem):
     assert contents[-1].count("Trial ") < 60
 
 
+def test_repairs_stay_under_the_limit_too(toy_problem):
+    from tuners.model import estimated_tokens
+
+    long = fenced("Task a GPU" + "# because\n" * 500)
+    model = Scripted(forever(long))
+    study = run(toy_problem, model, 2, max_prompt_tokens=7000, repairs=8)
+    for request in model.requests:
+        assert estimated_tokens(*(message.content for message in request.messages)) <= 7000
+    assert noted(study, attributes.REPAIRS)[0] == 8
+    model = Scripted(forever(long))
+    study = run(toy_problem, model, 1, max_prompt_tokens=5000, repairs=8)
+    assert noted(study, attributes.REPAIRS) == [0]  # no room for even one
+
+
 def test_a_prompt_that_cannot_fit_says_what_to_do(toy_problem, caplog):
     study = run(toy_problem, Scripted(mappers()), 1, max_prompt_tokens=100)
     assert "raise max_prompt_tokens" in noted(study, attributes.WHY)[0]
@@ -501,6 +515,34 @@ def test_another_domain_has_feedback_too():
     assert "ran out of registers" in model.last_turn
     assert "short" in model.requests[0].messages[0].content
     assert study.trials[0].constraints[attributes.CONSTRAINT] > 0
+
+
+class Curve(ParameterProblem):
+    distributions = {  # noqa: RUF012  (likewise)
+        "x": FloatDistribution(0.001, 10.0, log=True),
+        "n": IntDistribution(2, 64, log=True),
+    }
+
+    def describe(self) -> str:
+        return "A smooth curve."
+
+    def score(self, values):
+        return 10 - abs(values["x"] - 1) - abs(values["n"] - 8)
+
+
+@pytest.mark.parametrize("tuner", ["tpe", "random", "one-plus-one"])
+def test_a_domain_of_real_numbers_suits_every_tuner(tuner):
+    import tuners
+
+    sampler = tuners.make_sampler(tuner, seed=0, problem=Curve())
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    study.optimize(Curve(), n_trials=15)
+    assert all(trial.state == TrialState.COMPLETE for trial in study.trials)
+    study.sampler = LLMSampler(
+        Curve(), model=Scripted([fenced('{"x": 1, "n": 8}', "json")]), seed=0
+    )
+    study.optimize(Curve(), n_trials=1)
+    assert study.best_value == 10.0
 
 
 @pytest.mark.parametrize("tuner", ["tpe", "random"])
