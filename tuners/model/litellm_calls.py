@@ -75,7 +75,7 @@ class Calls:
             )
         if self._key is not None or self._base_url is not None:
             return None
-        return _missing_key(litellm, self.model)
+        return _missing_key(litellm, self.model, provider)
 
     def price(self, prompt_tokens: int, completion_tokens: int) -> float | None:
         """US dollars of so many tokens, or None where the price is unknown."""
@@ -188,12 +188,15 @@ def _sampling(request: Request) -> dict[str, Any]:
     return {name: value for name, value in optional.items() if value is not None}
 
 
-def _missing_key(litellm: ModuleType, model: str) -> str | None:
+def _missing_key(litellm: ModuleType, model: str, provider: str) -> str | None:
     """Which variable should hold the key; litellm also lists addresses and logins that it needs
     not, such as that of a local Ollama, or Amazon's where a role of the machine gives them.
     """
     wanted = litellm.validate_environment(model).get("missing_keys") or []
     keys = [str(name) for name in wanted if str(name).endswith(("_API_KEY", "_TOKEN"))]
+    usual = f"{provider.upper()}_API_KEY"
+    if not keys and os.environ.get(usual) == "":
+        keys = [usual]  # litellm takes an empty one for a key
     if not keys or litellm.api_key or any(os.environ.get(name) for name in keys):
         return None
     return f"{model} needs a key: set the environment variable {' or '.join(keys)}"

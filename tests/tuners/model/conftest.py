@@ -23,10 +23,14 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     noted: list[float] = []
 
     def patience(attempts: int) -> Patience:
-        return Patience(attempts, sleep=noted.append, random=lambda: 0.0)
+        return Patience(attempts, sleep=noted.append, random=_zero)
 
     monkeypatch.setattr(opening_module, "Patience", patience)
     return noted
+
+
+def _zero() -> float:
+    return 0.0
 
 
 @pytest.fixture

@@ -42,6 +42,11 @@ def model_of(calls, budget, attempts=4):
     return ProviderModel("m", calls, patience=patience, budget=budget, transcript=None)
 
 
+def ask_often(model):
+    for _ in range(50):
+        model.ask(replace(HELLO, max_tokens=700))
+
+
 def said(prompt=100, completion=50, cost=None):
     return Reply("Task * GPU;", "m", prompt, completion, cost)
 
@@ -86,8 +91,7 @@ def test_a_budget_of_tokens_is_never_exceeded():
     calls = Scripted(*[lambda: said(PROMPT, calls.asked[-1].max_tokens)] * 50)
     model = model_of(calls, Budget(tokens=5000))
     with pytest.raises(BudgetSpent, match="of the budget of 5,000 are spent"):
-        for _ in range(50):
-            model.ask(replace(HELLO, max_tokens=700))
+        ask_often(model)
     assert 4500 < model.usage.tokens <= 5000
 
 
@@ -99,8 +103,7 @@ def test_a_budget_of_money_is_never_exceeded():
     calls = Scripted(*[answer] * 50, price=0.001)
     model = model_of(calls, Budget(usd=3.0))
     with pytest.raises(BudgetSpent, match=r"of the budget of \$3 are spent"):
-        for _ in range(50):
-            model.ask(replace(HELLO, max_tokens=700))
+        ask_often(model)
     assert 2.5 < model.usage.cost <= 3.0
     assert model.usage.unknown_cost_calls == 0
 

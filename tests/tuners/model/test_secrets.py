@@ -6,6 +6,7 @@ import base64
 import logging
 import pickle
 import traceback
+from itertools import product
 
 import pytest
 
@@ -19,18 +20,21 @@ pytestmark = pytest.mark.filterwarnings("ignore:Accessing the:DeprecationWarning
 CANARY = "sk-canary/4711+secret=="
 
 
+@pytest.fixture
+def key(monkeypatch):
+    monkeypatch.setenv("MY_KEY", CANARY)
+
+
 def shown(error: BaseException) -> str:
     """Whatever a tool may print of an error: its chain, with the locals of every frame."""
     seen = traceback.TracebackException.from_exception(error, capture_locals=True)
     return "".join(seen.format()) + repr(error) + repr(vars(error))
 
 
-@pytest.mark.parametrize("provider", ["openai", "hosted_vllm"])
-@pytest.mark.parametrize("status", [400, 401, 429, 500, 200])
-def test_a_server_that_echoes_the_key(
-    serve, tmp_path, monkeypatch, caplog, capfd, provider, status
-):
-    monkeypatch.setenv("MY_KEY", CANARY)
+@pytest.mark.usefixtures("key")
+@pytest.mark.parametrize("answer", product(["openai", "hosted_vllm"], [400, 401, 429, 500, 200]))
+def test_a_server_that_echoes_the_key(serve, tmp_path, caplog, capfd, answer):
+    provider, status = answer
     caplog.set_level(logging.DEBUG)
     path = tmp_path / "t.jsonl"
     model, server = serve(
@@ -43,7 +47,7 @@ def test_a_server_that_echoes_the_key(
     everything = [shown(caught.value), path.read_text(), caplog.text, out, err]
     everything += [repr(vars(record)) for record in caplog.records]
     everything += [repr(model), str(model.usage), repr(vars(model)), repr(vars(model._calls))]
-    everything += [str(pickle.loads(pickle.dumps(caught.value)))]
+    everything += [repr(pickle.dumps(caught.value))]
     for text in everything:
         assert CANARY not in text
         assert CANARY[:-2] not in text

@@ -118,7 +118,7 @@ def test_a_file_that_is_no_transcript_is_refused_with_its_place(recorded, line):
 
 
 def test_files_that_cannot_be_opened_are_named(tmp_path):
-    with pytest.raises(TranscriptError, match="cannot read the transcript .*nowhere"):
+    with pytest.raises(TranscriptError, match=r"cannot read the transcript .*nowhere"):
         open_model(f"replay:{tmp_path}/nowhere")
     with pytest.raises(TranscriptError, match="cannot write the transcript"):
         open_model("openai/local", transcript=tmp_path)
