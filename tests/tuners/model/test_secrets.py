@@ -31,8 +31,11 @@ def shown(error: BaseException) -> str:
     return "".join(seen.format()) + repr(error) + repr(vars(error))
 
 
+REFUSALS = list(product(["openai", "hosted_vllm"], [400, 401, 429, 500, 200]))
+
+
 @pytest.mark.usefixtures("key")
-@pytest.mark.parametrize("answer", product(["openai", "hosted_vllm"], [400, 401, 429, 500, 200]))
+@pytest.mark.parametrize("answer", REFUSALS)
 def test_a_server_that_echoes_the_key(serve, tmp_path, caplog, capfd, answer):
     provider, status = answer
     caplog.set_level(logging.DEBUG)
