@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from dsl.errors import MapperSyntaxError
 from dsl.parsing.parse import parse
+from dsl.parsing.plain_statements import plain_statement
 from dsl.syntax import Program, Statement
 
 __all__ = ["StatementCache"]
@@ -77,7 +78,11 @@ class StatementCache:
         if len(self._known) >= MOST_BLOCKS:
             self._known.clear()
             self._lines = 0
-        if _goes_on(block):
+        plain = plain_statement(block, self._lines + 1) if "\n" not in block else None
+        if plain is not None:
+            self._lines += 1
+            found = _Block((plain,))
+        elif _goes_on(block):
             found = _Block(None)
         elif _is_blank(block):
             found = _Block(())
