@@ -79,7 +79,13 @@ class Case:
 def reference(problem: MapperProblem, name: str = "expert") -> Evaluation:
     """What came of a reference mapper of the application.
 
-    Programs that were captured have no expert mapper: the default one takes its place.
+    Programs that were captured have no expert mapper: the default one takes its place, or the
+    mapper that they have themselves where runs of them are measured.
     """
+    own = getattr(problem.evaluator, "own_mapper", None)
+    if own is not None:
+        from tuners import Evaluation  # noqa: PLC0415  (loads Optuna)
+
+        return Evaluation("", None, None, (), own, cached=False)
     mappers = problem.application.mappers
     return problem.evaluate_text(mappers.get(name) or mappers["default"], check=False)

@@ -193,12 +193,50 @@ def _add_doctor(commands: Commands) -> None:
 
 def _add_tune(commands: Commands) -> None:
     parser = _command(commands, "tune", "tune", "search a fast mapper; again: continue")
-    parser.add_argument("application", metavar="APP", help="the application")
+    parser.add_argument(
+        "application",
+        metavar="APP",
+        nargs="?",
+        help="the application, where no --command is given",
+    )
     parser.add_argument("--tuner", default="tpe", metavar="NAME", help="tuner (default: tpe)")
     parser.add_argument("--seed", type=_count, default=0, metavar="N", help="seed (default: 0)")
+    _add_real_run(parser)
     _add_study(parser)
     add_model_options(parser)
     _add_case(parser)
+
+
+def _add_real_run(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("a Legion program of your own, tuned by runs of it")
+    group.add_argument("--command", metavar="WORDS", help="the program and its arguments")
+    group.add_argument(
+        "--metric",
+        default="",
+        metavar="REGEX",
+        help="what it prints of its speed, the number in parentheses (default: its seconds)",
+    )
+    sense = group.add_mutually_exclusive_group()
+    sense.add_argument(
+        "--minimize", action="store_true", default=True, help="less is better (default)"
+    )
+    sense.add_argument("--maximize", action="store_false", dest="minimize", help="more is better")
+    group.add_argument(
+        "--repeats", type=_positive, default=3, metavar="R", help="runs of a mapper (default: 3)"
+    )
+    group.add_argument(
+        "--pairs", type=_positive, default=9, metavar="N",
+        help="runs of the best mapper, and of the program's own, at the end (default: 9)",
+    )  # fmt: skip
+    group.add_argument(
+        "--timeout", type=_seconds, default=60.0, metavar="S", help="of one run (default: 60)"
+    )
+    group.add_argument(
+        "--application",
+        dest="captured",
+        metavar="APP.json",
+        help="what the program was captured as (default: capture it first)",
+    )
 
 
 def _add_compare(commands: Commands) -> None:

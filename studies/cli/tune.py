@@ -5,13 +5,17 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from studies.cli import tune_command
+from studies.cli.arguments import DEFAULT_MACHINE
 from studies.cli.cases import case_of
 from studies.cli.console import columns, print_json, quantity, say, warn
 from studies.cli.model_options import model_settings
 from studies.cli.progress import progress
 from studies.cli.workbench import Workbench
+from studies.errors import UsageError
 
 if TYPE_CHECKING:
+    from studies.real_run import RealCase
     from studies.records import StudyResult
 
 __all__ = ["run"]
@@ -23,7 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs a study until it has as many trials as asked for."""
     from studies.records import StudySpec  # noqa: PLC0415  (loads Optuna)
 
-    bench = Workbench(case_of(arguments), (arguments.tuner,), arguments)
+    real = _real_case(arguments)
+    bench = Workbench(real or case_of(arguments), (arguments.tuner,), arguments)
     llm = model_settings(arguments, arguments.tuner)
     spec = StudySpec(
         arguments.tuner, arguments.seed, arguments.trials, llm and llm.for_tuner(arguments.tuner)
@@ -31,15 +36,32 @@ def run(arguments: argparse.Namespace) -> int:
     with progress() as start:
         result = bench.run(spec, start)
     mapper = bench.workspace.best_mapper(bench.case, spec) if result.mapper else None
+    faster = None
+    if real is not None and not result.interrupted:
+        faster = tune_command.compared(real, result.mapper, arguments.pairs)
     if arguments.json:
-        print_json(
-            result.as_json() | {"mapper": mapper and str(mapper), "mlflow": bench.tracking_uri}
-        )
+        found: dict[str, object] = {"mapper": mapper and str(mapper), "mlflow": bench.tracking_uri}
+        if real is not None:
+            found["against_own"] = tune_command.as_json(faster)
+        print_json(result.as_json() | found)
     else:
         _print(result, bench)
+        if real is not None:
+            tune_command.tell(real, faster)
     if result.interrupted:
         warn("stopped; the same command continues the study")
     return INTERRUPTED if result.interrupted else 0
+
+
+def _real_case(arguments: argparse.Namespace) -> RealCase | None:
+    """The case of ``--command``; None where an application is tuned."""
+    if arguments.command is not None:
+        return tune_command.real_case(arguments, DEFAULT_MACHINE)
+    if arguments.application is None:
+        raise UsageError(
+            'name an application, such as stencil, or a program by --command "./stencil2d -n 2048"'
+        )
+    return None
 
 
 def _print(result: StudyResult, bench: Workbench) -> None:

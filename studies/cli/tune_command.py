@@ -1,0 +1,112 @@
+"""``mappertune tune --command``: a Legion program tuned by runs of it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+from typing import TYPE_CHECKING, Any
+
+from studies.cli.console import say, warn
+from studies.errors import UsageError
+from studies.files import read_text
+
+if TYPE_CHECKING:
+    from legion_bridge import Application
+    from legion_bridge.legion import LegionRun
+    from studies.real_run import Faster, RealCase
+
+__all__ = ["as_json", "compared", "real_case", "tell"]
+
+
+def real_case(arguments: argparse.Namespace, default_machine: str) -> RealCase:
+    """Captures the program of ``--command`` and makes a case of it.
+
+    Raises:
+        UsageError: The options do not fit together.
+        legion_bridge.BridgeError: There is no Legion, or the program cannot be captured.
+    """
+    from legion_bridge import Machine  # noqa: PLC0415  (loads numpy)
+    from legion_bridge.legion import LegionRun, Metric, find_legion  # noqa: PLC0415
+    from studies.real_run import RealCase, machine_of  # noqa: PLC0415
+
+    command = _words(arguments)
+    metric = Metric(arguments.metric, minimize=arguments.minimize)
+    runner = LegionRun(
+        command, metric, repeats=arguments.repeats, timeout=arguments.timeout,
+        unit="runs/s" if arguments.minimize else "of the metric",
+    )  # fmt: skip
+    find_legion()  # its absence is told before anything runs
+    if arguments.machine == default_machine:
+        target = machine_of(command, os.environ.get("LEGION_DEFAULT_ARGS", ""))
+    else:
+        target = Machine.load(arguments.machine)
+    application = _application(command, arguments, runner)
+    return RealCase(
+        application=application.name,
+        machine=target.name,
+        space=arguments.space,
+        template=arguments.template and read_text(arguments.template, "template"),
+        command=tuple(command),
+        captured=application,
+        target=target,
+        runner=runner,
+        settings=f"{metric} {target.name} {arguments.space}",
+    )
+
+
+def _words(arguments: argparse.Namespace) -> list[str]:
+    if arguments.application is not None:
+        raise UsageError("give either an application or --command, not both")
+    try:
+        words = shlex.split(arguments.command)
+    except ValueError as error:
+        raise UsageError(f"--command cannot be read as a shell would: {error}") from None
+    if not words:
+        raise UsageError('--command is empty: name a program, as in "./stencil2d -n 2048"')
+    return words
+
+
+def _application(
+    command: list[str], arguments: argparse.Namespace, runner: LegionRun
+) -> Application:
+    from legion_bridge import Application  # noqa: PLC0415  (loads numpy)
+    from legion_bridge.capture import capture  # noqa: PLC0415
+
+    if arguments.captured is not None:
+        return Application.load(arguments.captured)
+    warn(f"capturing {command[0]}")
+    captured = capture(command, timeout=max(60.0, 10 * arguments.timeout))
+    if runner.metric.pattern and runner.metric.read(captured.output) is None:
+        raise UsageError(
+            f"nothing that {command[0]} prints matches the metric {runner.metric.pattern!r}: see "
+            "that it is spelt as the program prints it"
+        )
+    return captured.application
+
+
+def compared(case: RealCase, mapper: str | None, pairs: int) -> Faster | None:
+    """The best mapper against the program's own; None where no mapper was valid."""
+    from studies.real_run import compare_with_own  # noqa: PLC0415  (loads scipy)
+
+    if mapper is None or case.runner is None:
+        return None
+    return compare_with_own(case.runner, mapper, pairs)
+
+
+def as_json(faster: Faster | None) -> dict[str, Any] | None:
+    """What the comparison found, for ``--json``."""
+    if faster is None:
+        return None
+    return {
+        "percent": faster.percent,
+        "interval": list(faster.interval),
+        "ratios": list(faster.ratios),
+        "sentence": faster.sentence,
+    }
+
+
+def tell(case: RealCase, faster: Faster | None) -> None:
+    """Says what the comparison found."""
+    if faster is not None:
+        say(f"{case.application}: {faster.sentence}")
