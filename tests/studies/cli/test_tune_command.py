@@ -16,6 +16,12 @@ STENCIL = Path(__file__).parents[3] / "legion_bridge/legion/programs/stencil2d"
 METRIC = r"ELAPSED ([0-9.]+) s"
 
 
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 def stencil() -> Path:
     try:
         return build_program(sorted(STENCIL.glob("*.cc")), "stencil2d", find_legion())
@@ -24,7 +30,8 @@ def stencil() -> Path:
 
 
 @pytest.mark.timeout(120)
-def test_an_unmodified_program_is_tuned(ask: Callable[..., Any], here: Path) -> None:
+@pytest.mark.usefixtures("here")
+def test_an_unmodified_program_is_tuned(ask: Callable[..., Any]) -> None:
     words = ["--command", f"{stencil()} -n 128 -t 2 -ll:cpu 2", "--metric", METRIC, "--minimize"]
     budget = ["--trials", "2", "--repeats", "1", "--pairs", "6", "--no-mlflow", "--json"]
     answer = ask("tune", *words, *budget)
@@ -36,7 +43,8 @@ def test_an_unmodified_program_is_tuned(ask: Callable[..., Any], here: Path) -> 
         assert "its own mapper" in found["against_own"]["sentence"]
 
 
-def test_a_metric_that_never_matches_is_told(ask: Callable[..., Any], here: Path) -> None:
+@pytest.mark.usefixtures("here")
+def test_a_metric_that_never_matches_is_told(ask: Callable[..., Any]) -> None:
     answer = ask("tune", "--command", f"{stencil()} -n 128 -t 2", "--metric", "NEVER ([0-9]+)")
     assert answer.code == 2
     assert "matches the metric 'NEVER ([0-9]+)'" in answer.err
