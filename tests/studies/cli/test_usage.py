@@ -47,7 +47,7 @@ def test_help_loads_nothing_that_is_slow():
         (["compare", "stencil", "--seeds", "1,x"], ["'x' is not a whole number"]),
         (["compare", "stencil", "--tuners", "tpe,,random"], ["is not a list of names"]),
         (["tune", "stencil", "--template", "none.map"], ["cannot read none.map: no such file"]),
-        (["tune"], ["required: APP"]),
+        (["tune"], ["name an application, such as stencil", "--command"]),
         ([], ["required: COMMAND"]),
     ],
 )
