@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from studies.cli.model_options import add_model_options, add_prompt_options
+from studies.cli.numbers import count, positive
 
 if TYPE_CHECKING:
     Commands = argparse._SubParsersAction["_Parser"]  # noqa: SLF001  (no public name)
@@ -123,7 +124,7 @@ def _add_explain(commands: Commands) -> None:
         "--verify", action="store_true", help="run what is suggested, and keep what is faster"
     )
     parser.add_argument(
-        "--most", type=_positive, default=5, metavar="N", help="suggestions at most (default: 5)"
+        "--most", type=positive, default=5, metavar="N", help="suggestions at most (default: 5)"
     )
     parser.add_argument(
         "--apply",
@@ -200,7 +201,7 @@ def _add_tune(commands: Commands) -> None:
         help="the application, where no --command is given",
     )
     parser.add_argument("--tuner", default="tpe", metavar="NAME", help="tuner (default: tpe)")
-    parser.add_argument("--seed", type=_count, default=0, metavar="N", help="seed (default: 0)")
+    parser.add_argument("--seed", type=count, default=0, metavar="N", help="seed (default: 0)")
     _add_real_run(parser)
     _add_study(parser)
     add_model_options(parser)
@@ -222,10 +223,10 @@ def _add_real_run(parser: argparse.ArgumentParser) -> None:
     )
     sense.add_argument("--maximize", action="store_false", dest="minimize", help="more is better")
     group.add_argument(
-        "--repeats", type=_positive, default=3, metavar="R", help="runs of a mapper (default: 3)"
+        "--repeats", type=positive, default=3, metavar="R", help="runs of a mapper (default: 3)"
     )
     group.add_argument(
-        "--pairs", type=_positive, default=9, metavar="N",
+        "--pairs", type=positive, default=9, metavar="N",
         help="runs of the best mapper, and of the program's own, at the end (default: 9)",
     )  # fmt: skip
     group.add_argument(
@@ -287,7 +288,7 @@ def _add_case(parser: argparse.ArgumentParser, *, template: bool = True) -> None
         metavar="NAME",
         help=f"a machine, or the path of a .toml file (default: {DEFAULT_MACHINE})",
     )
-    group.add_argument("--nodes", type=_positive, metavar="N", help="nodes of the machine")
+    group.add_argument("--nodes", type=positive, metavar="N", help="nodes of the machine")
     group.add_argument(
         "-p",
         action="append",
@@ -310,7 +311,7 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the study")
     group.add_argument(
         "--trials",
-        type=_positive,
+        type=positive,
         default=DEFAULT_TRIALS,
         metavar="N",
         help=f"trials of a study in all, those of earlier runs included (default: "
@@ -336,18 +337,6 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--no-mlflow", action="store_true", help="do not track in MLflow")
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
-    return int(text)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
-    return int(text)
-
-
 def _seconds(text: str) -> float:
     try:
         seconds = float(text)
@@ -367,8 +356,8 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _seeds(text: str) -> tuple[int, ...]:
     if "," in text:
-        return tuple(dict.fromkeys(_count(part.strip()) for part in text.split(",") if part))
-    return tuple(range(_positive(text)))
+        return tuple(dict.fromkeys(count(part.strip()) for part in text.split(",") if part))
+    return tuple(range(positive(text)))
 
 
 def _parameter(text: str) -> tuple[str, int | float | str]:

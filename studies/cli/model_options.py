@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from studies.cli.numbers import count, positive
 from studies.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,18 +35,18 @@ def add_prompt_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGro
         help="what it is told of a mapper beside its throughput (default: suggested)",
     )
     group.add_argument(
-        "--candidates", type=_positive, default=1, metavar="N", help="mappers a reply (default: 1)"
+        "--candidates", type=positive, default=1, metavar="N", help="mappers a reply (default: 1)"
     )
     group.add_argument(
         "--history",
-        type=_count,
+        type=count,
         default=10,
         metavar="N",
         help="trials that it is told of at most (default: 10)",
     )
     group.add_argument(
         "--examples",
-        type=_count,
+        type=count,
         default=0,
         metavar="N",
         help="mappers of other programs that it is shown (default: 0)",
@@ -58,7 +59,7 @@ def add_prompt_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGro
     )
     group.add_argument(
         "--max-prompt-tokens",
-        type=_positive,
+        type=positive,
         default=24_000,
         metavar="N",
         help="the longest prompt (default: 24000)",
@@ -86,11 +87,11 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help="tuner that proposes where the model does not (default: tpe)",
     )
     group.add_argument(
-        "--every", type=_positive, metavar="N", help="each Nth trial is the fallback's"
+        "--every", type=positive, metavar="N", help="each Nth trial is the fallback's"
     )
     group.add_argument(
         "--repairs",
-        type=_count,
+        type=count,
         default=2,
         metavar="N",
         help="how often a faulty reply goes back before a trial is spent (default: 2)",
@@ -103,8 +104,8 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="after which a call is given up (default: 60)",
     )
-    group.add_argument("--budget-calls", type=_count, metavar="N", help="calls a study at most")
-    group.add_argument("--budget-tokens", type=_count, metavar="N", help="tokens a study at most")
+    group.add_argument("--budget-calls", type=count, metavar="N", help="calls a study at most")
+    group.add_argument("--budget-tokens", type=count, metavar="N", help="tokens a study at most")
     group.add_argument("--budget-usd", type=_money, metavar="USD", help="money a study at most")
     group.add_argument(
         "--transcript",
@@ -153,18 +154,6 @@ def model_settings(arguments: argparse.Namespace, *tuners: str) -> LLMSettings |
         usd=arguments.budget_usd,
         transcript=arguments.transcript,
     )
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
-    return int(text)
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
-    return int(text)
 
 
 def _money(text: str) -> float:
