@@ -5,8 +5,9 @@ The first statement for a key wins; later ones for the same key have no effect.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from dsl import syntax
 
@@ -98,31 +99,32 @@ class Tables:
         return self.kinds.get(task, self.kinds.get("*", ()))
 
     def task_memories(self, task: str, region_names: Sequence[str], kind: str) -> tuple[str, ...]:
-        found: list[str] = []
-        for key in _keys(task, region_names):
+        found: tuple[str, ...] = ()
+        for key in _keys(task, tuple(region_names)):
             by_kind = self.memories.get(key)
             if by_kind is not None:
                 # The entry for the kind hides that for all kinds.
                 found += by_kind.get(kind, by_kind.get("*", ()))
-        return tuple(found)
+        return found
 
     def layout(
         self, task: str, region_names: Sequence[str], memory: str, kind: str | None
     ) -> LayoutDecision | None:
-        for key in _keys(task, region_names):
-            by_place = self.layouts.get(key, {})
+        for key in _keys(task, tuple(region_names)):
+            by_place = self.layouts.get(key)
+            if by_place is None:
+                continue
             for place in (memory, kind, "*"):
                 if place is not None and place in by_place:
                     return by_place[place]
         return None
 
     def collects(self, task: str, region_names: Sequence[str]) -> bool:
-        return any(key in self.collected for key in _keys(task, region_names))
+        return not self.collected.isdisjoint(_keys(task, tuple(region_names)))
 
 
-def _keys(task: str, region_names: Sequence[str]) -> Iterable[tuple[str, str]]:
+@lru_cache(maxsize=10_000)
+def _keys(task: str, region_names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """Pairs of task and region in the order of look-up."""
-    for each in (task, "*"):
-        for region in region_names:
-            yield each, region
-        yield each, "*"
+    regions = (*region_names, "*")
+    return tuple((each, region) for each in (task, "*") for region in regions)

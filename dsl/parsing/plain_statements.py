@@ -8,7 +8,9 @@ what is wrong with it. The trees are those of ``parse``.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from types import MappingProxyType
 
 from dsl import syntax
 from dsl.machine_shape import MEMORY_KINDS, PROCESSOR_KINDS
@@ -39,6 +41,20 @@ _CONSTRAINTS = rf"((?:[ \t\r]+{_CONSTRAINT})*)"
 _Reader = Callable[[re.Match[str], Position], syntax.Statement]
 
 
+@lru_cache(maxsize=1_000)
+def _settings(constraints: str) -> Mapping[str, object]:
+    """What the constraints of a layout set; the last of its kind holds."""
+    settings: dict[str, object] = {}
+    for word in constraints.replace("==", " ").replace("Align", "Align ").split():
+        if word.isdigit():
+            settings["align"] = syntax.Align("==", int(word))
+        elif word != "Align":
+            name, value = SETTINGS[word]
+            settings[name] = value
+    return MappingProxyType(settings)
+
+
+@lru_cache(maxsize=10_000)
 def _listed(text: str) -> tuple[str, ...]:
     return tuple(text.replace(",", " ").split())
 
@@ -56,15 +72,8 @@ def _memory_rule(m: re.Match[str], where: Position) -> syntax.Statement:
 
 
 def _layout(m: re.Match[str], where: Position) -> syntax.Statement:
-    settings: dict[str, object] = {}
-    for word in m[4].replace("==", " ").replace("Align", "Align ").split():
-        if word.isdigit():
-            settings["align"] = syntax.Align("==", int(word))
-        elif word != "Align":
-            name, value = SETTINGS[word]
-            settings[name] = value
     layout: Callable[..., syntax.Statement] = syntax.Layout
-    return layout(_listed(m[1]), _region(m[2]), m[3], **settings, position=where)
+    return layout(_listed(m[1]), _region(m[2]), m[3], **_settings(m[4]), position=where)
 
 
 def _limit(m: re.Match[str], where: Position) -> syntax.Statement:

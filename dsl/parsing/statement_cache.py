@@ -26,9 +26,15 @@ MOST_CHARACTERS = 2_000
 
 
 class _Block(NamedTuple):
-    """Some lines of a text: the statements in them, or None where the last one goes on."""
+    """Some lines of a text.
+
+    Attributes:
+        statements: Those in it, or None where the last one goes on.
+        depth: Of braces that are open at its end.
+    """
 
     statements: tuple[Statement, ...] | None
+    depth: int = 0
 
 
 class StatementCache:
@@ -53,7 +59,7 @@ class StatementCache:
         Raises:
             MapperSyntaxError: The text is not a mapper; with the place in the whole text.
         """
-        known, pending = self._known, ""
+        known, pending, depth = self._known, "", 0
         statements: list[Statement] = []
         for line in text.split("\n"):
             block = pending + line
@@ -62,50 +68,59 @@ class StatementCache:
                 return parse(text)
             if found is None:
                 try:
-                    found = self._learn(block)
+                    found = self._learn(pending, line, depth)
                 except MapperSyntaxError:
                     return parse(text)  # an error, or a liberty that only the whole text allows
             if found.statements is None:
-                pending = block + "\n"
+                pending, depth = block + "\n", found.depth
             else:
                 statements += found.statements
-                pending = ""
+                pending, depth = "", 0
         if pending or not statements:
             return parse(text)
         return Program(tuple(statements), source=text)
 
-    def _learn(self, block: str) -> _Block:
+    def _learn(self, pending: str, line: str, depth: int) -> _Block:
+        """Reads a block whose lines before the last go on, so many braces deep."""
         if len(self._known) >= MOST_BLOCKS:
             self._known.clear()
             self._lines = 0
-        plain = plain_statement(block, self._lines + 1) if "\n" not in block else None
-        if plain is not None:
-            self._lines += 1
-            found = _Block((plain,))
-        elif _goes_on(block):
-            found = _Block(None)
-        elif _is_blank(block):
-            found = _Block(())
-        else:
-            # What tells statements apart by their places may do so here as well.
-            found = _Block(parse("\n" * self._lines + block).statements)
-            self._lines += block.count("\n") + 1
-        self._known[block] = found
+        found = self._known[pending + line] = self._read(pending, line, depth)
         return found
 
+    def _read(self, pending: str, line: str, depth: int) -> _Block:
+        plain = None if pending else plain_statement(line, self._lines + 1)
+        if plain is not None:
+            self._lines += 1
+            return _Block((plain,))
+        depth, goes_on = _scan(line, depth, goes_on=bool(pending))
+        if goes_on:
+            return _Block(None, depth)
+        if _is_blank(line) and not pending:
+            return _Block(())
+        # What tells statements apart by their places may do so here as well.
+        block = pending + line
+        statements = parse("\n" * self._lines + block).statements
+        self._lines += block.count("\n") + 1
+        return _Block(statements)
 
-def _goes_on(block: str) -> bool:
-    """Whether the last statement of a block is not complete."""
-    start = depth = 0
-    for match in _MARK.finditer(block):
+
+def _scan(line: str, depth: int, *, goes_on: bool) -> tuple[int, bool]:
+    """How deep in braces a line ends, and whether its last statement goes on."""
+    start = 0
+    for match in _MARK.finditer(line):
         mark = match.group()
         if mark in ("{", "}"):
             depth += 1 if mark == "{" else -1
-        if (mark in (";", "}") and depth == 0) or _is_blank(block[start : match.end()]):
-            start = match.end()
-    return depth > 0 or bool(block[start:].strip())
+        if mark in (";", "}") and depth == 0:
+            goes_on = False
+        elif not _is_blank(line[start : match.end()]):
+            goes_on = True
+        start = match.end()
+    return depth, depth > 0 or goes_on or bool(line[start:].strip())
 
 
-def _is_blank(block: str) -> bool:
+def _is_blank(line: str) -> bool:
     """Whether there is nothing but space and comments."""
-    return not re.sub(r"(#|//)[^\n]*", "", block).strip()
+    start = line.lstrip()
+    return not start or start.startswith(("#", "//"))
