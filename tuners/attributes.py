@@ -8,6 +8,7 @@ __all__ = [
     "CONSTRAINT",
     "COST",
     "ELAPSED",
+    "FAILURE",
     "NORMAL_FORM",
     "PROJECTION",
     "PROPOSER",
@@ -17,6 +18,7 @@ __all__ = [
     "STATUS",
     "TEXT",
     "TOKENS",
+    "TURN",
     "WHY",
 ]
 
@@ -35,6 +37,8 @@ CALLS = "mappertune:calls"  # of the model for this trial, those for repairs inc
 REPAIRS = "mappertune:repairs"  # how often a reply went back
 TOKENS = "mappertune:tokens"  # of prompts and replies together
 COST = "mappertune:cost"  # US dollars; null where some call's price is unknown
+FAILURE = "mappertune:failure"  # kind of the model's error, such as "timeout"; absent without one
+TURN = "mappertune:turn"  # what the trial adds to a conversation, see tuners.conversations
 
 # An Optuna constraint: how many errors a mapper has, zero for a valid one.
 CONSTRAINT = "valid mapper"

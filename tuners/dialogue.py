@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from tuners import attributes
 from tuners.model.errors import ModelError
 from tuners.model.exchange import Message, estimated_tokens
 
@@ -49,6 +50,17 @@ class Expenses:
             tokens=self.tokens + prompt + said,
             cost=(self.cost or 0.0) + (reply.cost or 0.0) if known else None,
         )
+
+    def note(self) -> dict[str, Any]:
+        """As attributes of the trial; empty where nobody was called."""
+        if not self.calls:
+            return {}
+        return {
+            attributes.CALLS: self.calls,
+            attributes.REPAIRS: self.repairs,
+            attributes.TOKENS: self.tokens,
+            attributes.COST: self.cost,
+        }
 
 
 @dataclass(frozen=True, slots=True)

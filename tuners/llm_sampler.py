@@ -16,26 +16,22 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from tuners import attributes
-from tuners.candidates import Candidate, candidates_in, check_candidate
-from tuners.dialogue import Dialogue, Expenses, Settled
-from tuners.distinct import DistinctSampler
-from tuners.model.budget import Budget
-from tuners.model.errors import ModelError
-from tuners.model.exchange import Message, Model, Request
-from tuners.model.opening import open_model
+from tuners.asking import Asking
+from tuners.fallback import ENQUEUED, Fallback, Turns
+from tuners.late_model import LateModel
+from tuners.occasion import Occasion
 from tuners.past import Past
-from tuners.prompts.voice import Decode, Feedback, Voice, reply_schema
-from tuners.prompts.writer import Prompt, PromptWriter
-from tuners.reasoned import ReasonsFirst
-from tuners.repeatable import derived_seed
-from tuners.samplers import make_sampler
+from tuners.proposer import Proposal, Proposer
 from tuners.strategies import Strategy, strategy_named
-from tuners.study_memory import Conversation, StudyMemory
+from tuners.study_memory import StudyMemory
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tuners.model.budget import Budget
+    from tuners.model.exchange import Message, Model
     from tuners.problem import TextProblem
+    from tuners.prompts.voice import Decode, Feedback
 
 __all__ = ["LLMSampler"]
 
@@ -123,48 +119,49 @@ class LLMSampler(BaseSampler):
         timeout: float = 60.0,
     ) -> None:
         self._problem = problem
-        self._model = model
         self._seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
-        self._fallback = _fallback(fallback, problem, self._seed)
-        self._fallback_name = fallback if isinstance(fallback, str) else type(fallback).__name__
-        self._strategy = strategy_named(strategy) if isinstance(strategy, str) else strategy
-        self._repairs = repairs
-        self._feedback = feedback
-        self._candidates = candidates
-        self._every = every
-        self._history = history
-        self._examples = examples
-        self._max_prompt_tokens = max_prompt_tokens
-        self._max_reply_tokens = max_reply_tokens
-        self._temperature = temperature
-        self._decode = decode
         self._space = None if space is None else dict(space)
         self._description = description
-        self._budget = budget
-        self._opening = {
+        self._fallback = Fallback(fallback, problem, self._seed)
+        opening = {
             "base_url": base_url,
             "api_key_env": api_key_env,
             "timeout": timeout,
             "budget": budget,
             "transcript": transcript,
         }
-        self._gone: str | None = None  # why the model is not asked any more
+        self._model = LateModel(model, opening, self._fallback.name)
+        self._asking = Asking(
+            strategy=strategy_named(strategy) if isinstance(strategy, str) else strategy,
+            seed=self._seed,
+            repairs=repairs,
+            feedback=feedback,
+            candidates=candidates,
+            history=history,
+            examples=examples,
+            max_prompt_tokens=max_prompt_tokens,
+            max_reply_tokens=max_reply_tokens,
+            temperature=temperature,
+            decode=decode,
+        )
+        self._proposer = Proposer(self._model, self._asking)
+        self._turns = Turns(self._asking.strategy, every, budget)
         self._memories: weakref.WeakKeyDictionary[Study, StudyMemory] = weakref.WeakKeyDictionary()
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
 
     def __str__(self) -> str:
-        return f"{type(self).__name__}({self._strategy.name}, then {self._fallback})"
+        return f"{type(self).__name__}({self._asking.strategy.name}, then {self._fallback})"
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k not in ("_memories", "_lock")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _memories=weakref.WeakKeyDictionary(), _lock=threading.RLock())
+        self.__dict__.update(state, _memories=weakref.WeakKeyDictionary(), _lock=threading.Lock())
 
     @property
     def model(self) -> Model | None:
         """The model, where it could be opened and was needed."""
-        return None if isinstance(self._model, str) else self._model
+        return self._model.opened
 
     def first_prompt(
         self, direction: StudyDirection = StudyDirection.MAXIMIZE
@@ -178,17 +175,18 @@ class LLMSampler(BaseSampler):
         space = self._space or (self._problem.distributions if self._problem else None)
         if space is None:
             raise ValueError("without a problem or a space there is nothing to ask about")
-        memory = StudyMemory(self._problem, space, self._description)
-        writer = self._writer(memory, direction)
-        return writer.first(self._strategy, Past([], direction)).messages
+        writer = self._asking.writer(
+            StudyMemory(self._problem, space, self._description), direction, []
+        )
+        return writer.first(self._asking.strategy, Past([], direction)).messages
 
     # Optuna's hooks
 
     def reseed_rng(self) -> None:
-        self._fallback.reseed_rng()
+        self._fallback.sampler.reseed_rng()
 
     def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        self._fallback.before_trial(study, trial)
+        self._fallback.sampler.before_trial(study, trial)
 
     def after_trial(
         self,
@@ -197,7 +195,7 @@ class LLMSampler(BaseSampler):
         state: TrialState,
         values: Sequence[float] | None,
     ) -> None:
-        self._fallback.after_trial(study, trial, state, values)
+        self._fallback.sampler.after_trial(study, trial, state, values)
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
@@ -205,9 +203,8 @@ class LLMSampler(BaseSampler):
         if self._problem is not None:
             return dict(self._problem.distributions)
         if len(study.directions) > 1:
-            return self._fallback.infer_relative_search_space(study, trial)
-        with self._lock:
-            known = self._memory(study, {}).seen(study)
+            return self._fallback.sampler.infer_relative_search_space(study, trial)
+        known = self._memory(study, {}).seen(study)
         space = {**known, **(self._space or {})}
         return {name: each for name, each in space.items() if not each.single()}
 
@@ -215,24 +212,20 @@ class LLMSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         if len(study.directions) > 1:
-            return self._fallback.sample_relative(study, trial, search_space)
+            return self._fallback.sampler.sample_relative(study, trial, search_space)
         if not search_space:
-            self._note(study, trial, self._fallback_name, "the search space is not known yet")
+            self._note(study, trial, self._fallback.name, "the search space is not known yet")
             return {}
-        expenses = Expenses()
-        why = self._pause(study, trial, search_space)
-        if why is None:
-            try:
-                values, why, expenses = self._ask(study, trial, search_space)
-            except Exception as error:  # an exception here would leave a trial that runs for ever
-                log.exception("%s failed on trial %d", self, trial.number)
-                values, why = None, f"the sampler failed: {type(error).__name__}: {error}"
-            if values is not None:
-                self._note(study, trial, "model", why, expenses)
-                return values
-        proposer = "enqueued" if why.startswith("enqueued") else self._fallback_name
-        self._note(study, trial, proposer, why, expenses)
-        return self._fall_back(study, trial, search_space)
+        memory = self._memory(study, search_space)
+        occasion = Occasion(study, trial, search_space, memory)
+        proposal = self._propose(occasion)
+        if proposal.values is not None:
+            self._note(study, trial, "model", proposal.why, proposal)
+            return proposal.values
+        enqueued = proposal.why.startswith(ENQUEUED)
+        proposer = ENQUEUED if enqueued else self._fallback.name
+        self._note(study, trial, proposer, proposal.why, proposal)
+        return self._fallback.propose(occasion)
 
     def sample_independent(
         self,
@@ -241,246 +234,28 @@ class LLMSampler(BaseSampler):
         param_name: str,
         param_distribution: BaseDistribution,
     ) -> Any:
-        return self._fallback.sample_independent(study, trial, param_name, param_distribution)
-
-    # The model
-
-    def _pause(
-        self, study: Study, trial: FrozenTrial, space: Mapping[str, BaseDistribution]
-    ) -> str | None:
-        """Why the model is not asked for this trial; None where it is."""
-        fixed = trial.system_attrs.get("fixed_params", {})
-        if fixed.keys() & space.keys():
-            whole = fixed.keys() >= space.keys()
-            return "enqueued" if whole else "enqueued in part, the rest is the fallback's"
-        if self._every and (trial.number + 1) % self._every == 0:
-            return f"every {self._every}th trial is the fallback's"
-        if self._gone is not None:
-            return self._gone
-        trials = study.get_trials(deepcopy=False)
-        return self._spent(trials) or self._strategy.pause(Past(trials, study.direction))
-
-    def _spent(self, trials: Sequence[FrozenTrial]) -> str | None:
-        """Which budget the study has used up; None where none."""
-        if self._budget is None:
-            return None
-        sums = (
-            (self._budget.calls, attributes.CALLS, "calls"),
-            (self._budget.tokens, attributes.TOKENS, "tokens"),
-            (self._budget.usd, attributes.COST, "US dollars"),
-        )
-        for limit, attribute, unit in sums:
-            used = sum(trial.user_attrs.get(attribute) or 0 for trial in trials)
-            if limit is not None and used >= limit:
-                return f"the study's budget of {limit} {unit} is spent"
-        return None
-
-    def _ask(
-        self, study: Study, trial: FrozenTrial, space: Mapping[str, BaseDistribution]
-    ) -> tuple[dict[str, Any] | None, str, Expenses]:
-        """Values for the trial, or None; why; and at what cost."""
-        with self._lock:
-            memory = self._memory(study, space)
-            waiting = self._waiting(study, trial, memory)
-        if waiting is not None:
-            number, candidate = waiting
-            values = self._accept(study, trial, space, memory, candidate)
-            if values is not None:
-                return values, f"a further candidate of trial {number}'s reply", Expenses()
-        model = self._opened()
-        if model is None:
-            return None, str(self._gone), Expenses()
-        settled = self._settle(study, trial, memory, model)
-        if settled.error is not None:
-            self._take_failure(settled.error, memory)
-            return None, f"{settled.error.kind}: {settled.why}", settled.expenses
-        if not settled.candidates:
-            return None, settled.why, settled.expenses
-        first, *further = settled.candidates
-        values = self._accept(study, trial, space, memory, first)
-        if values is None:
-            return None, "the model's proposal has no place in the space", settled.expenses
-        if further:
-            texts = [each.text for each in further]
-            self._write(study, trial, {attributes.CANDIDATES: texts})
-        return values, settled.why, settled.expenses
-
-    def _settle(
-        self, study: Study, trial: FrozenTrial, memory: StudyMemory, model: Model
-    ) -> Settled:
-        trials = study.get_trials(deepcopy=False)
-        past = Past(trials, study.direction)
-        writer = self._writer(memory, study.direction)
-        conversation = memory.conversation if self._strategy.converses else None
-        prompt = self._prompt(writer, past, conversation)
-        base = prompt.brief.base
-        by_number = {attempt.number: attempt for attempt in past.attempts}
-        blocks = base is not None and prompt.brief.answer == "blocks"
-        text = writer.voice.text(base) if base and blocks else None
-        dialogue = Dialogue(
-            model=ReasonsFirst(model) if self._decode == "grammar" else model,
-            read=lambda reply: candidates_in(
-                reply, memory.problem, base=text, most=self._candidates
-            ),
-            tried=lambda candidate: self._tried(study, trial, memory, candidate),
-            complain=lambda found, known: writer.voice.complaint(found, known, by_number),
-            repairs=self._repairs,
-            limit=self._max_prompt_tokens,
-        )
-        settled = dialogue.settle(self._request(trial, memory, prompt))
-        keeps = settled.error is None and self._strategy.converses
-        memory.conversation = (
-            Conversation(settled.messages, frozenset(by_number), prompt.brief.answer)
-            if keeps
-            else None
-        )
-        return settled
-
-    def _prompt(
-        self, writer: PromptWriter, past: Past, conversation: Conversation | None
-    ) -> Prompt:
-        """The next turn of the conversation, or the beginning of a new one."""
-        if conversation is not None and past.attempts:
-            news = [each for each in past.attempts if each.number not in conversation.told]
-            going_on = writer.following(
-                self._strategy, past, conversation.messages, news, conversation.answer
-            )
-            if going_on is not None:
-                return going_on
-        return writer.first(self._strategy, past)
-
-    def _request(self, trial: FrozenTrial, memory: StudyMemory, prompt: Prompt) -> Request:
-        schema = grammar = None
-        if self._decode == "schema" and prompt.brief.answer != "blocks":
-            schema = reply_schema(memory.problem, self._candidates)
-        elif self._decode == "grammar":
-            grammar = getattr(memory.problem, "grammar", None)
-        return Request(
-            messages=prompt.messages,
-            temperature=self._temperature,
-            max_tokens=self._max_reply_tokens,
-            seed=derived_seed(self._seed, trial.number) % 2**31,
-            schema=schema,
-            grammar=grammar,
+        return self._fallback.sampler.sample_independent(
+            study, trial, param_name, param_distribution
         )
 
-    def _opened(self) -> Model | None:
-        """The model; None where there is none, which is said once."""
-        with self._lock:
-            if isinstance(self._model, str) and self._gone is None:
-                try:
-                    self._model = open_model(self._model, **self._opening)  # type: ignore[arg-type]  # by name
-                except ModelError as error:
-                    self._lose(error)
-            return self.model
+    # What it does itself
 
-    def _take_failure(self, error: ModelError, memory: StudyMemory) -> None:
-        if error.permanent:
-            self._lose(error)
-        elif error.kind == "context":
-            memory.shrink()
-        else:
-            log.info("the model gave no reply (%s): %s", error.kind, error)
-
-    def _lose(self, error: ModelError) -> None:
-        with self._lock:
-            if self._gone is None:
-                log.warning("%s; from here on %s proposes", error, self._fallback_name)
-            self._gone = f"{error.kind}: {error}"
-
-    # Candidates
-
-    def _tried(
-        self, study: Study, trial: FrozenTrial, memory: StudyMemory, candidate: Candidate
-    ) -> int | None:
-        with self._lock:
-            return memory.number_of(candidate, study, trial)
-
-    def _waiting(
-        self, study: Study, trial: FrozenTrial, memory: StudyMemory
-    ) -> tuple[int, Candidate] | None:
-        """A candidate of an earlier reply that was not tried, with the number of its trial."""
-        if self._candidates == 1:
-            return None
-        for earlier in reversed(study.get_trials(deepcopy=False)):
-            texts = earlier.user_attrs.get(attributes.CANDIDATES)
-            if earlier.number == trial.number or not isinstance(texts, list):
-                continue
-            for text in texts:
-                candidate = check_candidate(str(text), memory.problem)
-                if memory.number_of(candidate, study, trial) is None:
-                    return earlier.number, candidate
-            return None
-        return None
-
-    def _accept(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        space: Mapping[str, BaseDistribution],
-        memory: StudyMemory,
-        candidate: Candidate,
-    ) -> dict[str, Any] | None:
-        """The values that stand for a candidate, which is noted as being tried from here on."""
-        problem = memory.problem
-        if problem.form == "values" and candidate.complaints:
-            return None
-        projection = problem.project(candidate.text)
-        with self._lock:
-            if memory.number_of(candidate, study, trial) is not None:
-                return None  # another worker was faster
-            memory.hand_out(candidate, trial)
-        if problem.form == "mapper":
-            noted = {attributes.TEXT: candidate.text}
-            if not projection.exact:
-                noted[attributes.PROJECTION] = "nearest"
-            self._write(study, trial, noted)
-        return {name: value for name, value in projection.values.items() if name in space}
-
-    # The fallback
-
-    def _fall_back(
-        self, study: Study, trial: FrozenTrial, space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        fallback = self._fallback
-        if self._problem is not None:
-            inferred = fallback.infer_relative_search_space(study, trial)
-            return fallback.sample_relative(study, trial, inferred)
-        inferred = fallback.infer_relative_search_space(study, trial)
-        found = fallback.sample_relative(study, trial, inferred)
-        values = {
-            name: found[name]
-            if name in found and name in inferred and inferred[name] == each
-            else fallback.sample_independent(study, trial, name, each)
-            for name, each in space.items()
-        }
-        rng = np.random.default_rng(derived_seed(self._seed, trial.number))
-        fixed = trial.system_attrs.get("fixed_params", {})
-        with self._lock:
-            return self._memory(study, space).untried(study, trial, values, fixed, rng)
-
-    # What is kept
+    def _propose(self, occasion: Occasion) -> Proposal:
+        try:
+            why = self._turns.pause(occasion)
+            return Proposal(None, why) if why else self._proposer.propose(occasion)
+        except Exception as error:  # an exception here would leave a trial that runs for ever
+            log.exception("%s failed on trial %d", self, occasion.trial.number)
+            return Proposal(None, f"the sampler failed: {type(error).__name__}: {error}")
 
     def _memory(self, study: Study, space: Mapping[str, BaseDistribution]) -> StudyMemory:
-        memory = self._memories.get(study)
-        if memory is None:
-            memory = StudyMemory(self._problem, space, self._description)
-            self._memories[study] = memory
+        with self._lock:
+            memory = self._memories.get(study)
+            if memory is None:
+                memory = StudyMemory(self._problem, space, self._description)
+                self._memories[study] = memory
         memory.search_in(space)
         return memory
-
-    def _writer(self, memory: StudyMemory, direction: StudyDirection) -> PromptWriter:
-        voice = Voice(memory.problem, self._feedback, self._candidates)
-        return memory.writer(
-            lambda scale: PromptWriter(
-                voice,
-                limit=int(self._max_prompt_tokens * scale),
-                history=self._history,
-                examples=self._examples,
-                decode=self._decode,
-                maximise=direction == StudyDirection.MAXIMIZE,
-            )
-        )
 
     def _note(
         self,
@@ -488,24 +263,15 @@ class LLMSampler(BaseSampler):
         trial: FrozenTrial,
         proposer: str,
         why: str,
-        expenses: Expenses | None = None,
+        proposal: Proposal | None = None,
     ) -> None:
-        noted: dict[str, Any] = {attributes.PROPOSER: proposer, attributes.WHY: why}
-        if expenses is not None and expenses.calls:
-            noted[attributes.CALLS] = expenses.calls
-            noted[attributes.REPAIRS] = expenses.repairs
-            noted[attributes.TOKENS] = expenses.tokens
-            noted[attributes.COST] = expenses.cost
-        self._write(study, trial, noted)
+        """Says who proposed a trial, why, and at what cost.
 
-    def _write(self, study: Study, trial: FrozenTrial, noted: Mapping[str, Any]) -> None:
-        """Into the storage, and into the running trial's own view, which it reads but once."""
+        It goes into the storage, and into the running trial's own view, which is read but once.
+        """
+        noted: dict[str, Any] = {attributes.PROPOSER: proposer, attributes.WHY: why}
+        if proposal is not None:
+            noted |= {**proposal.notes, **proposal.expenses.note()}
         for key, value in noted.items():
             trial.user_attrs[key] = value
             study._storage.set_trial_user_attr(trial._trial_id, key, value)  # noqa: SLF001  (samplers have no other way)
-
-
-def _fallback(fallback: str | BaseSampler, problem: TextProblem | None, seed: int) -> BaseSampler:
-    if isinstance(fallback, str):
-        return make_sampler(fallback, seed=seed, problem=problem)
-    return fallback if problem is None else DistinctSampler(fallback, problem, seed=seed)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tuners.conversations import Conversations
 from tuners.known import KnownCandidates, KnownPoints
 from tuners.search_space import SearchSpace
 from tuners.study_space import StudySpace
@@ -17,47 +17,24 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
-    from tuners.candidates import Answer, Candidate
-    from tuners.model.exchange import Message
+    from tuners.candidates import Candidate
     from tuners.problem import TextProblem
     from tuners.prompts.writer import PromptWriter
 
-__all__ = ["Conversation", "StudyMemory"]
+__all__ = ["StudyMemory"]
 
 # Steps away from a proposal that was tried before, as in `tuners.distinct`.
 CHANGES = 200
 STEPS_AWAY = 10
 LISTED = 20_000
-SHRINKING = 0.7
-
-
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """A conversation that can go on.
-
-    Attributes:
-        messages: So far.
-        told: Numbers of the trials that the model was told of.
-        answer: The form of the last answer.
-    """
-
-    messages: tuple[Message, ...]
-    told: frozenset[int]
-    answer: Answer
-
-
-@dataclass
-class _OfThread(threading.local):
-    """Each worker has a conversation of its own, and is told of the others' trials."""
-
-    conversation: Conversation | None = field(default=None)
 
 
 class StudyMemory:
-    """Known candidates, conversations and prompts of one study.
+    """Known candidates, conversations and prompts of one study; workers share it.
 
     Attributes:
         problem: What the model is asked about.
+        conversations: Those that can go on.
     """
 
     problem: TextProblem
@@ -71,10 +48,10 @@ class StudyMemory:
         self._given = problem
         self._description = description
         self._points: KnownPoints | None = None
-        self._local = _OfThread()
-        self._writer: PromptWriter | None = None
-        self._scale = 1.0
+        self._writer: tuple[int, PromptWriter] | None = None
         self._handed_out: dict[str, int] = {}
+        self._lock = threading.RLock()
+        self.conversations = Conversations()
         if problem is not None:
             self.problem = problem
             self._candidates = KnownCandidates(problem)
@@ -83,16 +60,18 @@ class StudyMemory:
 
     def search_in(self, space: Mapping[str, BaseDistribution]) -> None:
         """Takes another space where there is no problem: the study has asked for more."""
-        if self._given is None and space and dict(space) != self.problem.distributions:
-            self.problem = StudySpace(space, self._description)
-            self._writer = None
-            self._handed_out.clear()
+        with self._lock:
+            if self._given is None and space and dict(space) != self.problem.distributions:
+                self.problem = StudySpace(space, self._description)
+                self._writer = None
+                self._handed_out.clear()
 
     def seen(self, study: Study) -> dict[str, BaseDistribution]:
         """The distributions of all parameters that the study's trials have asked for."""
-        history = self._known_points(study).history
-        history.update(study.get_trials(deepcopy=False))
-        return history.distributions
+        with self._lock:
+            history = self._known_points(study).history
+            history.update(study.get_trials(deepcopy=False))
+            return dict(history.distributions)
 
     # Candidates
 
@@ -100,22 +79,32 @@ class StudyMemory:
         """The trial that tries, or has tried, a candidate; the present one does not count."""
         if candidate.key is None:
             return None
-        handed_out = self._handed_out.get(candidate.key)
+        with self._lock:
+            return self._number_of(candidate, candidate.key, study, trial)
+
+    def _number_of(
+        self, candidate: Candidate, key: str, study: Study, trial: FrozenTrial
+    ) -> int | None:
+        handed_out = self._handed_out.get(key)
         if handed_out is not None and handed_out != trial.number:
             return handed_out
         trials = study.get_trials(deepcopy=False)
         if self._given is not None:
-            return self._candidates.update(trials, trial.number).get(candidate.key)
+            return self._candidates.update(trials, trial.number).get(key)
         points = self._known_points(study)
         points.history.update(trials)
         tried = points.tried_in(SearchSpace(self.problem.distributions))
         found = tried.find(self.problem.project(candidate.text).values)
         return None if found is None else found.number
 
-    def hand_out(self, candidate: Candidate, trial: FrozenTrial) -> None:
-        """Notes that a trial tries a candidate."""
-        if candidate.key is not None:
-            self._handed_out[candidate.key] = trial.number
+    def claim(self, candidate: Candidate, study: Study, trial: FrozenTrial) -> bool:
+        """Notes that a trial tries a candidate; false where another one does, or did."""
+        with self._lock:
+            if self.number_of(candidate, study, trial) is not None:
+                return False
+            if candidate.key is not None:
+                self._handed_out[candidate.key] = trial.number
+            return True
 
     def untried(
         self,
@@ -126,6 +115,17 @@ class StudyMemory:
         rng: np.random.Generator,
     ) -> dict[str, Any]:
         """Values near to these that the study has not tried, while any are found."""
+        with self._lock:
+            return self._untried(study, trial, values, fixed, rng)
+
+    def _untried(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        values: dict[str, Any],
+        fixed: Mapping[str, Any],
+        rng: np.random.Generator,
+    ) -> dict[str, Any]:
         space = SearchSpace(self.problem.distributions)
         points = self._known_points(study)
         points.history.update(study.get_trials(deepcopy=False))
@@ -155,24 +155,11 @@ class StudyMemory:
             self._points = KnownPoints(study)
         return self._points
 
-    # Conversations and prompts
+    # Prompts
 
-    @property
-    def conversation(self) -> Conversation | None:
-        """That of this worker."""
-        return self._local.conversation
-
-    @conversation.setter
-    def conversation(self, conversation: Conversation | None) -> None:
-        self._local.conversation = conversation
-
-    def writer(self, make: Callable[[float], PromptWriter]) -> PromptWriter:
-        """The writer of prompts, which is made once."""
-        if self._writer is None:
-            self._writer = make(self._scale)
-        return self._writer
-
-    def shrink(self) -> None:
-        """Prompts were too long for the model: shorter ones from here on."""
-        self._scale *= SHRINKING
-        self._writer = None
+    def writer(self, limit: int, make: Callable[[], PromptWriter]) -> PromptWriter:
+        """The writer of prompts up to a limit, made once."""
+        with self._lock:
+            if self._writer is None or self._writer[0] != limit:
+                self._writer = limit, make()
+            return self._writer[1]

@@ -12,6 +12,7 @@ from tuners.model.errors import (
     RateLimited,
     ReplayExhausted,
     ReplayMismatch,
+    ReplaySkipped,
     RequestRejected,
     TranscriptError,
 )
@@ -32,6 +33,7 @@ __all__ = [
     "RateLimited",
     "ReplayExhausted",
     "ReplayMismatch",
+    "ReplaySkipped",
     "Reply",
     "Request",
     "RequestRejected",

@@ -11,6 +11,7 @@
     ├── BadResponse         the reply is empty, cut off in transit, or not in the API's format
     ├── ReplayMismatch      a transcript is replayed and the prompt differs from the recorded one
     ├── ReplayExhausted     a transcript is replayed and has no further exchange
+    ├── ReplaySkipped       a transcript is replayed and the model was not asked in this place
     └── TranscriptError     a transcript cannot be read or written
 
 None of them carries a key: what providers say is redacted before it becomes an error.
@@ -33,6 +34,7 @@ __all__ = [
     "RateLimited",
     "ReplayExhausted",
     "ReplayMismatch",
+    "ReplaySkipped",
     "RequestRejected",
     "TranscriptError",
 ]
@@ -131,6 +133,12 @@ class ReplayExhausted(ModelError):  # noqa: N818  (likewise)
 
     kind = "replay-exhausted"
     permanent = True
+
+
+class ReplaySkipped(ModelError):  # noqa: N818  (likewise)
+    """A replayed transcript has exchanges for later trials, and none for this one."""
+
+    kind = "replay-skipped"
 
 
 class TranscriptError(ModelError):

@@ -37,6 +37,7 @@ class Request:
         seed: Of sampling, where the provider takes one.
         schema: A JSON schema that the reply shall fulfil, where the provider takes one.
         grammar: A Lark grammar that the reply shall match, where the provider takes one.
+        trial: For which trial of a study it is asked; it is noted, and not sent.
     """
 
     messages: tuple[Message, ...]
@@ -45,6 +46,7 @@ class Request:
     seed: int | None = None
     schema: Mapping[str, Any] | None = None
     grammar: str | None = None
+    trial: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

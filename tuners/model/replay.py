@@ -9,7 +9,7 @@ from typing import Any
 
 from tuners.model import errors
 from tuners.model.budget import Usage
-from tuners.model.errors import ModelError, ReplayExhausted, ReplayMismatch
+from tuners.model.errors import ModelError, ReplayExhausted, ReplayMismatch, ReplaySkipped
 from tuners.model.exchange import Message, Reply, Request
 from tuners.model.redaction import Redactor
 from tuners.model.transcript import Exchange, read_transcript
@@ -22,8 +22,11 @@ AROUND = 30
 class ReplayModel:
     """Gives the replies of a transcript, and fails where the model failed.
 
-    Each request gets the first recorded exchange with the same messages that was not yet played,
-    so that several threads may ask, in whatever order.
+    A request for a trial gets the exchange that was recorded for that trial with the same
+    messages: so a study may be replayed at once or in parts, however it was recorded, and its
+    workers may ask in whatever order. Where a trial was asked about twice, because the first
+    process was killed before it kept the trial, the later exchange counts. A request for no
+    trial gets the first exchange with the same messages that was not yet played.
 
     Args:
         path: The transcript.
@@ -69,21 +72,36 @@ class ReplayModel:
         )
         with self._lock:
             waiting = [each for each in self._exchanges if each.line not in self._played]
-            if not waiting:
-                raise ReplayExhausted(
-                    f"{self._path} holds {len(self._exchanges)} exchanges, and one more is asked "
-                    "for: run as many trials, with the same seed and options, as were recorded"
-                )
-            for exchange in waiting:
-                if exchange.request.messages == messages:
-                    self._played.add(exchange.line)
-                    return self._answer(exchange)
-        raise ReplayMismatch(_mismatch(self._path, waiting[0], messages))
+            asked = [each for each in waiting if _is_for(each, request.trial)]
+            alike = [each for each in asked if each.request.messages == messages]
+            if alike:
+                exchange = _latest(alike, request)
+                self._played.add(exchange.line)
+                return self._answer(exchange, waiting)
+        raise self._nothing_for(request.trial, waiting, asked, messages)
 
-    def _answer(self, exchange: Exchange) -> Reply:
+    def _nothing_for(
+        self,
+        trial: int | None,
+        waiting: list[Exchange],
+        asked: list[Exchange],
+        messages: tuple[Message, ...],
+    ) -> ModelError:
+        if asked:
+            return ReplayMismatch(_mismatch(self._path, asked[0], messages))
+        if any(_is_later(each, trial) for each in waiting):
+            return ReplaySkipped(f"{self._path} holds no exchange for trial {trial}")
+        return ReplayExhausted(
+            f"{self._path} holds {len(self._exchanges)} exchanges, and one more is asked "
+            "for: run as many trials, with the same seed and options, as were recorded"
+        )
+
+    def _answer(self, exchange: Exchange, waiting: list[Exchange]) -> Reply:
         used, reply = self._usage, exchange.reply
         if reply is None:
             error = _error_of(exchange)
+            if any(_is_later(each, exchange.request.trial) for each in waiting):
+                error.permanent = False  # somebody has mended it, and gone on
             self._usage = replace(
                 used,
                 calls=used.calls + error.attempts,
@@ -100,6 +118,22 @@ class ReplayModel:
             unknown_cost_calls=used.unknown_cost_calls + (reply.cost is None),
         )
         return replace(reply, replayed=True)
+
+
+def _is_for(exchange: Exchange, trial: int | None) -> bool:
+    """Whether an exchange may be that of a trial; transcripts may not say of which it is."""
+    return trial is None or exchange.request.trial in (None, trial)
+
+
+def _is_later(exchange: Exchange, trial: int | None) -> bool:
+    of = exchange.request.trial
+    return trial is not None and of is not None and of > trial
+
+
+def _latest(alike: list[Exchange], request: Request) -> Exchange:
+    if request.trial is None or alike[0].request.trial is None:
+        return alike[0]
+    return ([each for each in alike if each.request.seed == request.seed] or alike)[-1]
 
 
 def _error_of(exchange: Exchange) -> ModelError:

@@ -89,19 +89,20 @@ class PromptWriter:
         Args:
             strategy: Says what to tell.
             past: All trials.
-            before: The conversation so far.
+            before: The conversation so far, without the system's message.
             news: The trials since its last turn.
             answer: The form of the last answer: it is not explained again.
         """
         brief = strategy.update(news, past, self.voice)
         form = "" if brief.answer == answer else self._form(brief.answer)
         ending = "\n\n".join(filter(None, (brief.task, form)))
-        needed = [*(message.content for message in before), ending]
+        whole = (Message("system", self._system), *before)
+        needed = [*(message.content for message in whole), ending]
         entries = sum(estimated_tokens(entry.text) for entry in brief.entries)
         if estimated_tokens(*needed) + entries > self._limit:
             return None
         told = fit(needed, brief.entries, self._limit)
-        return Prompt((*before, Message("user", _joined(told, ending))), brief)
+        return Prompt((*whole, Message("user", _joined(told, ending))), brief)
 
     def _form(self, answer: Answer) -> str:
         count = self.voice.wanted

@@ -1,0 +1,49 @@
+"""A trial that wants values, with all that those who propose them look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.distributions import BaseDistribution
+    from optuna.trial import FrozenTrial
+
+    from tuners.candidates import Candidate
+    from tuners.study_memory import StudyMemory
+
+__all__ = ["Occasion"]
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """One trial of one study.
+
+    Attributes:
+        study: The study.
+        trial: The trial, which is running.
+        space: The parameters that want values.
+        memory: What is remembered of the study.
+    """
+
+    study: Study
+    trial: FrozenTrial
+    space: Mapping[str, BaseDistribution]
+    memory: StudyMemory
+
+    @property
+    def trials(self) -> Sequence[FrozenTrial]:
+        """All trials of the study as they are now."""
+        return self.study.get_trials(deepcopy=False)
+
+    @property
+    def fixed(self) -> Mapping[str, Any]:
+        """Values that the trial was enqueued with."""
+        found: Mapping[str, Any] = self.trial.system_attrs.get("fixed_params", {})
+        return found
+
+    def tried(self, candidate: Candidate) -> int | None:
+        """The other trial that tries, or has tried, a candidate."""
+        return self.memory.number_of(candidate, self.study, self.trial)
