@@ -31,7 +31,9 @@ class Agreement:
             the machine; 1 where the simulated run failed. None where none ran.
         tau_within: Kendall's tau (b) over the mappers of a configuration, its mean over the
             configurations with at least two mappers that were not equally fast; None without any.
-        tau: Kendall's tau (b) over all that ran; None for fewer than two.
+        tau: Kendall's tau (b) of the seconds of all that ran; None for fewer than two.
+        tau_throughput: The same of their throughputs, all nodes together: a tuner's objective.
+            None also where these have different units.
         configurations: Those that ``tau_within`` is the mean of.
         pairs: Pairs of mappers of one configuration whose measured times differ by over 5 %.
         pairs_right: Those of them whose better one is the better one in simulation too.
@@ -46,6 +48,7 @@ class Agreement:
     p90_error: float | None
     tau_within: float | None
     tau: float | None
+    tau_throughput: float | None
     configurations: int
     pairs: int
     pairs_right: int
@@ -82,6 +85,7 @@ def agreement(rows: Iterable[ValidatedRow]) -> Agreement:
         p90_error=float(np.percentile(errors, 90)) if errors else None,
         tau_within=float(np.mean(taus)) if taus else None,
         tau=_kendall([run for row in ran for run in _runs([row])]),
+        tau_throughput=_throughputs_tau(ran),
         configurations=len(taus),
         pairs=len(pairs),
         pairs_right=sum(fast.simulated < slow.simulated for fast, slow in pairs),
@@ -120,8 +124,21 @@ def _notable_pairs(runs: Iterable[_Run]) -> list[tuple[_Run, _Run]]:
     return [(fast, slow) for fast, slow in pairs if slow.measured > NOTABLE * fast.measured]
 
 
+def _throughputs_tau(ran: Sequence[ValidatedRow]) -> float | None:
+    """Kendall's tau of the throughputs; 0 where the simulated run failed."""
+    if len({row.work_unit for row in ran}) != 1:
+        return None
+    return _kendall(
+        [
+            _Run(row.work / run.measured, row.work / run.simulated)
+            for row in ran
+            for run in _runs([row])
+        ]
+    )
+
+
 def _kendall(runs: Sequence[_Run]) -> float | None:
-    """Kendall's tau of the times; None where the measured ones have no order."""
+    """Kendall's tau of times or throughputs; None where the measured ones have no order."""
     from scipy.stats import kendalltau  # noqa: PLC0415  (1 s to load)
 
     if len({run.measured for run in runs}) < 2:

@@ -33,6 +33,8 @@ class ValidatedRow:
             throughput was measured); None where the run failed.
         status: How the simulated run ended; ``raw`` is what the runtime would have said.
         unit: Of ``simulated`` and ``measured``.
+        work, work_unit: What was done in those seconds on all nodes, and the application's unit
+            of throughput: work over seconds is a throughput in it.
     """
 
     measurement: Measurement
@@ -42,6 +44,8 @@ class ValidatedRow:
     status: RowStatus
     raw: str
     unit: str
+    work: float
+    work_unit: str
 
     @property
     def measured(self) -> float | None:
@@ -162,6 +166,8 @@ def _row(measurement: Measurement, application: Application, outcome: Outcome) -
         status=_status(outcome),
         raw="" if outcome.ok else outcome.raw,
         unit=unit,
+        work=application.work * covered,
+        work_unit=application.unit,
     )
 
 

@@ -21,7 +21,7 @@ __all__ = ["run"]
 SECONDS_BETWEEN_LINES = 10.0
 LEGEND = """\
 error: |simulated - measured| / measured; tau: Kendall's, of seconds, over the mappers of a
-configuration (its mean) and over all runs; order: pairs of mappers of a configuration over 5 %
+configuration (its mean) and over all runs, and of the throughputs of all runs; order: pairs of mappers of a configuration over 5 %
 apart whose faster one is faster in simulation; out of memory: runs on the machine, how many of
 them in simulation too, and how many others in simulation\
 """
@@ -122,6 +122,7 @@ SUMMARY: dict[str, Callable[[Agreement], str]] = {
     "90th perc.": lambda a: _share(a.p90_error),
     "tau mappers": lambda a: _tau(a.tau_within),
     "tau all": lambda a: _tau(a.tau),
+    "tau rates": lambda a: _tau(a.tau_throughput),
     "order": lambda a: _share(a.order),
     "pairs": lambda a: str(a.pairs),
     "out of memory": lambda a: (

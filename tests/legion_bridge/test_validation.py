@@ -54,6 +54,8 @@ def row(
         status="out of memory" if simulated is None else "ok",
         raw="",
         unit="s",
+        work=float(size),
+        work_unit="points/s",
     )
 
 
@@ -226,6 +228,17 @@ def test_several_measurements_of_a_mapper_are_one():
     rows = [row(1.0, 1.2), row(1.2, 1.2), row(2.0, 2.5, "default")]
     found = agreement(rows)
     assert (found.rows, found.pairs, found.pairs_right, found.tau_within) == (3, 1, 1, 1.0)
+
+
+def test_tau_of_throughputs_is_of_work_over_seconds():
+    # The larger runs take longer, and do more a second.
+    found = agreement([row(1.0, 2.0, size=1), row(2.0, 1.5, size=8), row(3.0, 2.5, size=90)])
+    assert (found.tau, found.tau_throughput) == (pytest.approx(1 / 3), pytest.approx(1.0))
+
+
+def test_throughputs_of_different_units_have_no_order():
+    other = replace(row(2.0, 2.0), work_unit="wires/s")
+    assert agreement([row(1.0, 1.0), other]).tau_throughput is None
 
 
 def test_tau_is_the_mean_of_the_configurations():
