@@ -85,8 +85,7 @@ class Proposer:
         if settled.error is not None:
             self._take_failure(settled.error)
             why = f"{settled.error.kind}: {settled.why}"
-            notes = {attributes.FAILURE: settled.error.kind}
-            return Proposal(None, why, settled.expenses, notes)
+            return Proposal(None, why, settled.expenses, {attributes.FAILURE: settled.error.kind})
         if not settled.candidates:
             return Proposal(None, settled.why, settled.expenses, turn)
         first, *further = settled.candidates
