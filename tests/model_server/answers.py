@@ -42,6 +42,19 @@ class Say:
 
 
 @dataclass(frozen=True)
+class ToolCall:
+    """A well-formed reply that calls a custom tool with a text, and says nothing itself."""
+
+    name: str
+    text: str
+
+    def send(self, call: Call, handler: BaseHTTPRequestHandler) -> None:
+        custom = {"name": self.name, "input": self.text}
+        extra = {"tool_calls": [{"id": "call_test", "type": "custom", "custom": custom}]}
+        Say(None, finish_reason="tool_calls", extra=extra).send(call, handler)
+
+
+@dataclass(frozen=True)
 class Stream:
     """A reply as server-sent events, asked for or not."""
 

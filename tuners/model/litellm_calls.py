@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import base64
+import logging
 import os
 from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
 from tuners.model.call_loop import run_within
-from tuners.model.constraints import constraint_of
+from tuners.model.constraints import constraint_of, text_of
 from tuners.model.errors import BadResponse, ModelTimeout, RequestRejected
 from tuners.model.exchange import Reply, Request
 from tuners.model.failures import Failure, failure_of
@@ -17,6 +18,8 @@ from tuners.model.litellm_module import is_installed, load_litellm
 from tuners.model.redaction import Redactor, Secret, without_credentials
 
 __all__ = ["Calls"]
+
+log = logging.getLogger(__name__)
 
 # What a mapper needs is a few thousand characters; a model in a loop is cut here.
 LONGEST_REPLY = 200_000
@@ -100,9 +103,7 @@ class Calls:
             return Failure(ModelTimeout(sentence), again=True, billed=True)
 
     async def _call(self, litellm: ModuleType, request: Request) -> Reply | Failure:
-        constraint, parameters = (
-            constraint_of(litellm, self.model, request) if self._constrains else (None, {})
-        )
+        constraint, parameters = self._constraint(litellm, request)
         messages = [{"role": m.role, "content": m.content} for m in request.messages]
         stream = self._streams
         if stream:
@@ -125,6 +126,25 @@ class Calls:
         except Exception as error:  # noqa: BLE001  (the border to a provider)
             return self._failure(litellm, error, constraint)
 
+    def _constraint(
+        self, litellm: ModuleType, request: Request
+    ) -> tuple[str | None, dict[str, Any]]:
+        """The constraint that is sent, and how; where one is wanted and none is, it is said."""
+        if not self._constrains:
+            return None, {}
+        constraint, parameters = constraint_of(litellm, self.model, request)
+        wanted = request.grammar or request.schema
+        if wanted and constraint is None:
+            self._constrains = False
+            log.warning(
+                "%s is not known to take a %s, and is asked without: its replies are checked "
+                "all the same (grammars go to hosted_vllm/NAME, llamafile/NAME and OpenAI's "
+                "models from gpt-5 on)",
+                self._redactor.text(self.model),
+                "grammar" if request.grammar else "JSON schema",
+            )
+        return constraint, parameters
+
     def _access(self) -> dict[str, Any]:
         access: dict[str, Any] = {}
         if self._base_url is not None:
@@ -139,8 +159,8 @@ class Calls:
 
     def _reply(self, response: Any, constraint: str | None) -> Reply | Failure:
         choice = response.choices[0] if response.choices else None
-        text = None if choice is None else choice.message.content
-        if choice is None or not isinstance(text, str) or not text.strip():
+        text = None if choice is None else text_of(choice.message)
+        if choice is None or text is None:
             return Failure(BadResponse(f"{self.model} gave an empty reply"), True, billed=True)
         usage = getattr(response, "usage", None)
         prompt = _count(getattr(usage, "prompt_tokens", None))
@@ -161,6 +181,7 @@ class Calls:
         failure = failure_of(litellm, error, self.model, said, self.timeout)
         if isinstance(failure.error, RequestRejected) and constraint is not None:
             self._constrains = False
+            log.warning("%s; it is asked without a %s from here on", failure.error, constraint)
             return Failure(failure.error, again=True)
         if isinstance(failure.error, BadResponse):
             # Some servers stream whether asked to or not, and some can do nothing else.

@@ -72,11 +72,14 @@ def test_llama_cpp_is_told_the_grammar_as_larks(serve):
     assert server.calls[0].body["grammar"] == '%llguidance {}\nstart: "a"'
 
 
-def test_an_unknown_model_is_told_neither(serve):
+def test_an_unknown_model_is_told_neither_and_the_user_is(serve, caplog):
     model, server = serve(Say("a"), Say("b"))
     assert model.ask(replace(HELLO, grammar='start: "a"')).constrained is None
     assert model.ask(replace(HELLO, schema=SCHEMA)).constrained is None
     assert all(set(call.body) == {"model", "messages"} for call in server.calls)
+    said = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert len(said) == 1
+    assert "openai/local is not known to take a grammar" in said[0]
 
 
 def test_a_model_that_is_known_to_take_schemas_is_told_the_schema(serve):
@@ -85,7 +88,7 @@ def test_a_model_that_is_known_to_take_schemas_is_told_the_schema(serve):
     assert server.calls[0].body["response_format"]["type"] == "json_schema"
 
 
-def test_a_server_that_refuses_a_grammar_is_asked_without(serve):
+def test_a_server_that_refuses_a_grammar_is_asked_without(serve, caplog):
     answers = refusal(400, "unknown field"), Say("a"), Say("b")
     model, server = serve(*answers, model="hosted_vllm/local")
     request = replace(HELLO, grammar='start: "a"')
@@ -93,6 +96,7 @@ def test_a_server_that_refuses_a_grammar_is_asked_without(serve):
     assert (reply.text, reply.constrained, reply.attempts) == ("a", None, 2)
     assert model.ask(request).attempts == 1
     assert ["structured_outputs" in call.body for call in server.calls] == [True, False, False]
+    assert "asked without a grammar from here on" in caplog.text
 
 
 def test_a_request_that_is_refused_without_a_grammar_too_is_rejected(serve):
