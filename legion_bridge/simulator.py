@@ -23,9 +23,9 @@ from dsl.syntax import Program
 from legion_bridge import _kernel
 from legion_bridge.application import Application
 from legion_bridge.errors import BridgeError, MappingError
-from legion_bridge.flat_machine import MEMORY_CODES, FlatMachine, flatten_machine
+from legion_bridge.flat_machine import FlatMachine, flatten_machine
 from legion_bridge.flatten import FlatProgram, flatten
-from legion_bridge.machine import WHERE, Machine
+from legion_bridge.machine import Machine
 from legion_bridge.mapping import Decider, Decisions
 from legion_bridge.outcome import Outcome
 from legion_bridge.point_times import PointTimer, PointTimes
@@ -36,6 +36,7 @@ from legion_bridge.simulation_input import (
     SimulationInput,
     operations_of,
 )
+from legion_bridge.ways import route_costs
 
 __all__ = ["Simulator", "Trace", "simulate"]
 
@@ -253,23 +254,6 @@ def _iterations(application: Application, program: FlatProgram) -> tuple[int, in
     return settle, min(MEASURE, total - settle)
 
 
-def _route_costs(machine: Machine) -> Floats:
-    """Seconds, and seconds a byte, of each route: what the choice of a source looks at."""
-    size = len(MEMORY_CODES)
-    costs = np.zeros((size, size, len(WHERE), 2))
-    for source in machine.memories:
-        for target in machine.memories:
-            for code, where in enumerate(WHERE):
-                if where == "memory" and source != target:
-                    continue
-                route = machine.route(source, target, where)
-                links = [machine.links[link.split(".", 1)[1]] for link in route.links]
-                at = (MEMORY_CODES[source], MEMORY_CODES[target], code)
-                start = route.latency + max(link.overhead for link in links)
-                costs[at] = start, 1.0 / min(link.bandwidth for link in links)
-    return costs
-
-
 def _static_input(
     program: FlatProgram, machine: FlatMachine, settle: int, measure: int
 ) -> SimulationInput:
@@ -338,7 +322,7 @@ def _static_input(
         access_links=machine.access_links,
         access_scopes=machine.access_scopes,
         access_bandwidth=machine.bandwidth,
-        route_cost=_route_costs(machine.machine),
+        route_cost=route_costs(machine.machine),
         costs=np.array(costs),
         settings=np.array(settings, np.int64),
     )

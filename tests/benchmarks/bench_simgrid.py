@@ -32,10 +32,10 @@ from rich.table import Table
 
 import dsl
 from legion_bridge import Application, Evaluator, Machine
-from legion_bridge.link_use import Way, Ways
 from legion_bridge.machine_units import is_time
 from legion_bridge.simulation_input import OperationKind
 from legion_bridge.simulator import Trace
+from legion_bridge.ways import Way, Ways
 
 REPEAT = 200
 LEAF = "task_4"

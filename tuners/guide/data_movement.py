@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from legion_bridge.flatten import PRIVILEGE_CODES
-from legion_bridge.link_use import Ways
+from legion_bridge.ways import Ways
 
 if TYPE_CHECKING:
     from legion_bridge.flat_machine import FlatMachine
@@ -70,8 +70,36 @@ class _Access(NamedTuple):
     pairs: tuple[tuple[int, int, int], ...]
 
 
-Travels: TypeAlias = dict[tuple[int, int], float]
-"""Bytes by source and target memory."""
+class _Trip(NamedTuple):
+    """One copy: what one requirement of a point fetches from one memory, or folds from one task.
+
+    Attributes:
+        source, target: Memories.
+        flat: The flat requirement that asks for it.
+        reducer: That of the reduction which is folded; -1 for a copy.
+    """
+
+    source: int
+    target: int
+    flat: int
+    reducer: int = -1
+
+
+Travels: TypeAlias = dict[_Trip, float]
+"""Bytes by copy."""
+
+
+class _Data(NamedTuple):
+    """Where the values of a region are.
+
+    Attributes:
+        valid: By atom, a bit for each place that has its newest value.
+        pending: By atom, the reductions that nobody has folded in yet: flat requirements, and
+            their memories.
+    """
+
+    valid: dict[int, int]
+    pending: dict[int, dict[int, int]]
 
 
 class DataMovement:
@@ -89,7 +117,6 @@ class DataMovement:
         ]
         self._known: OrderedDict[tuple[int, bytes], tuple[Moved, ...]] = OrderedDict()
         self._sources: dict[tuple[int, int, float], int] = {}
-        self._links: dict[tuple[int, int], Floats] = {}
 
     def of(self, decisions: Decisions) -> list[tuple[Moved, ...]]:
         """What moves in an iteration, by region."""
@@ -107,32 +134,21 @@ class DataMovement:
         return found
 
     def _region(self, region: int, places: list[int], collect: list[int]) -> tuple[Moved, ...]:
-        valid: dict[int, int] = {}
-        pending: dict[int, dict[int, int]] = {}
+        data = _Data({}, {})
         moved: list[Moved] = []
         for _ in range(ITERATIONS):
             moved = []
             for access in self._accesses[region]:
-                travels = self._access(access, places, collect, valid, pending)
+                travels = self._access(access, places, collect, data)
                 if travels:
                     moved.append(self._moved(access, travels))
         return tuple(moved)
 
     def _access(
-        self,
-        access: _Access,
-        places: list[int],
-        collect: list[int],
-        valid: dict[int, int],
-        pending: dict[int, dict[int, int]],
+        self, access: _Access, places: list[int], collect: list[int], data: _Data
     ) -> Travels:
-        """Follows one requirement.
-
-        Args:
-            valid: By atom, a bit for each place that has its newest value.
-            pending: By atom, the reductions that nobody has folded in yet: flat requirements,
-                and their memories.
-        """
+        """Follows one requirement."""
+        valid, pending = data
         travels: Travels = {}
         for atom, flat, into in access.pairs:
             place = places[flat]
@@ -140,12 +156,13 @@ class DataMovement:
                 if into < 0:
                     pending.setdefault(atom, {})[flat] = place // LAYOUTS
                 else:
-                    self._fold(atom, place // LAYOUTS, places[into] // LAYOUTS, travels)
+                    trip = _Trip(place // LAYOUTS, places[into] // LAYOUTS, into, flat)
+                    self._fold(atom, trip, travels)
                 continue
             if access.privilege == WRITE_ONLY:
                 pending.pop(atom, None)
             else:
-                self._bring(atom, place, valid, pending, travels)
+                self._bring(atom, flat, place, data, travels)
             if access.privilege != READ_ONLY:
                 valid[atom] = 1 << place
         if access.privilege == READ_ONLY:
@@ -155,29 +172,23 @@ class DataMovement:
                     valid[atom] = others
         return travels
 
-    def _bring(
-        self,
-        atom: int,
-        place: int,
-        valid: dict[int, int],
-        pending: dict[int, dict[int, int]],
-        travels: Travels,
-    ) -> None:
+    def _bring(self, atom: int, flat: int, place: int, data: _Data, travels: Travels) -> None:
         """Copies to a place that lacks an atom, and the folds that are due."""
+        valid, pending = data
         holders, size, memory = valid.get(atom, 0), self._sizes[atom], place // LAYOUTS
         if not holders >> place & 1:
             if holders:
                 source = self._nearest(holders, memory, size)
-                travels[source, memory] = travels.get((source, memory), 0.0) + size
+                trip = _Trip(source, memory, flat)
+                travels[trip] = travels.get(trip, 0.0) + size
             valid[atom] = holders | 1 << place
         if pending.get(atom):
-            for source in pending.pop(atom).values():
-                self._fold(atom, source, memory, travels)
+            for reducer, source in pending.pop(atom).items():
+                self._fold(atom, _Trip(source, memory, flat, reducer), travels)
             valid[atom] = 1 << place
 
-    def _fold(self, atom: int, source: int, target: int, travels: Travels) -> None:
-        folded = self._fold_factor * self._sizes[atom]
-        travels[source, target] = travels.get((source, target), 0.0) + folded
+    def _fold(self, atom: int, trip: _Trip, travels: Travels) -> None:
+        travels[trip] = travels.get(trip, 0.0) + self._fold_factor * self._sizes[atom]
 
     def _nearest(self, holders: int, target: int, size: float) -> int:
         """The memory among holders from which so many bytes reach the target first."""
@@ -187,39 +198,30 @@ class DataMovement:
                 bit // LAYOUTS for bit in range(holders.bit_length()) if holders >> bit & 1
             }
             self._sources[key] = min(
-                sorted(memories), key=lambda memory: self._seconds(memory, target, size)
+                sorted(memories), key=lambda memory: self.ways.seconds(memory, target, size)
             )
         return self._sources[key]
 
-    def _seconds(self, source: int, target: int, size: float) -> float:
-        way = self.ways.copy(source, target)
-        return way.latency + size / way.slowest
-
     def _moved(self, access: _Access, travels: Travels) -> Moved:
         busy = np.zeros(self._machine.link_total)
-        latency, between = 0.0, []
+        between: dict[tuple[int, int], float] = {}
+        latency = 0.0
         kinds = self._machine.memory_kind
-        for (source, target), amount in travels.items():
-            busy += self._link_seconds(source, target) * amount
-            latency = max(latency, self.ways.copy(source, target).latency)
-            between.append((int(kinds[source]), int(kinds[target]), amount))
+        for trip, amount in travels.items():
+            way = self.ways.copy(trip.source, trip.target)
+            for link, seconds in zip(way.links, self.ways.uses(way, amount), strict=True):
+                busy[link] += seconds
+            latency = max(latency, way.latency)
+            pair = int(kinds[trip.source]), int(kinds[trip.target])
+            between[pair] = between.get(pair, 0.0) + amount
         return Moved(
             access.launch,
             access.requirement,
             busy,
             latency,
             sum(travels.values()),
-            tuple(between),
+            tuple((source, target, amount) for (source, target), amount in between.items()),
         )
-
-    def _link_seconds(self, source: int, target: int) -> Floats:
-        """Seconds a byte of each link on a way."""
-        if (source, target) not in self._links:
-            each = np.zeros(self._machine.link_total)
-            for link in self.ways.copy(source, target).links:
-                each[link] += 1.0 / float(self._machine.link_bandwidth[link])
-            self._links[source, target] = each
-        return self._links[source, target]
 
 
 def _accesses(program: FlatProgram) -> list[list[_Access]]:

@@ -196,10 +196,11 @@ class WhatIf:
         self, processors: NDArray[np.int64], carried: Floats, memory_kind: int
     ) -> float:
         """Seconds of the busiest link between processors and a memory that they reach in place."""
-        busy = np.zeros(self.flat_machine.link_total)
+        ways, busy = self._movement.ways, np.zeros(self.flat_machine.link_total)
         for processor, amount in zip(processors.tolist(), carried.tolist(), strict=True):
-            for link in self._movement.ways.access(processor, memory_kind).links:
-                busy[link] += amount / float(self.flat_machine.link_bandwidth[link])
+            way = ways.access(processor, memory_kind)
+            for link, seconds in zip(way.links, ways.uses(way, amount, copies=0), strict=True):
+                busy[link] += seconds
         return float(busy.max(initial=0.0))
 
     def _runtime(self) -> float:

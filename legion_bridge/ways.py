@@ -1,0 +1,155 @@
+"""The ways that data travels, and what it costs: the kernel's cost model (``execute.c``).
+
+A copy takes each link on its way for the link's ``overhead`` and the time of its bytes; a link
+that is ``exclusive`` is held for as long as the slowest of them. What a task moves to and from
+memory that it reaches in place has no overhead.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from legion_bridge.flat_machine import MEMORY_CODES, SCOPE_PROCESSOR, SCOPE_RANK, FlatMachine
+from legion_bridge.machine import WHERE, Machine
+from legion_bridge.simulation_input import OperationKind
+
+if TYPE_CHECKING:
+    from legion_bridge.simulator import Trace
+
+__all__ = ["Way", "Ways", "route_costs"]
+
+Floats = NDArray[np.float64]
+
+
+class Way(NamedTuple):
+    """The links on a way in order, bytes a second of the slowest, and seconds before the first
+    byte.
+    """
+
+    links: tuple[int, ...]
+    slowest: float
+    latency: float
+
+
+class Ways:
+    """The ways of copies, and of processors to memories that they reach in place."""
+
+    def __init__(self, machine: FlatMachine) -> None:
+        self.machine = machine
+        self._costs = route_costs(machine.machine)
+        self._overhead: list[float] = machine.link_overhead.tolist()
+        self._bandwidth: list[float] = machine.link_bandwidth.tolist()
+        self._exclusive: list[int] = machine.link_exclusive.tolist()
+        self._copies: dict[tuple[int, int], Way] = {}
+        self._accesses: dict[tuple[int, int], Way] = {}
+
+    def of(self, trace: Trace, number: int) -> Way:
+        """The way of an operation that moves data."""
+        operations = trace.operations
+        source, target = int(operations.source[number]), int(operations.place[number])
+        if operations.kind[number] == OperationKind.TASK:
+            return self.access(target, source)
+        return self.copy(source, target)
+
+    def copy(self, source: int, target: int) -> Way:
+        """The way from one memory to another."""
+        key = (source, target)
+        if key not in self._copies:
+            machine = self.machine
+            at = (machine.memory_kind[source], machine.memory_kind[target], self._where(*key))
+            sides = np.where(machine.route_sides[at], target, source)
+            links = tuple(
+                self._link(int(first), int(scope), int(machine.memory_rank[side]), owner)
+                for first, scope, side, owner in zip(
+                    machine.route_links[at],
+                    machine.route_scopes[at],
+                    sides,
+                    machine.memory_owner[sides].tolist(),
+                    strict=True,
+                )
+                if scope >= 0
+            )
+            slowest = min((float(machine.link_bandwidth[x]) for x in links), default=np.inf)
+            self._copies[key] = Way(links, slowest, float(machine.route_latency[at]))
+        return self._copies[key]
+
+    def access(self, processor: int, memory_kind: int) -> Way:
+        """The way between a processor and a memory of a kind."""
+        key = (processor, memory_kind)
+        if key not in self._accesses:
+            machine = self.machine
+            at = (machine.processor_kind[processor], memory_kind)
+            rank = int(machine.processor_rank[processor])
+            links = tuple(
+                self._link(int(first), int(scope), rank, processor)
+                for first, scope in zip(
+                    machine.access_links[at], machine.access_scopes[at], strict=True
+                )
+                if scope >= 0
+            )
+            speeds = [float(machine.link_bandwidth[x]) for x in links]
+            slowest = min([float(machine.bandwidth[at]), *speeds])
+            self._accesses[key] = Way(links, slowest, 0.0)
+        return self._accesses[key]
+
+    def uses(self, way: Way, carried: float, *, copies: int = 1) -> list[float]:
+        """Seconds that each link of a way is taken by one copy, or by a task.
+
+        Args:
+            way: The way.
+            carried: Bytes; those of a fold count ``runtime.fold`` times.
+            copies: 0 for what a task moves, which nobody has to start.
+        """
+        own = [
+            copies * self._overhead[link] + carried / self._bandwidth[link] for link in way.links
+        ]
+        longest = max(own, default=0.0)
+        return [
+            longest if self._exclusive[link] else each
+            for link, each in zip(way.links, own, strict=True)
+        ]
+
+    def seconds(self, source: int, target: int, size: float) -> float:
+        """What a copy between two memories takes by itself: the nearest source takes least."""
+        kinds = self.machine.memory_kind
+        start, each = self._costs[kinds[source], kinds[target], self._where(source, target)]
+        return float(start + each * size)
+
+    def _where(self, source: int, target: int) -> int:
+        """The place in ``WHERE``."""
+        if source == target:
+            return 0
+        ranks = self.machine.memory_rank[[source, target]]
+        if ranks[0] == ranks[1]:
+            return 1
+        nodes = self.machine.rank_node[ranks]
+        return 2 if nodes[0] == nodes[1] else 3
+
+    def _link(self, first: int, scope: int, rank: int, owner: int) -> int:
+        if scope == SCOPE_PROCESSOR:
+            return first + owner
+        return first + (rank if scope == SCOPE_RANK else int(self.machine.rank_node[rank]))
+
+
+def route_costs(machine: Machine) -> Floats:
+    """Seconds, and seconds a byte, of each route: what the choice of a source looks at.
+
+    Returns:
+        ``[memory kinds, memory kinds, where, 2]``.
+    """
+    size = len(MEMORY_CODES)
+    costs = np.zeros((size, size, len(WHERE), 2))
+    for source in machine.memories:
+        for target in machine.memories:
+            for code, where in enumerate(WHERE):
+                if where == "memory" and source != target:
+                    continue
+                route = machine.route(source, target, where)
+                links = [machine.links[link.split(".", 1)[1]] for link in route.links]
+                at = (MEMORY_CODES[source], MEMORY_CODES[target], code)
+                start = route.latency + max(link.overhead for link in links)
+                costs[at] = start, 1.0 / min(link.bandwidth for link in links)
+    return costs
