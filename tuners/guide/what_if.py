@@ -160,20 +160,50 @@ class WhatIf:
         found = np.zeros(len(running))
         for launch in range(setup, len(program.launches)):
             limit, below = decisions.launches[launch].limit, self._below[launch]
-            points = int(program.launch_point[launch + 1] - program.launch_point[launch])
-            if limit and below and points > limit:
-                work = sum(
-                    float(seconds[program.launch_point[d] : program.launch_point[d + 1]].sum())
-                    for d in below
-                )
-                spent = sum(running[d - setup] for d in below)
-                found[launch - setup] = max(0.0, work / limit - spent)
+            if limit and below:
+                part = self._part(launch)
+                _, origin = np.unique(self._origins(decisions, part), return_inverse=True)
+                waits = np.bincount(origin) > limit
+                spans = self._spans(decisions, seconds, launch)
+                longest = float((np.bincount(origin, spans) * waits).max(initial=0.0)) / limit
+                spent = sum(running[each - setup] for each in below)
+                found[launch - setup] = max(0.0, longest - spent)
         return found
+
+    def _part(self, launch: int) -> slice:
+        """The points of a launch."""
+        starts = self.program.launch_point
+        return slice(int(starts[launch]), int(starts[launch + 1]))
+
+    def _spans(self, decisions: Decisions, seconds: Floats, launch: int) -> Floats:
+        """Seconds of what each point of a launch launches: launch by launch, the busiest
+        processor.
+        """
+        program, above = self.program, self._part(launch)
+        points, processors = above.stop - above.start, len(self.flat_machine.processor_kind)
+        spans = np.zeros(points)
+        for each in self._below[launch]:
+            part = self._part(each)
+            ancestor = program.point_parent[part]
+            while len(ancestor) and ancestor[0] >= above.stop:
+                ancestor = program.point_parent[ancestor]
+            where = (ancestor - above.start) * processors + decisions.processor[part]
+            load = np.bincount(where, seconds[part], points * processors)
+            spans += load.reshape(points, processors).max(axis=1)
+        return spans
+
+    def _origins(self, decisions: Decisions, part: slice) -> NDArray[np.int64]:
+        """Where the parent of each point runs, by which limits count: on a processor or, for the
+        top-level task, on each rank.
+        """
+        parents, processor = self.program.point_parent[part], decisions.processor
+        ranks = self.flat_machine.processor_rank[processor[part]]
+        origins: NDArray[np.int64] = np.where(parents < 0, -1 - ranks, processor[parents])
+        return origins
 
     def _limited(self, decisions: Decisions, part: slice, seconds: Floats, limit: int) -> float:
         """Seconds of a launch of whose points so many may be under way for each parent."""
-        parents = self.program.point_parent[part]
-        origins = np.where(parents < 0, -1, decisions.processor[parents]).tolist()
+        origins = self._origins(decisions, part).tolist()
         free: dict[int, float] = {}
         places: dict[int, list[float]] = {}
         last = 0.0

@@ -93,3 +93,13 @@ def test_a_link_that_is_exclusive_is_held_for_as_long_as_the_slowest():
             assert estimated[link] == pytest.approx(simulated[name].busy, rel=1e-6)
             held += estimated[link] > 1.2 * simulated[name].bytes / machine.link_bandwidth[link]
     assert held
+
+
+@pytest.mark.parametrize("name", ["cannon", "summa", "johnson"])
+def test_estimates_on_several_nodes_count_limits_where_they_count(name):
+    """The expert's limits hold for each launching processor, not for the machine."""
+    problem = MapperProblem(Application.load(name, nodes=2), Machine.load("lassen", nodes=2))
+    for mapper in problem.application.mappers.values():
+        case = Case(problem, problem.evaluate_text(mapper, check=False))
+        estimate = case.what_if.estimate(case.decisions).total
+        assert 0.6 < estimate / case.profile.iteration < 1.7
