@@ -12,12 +12,30 @@ size_t points_of(const Task &task)
     return task.is_index_space ? task.get_slice_domain().get_volume() : 1;
 }
 
+// Points that the program wants run, or mapped, together: they must not wait for one another.
+bool goes_together(const Task &task)
+{
+    return task.must_epoch_task || task.concurrent_task ||
+           std::any_of(task.regions.begin(), task.regions.end(), [](const auto &requirement) {
+               return (requirement.prop & LEGION_COLLECTIVE_MASK) != 0;
+           });
+}
+
+// Whether a task of the same name waits for this one, and is in flight itself.
+bool is_recursive(const Task &task)
+{
+    for (const Task *at = &task; at->has_parent_task();) {
+        at = at->get_parent_task();
+        if (at->task_id == task.task_id) return true;
+    }
+    return false;
+}
+
 }  // namespace
 
-// Tasks of a must-epoch launch have to run at once and never wait here.
 bool PolicyMapper::limited(const Task &task)
 {
-    return !task.must_epoch_task && rules_of(task).limit > 0;
+    return rules_of(task).limit > 0 && !goes_together(task) && !is_recursive(task);
 }
 
 bool Shared::start(const InFlight &task, size_t points, size_t limit)

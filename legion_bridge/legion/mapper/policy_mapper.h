@@ -140,6 +140,8 @@ private:
         bool several[MAPPER_PROCESSOR_KINDS] = {};
         // Kinds that a variant was seen for; programs may register further ones as they run.
         bool has_variant[MAPPER_PROCESSOR_KINDS] = {};
+        // Kinds whose sharding functor the runtime has.
+        bool shards_known[MAPPER_PROCESSOR_KINDS] = {};
         bool looked_for_kind = false;
         int kind = -1;  // the first of `kinds` that can be; -1: the default mapper's choice
     };
@@ -240,6 +242,8 @@ private:
     };
 
     bool limited(const Task &task);
+    void register_sharding(MapperContext ctx, Legion::ShardingID id, size_t slot,
+                           const std::string &task, int kind) const;
 
     std::string name;
     const MachineView view;

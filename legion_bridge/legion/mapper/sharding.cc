@@ -60,35 +60,58 @@ size_t slot_of(const std::string &task, int kind)
     return static_cast<size_t>((hash ^ (hash >> 32)) % SLOTS);
 }
 
+// Which task a number stands for, and when the runtime knows it.
+struct Registration {
+    std::string task;
+    int kind = -1;
+    MapperEvent done;
+};
+
 }  // namespace
 
 void PolicyMapper::select_sharding_functor(MapperContext ctx, const Task &task,
                                            const SelectShardingFunctorInput &input,
                                            SelectShardingFunctorOutput &output)
 {
-    const TaskRules &rule = rules_of(task);
+    TaskRules &rule = rules_of(task);
     int kind = chosen_kind(ctx, task);
     if (kind < 0) kind = kind_of(default_find_preferred_variant(task, ctx, false).proc_kind);
     if (!task.is_index_space || kind < 0 || !rule.has_index_map[kind]) {
         DefaultMapper::select_sharding_functor(ctx, task, input, output);
         return;
     }
-    static std::mutex mutex;
-    static std::map<size_t, std::pair<std::string, int>> registered;
-    Legion::Runtime *legion = Legion::Runtime::get_runtime();
     const size_t slot = slot_of(rule.name, kind);
     output.chosen_functor = static_cast<Legion::ShardingID>(
-        legion->generate_library_sharding_ids("mappertune", SLOTS) + slot);
-    const std::lock_guard<std::mutex> one_registration(mutex);
-    const std::pair<std::string, int> key(rule.name, kind);
-    const auto known = registered.emplace(slot, key);
-    if (known.first->second != key)
-        fail("sharding", at_task(rule.name.c_str()),
+        Legion::Runtime::get_runtime()->generate_library_sharding_ids("mappertune", SLOTS) + slot);
+    bool &known = rule.shards_known[kind];
+    if (!known) register_sharding(ctx, output.chosen_functor, slot, rule.name, kind);
+    known = true;
+}
+
+// Once in a process, by the mapper that is first. No mutex may be held while the runtime registers
+// the functor: it may let the thread do something else meanwhile, such as asking another mapper the
+// same, and that would wait for a mutex that its own thread holds.
+void PolicyMapper::register_sharding(MapperContext ctx, Legion::ShardingID id, size_t slot,
+                                     const std::string &task, int kind) const
+{
+    static std::mutex mutex;
+    static std::map<size_t, Registration> registrations;
+    const Registration mine = {task, kind, runtime->create_mapper_event(ctx)};
+    Registration known;
+    {
+        const std::lock_guard<std::mutex> one_look(mutex);
+        known = registrations.emplace(slot, mine).first->second;
+    }
+    if (known.task != task || known.kind != kind)
+        fail("sharding", at_task(task.c_str()),
              "its sharding functor has the number of that of task %s: rename one of them",
-             known.first->second.first.c_str());
-    if (!known.second) return;
-    legion->register_sharding_functor(output.chosen_functor,
-                                      new PolicySharding(view, rule.name, kind), true);
+             known.task.c_str());
+    const bool first = known.done == mine.done;
+    if (first)
+        Legion::Runtime::get_runtime()->register_sharding_functor(
+            id, new PolicySharding(view, task, kind), true);
+    runtime->trigger_mapper_event(ctx, mine.done);
+    if (!first) runtime->wait_on_mapper_event(ctx, known.done);
 }
 
 }  // namespace mappertune

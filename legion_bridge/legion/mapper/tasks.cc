@@ -109,6 +109,9 @@ void PolicyMapper::select_task_options(MapperContext ctx, const Task &task, Task
     const TaskRules &rule = rules_of(task);
     DefaultMapper::select_task_options(ctx, task, output);
     if (rule.replicates >= 0) output.replicate = rule.replicates == 1;
+    // The default mapper lets the points that share a region meet while they are mapped, which
+    // those that wait for the end of others would never do.
+    if (limited(task)) output.check_collective_regions.clear();
     if (wanted >= 0) output.initial_proc = view.at(wanted, static_cast<int>(node_id), 0);
     const int kind = kind_of(output.initial_proc.kind());
     if (!task.is_index_space && !task.must_epoch_task && single_map_applies(task, kind)) {

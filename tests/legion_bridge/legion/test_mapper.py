@@ -193,6 +193,23 @@ def test_limits_above_one_fill_all_processors() -> None:
     assert len(run.decisions("start")) == 8
 
 
+@pytest.mark.parametrize("replicated", [False, True])
+def test_limited_points_that_share_a_region_do_not_wait_for_each_other(replicated: bool) -> None:
+    """Legion's default mapper has points that reduce into a region meet as they are mapped."""
+    text = HEAD + "InstanceLimit sum 1;" + ("ControlReplicate top;" if replicated else "")
+    run = run_under(text, variables={"MAPPERTUNE_SHARDS": "2"})
+    assert run.code == 0
+    assert set(run.said("CHECKSUM")) == {CHECKSUM}
+    assert len(run.decisions("start sum")) == PIECES * PIECES
+
+
+def test_limited_tasks_may_launch_themselves_and_wait() -> None:
+    run = run_under(HEAD + "InstanceLimit deep 1; InstanceLimit together 1;", "-special", "1")
+    assert run.code == 0
+    assert len(run.said("RAN deep")) == 3
+    assert len(run.decisions("start deep")) == 1, "the others count as part of the first"
+
+
 @pytest.mark.parametrize(
     ("statement", "code"),
     [("", 87), ("CollectMemory smooth grid;", 0), ("CollectMemory smooth copy;", 87)],

@@ -19,7 +19,8 @@ using namespace Legion;
 namespace {
 
 enum Tasks {
-    TOP = 1, FILL, SMOOTH, SUM, ALONE, CHILD, INNER, SLOW, STRICT, TOGETHER, LOOK, EPOCH, ZERO, PEEK
+    TOP = 1, FILL, SMOOTH, SUM, ALONE, CHILD, INNER, SLOW, STRICT, TOGETHER, LOOK, EPOCH, ZERO, PEEK,
+    DEEP
 };
 enum Fields { FIRST = 101, SECOND = 102 };
 constexpr ReductionOpID ADD = 1;
@@ -165,6 +166,16 @@ void alone(const Task *task, const std::vector<PhysicalRegion> &, Context ctx, R
     runtime->execute_task(ctx, launcher).get_void_result();
 }
 
+// Waits for another one of itself.
+void deep(const Task *task, const std::vector<PhysicalRegion> &, Context ctx, Runtime *runtime)
+{
+    ran(task, ctx, runtime);
+    const int left = *static_cast<const int *>(task->args) - 1;
+    if (left == 0) return;
+    TaskLauncher launcher(DEEP, UntypedBuffer(&left, sizeof left));
+    runtime->execute_task(ctx, launcher).get_void_result();
+}
+
 // Touches nothing itself: passes its regions on.
 void inner(const Task *task, const std::vector<PhysicalRegion> &, Context ctx, Runtime *runtime)
 {
@@ -296,6 +307,9 @@ void launch_special(Context ctx, Runtime *runtime, LogicalRegion grid, LogicalPa
     looks.add_field(0, FIRST);
     runtime->execute_task(ctx, looks);
     runtime->detach_external_resource(ctx, array).get_void_result();
+
+    const int levels = 3;
+    runtime->execute_task(ctx, TaskLauncher(DEEP, UntypedBuffer(&levels, sizeof levels)));
 
     MustEpochLauncher at_once;
     const IndexSpaceT<1> two = runtime->create_index_space(ctx, Rect<1>(0, 1));
@@ -468,6 +482,7 @@ int main(int argc, char **argv)
     add<sum>(SUM, "sum", true);
     add<alone>(ALONE, "alone", false);
     add<child>(CHILD, "child", true);
+    add<deep>(DEEP, "deep", false);
     add<inner>(INNER, "inner", false, true);
     add<slow>(SLOW, "slow", true);
     {
