@@ -11,11 +11,11 @@ from optuna.samplers import BaseSampler
 
 from tuners import attributes
 from tuners.distinct import DistinctSampler
-from tuners.past import Past
 from tuners.repeatable import derived_seed
 from tuners.samplers import make_sampler
 
 if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
     from tuners.model.budget import Budget
@@ -51,7 +51,7 @@ class Turns:
         if self.every and (occasion.trial.number + 1) % self.every == 0:
             return f"every {self.every}th trial is the fallback's"
         trials = occasion.trials
-        return self._spent(trials) or self.strategy.pause(Past(trials, occasion.study.direction))
+        return self._spent(trials) or self.strategy.pause(occasion.past(trials))
 
     def _spent(self, trials: Sequence[FrozenTrial]) -> str | None:
         """Which budget the study has used up; None where none."""
@@ -108,9 +108,13 @@ class Fallback:
             return found
         values = {
             name: found[name]
-            if name in found and name in inferred and inferred[name] == each
+            if name in found and _equal(inferred.get(name), each)
             else self.sampler.sample_independent(study, trial, name, each)
             for name, each in space.items()
         }
         rng = np.random.default_rng(derived_seed(self._seed, trial.number))
         return occasion.memory.untried(study, trial, values, occasion.fixed, rng)
+
+
+def _equal(first: BaseDistribution | None, second: BaseDistribution) -> bool:
+    return first is second or first == second

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tuners.past import Past
+
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.distributions import BaseDistribution
@@ -37,6 +39,10 @@ class Occasion:
     def trials(self) -> Sequence[FrozenTrial]:
         """All trials of the study as they are now."""
         return self.study.get_trials(deepcopy=False)
+
+    def past(self, trials: Sequence[FrozenTrial]) -> Past:
+        """The finished ones of the study's trials, as a model is told of them."""
+        return Past(trials, self.study.direction, self.memory.attempts)
 
     @property
     def fixed(self) -> Mapping[str, Any]:

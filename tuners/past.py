@@ -86,15 +86,30 @@ class Attempt:
 class Past:
     """All finished trials of a study, in order.
 
+    Args:
+        trials: All trials of the study.
+        direction: Whether larger values are better.
+        known: Attempts by number, of this study; those that are missing are added.
+
     Attributes:
         attempts: One for each.
         maximise: Whether larger values are better.
     """
 
-    def __init__(self, trials: Sequence[FrozenTrial], direction: StudyDirection) -> None:
+    def __init__(
+        self,
+        trials: Sequence[FrozenTrial],
+        direction: StudyDirection,
+        known: dict[int, Attempt] | None = None,
+    ) -> None:
         self.maximise = direction == StudyDirection.MAXIMIZE
         sign = -1.0 if self.maximise else 1.0
-        self.attempts = [Attempt.of(trial, sign) for trial in trials if trial.state.is_finished()]
+        known = {} if known is None else known
+        self.attempts = [
+            known.get(trial.number) or known.setdefault(trial.number, Attempt.of(trial, sign))
+            for trial in trials
+            if trial.state.is_finished()
+        ]
 
     @property
     def best(self) -> Attempt | None:

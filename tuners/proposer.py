@@ -11,7 +11,6 @@ from tuners import attributes
 from tuners.candidates import Candidate, candidates_in, check_candidate
 from tuners.conversations import Conversation, Turn
 from tuners.dialogue import Dialogue, Expenses, Settled
-from tuners.past import Past
 from tuners.reasoned import ReasonsFirst
 
 if TYPE_CHECKING:
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from tuners.model.errors import ModelError
     from tuners.model.exchange import Model
     from tuners.occasion import Occasion
+    from tuners.past import Past
     from tuners.prompts.writer import Prompt, PromptWriter
 
 __all__ = ["Proposal", "Proposer"]
@@ -102,7 +102,7 @@ class Proposer:
         """How the dialogue about a trial ended, and the turn that it adds to a conversation."""
         strategy, conversations = self._asking.strategy, occasion.memory.conversations
         trials = occasion.trials
-        past = Past(trials, occasion.study.direction)
+        past = occasion.past(trials)
         writer = self._asking.writer(occasion.memory, occasion.study.direction, trials)
         conversation = conversations.take(trials) if strategy.converses else None
         settled = None

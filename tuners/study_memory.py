@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from tuners.candidates import Candidate
+    from tuners.past import Attempt
     from tuners.problem import TextProblem
     from tuners.prompts.writer import PromptWriter
 
@@ -35,6 +36,7 @@ class StudyMemory:
     Attributes:
         problem: What the model is asked about.
         conversations: Those that can go on.
+        attempts: The finished trials as a model is told of them, by number.
     """
 
     problem: TextProblem
@@ -52,6 +54,7 @@ class StudyMemory:
         self._handed_out: dict[str, int] = {}
         self._lock = threading.RLock()
         self.conversations = Conversations()
+        self.attempts: dict[int, Attempt] = {}
         if problem is not None:
             self.problem = problem
             self._candidates = KnownCandidates(problem)

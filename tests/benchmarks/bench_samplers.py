@@ -1,30 +1,35 @@
 """Milliseconds a trial that each sampler costs, beside its peer in the same run.
 
-    python -m tests.benchmarks.bench_samplers [TRIALS]     (1,000 by default)
+    python -m tests.benchmarks.bench_samplers [TRIALS [NAME ...]]     (1,000, all by default)
 
 The space is 40 choices of 2 to 8 values, the objective costs nothing. The peer of TPE and of
 random search is Optuna's own, and OpenTuner's is its own loop as its documentation shows it, with
-a database in a temporary file; the others have none but Optuna's TPE. Processor time of all
-processes together, and of the last tenth of the trials.
+a database in a temporary file; the others have none but Optuna's TPE. ``llm-hybrid`` asks a
+stand-in that answers at once with random values, so that what is measured is the sampler's own
+share. Processor time of all processes together, and of the last tenth of the trials: medians over
+three rounds, each of which measures every sampler right after its peer.
 """
 
 # ruff: noqa: T201  a benchmark prints
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from statistics import median
 
 import optuna
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 import tuners
+from tuners.model import Reply, Request, Usage
 
 TRIALS = 1000
 OURS = (
@@ -36,7 +41,9 @@ OURS = (
     "guided",
     "one-plus-one",
     "catcma",
+    "llm-hybrid",
 )
+ROUNDS = 3
 CHOICES = [random.Random(i).randint(2, 8) for i in range(40)]
 WEIGHTS = [[random.Random(100 * i + j).random() for j in range(n)] for i, n in enumerate(CHOICES)]
 SPACE = {
@@ -126,22 +133,49 @@ def opentuner_alone(trials: int) -> tuple[float, float]:
     return first, last
 
 
-def main(trials: int) -> None:
+class Instant:
+    """Stands in for a model: values at random, at once."""
+
+    name = "instant"
+    usage = Usage()
+
+    def __init__(self) -> None:
+        self._rng = random.Random(0)
+
+    def ask(self, request: Request) -> Reply:
+        values = {name: self._rng.choice(each.choices) for name, each in SPACE.items()}
+        return Reply(f"```json\n{json.dumps(values)}\n```", self.name, 1, 1, 0.0)
+
+
+def sampler_named(name: str) -> BaseSampler:
+    if name == "llm-hybrid":
+        return tuners.LLMSampler(model=Instant(), strategy="hybrid", seed=0, space=SPACE)
+    return tuners.make_sampler(name, seed=0)
+
+
+PEERS: dict[str, Callable[[int], tuple[float, float]]] = {
+    "random": lambda trials: optuna_loop(RandomSampler(seed=0), trials),
+    "tpe": lambda trials: optuna_loop(TPESampler(seed=0), trials),
+    "opentuner": opentuner_alone,
+}
+
+
+def main(trials: int, names: Sequence[str]) -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    peers: dict[str, Callable[[], tuple[float, float]]] = {
-        "random": lambda: optuna_loop(RandomSampler(seed=0), trials),
-        "tpe": lambda: optuna_loop(TPESampler(seed=0), trials),
-        "opentuner": lambda: opentuner_alone(trials),
-    }
-    alone = {name: measure() for name, measure in peers.items()}
     print(f"{trials} trials of 40 parameters; milliseconds a trial, of the last tenth in brackets")
-    for name in OURS:
-        mean, last = optuna_loop(tuners.make_sampler(name, seed=0), trials)
-        peer = name if name in alone else "tpe"
-        ratio = mean / alone[peer][0]
+    for name in names:
+        peer = name if name in PEERS else "tpe"
+        rounds = [
+            (*PEERS[peer](trials), *optuna_loop(sampler_named(name), trials))
+            for _ in range(ROUNDS)
+        ]
+        theirs, their_last, ours, our_last = (
+            1e3 * median(each) for each in zip(*rounds, strict=True)
+        )
+        ratio = median([mean / alone for alone, _, mean, _ in rounds])
         print(
-            f"{name:14} {1e3 * mean:6.2f} ({1e3 * last:6.2f})   {ratio:5.2f} x {peer} alone, "
-            f"{1e3 * alone[peer][0]:.2f} ({1e3 * alone[peer][1]:.2f})",
+            f"{name:14} {ours:6.2f} ({our_last:6.2f})   {ratio:5.2f} x {peer} alone, "
+            f"{theirs:.2f} ({their_last:.2f})",
             flush=True,
         )
 
@@ -150,4 +184,4 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--alone"]:
         opentuner_loop(int(sys.argv[2]))
     else:
-        main(int(sys.argv[1]) if len(sys.argv) > 1 else TRIALS)
+        main(int(sys.argv[1]) if len(sys.argv) > 1 else TRIALS, sys.argv[2:] or OURS)
