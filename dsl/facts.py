@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ApplicationFacts",
+    "Forecast",
     "LaunchFacts",
     "LayoutNeed",
     "MachineFacts",
@@ -112,6 +113,18 @@ class Shortage(Protocol):
         """What the memory holds in all."""
 
 
+class Forecast(Protocol):
+    """What stops a program under a mapper, if anything."""
+
+    @property
+    def shortage(self) -> Shortage | None:
+        """The first requirement for which there is no room when the program is mapped, if any."""
+
+    @property
+    def clash(self) -> Sequence[str]:
+        """Tasks whose instance limits make them wait for each other for ever; mostly none."""
+
+
 class TaskFacts(Protocol):
     """One task of a program."""
 
@@ -163,8 +176,8 @@ class ApplicationFacts(Protocol):
     def ranks_per_node(self) -> int:
         """Processes per node that the program is run with."""
 
-    def memory_shortage(self, mapper: Mapper, machine: MachineFacts) -> Shortage | None:
-        """The first requirement for which there is no room when the program is mapped, if any.
+    def forecast(self, mapper: Mapper, machine: MachineFacts) -> Forecast:
+        """What stops the program once it is mapped.
 
         The mapper is one without errors: every task has a processor, and every launch a map that
         stays on the machine.

@@ -28,7 +28,7 @@ from legion_bridge.errors import ApplicationError
 
 if TYPE_CHECKING:
     from dsl.mapper import Mapper
-    from legion_bridge.shortage import Shortage
+    from legion_bridge.forecast import Forecast
     from legion_bridge.task_summary import TaskSummary
 
 __all__ = [
@@ -356,11 +356,11 @@ class Application:
 
         return summarise(self)
 
-    def memory_shortage(self, mapper: Mapper, machine: MachineFacts) -> Shortage | None:
-        """The first requirement for which there is no room when the program is mapped, if any."""
-        from legion_bridge.memory_check import memory_shortage  # noqa: PLC0415  (as above)
+    def forecast(self, mapper: Mapper, machine: MachineFacts) -> Forecast:
+        """What stops the program under a mapper: no room, or instance limits that clash."""
+        from legion_bridge.forecast import forecast  # noqa: PLC0415  (as above)
 
-        return memory_shortage(self, mapper, machine)
+        return forecast(self, mapper, machine)
 
     def points(self, launches: Sequence[Launch], index: int) -> int:
         """Points of a launch over all points of its parents."""

@@ -8,7 +8,8 @@ for all that the program measures.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -159,11 +160,33 @@ class Simulator:
 
     def shortage(self, decisions: Decisions) -> Shortage | None:
         """The first requirement that finds no room when all is mapped in order, if any."""
-        times = self._timer.times(decisions.launches)
-        run = self._simulate(decisions, times, trace=False)
-        if run.status != KernelStatus.OUT_OF_MEMORY:
-            return None
-        return self._shortage(run, decisions)
+        stop = self.stop(decisions)
+        return stop if isinstance(stop, Shortage) else None
+
+    def stop(self, decisions: Decisions) -> Shortage | tuple[str, ...] | None:
+        """What stops the program under given decisions, if anything.
+
+        Returns:
+            The first requirement that finds no room when all is mapped in order; or the tasks
+            with instance limits, where tasks wait in a ring under these.
+        """
+        run = self._simulate(decisions, self._timer.times(decisions.launches), trace=False)
+        if run.status == KernelStatus.OUT_OF_MEMORY:
+            return self._shortage(run, decisions)
+        if run.status == KernelStatus.CYCLE:
+            launches = zip(self.program.launches, decisions.launches, strict=True)
+            return tuple(dict.fromkeys(each.task for each, chosen in launches if chosen.limit))
+        return None
+
+    def waits_in_a_ring(self, decisions: Decisions, limited: Collection[str]) -> bool:
+        """Whether tasks wait in a ring where the limits of some tasks alone hold."""
+        launches = tuple(
+            chosen if launch.task in limited else replace(chosen, limit=0)
+            for launch, chosen in zip(self.program.launches, decisions.launches, strict=True)
+        )
+        changed = replace(decisions, launches=launches)
+        run = self._simulate(changed, self._timer.times(decisions.launches), trace=False)
+        return bool(run.status == KernelStatus.CYCLE)
 
     def failure(self, raw: str) -> Outcome:
         """A run that ended in an error of the runtime."""

@@ -8,6 +8,7 @@ from dsl.checks.diagnostics import Diagnostic
 from dsl.checks.findings import told
 from dsl.checks.functions import check_functions
 from dsl.checks.launches import check_launches
+from dsl.checks.limits import check_limits
 from dsl.checks.memory import check_memory
 from dsl.checks.names import check_names
 from dsl.checks.resources import check_resources
@@ -32,8 +33,11 @@ def check(
 ) -> list[Diagnostic]:
     """Looks for everything that is wrong with a mapper for a program on a machine.
 
-    Index maps are evaluated over whole launch domains. An error means that the run would fail; a
-    mapper without errors may still fail where only a run can tell.
+    Index maps are evaluated over whole launch domains, and where all else is right the program is
+    mapped in order, to see whether it finds room and whether instance limits clash. An error means
+    that a simulated run would fail, and without errors none does. What it cannot know: how a real
+    machine differs (memory that others use, an allocator's waste), what a program does that its
+    facts leave out, and whether the time that a run may take is enough.
 
     Returns:
         What was found, in the order of the text; one finding for each cause.
@@ -41,5 +45,5 @@ def check(
     subject = Subject(program, application, machine)
     found = [diagnostic for each in _CHECKS for diagnostic in each(subject)]
     if not any(diagnostic.severity == "error" for diagnostic in found):
-        found += check_memory(subject)
+        found += [*check_memory(subject), *check_limits(subject)]
     return told(found)

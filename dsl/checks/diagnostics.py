@@ -29,6 +29,9 @@ CODES: Mapping[str, Meaning] = MappingProxyType(
         "layout-refused": Meaning(
             "error", "the task was compiled for another layout and stops when it gets this one"
         ),
+        "limits-clash": Meaning(
+            "error", "under the instance limits, tasks wait for each other for ever"
+        ),
         "load-fails": Meaning(
             "error", "a top-level statement cannot be carried out; the sentence says why"
         ),

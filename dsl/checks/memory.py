@@ -12,9 +12,7 @@ __all__ = ["check_memory"]
 
 def check_memory(subject: Subject) -> Iterator[Diagnostic]:
     """The first instance that finds no room when the program's launches are mapped in order."""
-    if subject.mapper is None:
-        return
-    shortage = subject.application.memory_shortage(subject.mapper, subject.machine)
+    shortage = subject.forecast.shortage if subject.forecast else None
     if shortage is None:
         return
     task = subject.application.tasks[shortage.task]

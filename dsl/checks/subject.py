@@ -10,7 +10,7 @@ from dsl import syntax
 from dsl.checks.diagnostics import Diagnostic
 from dsl.checks.loading import load_leniently
 from dsl.choices import choose_kind, choose_memory
-from dsl.facts import ApplicationFacts, MachineFacts, RequirementFacts, TaskFacts
+from dsl.facts import ApplicationFacts, Forecast, MachineFacts, RequirementFacts, TaskFacts
 from dsl.machine_shape import PROCESSOR_KINDS
 from dsl.mapper import Mapper
 
@@ -39,6 +39,11 @@ class Subject:
     def mapper(self) -> Mapper | None:
         """The loaded program, less what cannot be loaded; None where nothing can."""
         return self.loaded.mapper
+
+    @cached_property
+    def forecast(self) -> Forecast | None:
+        """What stops the program; only to be asked of a mapper without other errors."""
+        return self.application.forecast(self.mapper, self.machine) if self.mapper else None
 
     @cached_property
     def present(self) -> tuple[str, ...]:

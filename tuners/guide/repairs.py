@@ -123,9 +123,12 @@ def room(case: Case, _: Values, __: Finding | None) -> Moves:
 
 
 def no_limits(case: Case, _: Values, __: Finding | None) -> Moves:
-    """No instance limits at all."""
-    tasks = [rule.task for rule in case.rules(syntax.InstanceLimit)]
+    """The limit that a check blames taken out, else all of them."""
+    rules = case.rules(syntax.InstanceLimit)
+    blamed = {f.position for f in case.diagnostics if f.code == "limits-clash"}
+    tasks = [rule.task for rule in rules if rule.position in blamed] or [r.task for r in rules]
     if tasks:
+        tasks = list(dict.fromkeys(tasks))
         yield Move(unlimited(case, tasks), "limit", {"tasks": listed(tasks)}, tuple(tasks))
 
 

@@ -68,6 +68,15 @@ EXAMPLES = [
         "Layout stencil private * F_order;",
     ),
     Example(
+        "limits-clash",
+        "Layout * * * SOA C_order;\nInstanceLimit task_4 1;\nm = Machine(GPU);\n"
+        "def f(Task t) { return m[0, t.ipoint[1] % m.size[1]]; }\nIndexTaskMap task_5 f;",
+        2,
+        "InstanceLimit task_4 1 cannot be kept: a task waits for a place",
+        "leave it out",
+        "cannon",
+    ),
+    Example(
         "load-fails",
         "IndexTaskMap stencil blok;\ndef block(Task t) { return Machine(GPU)[0, 0]; }",
         1,
@@ -303,6 +312,24 @@ class TestAgreement:
                 for key, parameter in template.parameters.items()
             }
             self.agrees(evaluator, template.render(values))
+
+    def test_limits_that_clash(self):
+        """Points of one processor launch tasks that use each other's tiles, few at a time."""
+        name, choose = "solomonik", random.Random(0)
+        evaluator = Evaluator(application(name), machine())
+        maps = "m = Machine(GPU);\ndef f(Task t) { return m[0, t.ipoint[1] % m.size[1]]; }\n"
+        codes = set()
+        for _ in range(12):
+            limits = [
+                f"InstanceLimit {task} {choose.randint(1, 3)};"
+                for task in application(name).tasks
+                if choose.random() < 0.5
+            ]
+            mapped = choose.choice(["task_5", "GPU"])
+            text = "\n".join(["Layout * * * C_order;", *limits, maps, f"IndexTaskMap {mapped} f;"])
+            self.agrees(evaluator, text)
+            codes |= {found.code for found in check(text, name)}
+        assert "limits-clash" in codes
 
     @pytest.mark.parametrize("name", ["circuit", "stencil", "johnson"])
     def test_an_expert_with_a_random_rule_before_it(self, name):

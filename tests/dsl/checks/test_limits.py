@@ -1,0 +1,66 @@
+"""Limits that clash, by themselves and among others."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import dsl
+from dsl.checks.limits import check_limits
+from dsl.checks.subject import Subject
+from legion_bridge import Application, Machine
+from legion_bridge.forecast import Forecast, least_of
+
+TURNS = (
+    "Layout * * * SOA C_order;\n"
+    "m = Machine(GPU);\ndef f(Task t) { return m[0, t.ipoint[1] % m.size[1]]; }\n"
+    "IndexTaskMap task_5 f;\n"
+)
+
+
+def test_only_the_limit_that_is_to_blame_is_named():
+    application, machine = Application.load("cannon"), Machine.load("p100x4")
+    text = f"{TURNS}InstanceLimit task_7 3;\nInstanceLimit task_4 1;\nInstanceLimit task_1 2;\n"
+    (found,) = dsl.check(dsl.parse(text), application, machine)
+    assert found.sentence.startswith("InstanceLimit task_4 1 cannot be kept:")
+    assert found.position.line == 6
+    more = text.replace("task_4 1", "task_4 8")
+    assert dsl.check(dsl.parse(more), application, machine) == []
+
+
+@dataclass(frozen=True)
+class Clashing:
+    """An application of which one knows what clashes."""
+
+    clash: tuple[str, ...]
+    ranks_per_node: int = 1
+
+    def forecast(self, mapper: object, machine: object) -> Forecast:
+        return Forecast(clash=self.clash)
+
+
+def test_several_limits_that_clash_are_named_together():
+    text = "InstanceLimit a 1; InstanceLimit b 2;\nInstanceLimit a 4; InstanceLimit c 3;"
+    program = dsl.parse(text)
+    subject = Subject(program, Clashing(("c", "a")), Machine.load("p100x4"))
+    (found,) = check_limits(subject)
+    assert found.sentence.startswith("InstanceLimit a 1 and InstanceLimit c 3 clash:")
+    assert found.suggestion == "leave out one of them"
+    assert (found.position.line, found.position.column) == (1, 1)
+
+
+def test_what_clashes_is_found_with_few_questions():
+    asked = []
+
+    def clash(kept):
+        asked.append(kept)
+        return {"7", "23"} <= set(kept)
+
+    assert least_of([str(number) for number in range(32)], clash) == ("7", "23")
+    assert len(asked) <= 24
+
+
+def test_what_clashes_in_no_smaller_set_is_told_whole():
+    """Fewer limits let time pass otherwise: a part may clash where a larger part does not."""
+    tasks = ("a", "b", "c")
+    assert least_of(tasks, lambda kept: tuple(kept) == tasks) == tasks
+    assert least_of(tasks, lambda kept: len(kept) in {0, 3}) == tasks
