@@ -10,17 +10,11 @@
 #include <cstring>
 #include <vector>
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
-#define FOR_EACH_PROCESSOR __attribute__((target_clones("avx512f", "avx2", "default")))
-#else
-#define FOR_EACH_PROCESSOR
-#endif
-
 namespace summa {
 namespace {
 
-constexpr long ROWS = 4, COLUMNS = 16;    // of the products that stay in registers
-constexpr long PANEL = 128, STRIP = 128;  // inner and outer extents of what stays in cache
+constexpr long ROWS = 6, COLUMNS = 8;     // of the products that stay in registers
+constexpr long PANEL = 128, STRIP = 120;  // inner and outer extents of what stays in cache
 
 // Copies a block, filled up with zeros to whole registers; `across` are those of one strip.
 void pack(const double *from, long step_along, long along, long step_across, long across,
@@ -34,25 +28,58 @@ void pack(const double *from, long step_along, long along, long step_across, lon
                             : 0.0;
 }
 
-// Several doubles that are added and multiplied as one, in as many instructions as it takes.
-typedef double Vector __attribute__((vector_size(64)));
-constexpr long LANES = sizeof(Vector) / sizeof(double), VECTORS = COLUMNS / LANES;
-
-// c = a b for packed strips of ROWS and COLUMNS.
-FOR_EACH_PROCESSOR void multiply_strips(const double *a, const double *b, long depth, double *c)
+// c = a b for packed strips of ROWS and COLUMNS, LANES doubles at a time.
+template <long LANES>
+inline __attribute__((always_inline)) void multiply_by(const double *a, const double *b, long depth,
+                                                       double *c)
 {
+    typedef double Vector __attribute__((vector_size(LANES * sizeof(double))));
+    constexpr long VECTORS = COLUMNS / LANES;
     Vector sum[ROWS][VECTORS] = {};
     for (long k = 0; k < depth; k++) {
         Vector row[VECTORS];
         memcpy(row, b + k * COLUMNS, sizeof row);
-#pragma GCC unroll 4
+#pragma GCC unroll 6
         for (long i = 0; i < ROWS; i++)
-#pragma GCC unroll 2
+#pragma GCC unroll 4
             for (long v = 0; v < VECTORS; v++)
                 sum[i][v] += a[k * ROWS + i] * row[v];
     }
     memcpy(c, sum, sizeof sum);
 }
+
+using MultiplyStrips = void (*)(const double *a, const double *b, long depth, double *c);
+
+void multiply_strips(const double *a, const double *b, long depth, double *c)
+{
+    multiply_by<2>(a, b, depth, c);
+}
+
+#if defined(__x86_64__) && defined(__GNUC__)
+// A function for each width. The attribute target_clones would not do: GCC takes vectors apart for
+// the oldest processor before it makes the clones.
+__attribute__((target("avx2,fma"))) void multiply_strips_avx2(const double *a, const double *b,
+                                                              long depth, double *c)
+{
+    multiply_by<4>(a, b, depth, c);
+}
+
+__attribute__((target("avx512f"))) void multiply_strips_avx512(const double *a, const double *b,
+                                                               long depth, double *c)
+{
+    multiply_by<8>(a, b, depth, c);
+}
+
+MultiplyStrips fastest_strips()
+{
+    if (__builtin_cpu_supports("avx512f")) return multiply_strips_avx512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return multiply_strips_avx2;
+    return multiply_strips;
+}
+#else
+MultiplyStrips fastest_strips() { return multiply_strips; }
+#endif
 
 void add(const double *sum, const Tile &c, long row, long column)
 {
@@ -71,6 +98,7 @@ void multiply_add(Tile a, Tile b, Tile c)
     std::vector<double> packed_a(static_cast<size_t>(rounded(STRIP, ROWS) * PANEL));
     std::vector<double> packed_b(static_cast<size_t>(rounded(c.columns, COLUMNS) * PANEL));
     double sum[ROWS * COLUMNS];
+    static const MultiplyStrips multiply_strips_here = fastest_strips();
     for (long k = 0; k < a.columns; k += PANEL) {
         const long depth = std::min(PANEL, a.columns - k);
         pack(b.base + k * b.step_row, b.step_row, depth, b.step_column, c.columns, COLUMNS,
@@ -81,8 +109,8 @@ void multiply_add(Tile a, Tile b, Tile c)
                  rows, ROWS, packed_a.data());
             for (long column = 0; column < c.columns; column += COLUMNS)
                 for (long row = 0; row < rows; row += ROWS) {
-                    multiply_strips(packed_a.data() + row * depth,
-                                    packed_b.data() + column * depth, depth, sum);
+                    multiply_strips_here(packed_a.data() + row * depth,
+                                         packed_b.data() + column * depth, depth, sum);
                     add(sum, c, i + row, column);
                 }
         }
