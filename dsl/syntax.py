@@ -245,6 +245,11 @@ class Align:
     operator: str
     bytes: int
 
+    @property
+    def possible(self) -> bool:
+        """Whether code can use fields that are aligned so: by a power of two."""
+        return self.bytes > 0 and self.bytes & (self.bytes - 1) == 0
+
 
 @dataclass(frozen=True, slots=True)
 class Layout(_Node):

@@ -116,6 +116,12 @@ class LaunchQuestions:
                 f"(region requirement {argument.number})."
             )
         layout = mapper.layout(task, names, memory, kind) or DEFAULT_LAYOUT
+        if layout.align is not None and not layout.align.possible:
+            raise MappingError(
+                f"an instance cannot be aligned to {layout.align.bytes} bytes in task {task} "
+                f"(region requirement {argument.number}, region {names[0]}): take a power of two, "
+                "such as 64"
+            )
         dimension, fields = argument.region.dimension, len(requirement.fields)
         if requirement.need and not accepts_layout(requirement.need, dimension, fields, layout):
             raise MappingError(

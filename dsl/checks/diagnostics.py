@@ -26,6 +26,7 @@ class Meaning(NamedTuple):
 
 CODES: Mapping[str, Meaning] = MappingProxyType(
     {
+        "bad-alignment": Meaning("error", "instances are to be aligned by no power of two"),
         "layout-refused": Meaning(
             "error", "the task was compiled for another layout and stops when it gets this one"
         ),

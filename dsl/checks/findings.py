@@ -13,7 +13,7 @@ __all__ = ["told"]
 # One statement makes these for many tasks, regions or points: the first one speaks for all.
 _ONCE = frozenset(
     {
-        *("layout-refused", "virtual-leaf", "no-variant"),
+        *("bad-alignment", "layout-refused", "virtual-leaf", "no-variant"),
         *("map-fails", "map-leaves-machine", "map-leaves-node"),
     }
 )

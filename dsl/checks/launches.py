@@ -88,6 +88,16 @@ def _instance(
         )
         return
     layout = mapper.layout(task.name, requirement.names, memory, kind) or LayoutDecision()
+    layout_rule = subject.layout_rule(task.name, requirement, (memory, kind))
+    where = layout_rule.position if layout_rule else None
+    if layout.align is not None and not layout.align.possible:
+        yield subject.diagnostic(
+            "bad-alignment",
+            where,
+            f"an instance cannot be aligned to {layout.align.bytes} bytes, as {task.name} gets "
+            f"{requirement.names[0]}",
+            "take a power of two, such as Align == 64",
+        )
     need = requirement.layout_need
     if need is None or accepts_layout(
         need, requirement.dimension, len(requirement.fields), layout
@@ -95,10 +105,9 @@ def _instance(
         return
     words = [need.order] if need.order else []
     words += ["SOA" if need.soa else "AOS"] if need.soa is not None else []
-    layout_rule = subject.layout_rule(task.name, requirement, (memory, kind))
     yield subject.diagnostic(
         "layout-refused",
-        layout_rule.position if layout_rule else None,
+        where,
         f"{task.name} was compiled for {' '.join(words)} in {requirement.names[0]}: "
         f"{need.message}",
         f"write Layout {task.name} {requirement.names[0]} * {' '.join(words)}; above it",

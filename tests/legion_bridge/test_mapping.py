@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import numpy as np
@@ -218,6 +219,13 @@ class TestRefusals:
         program = application([SQUARE], [launch("get", needed)])
         with pytest.raises(MappingError, match=r"bad stride in task get .*region square"):
             decide(program, mapper("Layout * * * C_order;"))
+
+    @pytest.mark.parametrize(("number", "fails"), [(0, True), (3, True), (24, True), (32, False)])
+    def test_an_alignment_that_no_memory_has(self, number: int, fails: bool) -> None:
+        program = application([LINE], [launch("put", writes("line"))])
+        sentence = f"cannot be aligned to {number} bytes in task put .*: take a power of two"
+        with pytest.raises(MappingError, match=sentence) if fails else nullcontext():
+            decide(program, mapper(f"Layout * * * Align=={number};"))
 
     def test_a_single_task_that_leaves_its_node(self) -> None:
         loop = [launch("above", domain=(2,)), launch("below", domain=(), parent=0, above=2)]

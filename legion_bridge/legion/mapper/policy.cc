@@ -46,6 +46,11 @@ bool possible(int32_t count)
     return count >= 0 && count <= 1 << 20;
 }
 
+bool is_power_of_two(int32_t number)
+{
+    return number > 0 && (number & (number - 1)) == 0;
+}
+
 std::vector<const char *> pointers(const Policy::Names &names)
 {
     std::vector<const char *> found;
@@ -117,8 +122,10 @@ mapper_layout Policy::layout(const char *task, const Names &names, int memory, i
                     kind, &layout);
     if (code != MAPPER_OK || !memchr(layout.align, 0, sizeof layout.align))
         refuse(task, "layout", code);
-    if (layout.align[0] && layout.alignment < 1)
-        fail("alignment", at_task(task), "an instance cannot be aligned to %d bytes",
+    // Legion would align fields to 3 bytes, and the task's code would be the first to notice.
+    if (layout.align[0] && !is_power_of_two(layout.alignment))
+        fail("alignment", at_task(task),
+             "an instance cannot be aligned to %d bytes: take a power of two, such as 64",
              layout.alignment);
     return layout;
 }

@@ -60,6 +60,13 @@ class Example(NamedTuple):
 GPUS = "m = Machine(GPU);\n"
 EXAMPLES = [
     Example(
+        "bad-alignment",
+        "Layout stencil * * SOA Align == 3;\nTask * GPU,CPU;",
+        1,
+        "an instance cannot be aligned to 3 bytes, as stencil gets private (and 5 more like it)",
+        "take a power of two, such as Align == 64",
+    ),
+    Example(
         "layout-refused",
         "Layout stencil * FBMEM SOA C_order;",
         1,

@@ -34,6 +34,8 @@ REFUSED = {
     "virtual-leaf: task fill region 0": HEAD + "Region fill * * VIRTUAL;",
     "not-replicable: task alone": HEAD + "ControlReplicate alone;",
     "alignment: task fill": HEAD + "Layout fill * * Align==0;",
+    "alignment: task smooth": HEAD + "Layout smooth * * Align==3;",
+    "alignment: task sum": HEAD + "Layout sum * * AOS Align==24;",
     "out-of-memory: task fill region 0": HEAD + "Region fill * * RDMEM; # 32 MB",
 }
 
