@@ -11,7 +11,15 @@ from dsl.facts import ApplicationFacts, MachineFacts, RequirementFacts, TaskFact
 from dsl.machine_shape import PROCESSOR_KINDS
 from dsl.parsing.parse import parse
 
-__all__ = ["Argument", "TunableTask", "tunable_tasks", "usable_kinds", "usable_memories"]
+__all__ = [
+    "Argument",
+    "TunableTask",
+    "is_name",
+    "region_name",
+    "tunable_tasks",
+    "usable_kinds",
+    "usable_memories",
+]
 
 # The kinds that a mapper prefers, the fastest first.
 _PREFERRED = ("GPU", "OMP", *(kind for kind in PROCESSOR_KINDS if kind not in ("GPU", "OMP")))
@@ -51,7 +59,7 @@ def tunable_tasks(
     tasks = {}
     for name, task in application.tasks.items():
         kinds = tuple(kind for kind in usable_kinds(machine) if kind in task.variants)
-        if kinds and not task.finish_only and _is_name(name):
+        if kinds and not task.finish_only and is_name(name):
             tasks[name] = TunableTask(
                 name=name,
                 kinds=kinds,
@@ -74,13 +82,13 @@ def usable_memories(machine: MachineFacts, kind: str) -> tuple[str, ...]:
 
 def _arguments(task: TaskFacts) -> tuple[Argument, ...]:
     return tuple(
-        Argument(_region_name(task, index), requirement)
+        Argument(region_name(task, index), requirement)
         for index, requirement in enumerate(task.requirements)
         if requirement.privilege != "NO_ACCESS"
     )
 
 
-def _region_name(task: TaskFacts, index: int) -> str:
+def region_name(task: TaskFacts, index: int) -> str:
     """The first name that belongs to this requirement alone; else its index."""
     others = {
         name
@@ -89,10 +97,10 @@ def _region_name(task: TaskFacts, index: int) -> str:
         for name in requirement.names
     }
     names = (name for name in task.requirements[index].names if name not in others)
-    return next(filter(_is_name, names), str(index))
+    return next(filter(is_name, names), str(index))
 
 
-def _is_name(name: str) -> bool:
+def is_name(name: str) -> bool:
     """Whether the language can say this name: it has no dots, and is no reserved word."""
     try:
         return parse(f"InstanceLimit {name} 1;").statements[0].task == name  # type: ignore[union-attr]

@@ -42,6 +42,7 @@ _POINT = re.compile(r"\(([-\d, ]*)\)")
 _SHARD = re.compile(r"(\d+) <-(.*)$")
 _SLICE = re.compile(r"(<[^>]*>\.\.<[^>]*>.*) -> ([0-9a-f]+)$")
 _PROCESSOR = re.compile(r"([0-9a-f]{8,}) \((\w+)_PROC\)")
+_MEMORY = re.compile(r"([0-9a-f]{8,}) \((\w+_MEM)\)")
 _IGNORED = (
     "Memories on", "Processors on", "TARGET:", "SOURCES:", "CHOSEN INSTANCES", "REPLICANT",
     "MEMORY POOLS",
@@ -106,10 +107,11 @@ class Decision:
 
 @dataclass
 class MapperLog:
-    """All decisions in the order of their first lines, and the processors' kinds by number."""
+    """All decisions in the order of their first lines; kinds of processors, memories by number."""
 
     decisions: list[Decision] = field(default_factory=list)
     processors: dict[str, str] = field(default_factory=dict)
+    memories: dict[str, str] = field(default_factory=dict)
     skipped: Counter[str] = field(default_factory=Counter)
 
 
@@ -220,6 +222,8 @@ class _Reader:
     def _take_machine(self, text: str) -> None:
         if processor := _PROCESSOR.match(text):
             self._log.processors[processor[1]] = processor[2]
+        elif memory := _MEMORY.match(text):
+            self._log.memories[memory[1]] = memory[2]
         elif not re.match(r"[0-9a-f]{8,} ", text):
             self._log.skipped[f"lines {text.split(maxsplit=1)[0]} ..."] += 1
 

@@ -17,9 +17,10 @@ from legion_bridge.legion.compilers import compile_with, compiler_version, find_
 from legion_bridge.legion.cuda_driver import gpu_count
 from legion_bridge.legion.installation import LegionInstallation
 
-__all__ = ["build_mapper", "build_program", "kept_mapper"]
+__all__ = ["build_mapper", "build_program", "build_recorder", "kept_mapper"]
 
 _MAPPER = Path(__file__).with_name("mapper")
+_RECORDER = Path(__file__).with_name("recorder") / "recorder.cc"
 _ABI = Path(__file__).parents[2] / "dsl/c_output"  # of mapper_abi.h
 _STRICT = ("-Wall", "-Wextra", "-Werror")
 _CXX_FLAGS = ("-O2", "-fPIC")
@@ -47,6 +48,20 @@ def kept_mapper(installation: LegionInstallation) -> Path | None:
     """
     recipe = _mapper_recipe(installation)
     return find_kept(recipe.name, recipe.digest)
+
+
+def build_recorder(installation: LegionInstallation) -> Path:
+    """The library that makes a program's mapper log its decisions, compiled once.
+
+    Returns:
+        The path of ``libmappertune_recorder.so``, to be preloaded; with ``-level mapper=2`` the
+        decisions are in Legion's log, as ``legion_bridge.capture.mapper_log`` reads it.
+
+    Raises:
+        LegionError: There is no C++ compiler, or it fails.
+    """
+    name = "libmappertune_recorder.so"
+    return _recipe(name, [_RECORDER], installation, _STRICT, link=("-shared",)).product()
 
 
 def build_program(

@@ -6,18 +6,16 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
-from pathlib import Path
 from statistics import median
 
 import dsl
-from dsl.c_output.compiled_policy import compile_policy
 from legion_bridge.errors import CaptureError, LegionError
-from legion_bridge.legion.build import build_mapper
 from legion_bridge.legion.core_lock import cores_to_itself
 from legion_bridge.legion.guarded import Ended, Guard
-from legion_bridge.legion.installation import LegionInstallation, find_legion
+from legion_bridge.legion.installation import find_legion
 from legion_bridge.legion.metric import Metric
 from legion_bridge.legion.run_profile import PROFILE_FLAGS, profile_of_run
+from legion_bridge.legion.under_mapper import under_mapper
 from legion_bridge.legion.verdict import failure_of, is_intermittent
 from legion_bridge.measurement import Measurement
 from legion_bridge.outcome import Outcome, Profile, Status
@@ -156,25 +154,12 @@ class LegionRun:
         with Guard() as guard:
             variables |= {"LEGION_DEFAULT_ARGS": flags, "TMPDIR": str(guard.folder)}
             if program is not None:
-                variables |= _under_mapper(program, legion, guard.folder)
+                variables |= under_mapper(program, legion, guard.folder)
             yield _Session(self, guard, variables, mapped=program is not None)
 
 
 def _split(flags: str | None) -> list[str]:
     return shlex.split(flags or "")
-
-
-def _under_mapper(
-    program: dsl.Program, legion: LegionInstallation, folder: Path
-) -> dict[str, str]:
-    """The variables that put a mapper in the place of the program's own."""
-    library = build_mapper(legion)
-    policy = compile_policy(dsl.emit_c(program), folder / "policy.so")
-    return {
-        "LD_PRELOAD": str(library),
-        "MAPPERTUNE_POLICY": str(policy),
-        "MAPPERTUNE_REPORT": str(folder / "report"),
-    }
 
 
 @dataclass

@@ -1,0 +1,213 @@
+"""The mapper that a program has itself, written in the language from its decisions in a run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from dsl.templates.tunable_task import is_name, region_name
+from legion_bridge.application import Application
+from legion_bridge.capture.decisions import ArgumentDecision, Decisions, Place, TaskDecisions
+from legion_bridge.capture.mapper_log import Index
+from legion_bridge.task_summary import TaskSummary
+
+__all__ = ["OwnMapper", "own_mapper"]
+
+_LARGEST_TABLE = 1024  # points
+_HEAD = "# What the program's own mapper decided in a run of it."
+
+
+@dataclass
+class OwnMapper:
+    """A mapper's text, and what of the decisions it cannot say, in sentences."""
+
+    text: str
+    unknown: list[str] = field(default_factory=list)
+
+
+def own_mapper(decisions: Decisions, application: Application) -> OwnMapper:
+    """The mapper that decides as was seen.
+
+    Where points of a task were treated differently, the mapper does what was done most often. A
+    task whose points might run on any processor of the node gets no index map: Legion's default
+    mapper lets them, too.
+
+    Args:
+        decisions: Of a run of the program under its own mapper.
+        application: What the program was captured as.
+    """
+    return _Writer(decisions, application).written()
+
+
+class _Writer:
+    def __init__(self, decisions: Decisions, application: Application) -> None:
+        self._application = application
+        self._tasks = {
+            name: (decisions[name], summary)
+            for name, summary in application.tasks.items()
+            if name in decisions and is_name(name)
+        }
+        self._all = decisions
+        self._unknown = [
+            f"the language has no name for the task {name}"
+            for name in decisions
+            if not is_name(name)
+        ]
+
+    def written(self) -> OwnMapper:
+        blocks = [
+            list(block)
+            for block in (self._kinds(), self._regions(), self._layouts(), self._maps())
+        ]
+        text = "\n\n".join("\n".join(block) for block in ([_HEAD], *blocks) if block)
+        return OwnMapper(text + "\n", self._unknown)
+
+    # Processors
+
+    def _kinds(self) -> Iterator[str]:
+        usual = Counter[str]()
+        for seen in self._all.values():
+            usual += seen.kinds
+        for name, (seen, _) in self._tasks.items():
+            if len(seen.kinds) > 1:
+                self._unknown.append(f"{name} ran on {' and '.join(sorted(seen.kinds))}")
+            if (kind := _most(seen.kinds)) != _most(usual):
+                yield f"Task {name} {kind};"
+        yield f"Task * {_most(usual)};"
+
+    # Memories and layouts
+
+    def _arguments(self) -> Iterator[tuple[str, str, str, ArgumentDecision]]:
+        """Task, kind of processor, region, and what was decided of it."""
+        for name, (seen, summary) in self._tasks.items():
+            for index, decided in seen.arguments.items():
+                if index >= len(summary.requirements) or summary.inner:
+                    continue
+                region = region_name(summary, index)
+                if len(decided) > 1:
+                    self._tell(f"points of {name} differ in where {region} lies")
+                most = decided.most_common(1)[0][0]
+                if most.memory is None:
+                    self._tell(f"{region} of {name} lies where the language cannot say")
+                yield name, _most(seen.kinds), region, most
+
+    def _tell(self, sentence: str) -> None:
+        if sentence not in self._unknown:
+            self._unknown.append(sentence)
+
+    def _regions(self) -> Iterator[str]:
+        arguments = [each for each in self._arguments() if each[3].memory]
+        usual = _usual((kind, str(decided.memory)) for _, kind, _, decided in arguments)
+        for name, kind, region, decided in arguments:
+            if decided.memory != usual[kind]:
+                yield f"Region {name} {region} {kind} {decided.memory};"
+        for kind, memory in usual.items():
+            yield f"Region * * {kind} {memory};"
+
+    def _layouts(self) -> Iterator[str]:
+        arguments = [
+            (name, region, self._layout(name, region, decided))
+            for name, _, region, decided in self._arguments()
+            if decided.soa is not None
+        ]
+        usual = _usual(("", layout) for _, _, layout in arguments).get("")
+        for name, region, layout in arguments:
+            if layout != usual:
+                yield f"Layout {name} {region} * {layout};"
+        if usual:
+            yield f"Layout * * * {usual};"
+
+    def _layout(self, task: str, region: str, decided: ArgumentDecision) -> str:
+        words = ["SOA" if decided.soa else "AOS", decided.order or "F_order"]
+        if self._is_tight(task, region, decided):
+            words += ["Compact", "Exact"]
+        return " ".join(words)
+
+    def _is_tight(self, task: str, region: str, decided: ArgumentDecision) -> bool:
+        """Whether instances were as small as their pieces where others could have been larger."""
+        summary = self._tasks[task][1]
+        names = [region_name(summary, i) for i in range(len(summary.requirements))]
+        index = names.index(region)
+        divided = any(
+            launch.requirements[index].partition is not None
+            for launch in (*self._application.setup, *self._application.loop)
+            if launch.task == task
+        )
+        return (
+            decided.own_size
+            and divided
+            and summary.requirements[index].privilege != "REDUCE"
+            and decided.memory in {"SYSMEM", "RDMEM", "SOCKMEM"}
+        )
+
+    # Index maps
+
+    def _maps(self) -> Iterator[str]:
+        for name, (seen, summary) in self._tasks.items():
+            if table := self._table(name, seen, summary):
+                yield from _function(name, _most(seen.kinds), table)
+
+    def _table(self, name: str, seen: TaskDecisions, summary: TaskSummary) -> dict[Index, Place]:
+        """Where each point ran; empty where that is left to Legion."""
+        if not summary.launch_domains:
+            return {}
+        places = {point: set(counted) for point, counted in seen.places.items() if point}
+        if not places or all(each == {None} for each in places.values()):
+            return {}
+        if all(len(each) == 1 and None not in each for each in places.values()):
+            chosen = {point: next(iter(each)) for point, each in places.items()}
+            if all(each is not None and len(each) == 1 for each in chosen.values()):
+                if len(chosen) > _LARGEST_TABLE:
+                    self._tell(f"{name} has too many points for a table of their processors")
+                    return {}
+                return {point: each[0] for point, each in chosen.items() if each}
+        self._tell(f"points of {name} might run on several processors, but not on all of a node")
+        return {}
+
+
+def _function(task: str, kind: str, table: dict[Index, Place]) -> Iterator[str]:
+    """A table of processors, and the function that looks a point up in it."""
+    lower = tuple(map(min, zip(*table, strict=True)))
+    upper = tuple(map(max, zip(*table, strict=True)))
+    extents = [b - a + 1 for a, b in zip(lower, upper, strict=True)]
+    rows: list[Index] = [()]
+    for a, extent in zip(lower, extents, strict=True):
+        rows = [(*row, a + i) for row in rows for i in range(extent)]
+    places = [table.get(point, (0, 0)) for point in rows]
+    number = ""
+    for d, a in enumerate(lower):
+        coordinate = f"t.ipoint[{d}]" if a == 0 else f"(t.ipoint[{d}] - {_integer(a)})"
+        number = f"({number}) * {extents[d]} + {coordinate}" if number else coordinate
+    name = f"own_{task}_{kind}"
+    yield f"{name}_machine = Machine({kind});"
+    yield f"{name}_nodes = {_tuple([node for node, _ in places])};"
+    yield f"{name}_processors = {_tuple([processor for _, processor in places])};"
+    yield f"# The processors of the points of {task}, row by row."
+    yield (
+        f"def {name}(Task t) {{ i = {number}; "
+        f"return {name}_machine[{name}_nodes[i], {name}_processors[i]]; }}"
+    )
+    yield f"IndexTaskMap {task} {name};"
+
+
+def _integer(value: int) -> str:
+    return str(value) if value >= 0 else f"(0 - {-value})"
+
+
+def _tuple(numbers: Sequence[int]) -> str:
+    """A tuple of the language has two elements or more."""
+    return f"({', '.join(map(str, numbers if len(numbers) > 1 else [*numbers, 0]))})"
+
+
+def _most(counted: Counter[str]) -> str:
+    """The most frequent; of equals the first by name."""
+    return min(counted, key=lambda each: (-counted[each], each))
+
+
+def _usual(pairs: Iterator[tuple[str, str]]) -> dict[str, str]:
+    """The most frequent value of each key."""
+    counted: dict[str, Counter[str]] = {}
+    for key, value in pairs:
+        counted.setdefault(key, Counter())[value] += 1
+    return {key: _most(values) for key, values in counted.items()}
