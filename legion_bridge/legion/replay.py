@@ -4,7 +4,7 @@ It does the reads, writes and arithmetic that the application describes, in inte
 checksum is the same under every mapper. It can stand wherever a Legion program can::
 
     application = fitted("stencil", 0.01)
-    run = LegionRun(replay_command(application, "stencil.plan"), metric=REPLAY_METRIC)
+    run = LegionRun(replay_command(application, "stencil.plan"), Metric(REPLAY_PATTERN))
     outcome = run.evaluate(dsl.parse("Task * CPU;"))
 """
 
@@ -43,8 +43,6 @@ _MEMORIES = {
     "FBMEM": "-ll:fsize",
     "ZCMEM": "-ll:zsize",
 }
-_MOST_MEGABYTES = {"SYSMEM": 512, "RDMEM": 256, "SOCKMEM": 256}
-"""Start-up takes the longer the more is set aside."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +127,8 @@ def replay_command(
 def machine_flags(machine: Machine) -> list[str]:
     """What tells Legion to have one node's processors and memories of a machine.
 
-    Memories are no larger than small runs need.
+    Memories are as large as the machine's, in whole MiB, so that what fits in the simulator fits
+    in the run. The runtime sets them aside, but takes only what it uses.
 
     Raises:
         LegionError: The machine has processors that Legion does not run in this way.
@@ -144,8 +143,7 @@ def machine_flags(machine: Machine) -> list[str]:
         flags += [_ARGUMENTS[kind], str(processors.count)]
     for kind, memory in machine.memories.items():
         if kind in _MEMORIES:
-            megabytes = int(memory.capacity // 1_000_000)
-            flags += [_MEMORIES[kind], str(min(megabytes, _MOST_MEGABYTES.get(kind, megabytes)))]
+            flags += [_MEMORIES[kind], str(int(memory.capacity) >> 20)]
     return flags
 
 

@@ -12,9 +12,14 @@ from tempfile import TemporaryDirectory
 import dsl
 from dsl.c_output.compiled_policy import compile_policy
 from legion_bridge import Application, Machine
-from legion_bridge.legion import build_mapper, find_legion
-from legion_bridge.legion.replay import ReplayResult, read_replay, replay_command
-from legion_bridge.legion.scaled import fitted
+from legion_bridge.legion import (
+    ReplayResult,
+    build_mapper,
+    find_legion,
+    fitted,
+    read_replay,
+    replay_command,
+)
 
 CPU2 = Machine.load("cpu2")
 RUNTIME = [
@@ -62,12 +67,14 @@ def random_point(template: dsl.Template, rng: random.Random) -> Mapping[str, str
 class Replay:
     """One application, ready to be run under mappers."""
 
-    def __init__(self, application: Application, folder: Path, *, iterations: int = 2) -> None:
+    def __init__(
+        self, application: Application, folder: Path, *, iterations: int, machine: Machine
+    ) -> None:
         self.legion = find_legion()
         self.folder = folder
         plan = folder / f"{application.name}.plan"
         self.command = replay_command(
-            application, plan, iterations=iterations, warmup=1, machine=CPU2
+            application, plan, iterations=iterations, warmup=1, machine=machine
         )
 
     def run(self, program: dsl.Program | None) -> ReplayResult:
@@ -105,6 +112,8 @@ def _failure(errors: str, program: dsl.Program | None) -> str:
 
 
 @contextmanager
-def replay_of(application: Application, *, iterations: int = 2) -> Iterator[Replay]:
+def replay_of(
+    application: Application, *, iterations: int = 2, machine: Machine = CPU2
+) -> Iterator[Replay]:
     with TemporaryDirectory() as folder:
-        yield Replay(application, Path(folder), iterations=iterations)
+        yield Replay(application, Path(folder), iterations=iterations, machine=machine)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 
 import pytest
 
 import dsl
-from legion_bridge import LegionError, application_names
-from legion_bridge.legion.replay import read_replay
+from legion_bridge import LegionError, application_names, simulate
+from legion_bridge.legion import read_replay
 
 from .probe_runs import legion_or_skip
-from .replay_runs import random_mappers, replay_of, small
+from .replay_runs import CPU2, random_mappers, replay_of, small
 
 MAPPERS = 2  # of each application; `check_replays` runs 50
 
@@ -47,6 +48,29 @@ def test_names_are_those_of_the_application() -> None:
     assert placed, done.stderr
     for line in placed:
         assert ("names=private,points" in line) == ("memory=RDMEM" in line)
+
+
+@pytest.mark.parametrize(("kind", "mebibytes"), [("SYSMEM", 3000), ("RDMEM", 1)])
+def test_a_run_has_the_memory_of_the_machine(kind: str, mebibytes: int) -> None:
+    """A mapper asks for more of it than there is, and is told how much there is."""
+    memory = replace(CPU2.memories[kind], capacity=mebibytes << 20)
+    machine = replace(CPU2, memories={**CPU2.memories, kind: memory})
+    mapper = dsl.parse(f"Task * CPU; Region * * CPU {kind}; Layout * * * Align=={1 << 30};")
+    with replay_of(small("stencil"), iterations=1, machine=machine) as replay:
+        done = replay.complete(mapper)
+    assert f"{kind}, which has {memory.capacity} bytes in all" in done.stderr
+
+
+@pytest.mark.parametrize(("mebibytes", "fits"), [(4, False), (64, True)])
+def test_what_fits_in_the_simulator_fits_in_the_run(mebibytes: int, fits: bool) -> None:
+    memory = replace(CPU2.memories["RDMEM"], capacity=mebibytes << 20)
+    machine = replace(CPU2, memories={**CPU2.memories, "RDMEM": memory})
+    application = small("stencil")
+    mapper = dsl.parse("Task * CPU; Region * points CPU RDMEM;")
+    outcome = simulate(application, machine, dsl.load(mapper, machine.shape))
+    with replay_of(application, iterations=1, machine=machine) as replay:
+        done = replay.complete(mapper)
+    assert (outcome.ok, done.returncode == 0) == (fits, fits), outcome.raw + done.stderr
 
 
 def test_what_is_no_plan_is_refused() -> None:
