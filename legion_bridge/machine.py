@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from math import log2
 from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, TypeAlias
@@ -122,6 +123,7 @@ class Route:
         latency: Seconds before the first byte.
         analysis: Seconds of the runtime's own work for one copy, traced, on the rank of the task
             that asks for it.
+        doubling: Seconds that the latency grows by with each doubling of the nodes.
     """
 
     source: str
@@ -130,6 +132,12 @@ class Route:
     links: tuple[str, ...]
     latency: float
     analysis: float = 0.0
+    doubling: float = 0.0
+
+    def on(self, nodes: int) -> Route:
+        """The route in a machine of so many nodes, its latency what it is there."""
+        grown = self.latency + self.doubling * log2(nodes)
+        return replace(self, latency=grown, doubling=0.0) if self.doubling else self
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,13 +276,15 @@ class Machine:
     def route(self, source: str, target: str, where: str) -> Route:
         """How a copy travels; the most specific line of the file wins.
 
+        Its latency is that on as many nodes as there are.
+
         Raises:
             MachineError: The file has no route for it.
         """
         for a, b in ((source, target), (source, "*"), ("*", target), ("*", "*")):
             for route in self.routes:
                 if (route.source, route.target, route.where) == (a, b, where):
-                    return route
+                    return route.on(self.nodes)
         raise MachineError(
             f"machine {self.name!r} has no route from {source} to {target} by {where}; add a "
             '[[routes]] table for it, or one with from = "*" and to = "*"'

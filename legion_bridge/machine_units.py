@@ -32,7 +32,7 @@ UNITS = {
     BYTES: ("capacity",),
     CACHE: ("cache",),
     SECONDS: ("start", "kernel", "gather", "update", "latency", "overhead", "launch", "point",
-              "requirement", "message", "domain", "analysis"),
+              "requirement", "message", "domain", "analysis", "doubling"),
 }  # fmt: skip
 UNIT_OF = {key: unit for unit, keys in UNITS.items() for key in keys}
 """By key; all others are factors."""

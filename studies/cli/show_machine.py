@@ -108,7 +108,7 @@ def _print_routes(machine: Machine) -> None:
                 _any(route.target),
                 "machine" if route.where == "network" else route.where,
                 ", ".join(link.partition(".")[2] for link in route.links),
-                _time(route.latency),
+                _time(route.on(machine.nodes).latency),
                 _time(route.analysis) if route.analysis else "-",
             ]
             for route in machine.routes

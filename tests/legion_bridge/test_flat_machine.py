@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -73,6 +75,15 @@ def test_routes_are_those_of_the_file(two_nodes: FlatMachine) -> None:
                 sides = ["source", "target"]
                 found = [sides[side] for side in flat.route_sides[at][used]]
                 assert found == [link.split(".")[0] for link in route.links]
+
+
+@pytest.mark.parametrize(("nodes", "latency"), [(1, 1e-4), (2, 1.5e-4), (64, 4e-4)])
+def test_a_latency_grows_with_each_doubling_of_the_nodes(nodes: int, latency: float) -> None:
+    small = machine(nodes=nodes, gpus=1)
+    routes = tuple(replace(route, latency=1e-4, doubling=5e-5) for route in small.routes)
+    flat = flatten_machine(replace(small, routes=routes))
+    at = (MEMORY_CODES["FBMEM"], MEMORY_CODES["SYSMEM"], WHERE.index("network"))
+    assert flat.route_latency[at] == pytest.approx(latency)
 
 
 def test_links_are_numbered_by_their_scope() -> None:
