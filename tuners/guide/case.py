@@ -259,6 +259,13 @@ class Case:
             self._layouts[key] = found or LayoutDecision()
         return self._layouts[key]
 
+    def argument_label(self, task: str, number: int) -> str:
+        """What a sentence calls a requirement that a runtime names by its number."""
+        known = self.arguments.get(task, ())
+        return next(
+            (each.label for each in known if each.number == number), f"region argument {number}"
+        )
+
     def users(self, region: str) -> list[tuple[str, Argument]]:
         """The tasks of the loop that have data of a region, each with its argument."""
         return [

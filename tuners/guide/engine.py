@@ -17,7 +17,7 @@ from tuners.guide.predicates import PREDICATES
 from tuners.guide.repairs import REPAIRS
 from tuners.guide.room import overflow
 from tuners.guide.rules import Found, Move, Rule, load_rules
-from tuners.guide.wording import percent, seconds
+from tuners.guide.wording import amount, memory_word, percent, seconds
 
 if TYPE_CHECKING:
     from tuners.problem import Evaluation, Finding
@@ -85,7 +85,7 @@ def _findings(case: Case, rule: Rule) -> Iterator[Found]:
     if rule.raw is not None:
         match = rule.raw.search(case.outcome.raw)
         if match is not None:
-            values = {name: text or "" for name, text in match.groupdict().items()}
+            values = _told_of(case, match.groupdict())
             found = _with_repair(case, rule, values, None)
             # A profile tells more of a run than the time that it took.
             yield replace(found, moves=()) if case.profile is not None else found
@@ -96,6 +96,21 @@ def _findings(case: Case, rule: Rule) -> Iterator[Found]:
                 yield replace(found, seconds=-1.0) if finding.severity == "note" else found
     elif rule.profile is not None and case.profile is not None:
         yield from PREDICATES[rule.profile](case)
+
+
+def _told_of(case: Case, groups: Mapping[str, str | None]) -> Mapping[str, str]:
+    """What a runtime's words say, in the program's names and with readable numbers."""
+    values = {name: text or "" for name, text in groups.items()}
+    for name in ("bytes", "capacity"):
+        if values.get(name, "").isdecimal():
+            values[name] = amount(float(values[name]))
+    if "memory" in values:
+        values["memory"] = memory_word(values["memory"]) or values["memory"]
+    if "requirement" in values:
+        values["argument"] = case.argument_label(
+            values.get("task", ""), int(values["requirement"])
+        )
+    return values
 
 
 def _values_of(finding: Finding) -> Mapping[str, str]:
@@ -148,7 +163,8 @@ def _mending(case: Case, heard: Sequence[_Heard], most: int) -> list[Suggestion]
         except dsl.MapperSyntaxError:
             continue
         after = _faults(case, text)
-        fails_when_run = before.errors == after.errors == 0
+        # What a check does not see, a run told: any change that brings no new error may help.
+        fails_when_run = before.errors == after.errors == 0 and after.overflow <= before.overflow
         if text != case.text and (after < before or fails_when_run):
             # Of equally good changes, the rules' order tells which keeps more of the mapper.
             ranked.append(((after.errors, after.overflow, order, after.seconds), suggestion))

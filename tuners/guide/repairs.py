@@ -32,10 +32,10 @@ from tuners.guide.moves import (
 )
 from tuners.guide.predicates.maps import maps_for
 from tuners.guide.predicates.processors import all_to_faster
-from tuners.guide.room import make_room
+from tuners.guide.room import leave_memory, make_room
 from tuners.guide.rules import Move
 from tuners.guide.syntax_repairs import mend_syntax
-from tuners.guide.wording import listed
+from tuners.guide.wording import listed, memory_word
 
 if TYPE_CHECKING:
     from tuners.guide.guidance import Block
@@ -114,9 +114,50 @@ def visible_memories(case: Case, _: Values, __: Finding | None) -> Moves:
         yield Move(change, "region", told(users), tasks_of(users), regions_of(users))
 
 
-def room(case: Case, _: Values, __: Finding | None) -> Moves:
+def room(case: Case, values: Values, __: Finding | None) -> Moves:
     """The largest arguments leave a memory that overflows."""
-    yield from make_room(case)
+    found = list(make_room(case))
+    yield from found
+    memory, number = memory_word(values.get("memory", "")), values.get("requirement")
+    if not found and case.program is not None and memory and number:
+        yield from leave_memory(case, memory, values["task"], int(number))
+
+
+def default_layouts(case: Case, _: Values, __: Finding | None) -> Moves:
+    """No layouts but the runtime's own, and those that tasks were compiled for."""
+    rules = case.rules(syntax.Layout)
+    if rules:
+        tasks = list(dict.fromkeys(task for rule in rules for task in rule.tasks))
+        said = "all tasks" if "*" in tasks else listed(tasks)
+        yield Move(Change(gone=tuple(rules)), "layout", {"tasks": said}, tuple(tasks))
+
+
+def no_alignment(case: Case, values: Values, __: Finding | None) -> Moves:
+    """The task's data aligned as the runtime likes."""
+    concerned = [
+        rule
+        for rule in case.rules(syntax.Layout)
+        if rule.align is not None and {values.get("task"), "*"}.intersection(rule.tasks)
+    ]
+    if concerned:
+        tasks = list(dict.fromkeys(task for rule in concerned for task in rule.tasks))
+        new = tuple(replace(rule, align=None, position=None) for rule in concerned)
+        said = "all tasks" if "*" in tasks else listed(tasks)
+        yield Move(Change(new, tuple(concerned)), "layout", {"tasks": said}, tuple(tasks))
+
+
+def collect(case: Case, _: Values, __: Finding | None) -> Moves:
+    """What was only read is collected."""
+    if case.program is not None:
+        yield Move(Change((syntax.CollectMemory(task="*", region="*"),)), "limit", {})
+
+
+def no_replication(case: Case, values: Values, __: Finding | None) -> Moves:
+    """A task is not replicated."""
+    rules = [r for r in case.rules(syntax.ControlReplicate) if values.get("task") in r.tasks]
+    if rules:
+        tasks = tuple(dict.fromkeys(task for rule in rules for task in rule.tasks))
+        yield Move(Change(gone=tuple(rules)), "task", {"tasks": listed(tasks)}, tasks)
 
 
 # Limits and maps
@@ -355,6 +396,8 @@ REPAIRS: Mapping[str, Repair] = MappingProxyType(
     {
         repair.__name__: repair
         for repair in (
+            collect,
+            default_layouts,
             define_first,
             define_machine,
             faster_processors,
@@ -364,7 +407,9 @@ REPAIRS: Mapping[str, Repair] = MappingProxyType(
             mend_syntax,
             nearest_name,
             needed_layouts,
+            no_alignment,
             no_limits,
+            no_replication,
             other_maps,
             room,
             stay_inside,

@@ -20,7 +20,7 @@ from tuners.guide.wording import listed
 if TYPE_CHECKING:
     from legion_bridge.mapping import Decisions
 
-__all__ = ["make_room", "overflow"]
+__all__ = ["leave_memory", "make_room", "overflow"]
 
 MOST = 3
 """Tasks that are looked at one by one."""
@@ -40,17 +40,33 @@ def make_room(case: Case) -> Iterator[Move]:
         by_user: dict[tuple[str, int], float] = defaultdict(float)
         for (_, user), size in demand.items():
             by_user[user] += size
-        users = [
-            (task, argument)
-            for (task, number), _ in sorted(by_user.items(), key=lambda item: -item[1])
-            for argument in case.arguments.get(task, ())
-            if argument.number == number and case.memory(task, argument) == kind
-        ]
+        ranked = [user for user, _ in sorted(by_user.items(), key=lambda item: -item[1])]
+        users = _users_of(case, ranked, kind)
         yield from _leaving(case, users, kind)
         tasks = list(dict.fromkeys(task for task, _ in users))
         yield from _collecting(case, tasks, kind)
         if case.machine.memories[kind].scope != "rank":
             yield from _spreading(case, tasks, kind)
+
+
+def leave_memory(case: Case, memory: str, task: str, number: int) -> Iterator[Move]:
+    """What a real runtime found no room for lies elsewhere, by itself and with others.
+
+    The machine's file may say otherwise: here the runtime has the word.
+    """
+    everyone = [(task, number)]
+    everyone += [(each, a.number) for each, own in case.arguments.items() for a in own]
+    yield from _leaving(case, _users_of(case, list(dict.fromkeys(everyone)), memory), memory)
+
+
+def _users_of(case: Case, pairs: Sequence[tuple[str, int]], memory: str) -> list[User]:
+    """Those tasks and numbers of arguments that lie in a memory kind."""
+    return [
+        (task, argument)
+        for task, number in pairs
+        for argument in case.arguments.get(task, ())
+        if argument.number == number and case.memory(task, argument) == memory
+    ]
 
 
 def overflow(case: Case, decisions: Decisions) -> float:

@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
+from dsl.machine_shape import MEMORY_KINDS
 from legion_bridge.profile_tables import amount, seconds
 
-__all__ = ["amount", "listed", "percent", "seconds"]
+__all__ = ["amount", "listed", "memory_word", "percent", "seconds"]
+
+_REALM = {
+    "SYSTEM_MEM": "SYSMEM",
+    "GPU_FB_MEM": "FBMEM",
+    "Z_COPY_MEM": "ZCMEM",
+    "REGDMA_MEM": "RDMEM",
+    "SOCKET_MEM": "SOCKMEM",
+}
+
+
+def memory_word(said: str) -> str | None:
+    """The mapping language's word for a memory, where a runtime's text names one.
+
+    >>> memory_word("1e00000000000000 (SYSTEM_MEM)"), memory_word("FBMEM of GPU 2 of node 0")
+    ('SYSMEM', 'FBMEM')
+    """
+    words = re.findall(r"\w+", said)
+    known = [_REALM.get(word, word) for word in words]
+    return next((word for word in known if word in MEMORY_KINDS), None)
 
 
 def percent(fraction: float) -> str:
