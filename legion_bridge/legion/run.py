@@ -16,7 +16,7 @@ from legion_bridge.legion.installation import find_legion
 from legion_bridge.legion.metric import Metric
 from legion_bridge.legion.run_profile import PROFILE_FLAGS, profile_of_run
 from legion_bridge.legion.under_mapper import under_mapper
-from legion_bridge.legion.verdict import failure_of, is_intermittent
+from legion_bridge.legion.verdict import failure_of, is_intermittent, words_of
 from legion_bridge.measurement import Measurement
 from legion_bridge.outcome import Outcome, Profile, Status
 
@@ -187,7 +187,7 @@ class _Session:
         if value is None:
             raise _FailedError(
                 "execution_error",
-                f"{ended.output.strip()[-2000:]}\nThe program ended well, but nothing that it "
+                f"{words_of(ended)[-2000:]}\nThe program ended well, but nothing that it "
                 f"printed matches {metric.pattern!r}: see that the metric is spelt as it prints "
                 "it.".lstrip(),
             )

@@ -9,7 +9,7 @@ import signal
 from legion_bridge.legion.guarded import Ended
 from legion_bridge.outcome import Status
 
-__all__ = ["failure_of", "is_intermittent"]
+__all__ = ["failure_of", "is_intermittent", "words_of"]
 
 _OUR_EXIT_CODE = 87  # of mapper/failure.h
 _OUR_FAILURE = re.compile(r"^mappertune: error: .*$", re.MULTILINE)
@@ -22,7 +22,8 @@ _INTERMITTENT = (re.compile(r"Assertion [`'\"]read_pointer == max_entries"),)
 # Lines that say nothing about a failure.
 _NOISE = re.compile(
     r"^(?:.*(?:not able to discover the CUDA|Signal \d+ received by process|"
-    r"obtained \d+ stack frames|For best performance).*|\[\d+\] = .*)\n?",
+    r"obtained \d+ stack frames|For best performance|cuInit\(0\) returned \d+|"
+    r"\{threads\}: reservation).*|\[\d+\] = .*)\n?",
     re.MULTILINE,
 )
 
@@ -91,5 +92,10 @@ def _signal_name(number: int) -> str:
 
 
 def _with_tail(sentence: str, ended: Ended) -> str:
-    said = _NOISE.sub("", ended.output).strip()[-_TAIL:]
+    said = words_of(ended)[-_TAIL:]
     return f"{said}\n{sentence}" if said else sentence
+
+
+def words_of(ended: Ended) -> str:
+    """What a program printed, less the lines that say nothing about how it went."""
+    return _NOISE.sub("", ended.output).strip()

@@ -100,6 +100,11 @@ FAILURES = {
     "abort": ("import os; print('why', flush=True); os.abort()", r"why\n.*signal 6 \(SIGABRT\)"),
     "killed": ("import os; os.kill(os.getpid(), 9)", "killed .* if its memory ran out"),
     "metric": ("print('ELAPSED none')", r"ELAPSED none\n.*nothing that it printed matches 'T"),
+    "noise": (
+        "print('[0 - 7f] 0.0 {4}{gpu}: cuInit(0) returned 100 (CUDA_ERROR_NO_DEVICE)'); print("
+        "'[0 - 7f] 0.0 {4}{threads}: reservation (x) cannot be satisfied'); print('oh')",
+        r"\Aoh\nThe program ended well",
+    ),
     "memory": ("x = bytearray(300 << 20); import time; time.sleep(9)", "more than the 200 MB"),
 }
 
