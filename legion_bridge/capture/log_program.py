@@ -70,7 +70,7 @@ def capture_log(paths: Sequence[Path], *, name: str | None = None) -> Captured:
     Raises:
         CaptureError: A log cannot be read, or tells of no task.
     """
-    called = name or paths[0].stem
+    called = name or Path(paths[0].name.removesuffix(".gz")).stem
     files = ", ".join(path.name for path in paths)
     try:
         log = read_mapper_log(paths)
@@ -300,9 +300,11 @@ class _Reader:
                 pieces[point].append(piece)
         missing = len(pieces) - len(group.tasks)
         if missing:
+            sharded = len(group.decision.shards) > 1
+            why = "were mapped by other ranks" if sharded else "are not in the log, which was cut"
             self._seen.unknown[f"*.{name}.pieces"] = (
-                f"{missing} of {len(pieces)} points were mapped by other ranks: their pieces are "
-                "taken to lie beside those that were seen"
+                f"{missing} of {len(pieces)} points {why}: their pieces are taken to lie beside "
+                "those that were seen"
             )
         own = list(group.tasks)
         return SeenLaunch(

@@ -8,8 +8,10 @@ counted by its first word, and left out.
 
 from __future__ import annotations
 
+import gzip
 import math
 import re
+import zlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -26,6 +28,7 @@ __all__ = [
     "volume_of",
 ]
 
+_PACKED = b"\x1f\x8b"  # how files of gzip begin
 Index = tuple[int, ...]
 Box = tuple[Index, Index]
 
@@ -116,17 +119,14 @@ class MapperLog:
 
 
 def read_mapper_log(paths: Iterable[Path]) -> MapperLog:
-    """Reads the logs of one run, one a rank.
+    """Reads the logs of one run, one a rank, plain or packed by gzip.
 
     Raises:
         CaptureError: A file cannot be read or is empty, or no line of it is a mapper's.
     """
     log = MapperLog()
     for path in paths:
-        try:
-            text = path.read_text("utf-8", "replace")
-        except OSError as error:
-            raise CaptureError(f"{path}: cannot be read: {error.strerror}") from None
+        text = _text_of(path)
         if not text.strip():
             raise CaptureError(f"{path}: the log is empty: run the program with -level mapper=2")
         before = len(log.decisions)
@@ -137,6 +137,19 @@ def read_mapper_log(paths: Iterable[Path]) -> MapperLog:
                 "logging wrapper around its mapper, and with -level mapper=2"
             )
     return log
+
+
+def _text_of(path: Path) -> str:
+    """The text of a file, which may be packed by gzip."""
+    try:
+        data = path.read_bytes()
+        if data.startswith(_PACKED):
+            data = gzip.decompress(data)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise CaptureError(f"{path}: the file is packed, but damaged: pack it again") from None
+    except OSError as error:
+        raise CaptureError(f"{path}: cannot be read: {error.strerror}") from None
+    return data.decode("utf-8", "replace")
 
 
 class _Reader:
@@ -155,8 +168,8 @@ class _Reader:
                 self._log.skipped["lines of the program itself"] += 1
             elif found[2] != "mapper":
                 self._log.skipped[f"lines of {found[2]}"] += 1
-            else:
-                self._take(found[1] or "", found[3].strip())
+            elif text := found[3].strip():
+                self._take(found[1] or "", text)
 
     def _take(self, thread: str, text: str) -> None:
         if decision := _DECISION.match(text):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain, zip_longest
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 import dsl
 from legion_bridge import Application, CaptureError, Evaluator, Machine
+from legion_bridge.application_json import to_json
 from legion_bridge.capture import capture_log
 from legion_bridge.capture.mapper_log import read_mapper_log
 
@@ -290,3 +292,55 @@ def test_a_log_that_tells_nothing_is_refused(text: str, said: str, tmp_path: Pat
 def test_a_missing_log_is_told(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match=r"nowhere\.log: cannot be read: No such file"):
         read_mapper_log([tmp_path / "nowhere.log"])
+
+
+def _packed(data: bytes) -> bytes:
+    return gzip.compress(data)
+
+
+def _with_windows_line_ends(data: bytes) -> bytes:
+    return data.replace(b"\n", b"\r\n")
+
+
+def _between_other_lines(data: bytes) -> bytes:
+    others = "a line of the program\n[0 - 7f01]    0.1 {3}{taskreg}: of the runtime\n"
+    return b"".join(others.encode() + line for line in data.splitlines(keepends=True))
+
+
+def _behind_a_mark(data: bytes) -> bytes:
+    return b"\xef\xbb\xbf" + data
+
+
+@pytest.mark.parametrize(
+    "written", [_packed, _with_windows_line_ends, _between_other_lines, _behind_a_mark]
+)
+def test_the_same_log_written_in_other_ways(
+    written: Callable[[bytes], bytes], log: Path, tmp_path: Path
+) -> None:
+    other = tmp_path / ("blocks.log.gz" if written is _packed else "blocks2.log")
+    other.write_bytes(written(log.read_bytes()))
+    plain, found = capture_log([log]).application, capture_log([other]).application
+    alike = replace(found, name=plain.name, summary=plain.summary)
+    assert to_json(alike) == to_json(plain)
+    assert found.name == ("blocks" if written is _packed else "blocks2")
+
+
+def test_a_packed_log_that_was_cut_is_told(log: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.log.gz"
+    cut.write_bytes(gzip.compress(log.read_bytes())[:-20])
+    with pytest.raises(CaptureError, match=r"cut\.log\.gz: the file is packed, but damaged"):
+        capture_log([cut])
+
+
+def test_a_log_that_was_cut_tells_what_it_lacks(tmp_path: Path) -> None:
+    """All points belong to this rank, so that no other one can have mapped the last."""
+    text = f"SLICE_TASK for f<10>{PLACE}1\n  <0>..<2> -> 1d00000000000001\n"
+    for i in range(2):
+        box = f"<{10 * i}>..<{10 * i + 9}>"
+        wanted = [requirement(0, "READ_ONLY", 30 + i, box, "x")]
+        text += mapping("f", 20 + i, 1, wanted, point=str(i))
+    path = tmp_path / "cut.log"
+    path.write_text("\n".join([*lines(MACHINE + text), "[0 - 7f00]    0.125 {2}{mapper}:"]))
+    application = capture_log([path]).application
+    assert application.loop[0].domain == (3,)
+    assert application.unknown["*.f.pieces"].startswith("1 of 3 points are not in the log")
