@@ -14,6 +14,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from tuners import attributes
+from tuners.claims import CONTESTS, claims, rival
 from tuners.draft import Draft
 from tuners.parameter_values import random_value
 from tuners.problem import Problem, Value
@@ -85,13 +86,17 @@ class DistinctSampler(BaseSampler):
         trial: FrozenTrial,
         search_space: dict[str, BaseDistribution],  # noqa: ARG002  (Optuna's signature)
     ) -> dict[str, Any]:
-        tried = self._tried_in(study)
+        trials = study.get_trials(deepcopy=False)
+        finished = {each.number for each in trials if each.state.is_finished()}
+        tried = self._tried_in(study, trials) | claims(trials, trial.number)
         values: dict[str, Value] = {}
-        for _ in range(1 + self._redraws):
-            values = self._draw(study, trial)
-            if self._problem.key(values) not in tried:
-                return values
-        return self._change(trial, values, tried)
+        for _ in range(CONTESTS):
+            values = self._untried(study, trial, tried)
+            key = self._problem.key(values)
+            if rival(study, trial, key, finished) is None:
+                break
+            tried.add(key)
+        return values
 
     def sample_independent(
         self,
@@ -113,6 +118,14 @@ class DistinctSampler(BaseSampler):
         values: Sequence[float] | None,
     ) -> None:
         self._inner.after_trial(study, trial, state, values)
+
+    def _untried(self, study: Study, trial: FrozenTrial, tried: set[str]) -> dict[str, Value]:
+        values: dict[str, Value] = {}
+        for _ in range(1 + self._redraws):
+            values = self._draw(study, trial)
+            if self._problem.key(values) not in tried:
+                return values
+        return self._change(trial, values, tried)
 
     def _draw(self, study: Study, trial: FrozenTrial) -> dict[str, Value]:
         space = self._inner.infer_relative_search_space(study, trial)
@@ -139,14 +152,13 @@ class DistinctSampler(BaseSampler):
                 return values
         return proposal
 
-    def _tried_in(self, study: Study) -> set[str]:
-        finished = study.get_trials(
-            deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED)
-        )
+    def _tried_in(self, study: Study, trials: Sequence[FrozenTrial]) -> set[str]:
         with self._lock:
             keys = self._keys.setdefault(study.study_name, {})
-            for trial in finished:
-                if trial.number not in keys:
+            for trial in trials:
+                if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) and (
+                    trial.number not in keys
+                ):
                     keys[trial.number] = _key_of(trial, self._problem)
             return set(keys.values())
 

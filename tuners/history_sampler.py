@@ -22,6 +22,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from tuners.claims import CONTESTS, claims, is_shared, rival
 from tuners.observation import History, Observation
 from tuners.parameter_values import random_value
 from tuners.problem import Problem
@@ -55,7 +56,7 @@ class Search(ABC):
         self.space = space
         self.tried = Tried(space)
         self.best: Observation | None = None
-        self._running: frozenset[object] = frozenset()
+        self._running: set[str] = set()
 
     def absorb(self, observation: Observation) -> None:
         """Takes in one finished trial."""
@@ -69,9 +70,13 @@ class Search(ABC):
     def learn(self, observation: Observation) -> None:  # noqa: B027  (most need nothing more)
         """Takes in a trial of this space; ``tried`` and ``best`` do not know it yet."""
 
-    def expect(self, running: Iterable[Mapping[str, Any]]) -> None:
+    def expect(self, running: Iterable[Mapping[str, Any]], claimed: Iterable[str]) -> None:
         """Takes note of the points that are being tried, here or by other workers."""
-        self._running = frozenset(map(self.tried.identity, running))
+        self._running = {*map(self.tried.identity, running), *claimed}
+
+    def avoid(self, identity: str) -> None:
+        """Takes note of one more."""
+        self._running.add(identity)
 
     def is_new(self, point: Mapping[str, Any]) -> bool:
         """Whether a point was not tried and is not being tried."""
@@ -196,9 +201,14 @@ class HistorySampler(BaseSampler, ABC):
         memory.handed_out = {n: point for n, point in memory.handed_out.items() if n in running}
         fixed = trial.system_attrs.get("fixed_params", {})
         asked_for = {name: v for name, v in fixed.items() if name in search_space}
-        search.expect((running | memory.handed_out).values())
-        point = _untried(search, rng, asked_for)
-        memory.handed_out[trial.number] = point
+        search.expect((running | memory.handed_out).values(), claims(trials, trial.number))
+        finished = {each.number for each in trials if each.state.is_finished()}
+        for _ in range(CONTESTS):
+            point = memory.handed_out[trial.number] = _untried(search, rng, asked_for)
+            identity = search.tried.identity(point)
+            if not is_shared(study) or rival(study, trial, identity, finished) is None:
+                break
+            search.avoid(identity)
         return point
 
     def _memory_of(self, study: Study) -> _Memory:

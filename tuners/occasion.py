@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from tuners.claims import is_shared, rival
 from tuners.past import Past
 
 if TYPE_CHECKING:
@@ -53,3 +54,21 @@ class Occasion:
     def tried(self, candidate: Candidate) -> int | None:
         """The other trial that tries, or has tried, a candidate."""
         return self.memory.number_of(candidate, self.study, self.trial)
+
+    def finished(self) -> frozenset[int]:
+        """Numbers of the trials that have finished by now."""
+        return frozenset(each.number for each in self.trials if each.state.is_finished())
+
+    def is_ours(self, key: str | None, finished: frozenset[int]) -> bool:
+        """Claims a candidate for the trial; false where a worker elsewhere tries it.
+
+        Args:
+            key: Of the candidate.
+            finished: The trials that had finished before it was looked at whether one tried it.
+        """
+        if key is None or not is_shared(self.study):
+            return True
+        other = rival(self.study, self.trial, key, finished)
+        if other is not None:
+            self.memory.leave(key, other)
+        return other is None

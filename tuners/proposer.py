@@ -91,7 +91,7 @@ class Proposer:
         first, *further = settled.candidates
         accepted = _accepted(occasion, first)
         if accepted is None:
-            why = "the model's proposal has no place in the space"
+            why = "the model's proposal has no place in the space, or another worker tries it"
             return Proposal(None, why, settled.expenses, turn)
         values, notes = accepted
         if further:
@@ -166,7 +166,9 @@ def _accepted(
     if problem.form == "values" and candidate.complaints:
         return None
     projection = problem.project(candidate.text)
-    if not occasion.memory.claim(candidate, occasion.study, occasion.trial):
+    finished = occasion.finished()
+    claimed = occasion.memory.claim(candidate, occasion.study, occasion.trial)
+    if not claimed or not occasion.is_ours(candidate.key, finished):
         return None  # it was tried, or another worker was faster
     noted: dict[str, Any] = {}
     if problem.form == "mapper":

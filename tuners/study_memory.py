@@ -109,6 +109,11 @@ class StudyMemory:
                 self._handed_out[candidate.key] = trial.number
             return True
 
+    def leave(self, key: str, number: int) -> None:
+        """Notes that a trial of a worker elsewhere tries a candidate."""
+        with self._lock:
+            self._handed_out[key] = number
+
     def untried(
         self,
         study: Study,

@@ -62,12 +62,12 @@ class Tried:
             for names, known in self._failed.items()
         )
 
-    def identity(self, point: Mapping[str, Any]) -> object:
+    def identity(self, point: Mapping[str, Any]) -> str:
         """Equal for points that certainly make equal candidates."""
         if self._space.problem is not None:
-            return self._key_of(point)
+            return self._key_of(point) or ""
         names = tuple(sorted(point.keys() & self._space.distributions.keys()))
-        return names, self._numbers(names, point)
+        return repr((names, self._numbers(names, point)))
 
     def _key_of(self, point: Mapping[str, Any]) -> str | None:
         problem = self._space.problem

@@ -1,0 +1,64 @@
+"""Points that running trials are about to try, for workers of one study in several processes.
+
+Between the moment in which a sampler chooses a point and that in which the storage holds it, some
+other worker may choose the same. So each says first what its trial will try, and then looks at
+what the others have said: of two that chose alike at a time, at least one sees the other's claim
+and chooses anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterable
+from typing import TYPE_CHECKING
+
+from optuna.storages import InMemoryStorage
+from optuna.trial import TrialState
+
+if TYPE_CHECKING:
+    from optuna import Study
+    from optuna.trial import FrozenTrial
+
+__all__ = ["CONTESTS", "claims", "is_shared", "rival"]
+
+CLAIM = "mappertune:claim"
+
+# How often a worker chooses anew before it takes a point that another one tries as well.
+CONTESTS = 20
+
+
+def is_shared(study: Study) -> bool:
+    """Whether other processes may take part in a study."""
+    return not isinstance(study._storage, InMemoryStorage)  # noqa: SLF001  (nothing public tells)
+
+
+def claims(trials: Iterable[FrozenTrial], this: int) -> set[str]:
+    """What the running trials but ``this`` have claimed."""
+    return {
+        trial.system_attrs[CLAIM]
+        for trial in trials
+        if trial.state == TrialState.RUNNING
+        and trial.number != this
+        and CLAIM in trial.system_attrs
+    }
+
+
+def rival(study: Study, trial: FrozenTrial, point: str, finished: Container[int]) -> int | None:
+    """Claims a point for a trial; the number of another trial that claims it too, if any.
+
+    Args:
+        study: The study.
+        trial: The trial, which is running.
+        point: Equal for equal candidates.
+        finished: Numbers of trials that had finished when the point was chosen: they are known.
+    """
+    trial.system_attrs[CLAIM] = point
+    study._storage.set_trial_system_attr(trial._trial_id, CLAIM, point)  # noqa: SLF001  (likewise)
+    for other in study.get_trials(deepcopy=False):
+        if (
+            other.system_attrs.get(CLAIM) == point
+            and other.number != trial.number
+            and other.number not in finished
+            and other.state not in (TrialState.FAIL, TrialState.WAITING)
+        ):
+            return other.number
+    return None
