@@ -22,10 +22,13 @@ from tuners import MapperProblem
 
 if TYPE_CHECKING:
     from legion_bridge.outcome import Outcome
+    from studies.records import StudyResult
 
-__all__ = ["Faster", "RealCase", "Runner", "compare_with_own", "machine_of"]
+__all__ = ["Faster", "RealCase", "Runner", "compare_with_own", "machine_of", "settled"]
 
+_ASKED_FOR = {"RDMEM": "-ll:rsize", "SOCKMEM": "-ll:nsize"}  # 0 MB unless a flag asks for some
 LEVEL = 0.95
+FINALISTS, ROUNDS = 3, 3
 FEWEST_PAIRS = 6  # of five pairs, no median's interval reaches 95 %
 
 
@@ -91,11 +94,15 @@ class RealCase(Case):
             raise UsageError("a program is tuned by runs of it once it is captured")
         unit = getattr(self.runner, "unit", "runs/s")
         application = replace(self.captured, unit=unit)
+        own = application.mappers.get("own")
+        start = dsl.parse(own) if own else None
         if self.template is None:
-            template = dsl.template_for(application, self.target, space=self.space)
+            template = dsl.template_for(application, self.target, space=self.space, start=start)
         else:
             template = dsl.Template(self.template)
-        return MapperProblem(application, self.target, template, _WithOwn(self.runner))
+        problem = MapperProblem(application, self.target, template, _WithOwn(self.runner))
+        problem.start = template.defaults() if own is None else problem.project(own).values
+        return problem
 
 
 def machine_of(command: Sequence[str], default_flags: str = "") -> Machine:
@@ -122,7 +129,12 @@ def machine_of(command: Sequence[str], default_flags: str = "") -> Machine:
     machine = Machine.load("cpu2")
     cpu = replace(machine.processors["CPU"], count=int(count))
     processors = {**machine.processors, "CPU": cpu}
-    return replace(machine, name=f"cpu{count}", processors=processors)
+    memories = {
+        name: memory
+        for name, memory in machine.memories.items()
+        if name not in _ASKED_FOR or asked.get(_ASKED_FOR[name], "0") != "0"
+    }
+    return replace(machine, name=f"cpu{count}", processors=processors, memories=memories)
 
 
 @dataclass(frozen=True)
@@ -160,6 +172,38 @@ class Faster:
         if high < 0:
             return f"{-self.percent:.1f} % slower than its own mapper {within}"
         return f"no difference from its own mapper was found: {self.percent:+.1f} % {within}"
+
+
+def settled(runner: Runner, result: StudyResult, problem: MapperProblem) -> str | None:
+    """The best mapper of a study, after its best few were run again in turn.
+
+    The fastest of many noisy trials is often one that was lucky. Who is best of the finalists is
+    told by the medians of further runs, those of the trials not counted.
+
+    Args:
+        runner: Runs the program.
+        result: The study.
+        problem: What was tuned.
+
+    Returns:
+        Its text; None where no mapper was valid, or all finalists fail now.
+    """
+    valid = sorted(
+        (record for record in result.records if record.status == "ok"),
+        key=lambda record: -record.throughput,
+    )
+    first = {record.normal_form or record.number: record for record in reversed(valid)}
+    texts = [record.mapper(problem) for record in valid if record in first.values()][:FINALISTS]
+    if len(texts) < 2:
+        return texts[0] if texts else None
+    programs = {text: dsl.parse(text) for text in texts}
+    found: dict[str, list[float]] = {text: [] for text in texts}
+    for _ in range(ROUNDS):
+        for text, program in programs.items():
+            outcome = runner.sample(program)
+            found[text].append(outcome.throughput if outcome.ok else 0.0)
+    best = max(texts, key=lambda text: float(np.median(found[text])))
+    return best if np.median(found[best]) > 0 else None
 
 
 def compare_with_own(runner: Runner, mapper: str, pairs: int) -> Faster:

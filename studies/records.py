@@ -161,12 +161,14 @@ class StudyResult:
     Attributes:
         spec: What was asked for.
         unit: Unit of the throughputs.
-        expert: Throughput of the expert mapper.
+        expert: Throughput of the expert mapper, or of the reference in its place.
         records: Every trial, in order.
         resumed: How many of them were there before this run.
         interrupted: Whether it was stopped before its budget was spent.
         location: Where the study is kept.
         mapper: Text of the best mapper; None where no mapper was valid.
+        reference: What ``expert`` is the throughput of: ``"expert"``, ``"own mapper"`` or
+            ``"default mapper"``.
     """
 
     spec: StudySpec
@@ -177,11 +179,17 @@ class StudyResult:
     interrupted: bool
     location: str
     mapper: str | None
+    reference: str = "expert"
 
     @property
     def best(self) -> TrialRecord | None:
         """The first of the fastest valid trials; None where no mapper was valid."""
         return fastest(self.records)
+
+    @property
+    def reference_key(self) -> str:
+        """The reference's name in JSON and MLflow: ``"expert"``, ``"own_mapper"``."""
+        return self.reference.replace(" ", "_")
 
     @property
     def normalised(self) -> float:
@@ -214,7 +222,7 @@ class StudyResult:
 
     def as_json(self) -> dict[str, Any]:
         """The result without its trials, as JSON values."""
-        best = self.best
+        best, name = self.best, self.reference_key
         return {
             "tuner": self.spec.tuner,
             "seed": self.spec.seed,
@@ -225,11 +233,11 @@ class StudyResult:
             "distinct": self.distinct,
             "invalid_share": self.invalid_share,
             "unit": self.unit,
-            "expert": self.expert,
+            name: self.expert,
             "best": best.throughput if best else None,
             "best_trial": best.number if best else None,
-            "best_over_expert": self.normalised,
-            "trials_to_expert": trials_to_reach(self.records, self.expert),
+            f"best_over_{name}": self.normalised,
+            f"trials_to_{name}": trials_to_reach(self.records, self.expert),
             "study": self.location,
             **self._model_as_json(),
         }

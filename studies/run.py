@@ -12,7 +12,7 @@ import optuna
 from studies.errors import UsageError
 from studies.records import StudyResult, StudySpec, TrialRecord, fastest
 from studies.storage import StudyStore
-from studies.suite import reference
+from studies.suite import reference, reference_name
 from tuners import MapperProblem, make_sampler
 
 if TYPE_CHECKING:
@@ -63,7 +63,11 @@ def run_study(
     interrupted = False
     try:
         while len(records) < spec.trials:
-            finished = _run_trial(study, problem)
+            if not records and problem.start is not None:
+                finished = _first_trial(problem)
+                study.add_trial(finished)
+            else:
+                finished = _run_trial(study, problem)
             store.add(finished)
             records.append(TrialRecord.of(finished))
             observe(records)
@@ -79,6 +83,7 @@ def run_study(
         interrupted=interrupted,
         location=store.location,
         mapper=best.mapper(problem) if best else None,
+        reference=reference_name(problem),
     )
 
 
@@ -100,6 +105,13 @@ def _study_in_memory(
 def _run_trial(study: optuna.Study, problem: MapperProblem) -> FrozenTrial:
     trial = study.ask()
     return study.tell(trial, problem(trial))
+
+
+def _first_trial(problem: MapperProblem) -> FrozenTrial:
+    """The trial of the values that the problem starts from, which no sampler has a say in."""
+    alone = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler())
+    alone.enqueue_trial(dict(problem.start or {}))
+    return _run_trial(alone, problem)
 
 
 def _check_identity(problem: MapperProblem, spec: StudySpec, store: StudyStore) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tuners import Evaluation, MapperProblem
 
-__all__ = ["Case", "reference"]
+__all__ = ["Case", "reference", "reference_name"]
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,8 @@ class Case:
 def reference(problem: MapperProblem, name: str = "expert") -> Evaluation:
     """What came of a reference mapper of the application.
 
-    Programs that were captured have no expert mapper: the default one takes its place, or the
-    mapper that they have themselves where runs of them are measured.
+    Programs that were captured have no expert mapper: the one that they have themselves takes its
+    place, as runs of them are measured or as it was captured, else the default one.
     """
     own = getattr(problem.evaluator, "own_mapper", None)
     if own is not None:
@@ -88,4 +88,13 @@ def reference(problem: MapperProblem, name: str = "expert") -> Evaluation:
 
         return Evaluation("", None, None, (), own, cached=False)
     mappers = problem.application.mappers
-    return problem.evaluate_text(mappers.get(name) or mappers["default"], check=False)
+    text = mappers.get(name) or mappers.get("own") or mappers["default"]
+    return problem.evaluate_text(text, check=False)
+
+
+def reference_name(problem: MapperProblem) -> str:
+    """What `reference` is to be called."""
+    if hasattr(type(problem.evaluator), "own_mapper"):
+        return "own mapper"
+    known = {"expert": "expert", "own": "own mapper", "default": "default mapper"}
+    return next(word for name, word in known.items() if name in problem.application.mappers)

@@ -92,13 +92,14 @@ class TrackedStudy:
     def _write_result(self, result: StudyResult) -> None:
         client, run = self._tracker.client(), self._open_run()
         client.set_tag(run, "trials", str(len(result.records)))
-        best = result.best
+        best, name = result.best, result.reference_key
+        client.set_tag(run, "reference", result.reference)
         summary = {
-            "expert": result.expert,
+            name: result.expert,
             "invalid_share": result.invalid_share,
             "best": best.throughput if best else 0.0,
-            "best_over_expert": result.normalised,
-            "trials_to_expert": trials_to_reach(result.records, result.expert),
+            f"best_over_{name}": result.normalised,
+            f"trials_to_{name}": trials_to_reach(result.records, result.expert),
         }
         for key, value in summary.items():
             if value is not None:

@@ -80,6 +80,12 @@ class Workspace:
         """Where the best mapper of a study lies; without a study, that of a comparison."""
         return self.folder / case.name / f"{spec.name if spec else 'best'}.mapper"
 
+    def keep_best(self, case: Case, spec: StudySpec, mapper: str, remark: str) -> Path:
+        """Writes the mapper that further runs have shown to be a study's best."""
+        path = self.best_mapper(case, spec)
+        write_text(path, heading(case.application, remark) + mapper)
+        return path
+
     def write_best_of(self, case: Case, results: list[StudyResult]) -> Path | None:
         """Writes the best mapper of several studies; None where no mapper was valid."""
         best = max(results, key=lambda result: result.normalised)
@@ -90,8 +96,9 @@ class Workspace:
         if result.best is None or result.mapper is None:
             return False
         remark = (
-            f"{result.best.throughput:.5g} {result.unit}, {result.normalised:.3f} x expert "
-            f"({case.name}, {result.spec.name}, trial {result.best.number})"
+            f"{result.best.throughput:.5g} {result.unit}, "
+            f"{result.normalised:.3f} x {result.reference} ({case.name}, {result.spec.name}, "
+            f"trial {result.best.number})"
         )
         write_text(path, heading(case.application, remark) + result.mapper)
         return True

@@ -57,7 +57,10 @@ class MapperProblem:
         machine: What it runs on.
         template: The search space.
         evaluator: What runs a mapper.
+        start: Values that a study tries first; None where the tuner chooses.
     """
+
+    start: Mapping[str, Value] | None = None
 
     def __init__(
         self,

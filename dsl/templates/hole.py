@@ -11,8 +11,9 @@ from dsl.nearest import did_you_mean, nearest
 from dsl.templates.parameter import Comparison, Condition, Parameter, Value
 from dsl.templates.source import TemplateSource
 
-__all__ = ["hole_text", "parse_hole"]
+__all__ = ["hole_text", "parse_hole", "with_defaults"]
 
+_WRITTEN = re.compile(r"\$\{([\w.]+): ([^=}]*?)(?: = [^}]*?)?( when [^}]*)?\}")
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z0-9_]+)*")
 _RANGE = re.compile(r"(-?\d+)\s*\.\.\s*(-?\d+)")
 _MARK = re.compile(r"'[^']*'|[=!<>]=|(?P<mark>[|=]|\bwhen\b)")
@@ -280,3 +281,21 @@ def hole_text(
     shown = f" = {default}" if default is not None and default != choices[0] else ""
     condition = f" when {when}" if when else ""
     return f"${{{name}: {' | '.join(choices)}{shown}{condition}}}"
+
+
+def with_defaults(text: str, values: Mapping[str, Value]) -> str:
+    """A template with other defaults, for holes as `hole_text` writes them.
+
+    >>> with_defaults("${mem.t: FBMEM | ZCMEM when proc.t == GPU}", {"mem.t": "ZCMEM"})
+    '${mem.t: FBMEM | ZCMEM = ZCMEM when proc.t == GPU}'
+    """
+
+    def changed(found: re.Match[str]) -> str:
+        name, choices, condition = found[1], found[2], found[3] or ""
+        if name not in values:
+            return found[0]
+        first = re.split(r" \| |\.\.", choices)[0]
+        default = "" if first == str(values[name]) else f" = {values[name]}"
+        return f"${{{name}: {choices}{default}{condition}}}"
+
+    return _WRITTEN.sub(changed, text)

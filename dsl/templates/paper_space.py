@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from dsl.facts import MachineFacts
+from dsl.templates.additions import Additions
 from dsl.templates.hole import hole_text
 from dsl.templates.index_map_library import (
     MAP_DIMENSIONS,
@@ -32,9 +33,15 @@ class PaperSpace:
     alignments: tuple[str, ...] = (NONE, "64", "128")
     limits: tuple[str, ...] = (NONE, "1", "2", "4")
 
-    def __init__(self, tasks: Mapping[str, TunableTask], machine: MachineFacts) -> None:
+    def __init__(
+        self,
+        tasks: Mapping[str, TunableTask],
+        machine: MachineFacts,
+        additions: Additions | None = None,
+    ) -> None:
         self.tasks = tasks
         self.machine = machine
+        self.additions = additions or Additions()
 
     def blocks(self) -> dict[str, Lines]:
         """The lines of the six decision blocks, by title."""
@@ -98,8 +105,15 @@ class PaperSpace:
         first = argument is task.arguments[0]
         align = f"align.{task.name}"
         aligned = hole_text(align, self.alignments) if first else f"${{{align}}}"
-        words = f"{fields} {dimensions} $[Align=={aligned}]"
+        words = f"{fields} {dimensions} $[Align=={aligned}]{self.tight(task, argument)}"
         yield f"Layout {task.name} {argument.region} * {words};"
+
+    def tight(self, task: TunableTask, argument: Argument) -> str:
+        """Whether instances are as small as the argument, where that is a choice."""
+        if (task.name, tuple(argument.facts.names)) not in self.additions.tight:
+            return ""
+        hole = hole_text(f"exact.{task.name}.{argument.region}", [NONE, "Exact"])
+        return f" $[Compact {hole}]"
 
     # Limits and maps
 
@@ -122,7 +136,7 @@ class PaperSpace:
             for name in self.maps(task)
         ]
         wanted += [(SINGLE_MAP, kind) for _, kind, _ in self._following()]
-        for definition in library_definitions(wanted):
+        for definition in (*library_definitions(wanted), *self.additions.definitions):
             yield f"$[{definition}]"
 
     def _index_map(self) -> Lines:
@@ -133,7 +147,8 @@ class PaperSpace:
                 when = f"proc.{task.name} " + (
                     f"== {kinds[0]}" if len(kinds) == 1 else f"in ({', '.join(kinds)})"
                 )
-            choice = hole_text(f"map.{task.name}", [NONE, *self.maps(task)], when=when)
+            known = (*self.maps(task), *self.additions.maps.get(task.name, ()))
+            choice = hole_text(f"map.{task.name}", [NONE, *known], when=when)
             kind = kinds[0] if len(kinds) == 1 else f"${{proc.{task.name}}}"
             yield f"$[IndexTaskMap {task.name} {choice}_{kind};]"
 

@@ -73,7 +73,8 @@ class RichSpace(PaperSpace):
             order = hole_text(f"order.{name}", ["F_order", "C_order"])
         aligned = hole_text(f"align.{name}", self.alignments)
         where = f"{task.name} {argument.region}"
-        yield f"Layout {where} * {fields} {order} $[Align=={aligned}];"
+        tight = self.tight(task, argument)
+        yield f"Layout {where} * {fields} {order} $[Align=={aligned}]{tight};"
 
     def maps(self, task: TunableTask) -> tuple[str, ...]:
         """The maps of the library that differ for the task's launches on the machine."""

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from dsl.errors import TemplateError
 from dsl.facts import ApplicationFacts, MachineFacts
 from dsl.nearest import did_you_mean
+from dsl.syntax import Program
+from dsl.templates.additions import Additions, additions_from
+from dsl.templates.hole import with_defaults
+from dsl.templates.nearest_point import TemplateNeighbours
 from dsl.templates.paper_space import PaperSpace
+from dsl.templates.parameter import Value
 from dsl.templates.rich_space import RichSpace
 from dsl.templates.template import Template
-from dsl.templates.tunable_task import tunable_tasks
+from dsl.templates.tunable_task import TunableTask, tunable_tasks
 
 __all__ = ["SPACES", "template_for"]
 
@@ -19,7 +27,11 @@ SPACES = tuple(_WRITERS)
 
 
 def template_for(
-    application: ApplicationFacts, machine: MachineFacts, space: str = "paper"
+    application: ApplicationFacts,
+    machine: MachineFacts,
+    space: str = "paper",
+    *,
+    start: Program | None = None,
 ) -> Template:
     """Writes the template of a program on a machine.
 
@@ -34,6 +46,8 @@ def template_for(
         machine: Where it runs.
         space: ``"paper"`` or ``"rich"``, as in `dsl.templates.paper_space` and
             `dsl.templates.rich_space`.
+        start: A mapper whose decisions become the defaults. Its index maps, and instances as
+            small as their arguments, are in the space even where they would not be otherwise.
 
     Raises:
         TemplateError: There is no such space, or nothing of the program can run on the machine.
@@ -54,10 +68,33 @@ def template_for(
             filename="template",
             hint="choose a machine with a processor kind that its tasks have variants for",
         )
-    parts = [f"# {application.name} on {machine.name}: the {space} parameter space."]
-    for title, lines in _WRITERS[space](tasks, machine).blocks().items():
-        if block := "\n".join(lines):
-            parts.append(f"# {title}\n{block}")
-    return Template(
-        "\n\n".join(parts) + "\n", filename=f"{application.name}.template", check=False
-    )
+    written = _Written(application, machine, space, tasks)
+    if start is None:
+        return written.template()
+    apart = TemplateNeighbours(written.template(), application, machine).nearest(start).differs
+    wider = written.template(additions := additions_from(start, apart, tasks))
+    nearest = TemplateNeighbours(wider, application, machine).nearest(start)
+    return written.template(additions, nearest.values)
+
+
+@dataclass(frozen=True)
+class _Written:
+    """A template, as it is written with additions and defaults."""
+
+    application: ApplicationFacts
+    machine: MachineFacts
+    space: str
+    tasks: Mapping[str, TunableTask]
+
+    def template(
+        self, additions: Additions | None = None, defaults: Mapping[str, Value] | None = None
+    ) -> Template:
+        parts = [
+            f"# {self.application.name} on {self.machine.name}: the {self.space} parameter space."
+        ]
+        blocks = _WRITERS[self.space](self.tasks, self.machine, additions).blocks()
+        for title, lines in blocks.items():
+            if block := "\n".join(lines):
+                parts.append(f"# {title}\n{block}")
+        text = with_defaults("\n\n".join(parts) + "\n", defaults or {})
+        return Template(text, filename=f"{self.application.name}.template", check=False)

@@ -18,8 +18,8 @@ __all__ = ["StartProgress", "progress"]
 
 SECONDS_BETWEEN_LINES = 10.0
 
-# Takes the label of a study, its budget and the expert's throughput.
-StartProgress: TypeAlias = "Callable[[str, int, float], Observer]"
+# Takes the label of a study, its budget, and the reference's throughput and name.
+StartProgress: TypeAlias = "Callable[[str, int, float, str], Observer]"
 
 
 @contextmanager
@@ -45,14 +45,15 @@ def progress() -> Iterator[StartProgress]:
         TimeRemainingColumn(elapsed_when_finished=True),
         console=Console(file=sys.stderr),
     ) as bars:
-        yield lambda label, total, expert: _Bar(bars, label, total, expert)
+        yield lambda label, total, expert, name: _Bar(bars, label, total, expert, name)
 
 
 class _Standing:
     """The best mapper so far, in words."""
 
-    def __init__(self, expert: float) -> None:
+    def __init__(self, expert: float, reference: str) -> None:
         self._expert = expert
+        self._reference = reference
         self._best = 0.0
         self._seen = 0
 
@@ -62,14 +63,18 @@ class _Standing:
         self._seen = len(records)
         if not self._best:
             return "no valid mapper yet"
-        return f"best {self._best / self._expert:.3f} x expert" if self._expert else ""
+        if not self._expert:
+            return ""
+        return f"best {self._best / self._expert:.3f} x {self._reference}"
 
 
 class _Bar:
-    def __init__(self, bars: Progress, label: str, total: int, expert: float) -> None:
+    def __init__(
+        self, bars: Progress, label: str, total: int, expert: float, reference: str
+    ) -> None:
         self._bars = bars
         self._bar = bars.add_task(label, total=total, note="")
-        self._standing = _Standing(expert)
+        self._standing = _Standing(expert, reference)
 
     def __call__(self, records: list[TrialRecord]) -> None:
         note = self._standing.note(records)
@@ -79,10 +84,10 @@ class _Bar:
 class _Lines:
     """A line when a study goes on or ends, and every ten seconds between."""
 
-    def __init__(self, label: str, total: int, expert: float) -> None:
+    def __init__(self, label: str, total: int, expert: float, reference: str) -> None:
         self._label = label
         self._total = total
-        self._standing = _Standing(expert)
+        self._standing = _Standing(expert, reference)
         self._begun = False
         self._last = time.monotonic()
 

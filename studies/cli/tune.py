@@ -38,7 +38,10 @@ def run(arguments: argparse.Namespace) -> int:
     mapper = bench.workspace.best_mapper(bench.case, spec) if result.mapper else None
     faster = None
     if real is not None and not result.interrupted:
-        faster = tune_command.compared(real, result.mapper, arguments.pairs)
+        best = tune_command.compared(real, bench.problem, result, arguments.pairs)
+        if best is not None:
+            text, faster = best
+            mapper = bench.workspace.keep_best(bench.case, spec, text, faster.sentence)
     if arguments.json:
         found: dict[str, object] = {"mapper": mapper and str(mapper), "mlflow": bench.tracking_uri}
         if real is not None:
@@ -71,9 +74,9 @@ def _print(result: StudyResult, bench: Workbench) -> None:
         f"{bench.case.name}, {spec.tuner} with seed {spec.seed}: "
         f"{len(result.records)} trials{earlier}"
     )
-    rows = [("expert", quantity(result.expert, result.unit))]
+    rows = [(result.reference, quantity(result.expert, result.unit))]
     if best is not None:
-        ratio = f"{result.normalised:.3f} x expert (trial {best.number})"
+        ratio = f"{result.normalised:.3f} x {result.reference} (trial {best.number})"
         rows.append(("best", f"{quantity(best.throughput, result.unit)}, {ratio}"))
         rows.append(("mapper", str(bench.workspace.best_mapper(bench.case, spec))))
     else:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from legion_bridge import Application
     from legion_bridge.legion import LegionRun
     from studies.real_run import Faster, RealCase
+    from studies.records import StudyResult
+    from tuners import MapperProblem
 
 __all__ = ["as_json", "compared", "real_case", "tell"]
 
@@ -85,13 +87,16 @@ def _application(
     return captured.application
 
 
-def compared(case: RealCase, mapper: str | None, pairs: int) -> Faster | None:
-    """The best mapper against the program's own; None where no mapper was valid."""
-    from studies.real_run import compare_with_own  # noqa: PLC0415  (loads scipy)
+def compared(
+    case: RealCase, problem: MapperProblem, result: StudyResult, pairs: int
+) -> tuple[str, Faster] | None:
+    """The best mapper, and how it does against the program's own; None where none was valid."""
+    from studies.real_run import compare_with_own, settled  # noqa: PLC0415  (loads scipy)
 
-    if mapper is None or case.runner is None:
+    if case.runner is None:
         return None
-    return compare_with_own(case.runner, mapper, pairs)
+    mapper = settled(case.runner, result, problem)
+    return None if mapper is None else (mapper, compare_with_own(case.runner, mapper, pairs))
 
 
 def as_json(faster: Faster | None) -> dict[str, Any] | None:

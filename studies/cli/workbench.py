@@ -35,7 +35,7 @@ class Workbench:
     def __init__(self, case: Case, tuners: Sequence[str], arguments: argparse.Namespace) -> None:
         import optuna  # noqa: PLC0415  (0.3 s to load, as are the next)
 
-        from studies.suite import reference  # noqa: PLC0415
+        from studies.suite import reference, reference_name  # noqa: PLC0415
         from studies.tracking import Tracker  # noqa: PLC0415
         from studies.workspace import Workspace  # noqa: PLC0415
         from tuners import tuner_named  # noqa: PLC0415
@@ -52,10 +52,12 @@ class Workbench:
             tracker = Tracker(arguments.output, uri, report=warn)
         self.workspace = Workspace(arguments.output, arguments.storage, tracker)
         self.expert = reference(self.problem).outcome.throughput
+        self.reference = reference_name(self.problem)
 
     def run(self, spec: StudySpec, start: StartProgress) -> StudyResult:
         """Runs one study and shows its progress."""
-        observe = start(f"{spec.tuner} seed {spec.seed}", spec.trials, self.expert)
+        label = f"{spec.tuner} seed {spec.seed}"
+        observe = start(label, spec.trials, self.expert, self.reference)
         return self.workspace.run(self.case, self.problem, spec, observe)
 
     @property
