@@ -96,10 +96,12 @@ class _Data(NamedTuple):
         valid: By atom, a bit for each place that has its newest value.
         pending: By atom, the reductions that nobody has folded in yet: flat requirements, and
             their memories.
+        apart: Flat requirements that read an instance of their own, which is collected.
     """
 
     valid: dict[int, int]
     pending: dict[int, dict[int, int]]
+    apart: frozenset[int]
 
 
 class DataMovement:
@@ -108,6 +110,7 @@ class DataMovement:
     def __init__(self, program: FlatProgram, machine: FlatMachine) -> None:
         self.ways = Ways(machine)
         self._machine = machine
+        self._program = program
         self._fold_factor = machine.machine.runtime.fold
         self._sizes = program.atom_bytes.tolist()
         self._accesses = _accesses(program)
@@ -134,7 +137,7 @@ class DataMovement:
         return found
 
     def _region(self, region: int, places: list[int], collect: list[int]) -> tuple[Moved, ...]:
-        data = _Data({}, {})
+        data = _Data({}, {}, self._apart(region, places, collect))
         moved: list[Moved] = []
         for _ in range(ITERATIONS):
             moved = []
@@ -144,12 +147,37 @@ class DataMovement:
                     moved.append(self._moved(access, travels))
         return tuple(moved)
 
+    def _apart(self, region: int, places: list[int], collect: list[int]) -> frozenset[int]:
+        """The flat requirements that find no instance at their place to read: one is made for
+        each, even where other instances have the data, and collected again.
+        """
+        flats, program = self._flats[region].tolist(), self._program
+        reads = [f for f in flats if collect[f] and program.privilege[f] == READ_ONLY]
+        if not reads:
+            return frozenset()
+        gone = set(reads)
+        kept = {
+            (places[flat], slot)
+            for flat in flats
+            if flat not in gone and program.privilege[flat] != REDUCE
+            for slot in program.slots.row(flat).tolist()
+        }
+        return frozenset(
+            flat
+            for flat in reads
+            for slot in program.slots.row(flat).tolist()
+            if not any(
+                (places[flat], each) in kept for each in (slot, *program.wider.row(slot).tolist())
+            )
+        )
+
     def _access(
         self, access: _Access, places: list[int], collect: list[int], data: _Data
     ) -> Travels:
         """Follows one requirement."""
-        valid, pending = data
+        valid, pending, apart = data
         travels: Travels = {}
+        collected: list[tuple[int, int]] = []
         for atom, flat, into in access.pairs:
             place = places[flat]
             if access.privilege == REDUCE:
@@ -159,22 +187,27 @@ class DataMovement:
                     trip = _Trip(place // LAYOUTS, places[into] // LAYOUTS, into, flat)
                     self._fold(atom, trip, travels)
                 continue
+            if flat in apart and valid.get(atom, 0) >> place & 1 and not pending.get(atom):
+                trip = _Trip(place // LAYOUTS, place // LAYOUTS, flat)
+                travels[trip] = travels.get(trip, 0.0) + self._sizes[atom]
+                continue
             if access.privilege == WRITE_ONLY:
                 pending.pop(atom, None)
             else:
+                if collect[flat] and not valid.get(atom, 0) >> place & 1:
+                    collected.append((atom, place))
                 self._bring(atom, flat, place, data, travels)
             if access.privilege != READ_ONLY:
                 valid[atom] = 1 << place
         if access.privilege == READ_ONLY:
-            for atom, flat, _ in access.pairs:
-                others = valid[atom] & ~(1 << places[flat])
-                if collect[flat] and others:
+            for atom, place in collected:
+                if others := valid[atom] & ~(1 << place):
                     valid[atom] = others
         return travels
 
     def _bring(self, atom: int, flat: int, place: int, data: _Data, travels: Travels) -> None:
         """Copies to a place that lacks an atom, and the folds that are due."""
-        valid, pending = data
+        valid, pending, _ = data
         holders, size, memory = valid.get(atom, 0), self._sizes[atom], place // LAYOUTS
         if not holders >> place & 1:
             if holders:

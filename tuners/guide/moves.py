@@ -27,7 +27,6 @@ __all__ = [
     "Change",
     "TextChange",
     "User",
-    "collect_nothing",
     "joined",
     "place_with_parent",
     "regions_of",
@@ -182,16 +181,6 @@ def unlimited(case: Case, tasks: Iterable[str]) -> Change:
     wanted = set(tasks)
     return Change(
         gone=tuple(rule for rule in case.rules(syntax.InstanceLimit) if rule.task in wanted)
-    )
-
-
-def collect_nothing(case: Case, tasks: Iterable[str]) -> Change:
-    """What some tasks have read is kept for the next who reads it."""
-    wanted = set(tasks)
-    return Change(
-        gone=tuple(
-            rule for rule in case.rules(syntax.CollectMemory) if rule.task in (*wanted, "*")
-        )
     )
 
 

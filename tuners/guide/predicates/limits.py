@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from dsl import syntax
 from tuners.guide.case import Case
-from tuners.guide.moves import collect_nothing, unlimited
+from tuners.guide.costs import costs_of
+from tuners.guide.moves import Change, unlimited
 from tuners.guide.rules import Found, Move
 from tuners.guide.wording import listed, seconds
 
 __all__ = ["collection", "instance_limits"]
+
+MATTERS = 0.01
+"""Share of an iteration from which on copies that collection causes are told."""
 
 
 def instance_limits(case: Case) -> Iterator[Found]:
@@ -36,15 +41,17 @@ def collection(case: Case) -> Iterator[Found]:
     """Read-only data that is thrown away after each task and copied again for the next."""
     if case.profile is None:
         return
-    for rule in case.rules(syntax.CollectMemory):
-        tasks = list(case.costs.running) if rule.task == "*" else [rule.task]
-        again = [
-            task
-            for task in tasks
-            if any(cost for (_, asking), cost in case.costs.copying.items() if asking == task)
-        ]
-        if again:
-            cost = sum(case.costs.of_task(t) - case.costs.running.get(t, 0.0) for t in again)
-            change = collect_nothing(case, [rule.task])
+    for rule in dict.fromkeys(case.rules(syntax.CollectMemory)):
+        change = Change(gone=(rule,))
+        decisions = case.background.decide(case.changed(change.new, change.gone))
+        if decisions is None:
+            continue
+        kept = costs_of(case.what_if.program, case.what_if.estimate(decisions))
+        saved: dict[str, float] = defaultdict(float)
+        for (region, task), cost in case.costs.copying.items():
+            saved[task] += cost - kept.copying.get((region, task), 0.0)
+        again = sorted((task for task in saved if saved[task] > 0.0), key=lambda t: -saved[t])
+        cost = sum(saved[task] for task in again)
+        if cost > MATTERS * case.costs.total:
             values = {"tasks": listed(again), "cost": seconds(cost)}
             yield Found(values, cost, [Move(change, "limit", values, tuple(again))])
