@@ -8,26 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from legion_bridge import LegionError
 from legion_bridge.applications import application_names
 from legion_bridge.capture import capture_log
-from legion_bridge.legion import LegionInstallation, build_program, find_legion
 from legion_bridge.legion.cache import digest_of, kept
 from legion_bridge.legion.compilers import compile_with, find_cxx
 from legion_bridge.legion.replay_plan import plan_text
 from legion_bridge.legion.scaled import scaled
+from tests.legion_bridge.real_legion import legion_or_skip, our_program
 
 SOURCE = Path(__file__).with_name("programs") / "log_mapper.cc"
-REPLAY = Path(__file__).parents[3] / "legion_bridge/legion/programs/replay"
 ITERATIONS = 3
-
-
-@cache
-def legion_or_skip() -> LegionInstallation:
-    try:
-        return find_legion()
-    except LegionError as error:
-        pytest.skip(f"no Legion runtime: {error}")
 
 
 @cache
@@ -44,12 +34,11 @@ def log_mapper() -> Path:
 @pytest.mark.parametrize("name", application_names())
 def test_the_log_of_a_replay_tells_its_launches(name: str, tmp_path: Path) -> None:
     legion = legion_or_skip()
-    program = build_program(sorted(REPLAY.glob("*.cc")), "replay", legion)
     application = scaled(name, 1e-4)
     plan, log = tmp_path / "plan", tmp_path / f"{name}.log"
     plan.write_text(plan_text(application))
     subprocess.run(
-        [program, plan, "-iterations", str(ITERATIONS), "-no-trace", "-ll:cpu", "2",
+        [our_program("replay"), plan, "-iterations", str(ITERATIONS), "-no-trace", "-ll:cpu", "2",
          "-ll:util", "0", "-lg:inorder", "1", "-level", "mapper=2", "-logfile", log],
         env=legion.environment() | {"LD_PRELOAD": str(log_mapper())},
         timeout=120,

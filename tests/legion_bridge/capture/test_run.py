@@ -12,27 +12,19 @@ import numpy as np
 import pytest
 
 import dsl
-from legion_bridge import Application, CaptureError, Evaluator, LegionError, Machine
+from legion_bridge import Application, CaptureError, Evaluator, Machine
 from legion_bridge.application import Launch
 from legion_bridge.application_json import from_json, to_json
 from legion_bridge.applications import application_names
 from legion_bridge.capture import Captured, capture
 from legion_bridge.capture.run import program_name
-from legion_bridge.legion import LegionInstallation, build_program, find_legion
+from legion_bridge.legion import build_program
 from legion_bridge.legion.replay_plan import plan_text
 from legion_bridge.legion.scaled import scaled
+from tests.legion_bridge.real_legion import legion_or_skip, our_program
 
-LEGION = Path(__file__).parents[3] / "legion_bridge/legion"
 PROBE = Path(__file__).parents[1] / "legion/programs/probe.cc"
 ITERATIONS = 4
-
-
-@cache
-def legion_or_skip() -> LegionInstallation:
-    try:
-        return find_legion()
-    except LegionError as error:
-        pytest.skip(f"no Legion runtime: {error}")
 
 
 @cache
@@ -44,9 +36,7 @@ def probe() -> Captured:
 
 def program(name: str, *arguments: str) -> Captured:
     """One of our real programs, captured."""
-    sources = sorted((LEGION / "programs" / name).glob("*.cc"))
-    built = build_program(sources, name, legion_or_skip())
-    return capture([str(built), *arguments, "-ll:cpu", "2"])
+    return capture([str(our_program(name)), *arguments, "-ll:cpu", "2"])
 
 
 def small(name: str) -> Application:
@@ -56,8 +46,7 @@ def small(name: str) -> Application:
 @cache
 def replays() -> Mapping[str, Captured]:
     """All applications, executed and captured; several at a time: each run sleeps 5 seconds."""
-    sources = sorted((LEGION / "programs/replay").glob("*.cc"))
-    program = build_program(sources, "replay", legion_or_skip())
+    program = our_program("replay")
 
     def captured(name: str) -> Captured:
         with TemporaryDirectory() as folder:

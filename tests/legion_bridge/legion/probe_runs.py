@@ -10,30 +10,17 @@ from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import pytest
-
 import dsl
 from dsl.c_output.compiled_policy import compile_policy
-from legion_bridge import LegionError
-from legion_bridge.legion import LegionInstallation, build_mapper, build_program, find_legion
+from legion_bridge.legion import build_mapper, build_program
+from tests.legion_bridge.real_legion import RUNTIME, legion_or_skip
 
 PROGRAMS = Path(__file__).with_name("programs")
 CPUS, IOS = 2, 1
 SHAPE = dsl.MachineShape(nodes=1, processors={"CPU": CPUS, "IO": IOS})
 CHECKSUM = "45312"  # of the sizes below; no mapper may change it
 SIZE, PIECES = 8, 2
-_MACHINE = (
-    f"-ll:cpu {CPUS} -ll:io {IOS} -ll:util 0 -ll:csize 64 -ll:rsize 16 "
-    "-lg:safe_mapper 1 -logfile stderr -level gpu=6,threads=6"
-).split()
-
-
-@cache
-def legion_or_skip() -> LegionInstallation:
-    try:
-        return find_legion()
-    except LegionError as error:
-        pytest.skip(f"no Legion runtime: {error}")
+_MACHINE = [*f"-ll:cpu {CPUS} -ll:io {IOS} -ll:csize 64 -ll:rsize 16".split(), *RUNTIME]
 
 
 @cache

@@ -20,18 +20,9 @@ from legion_bridge.legion import (
     read_replay,
     replay_command,
 )
+from tests.legion_bridge.real_legion import RUNTIME
 
 CPU2 = Machine.load("cpu2")
-RUNTIME = [
-    "-ll:util",
-    "0",
-    "-lg:safe_mapper",
-    "1",
-    "-logfile",
-    "stderr",
-    "-level",
-    "gpu=6,threads=6",
-]
 LONGEST = 60.0
 SHAPES: dict[str, dict[str, int]] = {"transformer": {"layers": 1}}
 SECONDS = 0.002  # of an iteration, about

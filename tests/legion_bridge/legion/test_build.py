@@ -12,8 +12,7 @@ from legion_bridge import LegionError
 from legion_bridge.legion import build_mapper, build_program, kept_mapper
 from legion_bridge.legion.build import _mapper_recipe, _recipe
 from legion_bridge.legion.compilers import compile_with, find_cxx, find_nvcc
-
-from .probe_runs import legion_or_skip
+from tests.legion_bridge.real_legion import legion_or_skip
 
 MAPPER = Path(__file__).parents[3] / "legion_bridge/legion/mapper"
 

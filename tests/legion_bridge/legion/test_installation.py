@@ -13,8 +13,9 @@ import pytest
 from legion_bridge import LegionError
 from legion_bridge.legion import build_program, find_legion, installation
 from legion_bridge.legion.cuda_driver import stub_folder
+from tests.legion_bridge.real_legion import legion_or_skip
 
-from .probe_runs import legion_or_skip, run_policy
+from .probe_runs import run_policy
 
 
 @pytest.fixture

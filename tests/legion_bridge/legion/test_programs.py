@@ -7,23 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from legion_bridge.legion import build_mapper, build_program
+from legion_bridge.legion import build_mapper
+from tests.legion_bridge.real_legion import RUNTIME, legion_or_skip, our_program
 
-from .probe_runs import compiled, legion_or_skip
+from .probe_runs import compiled
 
-PROGRAMS = Path(__file__).parents[3] / "legion_bridge/legion/programs"
-RUNTIME = [
-    "-ll:cpu",
-    "2",
-    "-ll:csize",
-    "64",
-    "-ll:util",
-    "0",
-    "-lg:safe_mapper",
-    "1",
-    "-logfile",
-    "stderr",
-]
+MEMORY = ["-ll:cpu", "2", "-ll:csize", "64"]
 SIZES = {"stencil2d": "-n 67 -t 3 -p 3x2 -f 2", "summa": "-n 61 -p 3 -t 2"}
 MAPPERS = {
     "own": None,
@@ -35,7 +24,6 @@ MAPPERS = {
 
 def run(name: str, arguments: str, mapper: str | None, folder: Path) -> tuple[int, str]:
     legion = legion_or_skip()
-    sources = sorted(PROGRAMS.joinpath(name).glob("*.c*"))
     environment = legion.environment()
     if mapper is not None:
         environment |= {
@@ -43,7 +31,7 @@ def run(name: str, arguments: str, mapper: str | None, folder: Path) -> tuple[in
             "MAPPERTUNE_POLICY": str(compiled(mapper, folder)),
         }
     done = subprocess.run(
-        [build_program(sources, name, legion), *arguments.split(), *RUNTIME],
+        [our_program(name, gpu=True), *arguments.split(), *MEMORY, *RUNTIME],
         env=environment,
         capture_output=True,
         text=True,

@@ -10,8 +10,8 @@ import pytest
 import dsl
 from legion_bridge import LegionError, application_names, simulate
 from legion_bridge.legion import read_replay
+from tests.legion_bridge.real_legion import legion_or_skip
 
-from .probe_runs import legion_or_skip
 from .replay_runs import CPU2, random_mappers, replay_of, small
 
 MAPPERS = 2  # of each application; `check_replays` runs 50

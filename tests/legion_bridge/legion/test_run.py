@@ -15,9 +15,10 @@ import dsl
 from legion_bridge import LegionError
 from legion_bridge.legion.metric import Metric
 from legion_bridge.legion.run import LegionRun
+from tests.legion_bridge.real_legion import legion_or_skip
 from tuners.mapper_problem import Evaluator
 
-from .probe_runs import CHECKSUM, built, legion_or_skip
+from .probe_runs import CHECKSUM, built
 
 MAPPER = dsl.parse("Task * CPU; Region * * CPU SYSMEM;")
 CHECKED = Metric(r"^CHECKSUM (\d+)$", minimize=False)
@@ -101,8 +102,10 @@ FAILURES = {
     "killed": ("import os; os.kill(os.getpid(), 9)", "killed .* if its memory ran out"),
     "metric": ("print('ELAPSED none')", r"ELAPSED none\n.*nothing that it printed matches 'T"),
     "noise": (
-        "print('[0 - 7f] 0.0 {4}{gpu}: cuInit(0) returned 100 (CUDA_ERROR_NO_DEVICE)'); print("
-        "'[0 - 7f] 0.0 {4}{threads}: reservation (x) cannot be satisfied'); print('oh')",
+        (
+            "print('[0 - 7f] 0.0 {4}{gpu}: cuInit(0) returned 100 (CUDA_ERROR_NO_DEVICE)'); "
+            "print('[0 - 7f] 0.0 {4}{threads}: reservation (x) cannot be satisfied'); print('oh')"
+        ),
         r"\Aoh\nThe program ended well",
     ),
     "memory": ("x = bytearray(300 << 20); import time; time.sleep(9)", "more than the 200 MB"),
