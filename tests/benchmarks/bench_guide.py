@@ -16,7 +16,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import exp, log
-from statistics import fmean, median
+from statistics import fmean, median, quantiles
 from time import process_time
 
 from legion_bridge import Application, Machine
@@ -124,19 +124,20 @@ def row(name: str, tally: Tally) -> str:
     share = better / count if count else 0.0
     positive = [max(factor, 1e-9) for factor in tally.factors] or [1.0]
     mean = exp(fmean(map(log, positive)))
+    low, middle, high = quantiles(positive, n=4) if len(positive) > 1 else 3 * positive
     mended = f"{tally.mended} of {tally.invalid}" if tally.invalid else "none drawn"
     return (
-        f"| {name} | {count} | {share:.0%} | {worse} | {tally.silent} | {median(positive):.3g} "
-        f"| {mean:.3g} | {median(tally.start):.3g} | {median(tally.best):.3g} | {mended} "
-        f"| {1e3 * median(tally.seconds):.0f} ms |"
+        f"| {name} | {count} | {share:.0%} | {worse} | {tally.silent} | {middle:.3g} "
+        f"| {low:.3g} to {high:.3g} | {mean:.3g} | {median(tally.start):.3g} "
+        f"| {median(tally.best):.3g} | {mended} | {1e3 * median(tally.seconds):.0f} ms |"
     )
 
 
 def main(applications: Sequence[str], machine: Machine, mappers: int, *, verify: bool) -> None:
     print(
-        "| application | mappers | better | worse | silent | median factor | geometric mean "
-        "| start | after five | mended | guide |\n"
-        "| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |"
+        "| application | mappers | better | worse | silent | median factor | quartiles "
+        "| geometric mean | start | after five | mended | guide |\n"
+        "| --- | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: | --: |"
     )
     total = Tally()
     for name in applications:
