@@ -59,7 +59,10 @@ class _WithOwn:
         """
         outcome = self.runner.evaluate(None)
         if not outcome.ok or outcome.throughput <= 0:
-            raise UsageError(f"the program cannot be measured under its own mapper: {outcome.raw}")
+            advice = "; give it more by --timeout" if outcome.status == "timeout" else ""
+            raise UsageError(
+                f"the program cannot be measured under its own mapper: {outcome.raw}{advice}"
+            )
         return outcome
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from legion_bridge.capture.mapper_log import Box, Decision, Index, LoggedArgument, MapperLog
+from legion_bridge.capture.names import language_name
 
 __all__ = ["ArgumentDecision", "Decisions", "TaskDecisions", "decisions_of", "differences"]
 
@@ -74,7 +75,7 @@ def decisions_of(log: MapperLog) -> Decisions:
     for decision in mapped:
         if decision.number == top and decision.point is None:
             continue
-        _note(found[decision.task], decision, machine, log)
+        _note(found[language_name(decision.task)], decision, machine, log)
     return dict(found)
 
 

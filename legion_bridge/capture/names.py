@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Hashable
 
 import dsl
 
-__all__ = ["Names", "can_be_written"]
+__all__ = ["Names", "can_be_written", "language_name"]
 
 
 def can_be_written(name: str) -> bool:
@@ -44,3 +45,12 @@ class Names:
             self.given.add(name)
         self._names[key] = name
         return name
+
+
+def language_name(task: str) -> str:
+    """A task's name as the language can say it; the mapper calls the task so, too.
+
+    >>> language_name("cupynumeric::BinaryOpTask")
+    'cupynumeric__BinaryOpTask'
+    """
+    return re.sub(r"[^A-Za-z0-9]", "_", task)

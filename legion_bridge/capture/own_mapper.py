@@ -130,7 +130,7 @@ class _Writer:
         names = [region_name(summary, i) for i in range(len(summary.requirements))]
         index = names.index(region)
         divided = any(
-            launch.requirements[index].partition is not None
+            index < len(launch.requirements) and launch.requirements[index].partition is not None
             for launch in (*self._application.setup, *self._application.loop)
             if launch.task == task
         )
@@ -167,28 +167,37 @@ class _Writer:
 
 
 def _function(task: str, kind: str, table: dict[Index, Place]) -> Iterator[str]:
-    """A table of processors, and the function that looks a point up in it."""
-    lower = tuple(map(min, zip(*table, strict=True)))
-    upper = tuple(map(max, zip(*table, strict=True)))
-    extents = [b - a + 1 for a, b in zip(lower, upper, strict=True)]
-    rows: list[Index] = [()]
-    for a, extent in zip(lower, extents, strict=True):
-        rows = [(*row, a + i) for row in rows for i in range(extent)]
-    places = [table.get(point, (0, 0)) for point in rows]
-    number = ""
-    for d, a in enumerate(lower):
-        coordinate = f"t.ipoint[{d}]" if a == 0 else f"(t.ipoint[{d}] - {_integer(a)})"
-        number = f"({number}) * {extents[d]} + {coordinate}" if number else coordinate
+    """Tables of processors, one for each number of dimensions, and the function that uses them."""
     name = f"own_{task}_{kind}"
     yield f"{name}_machine = Machine({kind});"
-    yield f"{name}_nodes = {_tuple([node for node, _ in places])};"
-    yield f"{name}_processors = {_tuple([processor for _, processor in places])};"
+    chosen: dict[int, str] = {}
+    for dimensions in sorted({len(point) for point in table}):
+        points = {point: place for point, place in table.items() if len(point) == dimensions}
+        rows, number = _rows(points)
+        places = [points.get(point, (0, 0)) for point in rows]
+        at = f"{name}_{dimensions}d"
+        yield f"{at}_nodes = {_tuple([node for node, _ in places])};"
+        yield f"{at}_processors = {_tuple([processor for _, processor in places])};"
+        chosen[dimensions] = f"{name}_machine[{at}_nodes[{number}], {at}_processors[{number}]]"
+    *others, (_, answer) = chosen.items()
+    for dimensions, other in reversed(others):
+        answer = f"(t.ipoint.len == {dimensions} ? {other} : {answer})"
     yield f"# The processors of the points of {task}, row by row."
-    yield (
-        f"def {name}(Task t) {{ i = {number}; "
-        f"return {name}_machine[{name}_nodes[i], {name}_processors[i]]; }}"
-    )
+    yield f"def {name}(Task t) {{ return {answer}; }}"
     yield f"IndexTaskMap {task} {name};"
+
+
+def _rows(points: dict[Index, Place]) -> tuple[list[Index], str]:
+    """The points of the box around some, row by row, and the number of a point among them."""
+    lower = tuple(map(min, zip(*points, strict=True)))
+    upper = tuple(map(max, zip(*points, strict=True)))
+    rows: list[Index] = [()]
+    number = ""
+    for d, (a, b) in enumerate(zip(lower, upper, strict=True)):
+        rows = [(*row, i) for row in rows for i in range(a, b + 1)]
+        coordinate = f"t.ipoint[{d}]" if a == 0 else f"(t.ipoint[{d}] - {_integer(a)})"
+        number = f"({number}) * {b - a + 1} + {coordinate}" if number else coordinate
+    return rows, number
 
 
 def _integer(value: int) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
 from dsl.facts import Privilege
+from legion_bridge.capture.names import language_name
 from legion_bridge.capture.seen import (
     Key,
     Piece,
@@ -140,7 +141,7 @@ class _Reader:
         return _around(boxes)
 
     def _task(self, task: int) -> str:
-        name = self._log.tasks.get(task, f"task{task}")
+        name = language_name(self._log.tasks.get(task, f"task{task}"))
         if name not in self._seen.tasks:
             variants = [variant for variant in self._log.variants if variant.task == task]
             kinds = {

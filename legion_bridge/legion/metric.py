@@ -56,14 +56,30 @@ class Metric:
 
     def read(self, output: str) -> float | None:
         """The number in the output; None where it is not there, or is not a finite number."""
-        found = None
-        for match in re.finditer(self.pattern, output, re.MULTILINE):
-            found = match[1]
         try:
-            value = float(found) if found is not None else math.nan
+            value = float(self._last(output) or math.nan)
         except ValueError:
             return None
         return value if math.isfinite(value) else None
+
+    def why_not(self, output: str) -> str:
+        """Why there is no number in the output, and what to do about it."""
+        found = self._last(output)
+        if found is None:
+            return (
+                f"nothing that it printed matches {self.pattern!r}: see that the metric is spelt "
+                "as it prints it"
+            )
+        return (
+            f"for the metric {self.pattern!r} it printed {found!r}, which is no finite number: "
+            "put the parentheses around the number, and see that the program computes it"
+        )
+
+    def _last(self, output: str) -> str | None:
+        found = None
+        for match in re.finditer(self.pattern, output, re.MULTILINE):
+            found = match[1]
+        return found
 
     def throughput(self, value: float, work: float) -> float:
         """What a run achieved, larger is better.

@@ -187,9 +187,8 @@ class _Session:
         if value is None:
             raise _FailedError(
                 "execution_error",
-                f"{words_of(ended)[-2000:]}\nThe program ended well, but nothing that it "
-                f"printed matches {metric.pattern!r}: see that the metric is spelt as it prints "
-                "it.".lstrip(),
+                f"{words_of(ended)[-2000:]}\nThe program ended well, but "
+                f"{metric.why_not(ended.output)}.".lstrip(),
             )
         return value, ended
 

@@ -58,8 +58,17 @@ def real_case(arguments: argparse.Namespace, default_machine: str) -> RealCase:
 
 
 def _words(arguments: argparse.Namespace) -> list[str]:
+    from studies.real_run import FEWEST_PAIRS  # noqa: PLC0415  (loads scipy)
+
     if arguments.application is not None:
         raise UsageError("give either an application or --command, not both")
+    if arguments.parameters or arguments.nodes is not None:
+        raise UsageError("-p and --nodes size built-in applications: say it in --command instead")
+    if arguments.pairs < FEWEST_PAIRS:
+        raise UsageError(
+            f"{arguments.pairs} pairs of runs give no 95 % interval: ask for --pairs "
+            f"{FEWEST_PAIRS} or more"
+        )
     try:
         words = shlex.split(arguments.command)
     except ValueError as error:
@@ -80,10 +89,7 @@ def _application(
     warn(f"capturing {command[0]}")
     captured = capture(command, timeout=max(60.0, 10 * arguments.timeout))
     if runner.metric.pattern and runner.metric.read(captured.output) is None:
-        raise UsageError(
-            f"nothing that {command[0]} prints matches the metric {runner.metric.pattern!r}: see "
-            "that it is spelt as the program prints it"
-        )
+        raise UsageError(f"{command[0]} ran, but {runner.metric.why_not(captured.output)}")
     return captured.application
 
 

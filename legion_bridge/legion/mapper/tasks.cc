@@ -1,6 +1,7 @@
 // Decisions about tasks: the kind of processor, the processor of a task that is launched alone,
 // replication, tunable values.
 #include <algorithm>
+#include <cctype>
 #include <cstring>
 #include <typeinfo>
 
@@ -50,12 +51,24 @@ void PolicyMapper::announce() const
     report(std::string("policy ") + policy.name() + " " + policy.digest() + "\n");
 }
 
+namespace {
+
+// A task's name as the language can say it: cupynumeric::BinaryOpTask has colons.
+std::string language_name(std::string name)
+{
+    for (char &c : name)
+        if (!isalnum(static_cast<unsigned char>(c))) c = '_';
+    return name;
+}
+
+}  // namespace
+
 PolicyMapper::TaskRules &PolicyMapper::rules_of(const Task &task)
 {
     const auto known = rules.find(task.task_id);
     if (known != rules.end()) return known->second;
     TaskRules found;
-    found.name = task.get_task_name();
+    found.name = language_name(task.get_task_name());
     const char *name = found.name.c_str();
     found.kinds = policy.task_kinds(name);
     found.limit = policy.instance_limit(name);

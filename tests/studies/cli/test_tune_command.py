@@ -1,25 +1,83 @@
-"""``mappertune tune --command`` on the real runtime."""
+"""``mappertune tune --command``: on the real runtime, and with scripts in a program's place."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from legion_bridge import LegionError
+import legion_bridge.legion
+import legion_bridge.legion.run
+from legion_bridge import Application, LegionError
+from legion_bridge.application_json import write_application
 from legion_bridge.legion import build_program, find_legion
 
 STENCIL = Path(__file__).parents[3] / "legion_bridge/legion/programs/stencil2d"
 METRIC = r"ELAPSED ([0-9.]+) s"
+SPACE = "Task * CPU;\nRegion * * CPU SYSMEM;\nLayout * * * ${layout: AOS | SOA} F_order;\n"
+OWN = "Task * CPU;\nRegion * * CPU SYSMEM;\nLayout * * * SOA F_order;\n"
+
+# Faster the more often it was run, slower under a mapper: it tells the mapper's library of ours.
+PROGRAM = """\
+import os, pathlib, sys, time
+said = sys.argv[1]
+report = os.environ.get("MAPPERTUNE_REPORT")
+if report:
+    pathlib.Path(report).write_text("policy script 0\\n")
+with open("runs", "a") as runs:
+    runs.write("mapped\\n" if report else "own\\n")
+if said == "hang":
+    time.sleep(60)
+if said == "fail":
+    sys.exit("it broke")
+print(said if said != "time" else "ELAPSED 0.5 s")
+"""
 
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def script(here: Path, monkeypatch: pytest.MonkeyPatch, ask: Callable[..., Any]) -> Any:
+    """Tunes a script as if it were a captured Legion program; no Legion is needed."""
+    legion = SimpleNamespace(environment=lambda: {"PATH": "/usr/bin:/bin"})
+    monkeypatch.setattr(legion_bridge.legion, "find_legion", lambda: legion)
+    monkeypatch.setattr(legion_bridge.legion.run, "find_legion", lambda: legion)
+    monkeypatch.setattr(
+        legion_bridge.legion.run,
+        "under_mapper",
+        lambda _program, _legion, folder: {"MAPPERTUNE_REPORT": str(folder / "report")},
+    )
+
+    @contextmanager
+    def no_lock() -> Iterator[None]:
+        yield
+
+    monkeypatch.setattr(legion_bridge.legion.run, "cores_to_itself", no_lock)
+    (here / "program.py").write_text(PROGRAM)
+    (here / "space.template").write_text(SPACE)
+    application = Application.load("stencil")
+    application = replace(application, mappers={"default": OWN, "own": OWN})
+    write_application(application, here / "app.json")
+
+    def run(said: str, *words: object, tracked: bool = False) -> Any:
+        command = f"{sys.executable} -I -S program.py '{said}'"
+        common = ["--application", "app.json", "--template", "space.template"]
+        common += [] if tracked else ["--no-mlflow"]
+        budget = ["--repeats", 1, "--pairs", 6, "--trials", 2]
+        return ask("tune", "--command", command, *common, *budget, *words)
+
+    return run
 
 
 def stencil() -> Path:
@@ -33,23 +91,116 @@ def stencil() -> Path:
 @pytest.mark.usefixtures("here")
 def test_an_unmodified_program_is_tuned(ask: Callable[..., Any]) -> None:
     words = ["--command", f"{stencil()} -n 128 -t 2 -ll:cpu 2", "--metric", METRIC, "--minimize"]
-    budget = ["--trials", "2", "--repeats", "1", "--pairs", "6", "--no-mlflow", "--json"]
+    budget = ["--trials", "1", "--repeats", "1", "--pairs", "6", "--no-mlflow", "--json"]
     answer = ask("tune", *words, *budget)
     assert answer.code == 0, answer.err
     found = json.loads(answer.out)
-    assert found["expert"] > 0
-    if found["mapper"] is not None:
-        assert len(found["against_own"]["ratios"]) == 6
-        assert "its own mapper" in found["against_own"]["sentence"]
+    assert found["own_mapper"] > 0
+    assert "expert" not in answer.out + answer.err
+    assert found["invalid_share"] == 0  # the first trial is what the program did itself
+    assert len(found["against_own"]["ratios"]) == 6
+    assert "its own mapper" in found["against_own"]["sentence"]
 
 
 @pytest.mark.usefixtures("here")
-def test_a_metric_that_never_matches_is_told(ask: Callable[..., Any]) -> None:
-    answer = ask("tune", "--command", f"{stencil()} -n 128 -t 2", "--metric", "NEVER ([0-9]+)")
+def test_a_program_that_is_not_there_is_told(ask: Callable[..., Any]) -> None:
+    stencil()
+    answer = ask("tune", "--command", "./missing -n 8")
     assert answer.code == 2
-    assert "matches the metric 'NEVER ([0-9]+)'" in answer.err
+    assert "./missing was not found: see whether the path is right" in answer.err
+
+
+@pytest.mark.usefixtures("here")
+def test_a_program_without_legion_is_told(ask: Callable[..., Any]) -> None:
+    stencil()
+    answer = ask("tune", "--command", "/bin/echo ELAPSED 1 s")
+    assert answer.code == 2
+    assert "/bin/echo is no Legion program" in answer.err
 
 
 def test_neither_and_both_are_told(ask: Callable[..., Any]) -> None:
     assert "name an application, such as stencil, or a program" in ask("tune").err
     assert "either an application or --command" in ask("tune", "stencil", "--command", "x").err
+
+
+# With a script in the program's place.
+
+
+def test_the_first_trial_is_the_programs_own_mapper(script: Any, here: Path) -> None:
+    answer = script("time", "--metric", METRIC, "--trials", 1, "--json")
+    assert answer.code == 0, answer.err
+    assert answer.json["trials"] == 1
+    mapper = Path(answer.json["mapper"]).read_text()
+    assert "SOA F_order" in mapper
+    assert "own mapper" in mapper.splitlines()[0]
+    order = (here / "runs").read_text().split()
+    assert order[:3] == ["own", "own", "mapped"]  # warm-up, reference, first trial
+    assert len(order) == 3 + 12
+
+
+def test_what_is_said_names_the_programs_own_mapper(script: Any) -> None:
+    answer = script("time", "--metric", METRIC)
+    assert answer.code == 0, answer.err
+    assert "own mapper  2 runs/s" in answer.out
+    assert "x own mapper (trial 0)" in answer.out
+    assert "no difference from its own mapper was found: +0.0 %" in answer.out
+    assert "expert" not in answer.out + answer.err
+
+
+def test_more_is_better_where_that_is_said(script: Any) -> None:
+    answer = script("rate 7", "--metric", "rate ([0-9]+)", "--maximize", "--json")
+    assert answer.json["own_mapper"] == answer.json["best"] == 7
+    assert answer.json["unit"] == "of the metric"
+
+
+def test_a_study_goes_on_where_it_was_stopped(script: Any, here: Path) -> None:
+    assert script("time", "--metric", METRIC, "--trials", 1).code == 0
+    answer = script("time", "--metric", METRIC, "--trials", 2, "--json")
+    assert (answer.json["trials"], answer.json["resumed"]) == (2, 1)
+    assert answer.json["distinct"] == 2
+
+
+def test_a_study_is_tracked(script: Any, here: Path) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    uri = f"sqlite:///{here / 'kept.db'}"
+    answer = script("time", "--metric", METRIC, "--trials", 1, "--mlflow", uri, tracked=True)
+    assert answer.code == 0, answer.err
+    client = mlflow.MlflowClient(uri)
+    (experiment,) = [e for e in client.search_experiments() if "stencil-real" in e.name]
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.data.tags["reference"] == "own mapper"
+    assert run.data.metrics["own_mapper"] == run.data.metrics["best"] == 2
+    assert not [key for key in run.data.metrics if "expert" in key]
+
+
+@pytest.mark.parametrize(
+    ("said", "words", "sentence"),
+    [
+        ("nothing", ["--metric", METRIC], "nothing that it printed matches 'ELAPSED"),
+        (
+            "ELAPSED nan s",
+            ["--metric", r"ELAPSED (\S+) s"],
+            "it printed 'nan', which is no finite",
+        ),
+        ("fail", ["--metric", METRIC], "The program ended with exit code 1"),
+        ("hang", ["--metric", METRIC, "--timeout", 0.5], "give it more by --timeout"),
+        ("time", ["--metric", "ELAPSED"], "put one pair of parentheses around the number"),
+        ("time", ["--metric", "("], "is not a regular expression"),
+        ("time", ["--pairs", 5], "5 pairs of runs give no 95 % interval: ask for --pairs 6"),
+        ("time", ["--trials", 0], "'0' is not a whole number from 1 on"),
+        ("time", ["--machine", "cpu3"], "unknown machine 'cpu3'"),
+        ("time", ["-p", "n=8"], "say it in --command instead"),
+        ("time", ["--application", "missing.json"], "missing.json"),
+    ],
+)
+def test_what_cannot_be_tuned_is_told(
+    script: Any, said: str, words: list[object], sentence: str
+) -> None:
+    answer = script(said, *words)
+    assert answer.code == 2
+    assert sentence in " ".join(answer.err.split()), answer.err
+
+
+def test_another_machine_can_be_named(script: Any) -> None:
+    answer = script("time", "--metric", METRIC, "--machine", "cpu2", "--trials", 1, "--json")
+    assert answer.code == 0, answer.err
