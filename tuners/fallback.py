@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from optuna.samplers import BaseSampler
 
-from tuners import attributes
 from tuners.claims import CONTESTS
 from tuners.distinct import DistinctSampler
+from tuners.late_model import spending
 from tuners.repeatable import derived_seed
 from tuners.samplers import make_sampler
 
@@ -58,14 +58,14 @@ class Turns:
         """Which budget the study has used up; None where none."""
         if self.budget is None:
             return None
-        sums = (
-            (self.budget.calls, attributes.CALLS, "calls"),
-            (self.budget.tokens, attributes.TOKENS, "tokens"),
-            (self.budget.usd, attributes.COST, "US dollars"),
+        used = spending(trials)
+        limits = (
+            (self.budget.calls, used.calls, "calls"),
+            (self.budget.tokens, used.tokens, "tokens"),
+            (self.budget.usd, used.usd, "US dollars"),
         )
-        for limit, attribute, unit in sums:
-            used = sum(trial.user_attrs.get(attribute) or 0 for trial in trials)
-            if limit is not None and used >= limit:
+        for limit, spent, unit in limits:
+            if limit is not None and spent >= limit:
                 return f"the study's budget of {limit} {unit} is spent"
         return None
 

@@ -4,16 +4,39 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tuners import attributes
+from tuners.model.budget import Budget
 from tuners.model.errors import ModelError
 from tuners.model.exchange import Model
 from tuners.model.opening import open_model
 
-__all__ = ["LateModel"]
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+__all__ = ["LateModel", "Spending", "spending"]
 
 log = logging.getLogger(__name__)
+
+
+class Spending(NamedTuple):
+    """What the model has used for a study, as far as it is known."""
+
+    calls: int
+    tokens: int
+    usd: float
+
+
+def spending(trials: Iterable[FrozenTrial]) -> Spending:
+    """What stands in the attributes of a study's trials."""
+    noted = [trial.user_attrs for trial in trials if attributes.CALLS in trial.user_attrs]
+    return Spending(
+        sum(each[attributes.CALLS] for each in noted),
+        sum(each.get(attributes.TOKENS) or 0 for each in noted),
+        sum(each.get(attributes.COST) or 0.0 for each in noted),
+    )
 
 
 class LateModel:
@@ -46,12 +69,18 @@ class LateModel:
         """The model, where it could be opened and was needed."""
         return None if isinstance(self._model, str) else self._model
 
-    def open(self) -> Model | None:
-        """The model; None where there is none, which is said once."""
+    def open(self, used: Spending) -> Model | None:
+        """The model; None where there is none, which is said once.
+
+        Args:
+            used: What earlier runs of the study have used of the budget.
+        """
         with self._lock:
             if isinstance(self._model, str) and self.gone is None:
+                budget: Budget = self._opening["budget"] or Budget()
+                opening = {**self._opening, "budget": budget.less(*used)}
                 try:
-                    self._model = open_model(self._model, **self._opening)
+                    self._model = open_model(self._model, **opening)
                 except ModelError as error:
                     self._lose(error)
             return self.opened

@@ -11,6 +11,7 @@ from tuners import attributes
 from tuners.candidates import Candidate, candidates_in, check_candidate
 from tuners.conversations import Conversation, Turn
 from tuners.dialogue import Dialogue, Expenses, Settled
+from tuners.late_model import spending
 from tuners.reasoned import ReasonsFirst
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Proposer:
         return None
 
     def _asked(self, occasion: Occasion) -> Proposal:
-        model = self._model.open()
+        model = self._model.open(spending(occasion.trials))
         if self._model.gone is not None or model is None:
             return Proposal(None, str(self._model.gone))
         settled, turn = self._settle(occasion, model)

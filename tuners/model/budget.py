@@ -27,6 +27,18 @@ class Budget:
             if limit is not None and not limit >= 0:
                 raise ValueError(f"a budget of {limit} {name} is negative")
 
+    def less(self, calls: int, tokens: int, usd: float) -> Budget:
+        """What is left when so much was used.
+
+        >>> Budget(calls=3, usd=1.0).less(calls=1, tokens=900, usd=2.0)
+        Budget(calls=2, tokens=None, usd=0.0)
+        """
+        return Budget(
+            None if self.calls is None else max(0, self.calls - calls),
+            None if self.tokens is None else max(0, self.tokens - tokens),
+            None if self.usd is None else max(0.0, self.usd - usd),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Usage:

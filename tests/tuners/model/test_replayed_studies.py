@@ -16,6 +16,7 @@ from tests.model_server.answers import Answer, Say, refusal
 from tests.model_server.server import ModelServer
 from tests.tuners.llm.scripted import fenced
 from tuners import LLMSampler, attributes
+from tuners.model import Budget
 
 pytestmark = pytest.mark.filterwarnings("ignore:Accessing the:DeprecationWarning")
 
@@ -175,3 +176,22 @@ def test_a_failure_that_was_mended_is_passed_over(make_toy_problem, tmp_path, ca
     again = run(make_toy_problem, InMemoryStorage(), 6, model=f"replay:{path}")
     assert told(again) == told(study)
     assert "holds no exchange for trial 2" in again.trials[2].user_attrs[attributes.WHY]
+
+
+def test_a_resumed_study_asks_within_what_its_budget_has_left(make_toy_problem, tmp_path):
+    """Two calls in all: the second run may not go on with repairs as if it were the first."""
+    storage = InMemoryStorage()
+    replies = iter([Say(fenced(mapper(1))), *[Say("I would rather not.")] * 5])
+    with ModelServer(lambda _: next(replies)) as server:
+        for trials in (1, 2):
+            study = run(
+                make_toy_problem,
+                storage,
+                trials,
+                model="openai/local",
+                base_url=server.url,
+                budget=Budget(calls=2),
+            )
+    assert len(server.calls) == 2
+    assert [trial.user_attrs.get(attributes.CALLS) for trial in study.trials] == [1, 1, None]
+    assert "budget" in study.trials[1].user_attrs[attributes.WHY]
