@@ -111,6 +111,8 @@ def _of_argument(task: TaskFacts, index: int) -> Iterator[Question]:
     """The questions about the memory of an argument, one for each region that it may be."""
     sizes: dict[tuple[str, ...], float] = {}
     for launch in task.launches:
+        if index >= len(launch.requirements):
+            continue  # launches of one task may pass several numbers of regions
         facts = launch.requirements[index]
         names = tuple(facts.names)
         sizes[names] = sizes.get(names, 0.0) + facts.piece_bytes * prod(launch.domain)
