@@ -1,8 +1,9 @@
 """A scripted stand-in for a language model: rules that read the prompt as a model would.
 
 It is no model and learned nothing. It begins with a cautious mapper, and from then on applies what
-the feedback in the prompt tells to try, one suggestion at a time; where none is left it varies
-layouts and index maps. Applications, machines and figures are known to it from the prompt alone.
+the feedback in the prompt tells to try, one suggestion at a time; where a reply comes back it
+follows the hint of the diagnostics; where nothing is left it varies layouts and index maps.
+Applications, machines and figures are known to it from the prompt alone.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from tests.model_server.answers import Answer, Say
 from tests.model_server.wire import Call, Usage
@@ -43,6 +45,9 @@ TRIAL = re.compile(r"^Trial (\d+): (.*)$", re.MULTILINE)
 BASE = re.compile(r"Revise the mapper of trial (\d+)")
 BLOCK = re.compile(r"^(\w[\w ]*) block:\n```mapper\n(.*?)```", re.MULTILINE | re.DOTALL)
 MAPPER = re.compile(r"```mapper\n(.*?)```", re.DOTALL)
+# What the diagnostics of a reply that came back say to do.
+ABOVE = re.compile(r"^hint: write (\w.*;) above it$", re.MULTILINE)
+INTO = re.compile(r"^hint: put it, or other regions, into (\w+)$", re.MULTILINE)
 END = re.compile(r"^(Feedback: |# |\w[\w ]* block:$)")
 
 
@@ -60,6 +65,7 @@ class ScriptedModel:
 
     def __init__(self) -> None:
         self._said: set[str] = set()
+        self._last = ""
         self._lock = threading.Lock()
 
     def __call__(self, call: Call) -> Answer:
@@ -70,9 +76,11 @@ class ScriptedModel:
 
     def reply(self, prompts: list[str]) -> str:
         """The answer to a conversation, of which these are the user's turns."""
-        for reason, mapper in self._ideas("\n".join(prompts)):
+        ideas = chain(mended(prompts[-1], self._last), self._ideas("\n".join(prompts)))
+        for reason, mapper in ideas:
             if mapper not in self._said:
                 self._said.add(mapper)
+                self._last = mapper
                 return f"[{NAME}] {reason}\n\n```mapper\n{mapper}```\n"
         return f"[{NAME}] Nothing is left that the rules know to try."
 
@@ -94,6 +102,15 @@ class ScriptedModel:
                 f"Trial {number} reached {base.result}. No advice is left; a variation: {what}."
             )
             yield reason, combined(statements, base.mapper)
+
+
+def mended(prompt: str, mapper: str) -> Iterator[tuple[str, str]]:
+    """A mapper that came back, with what the diagnostics hint at."""
+    above = ABOVE.findall(prompt)
+    if above:
+        yield "The check says what is missing.", combined("\n".join(above), mapper)
+    for memory in INTO.findall(prompt):
+        yield f"The check finds room in {memory}.", mapper.replace("ZCMEM", memory)
 
 
 def _figure(trial: Trial) -> float:

@@ -11,7 +11,7 @@ import dsl
 from legion_bridge import Application, Machine
 from tests.model_server.scripted import ScriptedModel, trials_in
 from tests.model_server.server import ModelServer
-from tuners import MapperProblem
+from tuners import MapperProblem, attributes
 from tuners.llm_sampler import LLMSampler
 
 PAGE = Path(__file__).parents[3] / "docs" / "model-loop.md"
@@ -19,7 +19,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "model-loop.md"
 
 def tuned(problem, trials, **options):
     study = optuna.create_study(
-        direction="maximize", sampler=LLMSampler(problem, seed=0, strategy="trace", **options)
+        direction="maximize", sampler=LLMSampler(problem, seed=0, **options)
     )
     study.optimize(problem, n_trials=trials)
     return study
@@ -45,6 +45,21 @@ def test_the_script_beats_the_expert_and_its_transcript_replays(circuit, tmp_pat
     assert [trial.value for trial in again.trials] == [trial.value for trial in study.trials]
     best = f"{max(values):.3f} x expert"
     assert best in PAGE.read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("name", "strategy"), [("circuit", "opro"), ("circuit", "hybrid"), ("stencil", "trace")]
+)
+def test_the_page_tells_how_far_the_script_gets(name, strategy):
+    problem = MapperProblem(Application.load(name), Machine.load("p100x4"))
+    with ModelServer(ScriptedModel()) as server:
+        study = tuned(problem, 12, model="openai/scripted", base_url=server.url, strategy=strategy)
+    expert = problem.evaluate_text(problem.application.mappers["expert"]).outcome.throughput
+    best = study.best_trial
+    share = [trial.user_attrs[attributes.PROPOSER] for trial in study.trials].count("model")
+    assert best.user_attrs[attributes.PROPOSER] == "model"
+    row = f"| {name} | {strategy} | {best.value / expert:.3f} | {best.number} | {share} of 12 |"
+    assert row in PAGE.read_text("utf-8")
 
 
 def test_the_script_reads_what_a_prompt_tells():
