@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from legion_bridge import Application, Machine
     from legion_bridge.mapping import Decisions
     from legion_bridge.outcome import Outcome, Profile
+    from tuners.guide.moves import Change
     from tuners.problem import Evaluation, Finding
 
 __all__ = ["Argument", "Case", "GuidedProblem"]
@@ -156,6 +157,7 @@ class Case:
         self.machine = self.background.machine
         self.arguments = self.background.arguments
         self.what_if = self.background.what_if
+        self._saved: dict[Change, float | None] = {}
         self._memories: dict[tuple[str, int, str], str] = {}
         self._layouts: dict[tuple[str, int], LayoutDecision] = {}
 
@@ -200,6 +202,23 @@ class Case:
     ) -> list[syntax.Statement]:
         """The mapper's statements after a change."""
         return self.editor.statements(self.background.shared(new), gone)
+
+    def saved(self, change: Change) -> float | None:
+        """Share of an iteration that a change is estimated to save; None where it fails."""
+        if change not in self._saved:
+            assert self.decisions is not None  # noqa: S101  (asked only of mappers that run)
+            decisions = self.background.decide(self.changed(change.new, change.gone))
+            self._saved[change] = (
+                None
+                if decisions is None
+                else 1.0 - self.what_if.estimate(decisions).total / self._total
+            )
+        return self._saved[change]
+
+    @cached_property
+    def _total(self) -> float:
+        assert self.decisions is not None  # noqa: S101  (as above)
+        return self.what_if.estimate(self.decisions).total
 
     # The program
 

@@ -164,10 +164,10 @@ def _mending(case: Case, heard: Sequence[_Heard], most: int) -> list[Suggestion]
             continue
         after = _faults(case, text)
         # What a check does not see, a run told: any change that brings no new error may help.
-        fails_when_run = before.errors == after.errors == 0 and after.overflow <= before.overflow
+        fails_when_run = before.errors == 0 and after[:3] <= before[:3]
         if text != case.text and (after < before or fails_when_run):
             # Of equally good changes, the rules' order tells which keeps more of the mapper.
-            ranked.append(((after.errors, after.overflow, order, after.seconds), suggestion))
+            ranked.append(((after[:3], order, after.seconds), suggestion))
     ranked.sort(key=lambda each: each[0])
     return [suggestion for _, suggestion in ranked[:most]]
 
@@ -176,13 +176,15 @@ class _Faults(NamedTuple):
     """How far a mapper is from a good one; less is better.
 
     Attributes:
-        errors: How many a check finds, memory aside.
-        overflow: Bytes that do not fit; a check looks at memory once there is no other error.
+        errors: How many a check finds, but for what it looks at once there is no other error:
+        overflow: Bytes that do not fit.
+        clashes: Whether instance limits clash.
         seconds: What an iteration would take, as far as that can be said.
     """
 
     errors: int
     overflow: float
+    clashes: int
     seconds: float
 
 
@@ -190,15 +192,16 @@ def _faults(case: Case, text: str) -> _Faults:
     try:
         program = dsl.parse(text)
     except dsl.MapperSyntaxError as error:
-        return _Faults(1000 + len(error.others), 0.0, inf)
+        return _Faults(1000 + len(error.others), 0.0, 0, inf)
     found = dsl.check(program, case.application, case.machine)
     errors = [each.code for each in found if each.severity == "error"]
-    others = sum(code != "out-of-memory" for code in errors)
+    clashes = errors.count("limits-clash")
+    others = sum(code != "out-of-memory" for code in errors) - clashes
     decisions = None if others else case.background.decide(program.statements)
     if decisions is None:
-        return _Faults(others, inf, inf)
-    lacking = overflow(case, decisions) if errors else 0.0
-    return _Faults(0, lacking, case.what_if.estimate(decisions).total)
+        return _Faults(others, inf, 0, inf)
+    lacking = overflow(case, decisions) if "out-of-memory" in errors else 0.0
+    return _Faults(0, lacking, clashes, case.what_if.estimate(decisions).total)
 
 
 class _Candidate(NamedTuple):
@@ -248,8 +251,6 @@ def _improving(
 
 def _candidates(case: Case, heard: Sequence[_Heard]) -> Iterator[_Candidate]:
     """Changes with what they are expected to save, where that is worth a try."""
-    assert case.decisions is not None  # noqa: S101  (the mapper ran)
-    now = case.what_if.estimate(case.decisions).total
     seen: set[Change] = set()
     for rule, _, found in heard:
         for move in found.moves:
@@ -257,12 +258,9 @@ def _candidates(case: Case, heard: Sequence[_Heard]) -> Iterator[_Candidate]:
             if not isinstance(change, Change) or not change or change in seen:
                 continue
             seen.add(change)
-            changed = case.changed(change.new, change.gone)
-            decisions = case.background.decide(changed)
-            if decisions is not None:
-                share = 1.0 - case.what_if.estimate(decisions).total / now
-                if share > LEAST:
-                    yield _Candidate(share, rule, found, move, change)
+            share = case.saved(change)
+            if share is not None and share > LEAST:
+                yield _Candidate(share, rule, found, move, change)
 
 
 def _refused(case: Case, candidate: _Candidate) -> bool:

@@ -21,12 +21,14 @@ from dsl.templates.index_map_library import (
 )
 from dsl.unparse import unparse_statement
 from tuners.guide.case import Argument, Case
+from tuners.guide.rules import Move
 from tuners.guide.wording import listed
 
 __all__ = [
     "Change",
     "TextChange",
     "User",
+    "helps",
     "joined",
     "place_with_parent",
     "regions_of",
@@ -106,6 +108,12 @@ def joined(changes: Iterable[Change]) -> Change:
     new = dict.fromkeys(each for part in parts for each in part.new)
     gone = dict.fromkeys(each for part in parts for each in part.gone)
     return Change(tuple(new), tuple(gone))
+
+
+def helps(case: Case, moves: Iterable[Move], least: float) -> bool:
+    """Whether some move is estimated to save more than a share of an iteration."""
+    changes = [move.change for move in moves]
+    return any((case.saved(each) or 0.0) > least for each in changes if isinstance(each, Change))
 
 
 def run_on(case: Case, task: str, kind: str) -> Change:

@@ -7,19 +7,21 @@ from collections.abc import Iterator, Sequence
 from dsl.choices import accepts_layout
 from dsl.tables import LayoutDecision
 from tuners.guide.case import Argument, Case
-from tuners.guide.moves import Change, User, joined, regions_of, store_as, tasks_of, told
+from tuners.guide.moves import Change, User, helps, joined, regions_of, store_as, tasks_of, told
 from tuners.guide.rules import Found, Move
 from tuners.guide.wording import amount, listed, percent, seconds
 
 __all__ = ["conversions", "unsuited_layouts"]
 
 MATTERS = 0.01
+LEAST = 1e-3
+"""Share of an iteration that another layout must be estimated to save."""
 LOOKED_AT = 4
 
 
 def unsuited_layouts(case: Case) -> Iterator[Found]:
     """Arguments whose layout makes their task stream more bytes than it uses."""
-    if case.profile is None:
+    if case.profile is None or case.decisions is None:
         return
     unsuited = [
         (task, argument)
@@ -41,6 +43,8 @@ def unsuited_layouts(case: Case) -> Iterator[Found]:
             for _, argument in users[:LOOKED_AT]
             for region in case.regions_of(task, argument)
         ]
+        if not helps(case, moves, LEAST):
+            continue  # its time goes to arithmetic, or its machine reads such strides as fast
         cost = case.costs.running[task]
         yield Found(
             {

@@ -8,19 +8,19 @@ from collections.abc import Iterator
 from dsl import syntax
 from tuners.guide.case import Case
 from tuners.guide.costs import costs_of
-from tuners.guide.moves import Change, unlimited
+from tuners.guide.moves import Change, helps, unlimited
 from tuners.guide.rules import Found, Move
 from tuners.guide.wording import listed, seconds
 
 __all__ = ["collection", "instance_limits"]
 
 MATTERS = 0.01
-"""Share of an iteration from which on copies that collection causes are told."""
+"""Share of an iteration from which on what a statement costs is told."""
 
 
 def instance_limits(case: Case) -> Iterator[Found]:
     """Tasks whose points wait for each other because few may be under way."""
-    if case.profile is None:
+    if case.profile is None or case.decisions is None:
         return
     limits = {rule.task: rule.limit for rule in case.rules(syntax.InstanceLimit) if rule.limit}
     waiting = {task: case.profile.limited.get(task, 0.0) for task in limits}
@@ -33,6 +33,8 @@ def instance_limits(case: Case) -> Iterator[Found]:
                 Move(unlimited(case, group), "limit", {"tasks": listed(group)}, tuple(group))
                 for group in (everyone, ranked)
             ]
+        if not helps(case, moves, MATTERS):
+            continue  # without the limit its points would wait for their processor instead
         values = {"task": task, "limit": str(limits[task]), "waited": seconds(waiting[task])}
         yield Found(values, min(waiting[task], case.profile.iteration), moves)
 
