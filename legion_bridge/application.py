@@ -199,7 +199,8 @@ class Work:
         window: Bytes that must stay in cache for ``traffic`` to hold; 0 for none.
         window_traffic: Factor on ``traffic`` where the cache is smaller than ``window``.
         seconds: Measured seconds of one point by processor kind, for programs captured from a
-            run; they take the place of all the above.
+            run; they take the place of all the above. On a machine whose cache lines are counted
+            a task takes no less than its ``traffic`` does in the layouts that it is given.
     """
 
     flops: NDArray[np.float64]

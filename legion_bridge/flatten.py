@@ -111,8 +111,13 @@ class FlatProgram:
         return not bool(self.launch_timed[self.setup_launches :].all())
 
 
-def flatten(application: Application) -> FlatProgram:
-    """The arrays of an application."""
+def flatten(application: Application, *, whole: bool = False) -> FlatProgram:
+    """The arrays of an application.
+
+    Args:
+        application: The program.
+        whole: Whether there are slots of whole regions, too.
+    """
     launches = application.launches()
     setup = len(application.setup)
     parents = np.array([_parent(launches, setup, i) for i in range(len(launches))], np.int64)
@@ -121,7 +126,7 @@ def flatten(application: Application) -> FlatProgram:
     point_launch = np.repeat(np.arange(len(launches)), volumes)
     widths = np.array([len(launch.requirements) for launch in launches], np.int64)
     point_requirement = np.concatenate(([0], np.cumsum(widths[point_launch])))
-    data = _Data(application, launches, volumes)
+    data = _Data(application, launches, volumes, whole=whole)
     after = [[a + (0 if i < setup else setup) for a in x.after] for i, x in enumerate(launches)]
     point_parent = _point_parents(launches, parents, launch_point)
     has_children = np.zeros(int(launch_point[-1]), np.int64)
@@ -199,13 +204,14 @@ class _Data:
     """Numbers the field groups, atoms and slots of all regions."""
 
     def __init__(
-        self, application: Application, launches: Sequence[Launch], volumes: Ints
+        self, application: Application, launches: Sequence[Launch], volumes: Ints, *, whole: bool
     ) -> None:
         self.application = application
         self.region_numbers = {name: i for i, name in enumerate(application.regions)}
         self.groups = _field_groups(application, launches)
         self.keys: dict[tuple[str, int, tuple[int, ...]], int] = {}
         self.densities: list[float] = []
+        self.whole: list[int] = []  # slots that no requirement asks for
         privilege: list[Ints] = []
         rows: list[list[int]] = []
         for launch, points in zip(launches, volumes, strict=True):
@@ -216,6 +222,8 @@ class _Data:
                 rows.extend(column[point] for column in columns)
         self.privilege = np.concatenate(privilege) if privilege else np.zeros(0, np.int64)
         self.slots = Ragged.of(rows)
+        if whole:
+            self._add_whole_regions()
         self._atoms()
 
     def _column(self, launch: Launch, index: int, points: int) -> list[list[int]]:
@@ -247,6 +255,14 @@ class _Data:
             density = volume / float((box[1] - box[0] + 1).prod())
             found.append([self._slot(requirement.region, g, corners, density) for g in used])
         return found
+
+    def _add_whole_regions(self) -> None:
+        """A slot of each region for each group of its fields that is used."""
+        for name, group in dict.fromkeys((region, group) for region, group, _ in self.keys):
+            region = self.application.regions[name]
+            before = len(self.keys)
+            slot = self._slot(name, group, (*region.lower, *region.upper), 1.0)
+            self.whole += [slot] * (slot == before)
 
     def _slot(self, region: str, group: int, corners: tuple[int, ...], density: float) -> int:
         key = (region, group, corners)
@@ -280,6 +296,7 @@ class _Data:
                 ranked = sorted((slots[o] for o in others), key=lambda s: self.slot_bytes[s])
                 wider[slot] = ranked
             # An atom is as dense as the densest piece that covers it.
+            density[np.isin(slots, self.whole)] = 0.0
             atom_bytes.append(size * np.where(cover, density[:, None], 0.0).max(axis=0))
             count += len(volume)
         self.slot_atoms = Ragged.of([row.tolist() for row in atoms_of])

@@ -44,6 +44,13 @@ class Processor:
         cache: Bytes of its last cache.
         together: Factor on the traffic of an instance whose fields lie together (AoS).
         strided: Factor where the fastest dimension of an instance is not the kernel's.
+        line: Bytes of a cache line; 0 where nobody counts them. Where it is given, the traffic of
+            fields that lie together is that of the lines which they lie in, and ``together`` is a
+            factor beside.
+        far: Factor where fields that lie together are more than a line from point to point, as
+            aligned ones are: lines then come one by one, each from a page of its own.
+        pooled: Whether tasks that no map places run on whichever of them is free, as Legion's
+            default mapper lets them on CPUs.
     """
 
     kind: str
@@ -56,6 +63,9 @@ class Processor:
     cache: float
     together: float = 1.0
     strided: float = 1.0
+    line: float = 0.0
+    far: float = 1.0
+    pooled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +75,15 @@ class Memory:
     Attributes:
         scope: ``"rank"`` for one a rank, or the processor kind that each has one of its own.
         capacity: Bytes of each.
+        whole: Whether instances in it are made of whole regions where the program runs as one
+            process, as Legion's default mapper does outside the memories of GPUs: pieces of a
+            region then lie in one instance, and neighbours copy nothing.
     """
 
     kind: str
     scope: str
     capacity: int
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +167,9 @@ class Runtime:
         domain: Added to each launch for each point of its domain, wherever the point runs: every
             rank looks at the whole domain to find its own part.
         fold: How many times the bytes of a copy a reduction's fold moves: it reads both sides.
+        transpose: The same for a copy to or from an instance in C order, where instances are of
+            whole regions.
+        instance: For each instance that is made for one task, as those that are collected.
     """
 
     launch: float
@@ -162,6 +179,8 @@ class Runtime:
     message: float
     domain: float = 0.0
     fold: float = 2.0
+    transpose: float = 1.0
+    instance: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -250,6 +269,11 @@ class Machine:
     def ranks(self) -> int:
         """Processes that a program on it consists of; what the language calls nodes."""
         return self.nodes * self.ranks_per_node
+
+    @property
+    def makes_whole(self) -> bool:
+        """Whether there are instances of whole regions (``Memory.whole``)."""
+        return self.ranks == 1 and any(memory.whole for memory in self.memories.values())
 
     def node_of_rank(self, rank: int) -> int:
         """The node that a rank lies on."""

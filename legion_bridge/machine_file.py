@@ -12,6 +12,7 @@ from typing import Any
 
 from dsl.nearest import did_you_mean
 from legion_bridge.errors import MachineError
+from legion_bridge.here import HERE, here_file
 from legion_bridge.machine import Access, Link, Machine, Memory, Processor, Route, Runtime
 from legion_bridge.machine_checks import check_machine
 from legion_bridge.machine_units import wrong_number
@@ -25,11 +26,14 @@ ROUTE_ENDS = MappingProxyType({"source": "from", "target": "to"})
 
 
 def read_machine(name: str | Path) -> Machine:
-    """The built-in machine of that name, or the one in a file whose name ends in ``.toml``.
+    """The built-in machine of that name, the measured one called ``here``, or that of a ``.toml``
+    file.
 
     Raises:
         MachineError: The machine is unknown, or its file is wrong; says what to mend.
     """
+    if str(name) == HERE:
+        return _from_text(_measured_text(), str(here_file()))
     if str(name).endswith(".toml"):
         return _from_text(_read(Path(name)), str(name))
     return _from_text(_built_in(str(name)), f"{name}.toml")
@@ -53,6 +57,15 @@ def _built_in(name: str) -> str:
             "or give the path of a .toml file"
         )
     return (resources.files("legion_bridge") / "machines" / f"{name}.toml").read_text("utf-8")
+
+
+def _measured_text() -> str:
+    if not here_file().is_file():
+        raise MachineError(
+            f"the machine {HERE!r} was not measured yet: run mappertune calibrate, which takes "
+            f"about a minute and writes {here_file()}"
+        )
+    return _read(here_file())
 
 
 def _read(path: Path) -> str:

@@ -30,9 +30,9 @@ UNITS = {
     RATE: ("fp32", "fp64", "dgemm"),
     BANDWIDTH: ("bandwidth",),
     BYTES: ("capacity",),
-    CACHE: ("cache",),
+    CACHE: ("cache", "line"),
     SECONDS: ("start", "kernel", "gather", "update", "latency", "overhead", "launch", "point",
-              "requirement", "message", "domain", "analysis", "doubling"),
+              "requirement", "message", "domain", "analysis", "doubling", "instance"),
 }  # fmt: skip
 UNIT_OF = {key: unit for unit, keys in UNITS.items() for key in keys}
 """By key; all others are factors."""

@@ -6,10 +6,11 @@ each point goes; here the answers become arrays, and equal questions are asked o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cache
+from itertools import count, repeat
 from operator import attrgetter
 from typing import Any, NamedTuple, TypeVar
 
@@ -20,16 +21,17 @@ from dsl import syntax
 from dsl.machine_shape import PROCESSOR_KINDS
 from dsl.mapper import Mapper
 from dsl.syntax import Program, Statement
-from dsl.tables import LayoutDecision
-from legion_bridge.application import Launch, Region, Requirement
+from legion_bridge.application import Launch
 from legion_bridge.flat_machine import FlatMachine
 from legion_bridge.flatten import FlatProgram
 from legion_bridge.launch_decisions import LaunchDecisions, LaunchQuestions
+from legion_bridge.layout_classes import Aligns, LayoutClasses, alignments
 from legion_bridge.placement import placement
 
 __all__ = ["Decider", "Decisions"]
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -40,8 +42,11 @@ class Decisions:
         launches: By launch.
         processor: ``[P]`` processor of each point task.
         memory: ``[R]`` memory of each requirement of each point; -1 where there is no data.
-        layout: ``[R]`` layout class: 2 for C order, plus 1 for fields together.
-        exact, collect: ``[R]`` 0 or 1.
+        layout: ``[R]`` layout class (``LayoutClasses``).
+        roams: ``[P]`` whether a point runs on whichever processor of the kind is free.
+        layout_weights: ``[classes, classes]`` factor on the bytes of copies from one to another.
+        exact: ``[R]`` codes of ``SimulationInput.exact``.
+        collect: ``[R]`` 0 or 1.
     """
 
     launches: tuple[LaunchDecisions, ...]
@@ -50,6 +55,8 @@ class Decisions:
     layout: Ints
     exact: Ints
     collect: Ints
+    layout_weights: Floats
+    roams: Ints
 
 
 class _Columns(NamedTuple):
@@ -83,7 +90,10 @@ class Decider:
         self._loads: dict[tuple[int, ...], Sequence[Statement]] = {}
         self._answers: dict[tuple[object, ...], tuple[_Answer, Sequence[Statement]]] = {}
         self._placements: dict[tuple[object, ...], tuple[Ints, Sequence[Statement]]] = {}
-        self._columns: dict[tuple[int, LaunchDecisions, bytes], _Columns] = {}
+        self._columns: dict[tuple[int, LaunchDecisions, Aligns, bytes], _Columns] = {}
+        self._layouts = LayoutClasses(machine.machine)
+        processors = machine.machine.processors.values()
+        self._pooled = frozenset(each.kind for each in processors if each.pooled)
 
     def decide(self, mapper: Mapper) -> Decisions:
         """All that a mapper decides.
@@ -114,17 +124,33 @@ class Decider:
             mapper()
             _keep(self._loads, rules.loading, source.statements)
         launches: list[LaunchDecisions] = []
-        columns: list[_Columns] = []
+        places: list[Ints] = []
+        roams = np.zeros(len(processor), np.int64)
         for number, launch in enumerate(program.launches):
             first, last = program.launch_point[number], program.launch_point[number + 1]
             above = self._above(number, processor)
             answer = self._answer(mapper, rules, number, launch)
             where = self._placement(mapper, rules, number, answer, above)
             processor[first:last] = where
+            if answer.function is None and answer.decided.kind in self._pooled:
+                roams[first:last] = 1
             launches.append(answer.decided)
-            columns.append(self._column(number, answer.decided, where))
-        joined = (np.concatenate(parts) for parts in zip(*columns, strict=True))
-        return Decisions(tuple(launches), processor, *joined)
+            places.append(where)
+        aligns: Iterable[Aligns] = repeat((), len(launches))
+        if self._layouts.exact:
+            aligns = alignments(program.launches, launches)
+        columns = map(self._column, count(), launches, aligns, places)
+        joined = _Columns(*(np.concatenate(parts) for parts in zip(*columns, strict=True)))
+        return Decisions(
+            launches=tuple(launches),
+            processor=processor,
+            memory=joined.memory,
+            layout=joined.layout,
+            exact=joined.exact,
+            collect=joined.collect,
+            layout_weights=self._layouts.weights,
+            roams=roams,
+        )
 
     def _above(self, number: int, processor: Ints) -> Ints | None:
         """The processor of each point's parent; None where the top-level task launches it."""
@@ -172,13 +198,22 @@ class Decider:
             _keep(self._placements, key, (where, asked.program.statements))
         return self._placements[key][0]
 
-    def _column(self, number: int, decided: LaunchDecisions, where: Ints) -> _Columns:
-        key = (number, decided, where.tobytes())
+    def _column(
+        self, number: int, decided: LaunchDecisions, aligns: Aligns, where: Ints
+    ) -> _Columns:
+        key = (number, decided, aligns, where.tobytes())
         if key not in self._columns:
-            _keep(self._columns, key, self._make_column(number, decided, where))
+            _keep(self._columns, key, self._make_column(number, decided, aligns, where))
         return self._columns[key]
 
-    def _make_column(self, number: int, decided: LaunchDecisions, where: Ints) -> _Columns:
+    def _is_whole(self, memory: str) -> bool:
+        """Whether instances there are made of whole regions."""
+        machine = self.machine.machine
+        return machine.makes_whole and machine.memories[memory].whole
+
+    def _make_column(
+        self, number: int, decided: LaunchDecisions, aligns: Aligns, where: Ints
+    ) -> _Columns:
         launch = self.program.launches[number]
         shape = (len(where), len(launch.requirements))
         found = _Columns(*(np.zeros(shape, np.int64) for _ in _Columns._fields))
@@ -189,12 +224,15 @@ class Decider:
                 continue
             found.memory[:, index] = self.machine.memory_of(where, memory)
             region = self.program.application.regions[requirement.region]
-            found.layout[:, index] = _layout_class(requirement, region, layout)
-            found.exact[:, index] = layout.exact and layout.compact
+            align = aligns[index] if aligns else None
+            found.layout[:, index] = self._layouts.code(requirement, region, layout, align)
+            exact = layout.exact and layout.compact
+            found.exact[:, index] = _EXACT if exact else _WHOLE * self._is_whole(memory)
             found.collect[:, index] = decided.collects[index]
         return _Columns(*(column.ravel() for column in found))
 
 
+_EXACT, _WHOLE = 1, 2
 MOST_KEPT = 20_000
 """Answers, placements, and sets of columns that are kept; a tuning run needs some hundreds."""
 
@@ -264,10 +302,3 @@ _SUBJECTS: dict[type, Callable[[Any], Sequence[str]]] = {
     syntax.CollectMemory: lambda statement: (statement.task,),
 }
 """Whom each kind of rule is about; other statements define what mapping functions use."""
-
-
-def _layout_class(requirement: Requirement, region: Region, layout: LayoutDecision) -> int:
-    """Instances of one class can stand for each other: one field or dimension makes no order."""
-    together = not layout.soa and len(requirement.fields) > 1
-    c_order = layout.c_order and region.dimension > 1
-    return 2 * c_order + together

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,8 @@ from legion_bridge.application import Application, Launch, Requirement
 from legion_bridge.flat_machine import MEMORY_CODES, PROCESSOR_CODES, FlatMachine
 from legion_bridge.flatten import RATE_CODES, FlatProgram
 from legion_bridge.launch_decisions import LaunchDecisions
+from legion_bridge.layout_traffic import traffic_factor
+from legion_bridge.machine import Processor
 
 __all__ = ["PointTimer", "PointTimes"]
 
@@ -84,17 +87,15 @@ def _launch_times(
     link_bytes, link_memory = np.zeros(points), np.full(points, -1, np.int64)
     if application.task_kinds[launch.task].inner:
         return PointTimes(seconds, link_bytes, link_memory)
-    if chosen.kind in work.seconds:
-        return PointTimes(seconds + work.seconds[chosen.kind], link_bytes, link_memory)
     streams, scattered = np.zeros(points), np.zeros(points)
+    processor = machine.machine.processors[chosen.kind]
     window = work.window_traffic if work.window > machine.cache[code] else 1.0
     for index, requirement in enumerate(launch.requirements):
         memory, layout = chosen.memories[index], chosen.layouts[index]
         if memory is None or layout is None:
             continue
         at = (code, MEMORY_CODES[memory])
-        dimension = application.regions[requirement.region].dimension
-        factor = window * _layout_factor(machine, code, requirement, layout, dimension)
+        factor = window * _layout_factor(processor, application, requirement, layout)
         traffic = work.traffic[:, index] * factor
         if machine.access_scopes[(*at, 0)] >= 0:
             link_bytes += traffic
@@ -103,6 +104,10 @@ def _launch_times(
             streams += traffic / machine.bandwidth[at]
         table = machine.gather if requirement.privilege == "READ_ONLY" else machine.update
         scattered += work.accesses[:, index] * table[at]
+    if chosen.kind in work.seconds:
+        least = streams if processor.line else 0.0
+        seconds += np.maximum(work.seconds[chosen.kind], least)
+        return PointTimes(seconds, link_bytes, link_memory)
     arithmetic = work.flops / machine.rates[code, RATE_CODES[work.rate]]
     launches = work.kernels * machine.kernel[code]
     seconds += np.maximum(np.maximum(arithmetic, streams), launches) + scattered
@@ -110,16 +115,13 @@ def _launch_times(
 
 
 def _layout_factor(
-    machine: FlatMachine,
-    code: int,
+    processor: Processor,
+    application: Application,
     requirement: Requirement,
     layout: LayoutDecision,
-    dimension: int,
 ) -> float:
     """Factor on the traffic of an instance whose layout is not the kernel's own."""
-    factor = 1.0
-    if not layout.soa and len(requirement.fields) > 1:
-        factor *= float(machine.together[code])
-    if layout.c_order and dimension > 1 and requirement.need is None:
-        factor *= float(machine.strided[code])
-    return factor
+    region = application.regions[requirement.region]
+    if requirement.need is not None:  # it was compiled for the order
+        layout = replace(layout, c_order=False)
+    return traffic_factor(processor, region, requirement.fields, layout)

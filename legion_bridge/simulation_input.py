@@ -53,15 +53,19 @@ class SimulationInput(NamedTuple):
         link_bytes, link_memory: ``[P]`` bytes moved over links, and the kind of memory they go to.
         memory: ``[R]``; -1 where there is no data.
         place: ``[R]`` memory and layout together, numbered densely; -1 where there is no data.
-        exact: ``[R]`` whether only an instance of just that piece will do.
+        exact: ``[R]`` 1 where only an instance of just that piece will do, 2 where one is made of
+            the whole region if none covers the piece, else 0.
         collect: ``[R]`` whether the instance may go after the task.
         place_memory: ``[places]``.
+        place_weight: ``[places * places]`` factor on the bytes of copies from one to another.
+        roams: ``[P]`` whether the point runs on whichever processor is free of those like its own.
         limit_queue: ``[P]`` or -1.
         limit_start: ``[Q + 1]`` where the ring of each queue begins.
         queue_task: ``[Q]`` equal for the queues of one task.
         route_cost: ``[kinds, kinds, where, 2]`` seconds, and seconds a byte.
         costs: Seconds a launch, a point and a requirement; factor without a trace; factor on the
-            bytes of folds; seconds a point of a launch domain, on every rank.
+            bytes of folds; seconds a point of a launch domain, on every rank; seconds an instance
+            that is made for one task.
         settings: Launches of the setup, iterations, iterations without a trace, and the first
             iteration that is measured.
     """
@@ -98,6 +102,8 @@ class SimulationInput(NamedTuple):
     exact: Ints
     collect: Ints
     place_memory: Ints
+    place_weight: Floats
+    roams: Ints
     limit_queue: Ints
     limit_start: Ints
     queue_task: Ints

@@ -94,7 +94,7 @@ class Simulator:
     def __init__(self, application: Application, machine: Machine) -> None:
         self.application = application
         self.machine = machine.for_ranks(application.ranks_per_node)
-        self.program = flatten(application)
+        self.program = flatten(application, whole=self.machine.makes_whole)
         self.flat_machine = flatten_machine(self.machine)
         self._timer = PointTimer(self.program, self.flat_machine)
         self._decider = Decider(self.program, self.flat_machine)
@@ -226,7 +226,7 @@ class Simulator:
         return begin, begin + float((timed - untimed)[self._settle + 1 :].sum())
 
     def _input(self, decisions: Decisions, times: PointTimes) -> SimulationInput:
-        place, place_memory = _places(decisions, len(self.flat_machine.memory_kind))
+        place, place_memory, place_weight = _places(decisions, len(self.flat_machine.memory_kind))
         queue, start, tasks = _limits(self.program, self.flat_machine, decisions)
         return self._static._replace(
             processor=decisions.processor,
@@ -239,6 +239,8 @@ class Simulator:
             exact=decisions.exact,
             collect=decisions.collect,
             place_memory=place_memory,
+            place_weight=place_weight,
+            roams=decisions.roams,
             limit_queue=queue,
             limit_start=start,
             queue_task=tasks,
@@ -273,6 +275,8 @@ def _iterations(application: Application, program: FlatProgram) -> tuple[int, in
     if program.segmented:  # iterations do not overlap
         return 1, 1
     total = application.warmup + application.timed
+    if total <= SETTLE + MEASURE:  # no steady state: all of it counts
+        return application.warmup, application.timed
     settle = min(SETTLE, application.warmup) if application.warmup else min(SETTLE, total - 1)
     return settle, min(MEASURE, total - settle)
 
@@ -289,7 +293,7 @@ def _static_input(
     untraced = min(UNTRACED, settle) if program.application.traced else settle + measure
     per_launch = runtime.launch + message
     costs = [per_launch, runtime.point, runtime.requirement, runtime.untraced, runtime.fold,
-             runtime.domain]  # fmt: skip
+             runtime.domain, runtime.instance]  # fmt: skip
     settings = [program.setup_launches, settle + measure, untraced, settle]
     return SimulationInput(
         launch_point=program.launch_point,
@@ -324,6 +328,8 @@ def _static_input(
         exact=none,
         collect=none,
         place_memory=none,
+        place_weight=nothing,
+        roams=none,
         limit_queue=none,
         limit_start=none,
         queue_task=none,
@@ -351,22 +357,23 @@ def _static_input(
     )
 
 
-LAYOUT_CLASSES = 4
-
-
-def _places(decisions: Decisions, memories: int) -> tuple[Ints, Ints]:
+def _places(decisions: Decisions, memories: int) -> tuple[Ints, Ints, Floats]:
     """Numbers the pairs of memory and layout class that occur.
 
     Returns:
-        ``[R]`` the place of each requirement, -1 without data, and ``[places]`` their memories.
+        ``[R]`` the place of each requirement, -1 without data; ``[places]`` their memories; and
+        ``[places * places]`` factor on the bytes of copies from one to another.
     """
-    codes = decisions.memory * LAYOUT_CLASSES + decisions.layout
+    classes = len(decisions.layout_weights)
+    codes = decisions.memory * classes + decisions.layout
     present = decisions.memory >= 0
-    numbers = np.full(memories * LAYOUT_CLASSES, -1, np.int64)
+    numbers = np.full(memories * classes, -1, np.int64)
     numbers[codes[present]] = 0
     used = np.flatnonzero(numbers == 0)
     numbers[used] = np.arange(len(used))
-    return np.where(present, numbers[codes], -1), used // LAYOUT_CLASSES
+    kinds = used % classes
+    weights = decisions.layout_weights[np.ix_(kinds, kinds)].ravel()
+    return np.where(present, numbers[codes], -1), used // classes, weights
 
 
 def _runtime_ranks(program: FlatProgram, machine: FlatMachine, decisions: Decisions) -> Ints:

@@ -227,12 +227,35 @@ static int64_t begin_copy(struct run *run, int64_t operation)
     return -1;
 }
 
+/* Whether two processors are of the same kind and rank. */
+static int are_alike(const struct input *given, int64_t a, int64_t b)
+{
+    return given->processor_kind[a] == given->processor_kind[b] &&
+           given->processor_rank[a] == given->processor_rank[b];
+}
+
+/* The processor that a task which no map places gets: of all that are alike the first to be free. */
+static int64_t soonest(const struct run *run, int64_t processor)
+{
+    const struct input *given = run->given;
+    int64_t best = processor;
+    for (int64_t i = processor - 1; i >= 0 && are_alike(given, i, processor); i--)
+        if (run->resources[i].free < run->resources[best].free)
+            best = i;
+    for (int64_t i = processor + 1; i < given->processors && are_alike(given, i, processor); i++)
+        if (run->resources[i].free < run->resources[best].free)
+            best = i;
+    return best;
+}
+
 /* Tries to begin a task or a rank's runtime work; returns the resource it must wait for, or -1.
  * What a task moves to and from zero-copy memory queues behind what its links carry already. */
 static int64_t begin_on_processor(struct run *run, int64_t operation)
 {
     const struct graph *graph = run->graph;
     int task = graph->kind[operation] == TASK;
+    if (task && run->given->roams[graph->point[operation]])
+        graph->place[operation] = soonest(run, graph->place[operation]);
     int64_t number = graph->place[operation] + (task ? 0 : run->given->processors);
     if (run->resources[number].free > run->now)
         return number;

@@ -17,6 +17,10 @@ enum status { PLANNED = 0, OUT_OF_MEMORY = 1, NO_HOST_MEMORY = 2, CYCLE = 3 };
 /* What an operation is; see legion_bridge/simulation_input.py. */
 enum kind { RUNTIME = 0, TASK = 1, COPY = 2, FOLD = 3, FILL = 4, JOIN = 5 };
 
+/* Which instances will do for a requirement: one that covers its slot, made for the slot where there
+ * is none; one of just the slot; one that covers it, made for the widest slot around it. */
+enum extent { COVERING = 0, EXACT = 1, WHOLE = 2 };
+
 enum { MOST_LINKS = 6, MEMORY_KINDS = 6, WHERE_CODES = 4 };
 
 struct input {
@@ -33,6 +37,8 @@ struct input {
     const int64_t *processor, *runtime_rank;
     const double *seconds, *link_bytes;
     const int64_t *link_memory, *memory, *place, *exact, *collect, *place_memory;
+    const double *place_weight;
+    const int64_t *roams;
     const int64_t *limit_queue, *limit_start, *queue_task;
     /* The machine. */
     const int64_t *processor_kind, *processor_rank;
@@ -51,7 +57,8 @@ struct input {
 };
 
 /* Indices into `costs` and `settings`. */
-enum { COST_LAUNCH, COST_POINT, COST_REQUIREMENT, COST_UNTRACED, COST_FOLD, COST_DOMAIN };
+enum { COST_LAUNCH, COST_POINT, COST_REQUIREMENT, COST_UNTRACED, COST_FOLD, COST_DOMAIN,
+       COST_INSTANCE };
 enum { SETUP_LAUNCHES, ITERATIONS, UNTRACED, MEASURED_FROM };
 
 /* Operations and the edges between them; arrays grow as needed. */

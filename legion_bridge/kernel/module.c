@@ -7,12 +7,12 @@
 
 #include "kernel.h"
 
-enum { INPUTS = 56 };
+enum { INPUTS = 58 };
 
 /* The arrays of SimulationInput in order: 'i' for int64, 'd' for double. */
 static const char FORMATS[INPUTS + 1] =
     "iiiii" "ii" "iiii" "iiii" "iiii" "did"     /* the program */
-    "ii" "dd" "iiiiii" "iii"                    /* the decisions */
+    "ii" "dd" "iiiiii" "di" "iii"                   /* the decisions */
     "ii" "iii" "d" "iiii" "ddddi" "ii" "d" "dd" "i"; /* the machine */
 
 struct arrays {
@@ -73,11 +73,11 @@ static void fill_input(const struct arrays *arrays, struct input *given)
     given->slots = length(arrays, 19);
     given->atoms = length(arrays, 21);
     given->places = length(arrays, 31);
-    given->queues = length(arrays, 33) - 1;
-    given->processors = length(arrays, 35);
-    given->memories = length(arrays, 37);
-    given->ranks = length(arrays, 41);
-    given->links = length(arrays, 47);
+    given->queues = length(arrays, 35) - 1;
+    given->processors = length(arrays, 37);
+    given->memories = length(arrays, 39);
+    given->ranks = length(arrays, 43);
+    given->links = length(arrays, 49);
 }
 
 static PyObject *bytes_of(const void *data, int64_t count)

@@ -67,6 +67,14 @@ static int64_t make_apart(struct state *state, int64_t place, int64_t occurrence
     return reset_instance(state, &state->apart_of[occurrence], place, slot, 1);
 }
 
+/* The slot that a new instance is made for; of those around a slot the widest is the last. */
+static int64_t slot_to_make(const struct input *given, int64_t requirement, int64_t slot)
+{
+    int64_t first = given->wider_start[slot], end = given->wider_start[slot + 1];
+    int whole = given->exact[requirement] == WHOLE && end > first;
+    return whole ? given->wider_values[end - 1] : slot;
+}
+
 /* One region requirement of a point task. */
 enum status require(struct state *state, int64_t requirement, int64_t task,
                     int64_t analysis)
@@ -86,15 +94,16 @@ enum status require(struct state *state, int64_t requirement, int64_t task,
             continue;
         }
         int64_t before = state->allocation_head;
-        int64_t instance = find(state, place, slot, given->exact[requirement]);
+        int64_t instance = find(state, place, slot, given->exact[requirement] == EXACT);
         if (given->collect[requirement] && given->privilege[requirement] == READ_ONLY &&
             !is_pending(state, slot) && !(instance >= 0 && is_ready(state, instance, slot))) {
             instance = make_apart(state, place, i);
             if (instance < 0)
                 return OUT_OF_MEMORY;
+            state->graph->seconds[analysis] += given->costs[COST_INSTANCE];
             await_room(state, task, before);
         } else if (instance < 0) {
-            instance = make(state, place, slot);
+            instance = make(state, place, slot_to_make(given, requirement, slot));
             if (instance < 0)
                 return OUT_OF_MEMORY;
             await_room(state, task, before);

@@ -88,11 +88,19 @@ static void fold(struct state *state, int64_t atom, int64_t number, int64_t node
     spend(state, node, operation);
 }
 
-/* The copy that brings the newest value of an atom to a memory, from the nearest instance that
- * holds it; -1 where nobody has written it. */
-static int64_t fetch(struct state *state, int64_t atom, int64_t target, int64_t region,
-                     int64_t analysis)
+/* How many bytes a copied byte stands for, by the layouts of both ends. */
+static double weight_of(const struct state *state, int64_t source, int64_t target)
 {
+    int64_t from = state->instances[state->entries[source].instance].place;
+    int64_t to = state->instances[state->entries[target].instance].place;
+    return state->given->place_weight[from * state->given->places + to];
+}
+
+/* The copy that brings the newest value of an atom to an entry, from the nearest instance that
+ * holds it; -1 where nobody has written it. */
+static int64_t fetch(struct state *state, int64_t atom, int64_t entry, int64_t analysis)
+{
+    int64_t target = memory_of(state, entry), region = region_of(state, entry);
     int64_t source = nearest(state, atom, target);
     if (source < 0)
         return -1;
@@ -101,7 +109,7 @@ static int64_t fetch(struct state *state, int64_t atom, int64_t target, int64_t 
         copy = transfer_for(state, COPY, memory, target, analysis, region);
         merge(state, memory, copy);
     }
-    state->graph->bytes[copy] += state->given->atom_bytes[atom];
+    state->graph->bytes[copy] += weight_of(state, source, entry) * state->given->atom_bytes[atom];
     edge(state->graph, state->entries[source].writer, copy);
     read_by(state, source, copy);
     return copy;
@@ -112,8 +120,7 @@ void bring(struct state *state, int64_t atom, int64_t number, int64_t analysis)
 {
     struct entry *entry = &state->entries[number];
     if (!entry->valid) {
-        int64_t target = memory_of(state, number);
-        int64_t copy = fetch(state, atom, target, region_of(state, number), analysis);
+        int64_t copy = fetch(state, atom, number, analysis);
         if (copy >= 0) {
             after_readers(state, number, copy);
             entry->writer = copy;

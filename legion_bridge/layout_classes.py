@@ -1,0 +1,94 @@
+"""Which instances can stand for each other, and what copies between others cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsl.syntax import Align
+from dsl.tables import LayoutDecision
+from legion_bridge.application import Launch, Region, Requirement
+from legion_bridge.launch_decisions import LaunchDecisions
+from legion_bridge.layout_traffic import together_factor
+from legion_bridge.machine import Machine
+
+__all__ = ["LayoutClasses", "alignments"]
+
+Aligns = tuple[Align | None, ...]
+_C_ORDER, _TOGETHER = 2, 1
+_EVEN = np.ones((2 * _C_ORDER, 2 * _C_ORDER))
+
+
+class LayoutClasses:
+    """Numbers the layouts that are told apart.
+
+    Where instances are of whole regions (``Memory.whole``), they hold all fields, and one stands
+    for another only if the alignment is the same, too: so does Legion. Elsewhere one field, or one
+    dimension, makes no order.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self.exact = machine.makes_whole
+        self._transpose = machine.runtime.transpose
+        self._processors = tuple(machine.processors.values())
+        self._codes: dict[tuple[object, ...], int] = {}
+        self._classes: list[tuple[bool, float]] = []  # whether in C order, factor on traffic
+        self._weights = _EVEN
+
+    @property
+    def weights(self) -> NDArray[np.float64]:
+        """``[classes, classes]`` factor on the bytes of copies from one to another.
+
+        Half of a copy's traffic is at each end; what changes the order goes in strides besides.
+        """
+        if self.exact and len(self._weights) != len(self._classes):
+            c_order, factor = (np.array(column) for column in zip(*self._classes, strict=True))
+            strides = (c_order[:, None] != c_order[None, :]) * (self._transpose - 1)
+            self._weights = (factor[:, None] + factor[None, :]) / 2 + strides
+        return self._weights
+
+    def code(
+        self, requirement: Requirement, region: Region, layout: LayoutDecision, align: Align | None
+    ) -> int:
+        """The class of a requirement's layout."""
+        c_order = layout.c_order and region.dimension > 1
+        if not self.exact:
+            together = not layout.soa and len(requirement.fields) > 1
+            return _C_ORDER * c_order + _TOGETHER * together
+        names = [field.name for field in region.fields]
+        factor = max(together_factor(p, region, names, layout) for p in self._processors)
+        key = (c_order, layout.soa, align, factor)
+        if key not in self._codes:
+            self._codes[key] = len(self._classes)
+            self._classes.append((c_order, factor))
+        return self._codes[key]
+
+
+def alignments(launches: Sequence[Launch], decisions: Sequence[LaunchDecisions]) -> list[Aligns]:
+    """The alignment of each requirement's instance, by launch.
+
+    One that asks for none takes the instance that holds its data when it is first mapped: that of
+    the last before it in the same memory, order and form. It keeps it from then on.
+    """
+    last: dict[tuple[object, ...], Align] = {}
+    return [
+        tuple(
+            _alignment(last, launch.requirements[i].region, decided, i)
+            for i in range(len(launch.requirements))
+        )
+        for launch, decided in zip(launches, decisions, strict=True)
+    ]
+
+
+def _alignment(
+    last: dict[tuple[object, ...], Align], region: str, decided: LaunchDecisions, index: int
+) -> Align | None:
+    layout = decided.layouts[index]
+    if layout is None:
+        return None
+    key = (region, decided.memories[index], layout.soa, layout.c_order)
+    if layout.align is not None:
+        last[key] = layout.align
+    return last.get(key)
