@@ -54,6 +54,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     for add in (
         _add_list, _add_show, _add_check, _add_eval, _add_explain, _add_tune, _add_compare,
         _add_export, _add_validate, _add_doctor, _add_capture,
+        _add_calibrate,
     ):  # fmt: skip
         add(commands)
     arguments, unknown = parser.parse_known_args(argv)
@@ -189,6 +190,27 @@ def _add_doctor(commands: Commands) -> None:
     )
     parser.add_argument(
         "--build", action="store_true", help="compile the mapper for Legion now, if need be"
+    )
+
+
+def _add_calibrate(commands: Commands) -> None:
+    parser = _command(
+        commands, "calibrate", "calibrate", "measure this machine, as the machine 'here'"
+    )
+    parser.add_argument(
+        "--write",
+        metavar="FILE.toml",
+        help="the machine file to write (default: here.toml in the user's configuration)",
+    )
+    parser.add_argument(
+        "--seconds",
+        type=positive,
+        default=60,
+        metavar="N",
+        help="for the runs, about; under 15 the figures are coarse (default: 60)",
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="replace a file that is there already"
     )
 
 

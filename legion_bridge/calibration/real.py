@@ -1,0 +1,180 @@
+"""What this machine does under the real runtime: each figure from a few small programs.
+
+A figure is a difference or a ratio of times of programs that differ in one thing. All programs of
+a round run one after the other, and rounds follow each other, so that a change of the machine's
+load strikes all of them alike.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from legion_bridge.calibration.figure import Figure, measured
+from legion_bridge.calibration.probes import WORD, copies, empty_tasks, sweep
+from legion_bridge.calibration.runs import SPREAD, Probe, probe_runs
+
+__all__ = ["LARGE", "SMALL", "real_figures"]
+
+LARGE, SMALL = 2_000_000, 200_000
+"""Points of the data that is streamed; caches do not hold the large."""
+
+_FLOPS, _ACCESSES = 2e8, 5e5
+_TASKS, _LAUNCHES, _MANY = 8, 4, 16
+_FIELDS, _PAIR = 4, 2
+_FAR_FACTOR = 8  # 8 of 64 bytes of a line are used
+_TINY = 1e-9
+
+Times = Mapping[str, float]
+
+
+def real_figures(
+    processors: int, *, seconds: float, points: int, line: float
+) -> dict[str, Figure]:
+    """Figures by name, from as many rounds as fit into the time, but one at least.
+
+    Args:
+        processors: CPU processors that the runtime is told to have.
+        seconds: That it may take, but for the first round and what is compiled.
+        points: ``LARGE``, or ``SMALL`` for figures that need not be right.
+        line: Bytes of a cache line.
+
+    Raises:
+        LegionError: There is no Legion runtime or no compiler, or a probe fails.
+    """
+    rounds: list[Times] = []
+    with probe_runs(_probes(processors, points), processors) as runs:
+        begin = time.monotonic()
+        while True:
+            rounds.append({p.name: runs.seconds(p.name) for p in _probes(processors, points)})
+            spent = time.monotonic() - begin
+            if spent + spent / len(rounds) > seconds:
+                break
+    figures = _figures(points, line)
+    return {
+        name: measured([of(times) for times in rounds], how) for name, (of, how) in figures.items()
+    }
+
+
+def _probes(processors: int, points: int) -> list[Probe]:
+    streams = sweep(points, _FIELDS, 1, 3)
+    pair = sweep(points, _PAIR, 1, 3)
+    all_streams = sweep(points, _FIELDS, processors, 3)
+    moved = copies(points // 2, _PAIR, 1, 3)
+    many_moved = copies(64, 1, _TASKS, 20)
+    read = copies(64, 1, _TASKS, 20, reads_only=True)
+    tasks = empty_tasks(_TASKS, _LAUNCHES, 50, traced=False)
+    more = empty_tasks(_MANY, _LAUNCHES, 50, traced=False)
+    traced = empty_tasks(_TASKS, _LAUNCHES, 50, traced=True)
+    more_traced = empty_tasks(_MANY, _LAUNCHES, 50, traced=True)
+    wide = empty_tasks(_TASKS, _LAUNCHES, 50, requirements=_FIELDS, traced=True)
+    found = [
+        Probe("streams", streams),
+        Probe("registered", streams, "Region * * CPU RDMEM;"),
+        Probe("all-streams", all_streams, maps=SPREAD),
+        Probe("together", streams, "Layout * * * AOS;"),
+        Probe("far", pair, "Layout * * * AOS Align==64;"),
+        Probe("strided", pair, "Layout * * * C_order;"),
+        Probe("pair", pair),
+        Probe("gather", sweep(points, 1, 1, 3, passes=0, accesses=_ACCESSES, reads_only=True)),
+        Probe("update", sweep(points, 1, 1, 3, passes=0, accesses=_ACCESSES)),
+        Probe("empty", tasks),
+        Probe("empty-more", more),
+        Probe("empty-traced", traced),
+        Probe("empty-more-traced", more_traced),
+        Probe("empty-wide", wide),
+        Probe("unmoved", moved),
+        Probe("moved", moved, "Layout there * * SOA Align==64;"),
+        Probe("moved-across", moved, "Region there * CPU RDMEM;"),
+        Probe("transposed", moved, "Layout there * * C_order;"),
+        Probe("few-read", read, "Layout there * * SOA Align==64;"),
+        Probe("few-collected", read, "Layout there * * SOA Align==64; CollectMemory there *;"),
+        Probe("few-unmoved", many_moved),
+        Probe("few-moved", many_moved, "Layout there * * SOA Align==64;"),
+    ]
+    return found + [
+        Probe(rate, sweep(4096, 1, 1, 5, passes=0, flops=_FLOPS, rate=rate))
+        for rate in ("fp32", "fp64", "dgemm")
+    ]
+
+
+Formula = tuple[Callable[[Times], float], str]
+
+
+def _figures(points: int, line: float) -> dict[str, Formula]:
+    """How each figure comes from the times of one round."""
+    grid = int(np.sqrt(points)) ** 2
+    streamed = 2 * grid * _FIELDS * WORD
+    half = int(np.sqrt(points // 2)) ** 2 * _PAIR * WORD * 2  # there and back
+    lines = max(line / WORD, 1.0)
+
+    def point(times: Times, more: str, few: str) -> float:
+        return _positive(times[more] - times[few]) / (_LAUNCHES * (_MANY - _TASKS))
+
+    def launch(times: Times) -> float:
+        each = point(times, "empty-more-traced", "empty-traced")
+        return _positive(times["empty-traced"] / _LAUNCHES - _TASKS * each)
+
+    def rate_of_copies(times: Times, name: str) -> float:
+        return half / _positive(times[name] - times["unmoved"])
+
+    return {
+        "bandwidth": (lambda t: streamed / t["streams"], "fields updated by one core"),
+        "registered": (lambda t: streamed / t["registered"], "the same in registered memory"),
+        "all": (lambda t: streamed / t["all-streams"], "the same by all cores at once"),
+        # All the fields of a point share its lines, so that each field moves all of them.
+        "together": (
+            lambda t: t["together"] / t["streams"] / min(_FIELDS, lines),
+            f"{_FIELDS} fields together, over the lines that they lie in",
+        ),
+        "far": (
+            lambda t: t["far"] / t["pair"] / lines,
+            "fields of a line each, over the lines",
+        ),
+        "strided": (lambda t: t["strided"] / t["pair"], "fields in C order"),
+        "gather": (lambda t: t["gather"] / _ACCESSES, "scattered reads"),
+        "update": (lambda t: t["update"] / _ACCESSES, "scattered updates"),
+        "fp32": (lambda t: _FLOPS / t["fp32"], "multiply-adds in vectors"),
+        "fp64": (lambda t: _FLOPS / t["fp64"], "multiply-adds in vectors"),
+        "dgemm": (lambda t: _FLOPS / t["dgemm"], "multiply-adds in all registers"),
+        "point": (
+            lambda t: point(t, "empty-more-traced", "empty-traced"),
+            "empty tasks, traced",
+        ),
+        "launch": (launch, "launches of empty tasks, traced"),
+        "requirement": (
+            lambda t: (
+                _positive(t["empty-wide"] - t["empty-traced"])
+                / (_LAUNCHES * _TASKS * (_FIELDS - 1))
+            ),
+            "empty tasks with more requirements, traced",
+        ),
+        "untraced": (
+            lambda t: max(1.0, t["empty"] / t["empty-traced"]),
+            "empty tasks without a trace and with one",
+        ),
+        "copy": (lambda t: rate_of_copies(t, "moved"), "copies inside system memory"),
+        "across": (lambda t: rate_of_copies(t, "moved-across"), "copies to registered memory"),
+        "transpose": (
+            lambda t: max(1.0, rate_of_copies(t, "moved") / rate_of_copies(t, "transposed")),
+            "copies to C order and back",
+        ),
+        "instance": (
+            lambda t: _positive(t["few-collected"] - t["few-read"]) / _TASKS,
+            "instances that are collected",
+        ),
+        "analysis": (
+            lambda t: (
+                _positive(t["few-moved"] - t["few-unmoved"])
+                / (2 * _TASKS * max(1.0, t["empty"] / t["empty-traced"]))
+            ),
+            "copies of a few bytes, as if traced",
+        ),
+    }
+
+
+def _positive(seconds: float) -> float:
+    """A difference of times, which noise may have turned round."""
+    return max(seconds, _TINY)
