@@ -138,9 +138,12 @@ void PolicyMapper::complete_layout(MapperContext ctx, LayoutConstraintSet &const
             default_policy_select_constraint_fields(ctx, requirement, fields);
         constraints.add_constraint(FieldConstraint(fields, false, false));
     }
-    if (constraints.ordering_constraint.ordering.empty())
+    std::vector<DimensionKind> &order = constraints.ordering_constraint.ordering;
+    if (order.empty())
         constraints.add_constraint(
             ordering(requirement.region.get_index_space().get_dim(), layout));
+    else if (std::find(order.begin(), order.end(), LEGION_DIM_F) == order.end())
+        order.insert(layout.aos ? order.begin() : order.end(), LEGION_DIM_F);
     const size_t variant = request ? request->variant_alignment : 0;
     if (!constraints.alignment_constraints.empty() || (variant == 0 && !layout.align[0])) return;
     for (const FieldID field : constraints.field_constraint.field_set)
