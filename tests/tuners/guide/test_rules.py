@@ -284,6 +284,27 @@ def test_a_message_is_heard_by_its_own_rule_alone(message):
     assert heard <= {message.rule, *further, "syntax-error"}
 
 
+FURTHER = [rule for rule in load_rules() if rule.raw is not None and rule.name.endswith(MORE)]
+
+
+@pytest.mark.parametrize("rule", FURTHER, ids=lambda rule: rule.name)
+def test_a_message_has_a_further_suggestion(rule):
+    text = (
+        "Task * CPU; Region * * CPU SYSMEM; Region * * GPU FBMEM; m = Machine(CPU);\n"
+        "def f(Task t) { return m[0, t.ipoint[0] % m.size[1]]; }\nIndexTaskMap stencil f;"
+    )
+    base = re.sub(r"-[a-z]+$", "", rule.name)
+    raw = next(m.raw for m in MESSAGES if m.rule == base).replace("task init", "task stencil")
+    problem = problem_of("stencil")
+    outcome = Outcome("execution_error", 0.0, problem.application.unit, raw=raw)
+    evaluation = Evaluation(text, dsl.parse(text), None, (), outcome, cached=False)
+    first = explain(problem, evaluation, rules=[rule]).suggestions[0]
+    wanted = (
+        "Task stencil GPU;" if rule.name == "timed-out-slow" else "IndexTaskMap stencil block1d"
+    )
+    assert wanted in first.statements
+
+
 def test_every_rule_over_raw_text_has_a_message():
     told = {message.rule for message in MESSAGES}
     over_raw = {rule.name for rule in load_rules() if rule.raw is not None}

@@ -252,3 +252,24 @@ def test_a_map_of_the_template_follows_its_task():
     moved = first.values(problem.template, values)
     assert moved["proc.increment"] == "GPU"
     assert moved["map.increment"] == "cyclic1d"
+
+
+@pytest.mark.parametrize("name", ["stencil", "summa"])
+def test_a_map_for_all_nodes_is_suggested_where_one_processor_a_node_works(name):
+    problem = MapperProblem(Application.load(name, nodes=2), Machine.load("lassen", nodes=2))
+    mapped = {"stencil": "GPU", "summa": "task_5"}[name]
+    text = (
+        "Task * GPU,OMP,CPU; Region * * GPU FBMEM; Region * * * SYSMEM;\n"
+        f"{'Layout * * * SOA C_order;' if name == 'summa' else ''}\n"
+        "m = Machine(GPU);\ndef bad(Task t) { return m[t.ipoint[0] % m.size[0], 0]; }\n"
+        f"IndexTaskMap {mapped} bad;\n"
+    )
+    evaluation = problem.evaluate_text(text)
+    found = explain(problem, evaluation)
+    assert any("run on 2 of 8 GPU" in each for each in found.explanations)
+    first = found.suggestions[0]
+    tasks = {"stencil": "stencil and increment", "summa": "task_5 and task_4"}[name]
+    assert tasks in first.sentence
+    assert "IndexTaskMap" in first.statements
+    better = problem.evaluate_text(first.apply(text)).outcome
+    assert better.throughput > 1.5 * evaluation.outcome.throughput
