@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from dsl import syntax
 
-__all__ = ["LayoutDecision", "Tables"]
+__all__ = ["LayoutDecision", "Tables", "lookup_keys"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class Tables:
 
     def task_memories(self, task: str, region_names: Sequence[str], kind: str) -> tuple[str, ...]:
         found: tuple[str, ...] = ()
-        for key in _keys(task, tuple(region_names)):
+        for key in lookup_keys(task, tuple(region_names)):
             by_kind = self.memories.get(key)
             if by_kind is not None:
                 # The entry for the kind hides that for all kinds.
@@ -110,7 +110,7 @@ class Tables:
     def layout(
         self, task: str, region_names: Sequence[str], memory: str, kind: str | None
     ) -> LayoutDecision | None:
-        for key in _keys(task, tuple(region_names)):
+        for key in lookup_keys(task, tuple(region_names)):
             by_place = self.layouts.get(key)
             if by_place is None:
                 continue
@@ -120,11 +120,11 @@ class Tables:
         return None
 
     def collects(self, task: str, region_names: Sequence[str]) -> bool:
-        return not self.collected.isdisjoint(_keys(task, tuple(region_names)))
+        return not self.collected.isdisjoint(lookup_keys(task, tuple(region_names)))
 
 
 @lru_cache(maxsize=10_000)
-def _keys(task: str, region_names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+def lookup_keys(task: str, region_names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
     """Pairs of task and region in the order of look-up."""
     regions = (*region_names, "*")
     return tuple((each, region) for each in (task, "*") for region in regions)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import TypeVar
 
@@ -13,6 +13,7 @@ from dsl.choices import choose_kind, choose_memory
 from dsl.facts import ApplicationFacts, Forecast, MachineFacts, RequirementFacts, TaskFacts
 from dsl.machine_shape import PROCESSOR_KINDS
 from dsl.mapper import Mapper
+from dsl.tables import lookup_keys
 
 __all__ = ["Subject"]
 
@@ -113,7 +114,7 @@ class Subject:
         self, task: str, requirement: RequirementFacts, places: Sequence[str]
     ) -> syntax.Layout | None:
         """The statement that decides a layout: the most special key, then the first place."""
-        for at in _keys(task, requirement.names):
+        for at in lookup_keys(task, tuple(requirement.names)):
             for place in (*places, "*"):
                 for rule in self.rules(syntax.Layout):
                     stored = "*" if rule.place == "VIRTUAL" else rule.place
@@ -125,7 +126,7 @@ class Subject:
         self, task: str, requirement: RequirementFacts, kind: str, memory: str
     ) -> syntax.Region | None:
         """The statement that names a memory for a requirement."""
-        for at in _keys(task, requirement.names):
+        for at in lookup_keys(task, tuple(requirement.names)):
             for processor in (kind, "*"):
                 for rule in self.rules(syntax.Region):
                     if _matches(rule.tasks, rule.region, at) and rule.processor == processor:
@@ -143,13 +144,6 @@ class Subject:
                 if key in rule.keys:
                     return rule
         return None
-
-
-def _keys(task: str, names: Iterable[str]) -> Iterator[tuple[str, str]]:
-    for each in (task, "*"):
-        for region in names:
-            yield each, region
-        yield each, "*"
 
 
 def _matches(tasks: Sequence[str], region: str, at: tuple[str, str]) -> bool:
