@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     say(f"wrote {path}: {len(found.figures) - len(guesses)} numbers measured or told, ")
     say(f"{len(guesses)} guessed ({', '.join(guesses)})")
     name = "here" if path == here_file() else str(path)
-    say(f"mappertune show {name} prints it; so does --machine {name} take it")
+    say(f"--machine {name} takes it; mappertune show {path} prints it")
     return 0
 
 

@@ -1,0 +1,70 @@
+"""Machines whose instances are of whole regions: what is copied, and where tasks run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import dsl
+from legion_bridge import Evaluator, Machine
+from legion_bridge.calibration.probes import copies, sweep
+from legion_bridge.simulation_input import OperationKind
+
+PLAIN = Machine.load("cpu2")
+WHOLE = replace(
+    PLAIN,
+    memories={kind: replace(memory, whole=True) for kind, memory in PLAIN.memories.items()},
+    processors={
+        "CPU": replace(PLAIN.processors["CPU"], line=64, far=2.0, together=1.0, pooled=True)
+    },
+)
+ONE = "all = Machine(CPU); def f(Task t) { return all[0, 0]; } IndexTaskMap CPU f;"
+
+
+def seconds(rules: str, machine: Machine = WHOLE, points: int = 1_000_000) -> float:
+    mapper = dsl.parse(f"Task * CPU; Region * * CPU SYSMEM; {rules}")
+    found = Evaluator(copies(points, 2, 4, 6), machine).evaluate(mapper).elapsed
+    assert found is not None
+    return found
+
+
+def test_alignment_tells_instances_apart() -> None:
+    aligned = "Layout here * * SOA Align==64;"
+    assert seconds(aligned) == seconds("")  # the other takes what is aligned
+    both = "Layout here * * SOA Align==128; Layout there * * SOA Align==64;"
+    assert seconds(both) > 3 * seconds("")
+    assert seconds(both, PLAIN) == seconds("", PLAIN)
+
+
+def test_copies_take_longer_between_unlike_layouts() -> None:
+    apart = seconds("Layout here * * SOA Align==128; Layout there * * SOA Align==64;")
+    together = seconds("Layout there * * AOS;")
+    far = seconds("Layout there * * AOS Align==64;")
+    assert apart < together < far
+
+
+def test_traffic_is_that_of_lines() -> None:
+    program = sweep(1_000_000, 4, 1, 6)
+    evaluator = Evaluator(program, WHOLE)
+
+    def elapsed(rules: str) -> float:
+        found = evaluator.evaluate(dsl.parse(f"Task * CPU; Region * * CPU SYSMEM; {rules}"))
+        assert found.elapsed is not None
+        return found.elapsed
+
+    plain = elapsed("")
+    assert 3.5 < elapsed("Layout * * * AOS;") / plain < 4.5  # four fields share the lines
+    assert 15 < elapsed("Layout * * * AOS Align==64;") / plain < 17  # a line each, and far
+
+
+def on_second(machine: Machine, rules: str) -> float:
+    """The share of tasks on the second of two processors."""
+    evaluator = Evaluator(sweep(1_000_000, 2, 3, 6), machine)
+    _, trace = evaluator.trace(dsl.parse(f"Task * CPU; Region * * CPU SYSMEM; {rules}"))
+    assert trace is not None
+    places = trace.operations.place[trace.operations.kind == OperationKind.TASK]
+    return float((places == 1).mean())
+
+
+def test_tasks_that_no_map_places_run_where_it_is_free() -> None:
+    assert on_second(WHOLE, "") > on_second(PLAIN, "") + 0.1
+    assert on_second(WHOLE, ONE) == 0.0
