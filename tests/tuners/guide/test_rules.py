@@ -374,6 +374,29 @@ def test_an_error_is_mended(example):
     pytest.fail(f"still wrong after three suggestions: {text}")
 
 
+FURTHER_REPAIRS = {
+    "load-fails-statement": ("x = 1 / 0;\nTask * GPU,CPU;", "- x = 1 / 0;"),
+    "machine-undefined": ("q = mgpu.merge(0, 1);", "+ mgpu = Machine(GPU);"),
+    "map-fails-machine": (
+        "def f(Task t) { return mgpu[0, 0]; }\nIndexTaskMap stencil f;",
+        "+ mgpu = Machine(GPU);",
+    ),
+    "map-leaves-machine-library": (
+        "m = Machine(GPU);\ndef f(Task t) { return m[0, 9]; }\nIndexTaskMap stencil f;",
+        "+ IndexTaskMap stencil block1d_GPU;",
+    ),
+}
+
+
+@pytest.mark.parametrize("rule", FURTHER_REPAIRS)
+def test_an_error_has_a_further_suggestion(rule):
+    text, wanted = FURTHER_REPAIRS[rule]
+    problem = problem_of("stencil")
+    first = explain(problem, problem.evaluate_text(text), rules=[named(rule)]).suggestions[0]
+    shown = [f"- {line}" for each in first.replaces for line in each.splitlines()]
+    assert wanted in shown + [f"+ {line}" for line in first.statements.splitlines()]
+
+
 # Where the time goes
 
 
