@@ -76,8 +76,8 @@ def compare(which: Program, machine: Machine, texts: list[str], folder: Path) ->
 
 
 HEADINGS = (
-    "", "mappers", "rho", "tau", "measured s", "slowest/fastest", "noise", "error", "error, scaled",
-    "order over 2x", "not simulated",
+    "", "mappers", "rho", "tau", "measured s", "slowest/fastest", "noise", "error",
+    "error, scaled", "order over 2x", "not simulated",
 )  # fmt: skip
 
 
