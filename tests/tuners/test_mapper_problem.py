@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import random
 import threading
 from types import SimpleNamespace
 
@@ -9,6 +10,8 @@ import pytest
 from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import TrialState
 
+import dsl
+from studies.suite import Case
 from tuners import attributes
 from tuners.evaluation_cache import BoundedCache
 
@@ -73,6 +76,26 @@ def test_a_mapper_with_more_errors_violates_more(toy_problem, monkeypatch):
     assert valid.constraints[attributes.CONSTRAINT] == 0
     unparsed = toy_problem.evaluate_text("Task a GPU", check=False)
     assert toy_problem.violation(unparsed) > 100
+
+
+def test_what_passes_is_what_a_check_finds_no_error_in():
+    problem, rng = Case("stencil", "p100x4").problem(), random.Random(0)
+    parameters = problem.template.parameters
+    passed = []
+    for _ in range(60):
+        values = {name: parameter.default for name, parameter in parameters.items()}
+        for name in rng.sample(list(values), rng.choice((1, 2, 4))):
+            values[name] = rng.choice(parameters[name].choices or [values[name]])
+        text = problem.render(values)
+        errors = [d for d in problem.check(text) if d.severity == "error"]
+        passed.append(problem.passes(text))
+        assert passed[-1] == (not errors), text
+    assert 10 < sum(passed) < 50
+
+
+def test_what_does_not_parse_neither_passes_nor_fails(toy_problem):
+    with pytest.raises(dsl.MapperSyntaxError):
+        toy_problem.passes("Task * NOWHERE;")
 
 
 def test_a_text_that_does_not_parse_is_an_outcome_and_no_exception(toy_problem):
