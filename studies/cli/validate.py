@@ -21,9 +21,10 @@ __all__ = ["run"]
 SECONDS_BETWEEN_LINES = 10.0
 LEGEND = """\
 error: |simulated - measured| / measured; tau: Kendall's, of seconds, over the mappers of a
-configuration (its mean) and over all runs, and of the throughputs of all runs; order: pairs of mappers of a configuration over 5 %
-apart whose faster one is faster in simulation; out of memory: runs on the machine, how many of
-them in simulation too, and how many others in simulation\
+configuration (its mean) and over all runs; rates: the same of the throughputs of all runs;
+order: pairs of mappers of a configuration over 5 % apart whose faster one is faster in
+simulation; out of memory: runs on the machine, how many of them in simulation too, and how many
+others in simulation\
 """
 
 
