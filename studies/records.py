@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from tuners import MapperProblem
-    from tuners.llm_settings import LLMSettings
+    from tuners.llm.settings import LLMSettings
 
 __all__ = ["ModelUse", "StudyResult", "StudySpec", "TrialRecord", "best_so_far", "trials_to_reach"]
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tuners.coordinate_descent import CoordinateDescentSampler
     from tuners.evolution import OnePlusOneSampler
     from tuners.guided_descent import GuidedDescentSampler
-    from tuners.llm_sampler import LLMSampler
+    from tuners.llm.sampler import LLMSampler
     from tuners.opentuner_sampler import OpenTunerSampler
     from tuners.parameter_problem import ParameterProblem
     from tuners.random_valid import RandomValidSampler
@@ -65,7 +65,7 @@ _ROOMS = {
     "CatCMASampler": "cat_cma",
     "CoordinateDescentSampler": "coordinate_descent",
     "GuidedDescentSampler": "guided_descent",
-    "LLMSampler": "llm_sampler",
+    "LLMSampler": "llm.sampler",
     "OnePlusOneSampler": "evolution",
     "OpenTunerSampler": "opentuner_sampler",
     "ParameterProblem": "parameter_problem",

@@ -38,7 +38,7 @@ REPAIRS = "mappertune:repairs"  # how often a reply went back
 TOKENS = "mappertune:tokens"  # of prompts and replies together
 COST = "mappertune:cost"  # US dollars; null where some call's price is unknown
 FAILURE = "mappertune:failure"  # kind of the model's error, such as "timeout"; absent without one
-TURN = "mappertune:turn"  # what the trial adds to a conversation, see tuners.conversations
+TURN = "mappertune:turn"  # what the trial adds to a conversation, see tuners.llm.conversations
 
 # An Optuna constraint: how many errors a mapper has, zero for a valid one.
 CONSTRAINT = "valid mapper"

@@ -164,7 +164,7 @@ class MapperProblem:
     def describe(self) -> str:
         """The application with its sizes and data flow, and the machine, as text."""
         from legion_bridge.describe import describe  # noqa: PLC0415  (loads numba)
-        from tuners.prompts.machine import describe_machine  # noqa: PLC0415  (only for prompts)
+        from tuners.llm.prompts.machine import describe_machine  # noqa: PLC0415  (only for prompts)
 
         application = describe(self.application).rpartition("\n\nReference mappers:")[0]
         return f"{application}\n\n{describe_machine(self.machine)}"

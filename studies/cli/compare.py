@@ -54,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _run_studies(bench: Workbench, arguments: argparse.Namespace) -> list[StudyResult]:
     """All studies, seed by seed; the last one is interrupted where Ctrl-C came."""
     from studies.records import StudySpec  # noqa: PLC0415  (loads Optuna)
-    from tuners.llm_settings import LLM_TUNERS  # noqa: PLC0415  (likewise)
+    from tuners.llm.settings import LLM_TUNERS  # noqa: PLC0415  (likewise)
 
     results: list[StudyResult] = []
     llm = model_settings(arguments, *arguments.tuners)

@@ -10,7 +10,7 @@ from studies.cli.numbers import count, positive
 from studies.errors import UsageError
 
 if TYPE_CHECKING:
-    from tuners.llm_settings import LLMSettings
+    from tuners.llm.settings import LLMSettings
 
 __all__ = ["add_model_options", "add_prompt_options", "model_settings"]
 
@@ -121,7 +121,7 @@ def model_settings(arguments: argparse.Namespace, *tuners: str) -> LLMSettings |
     Raises:
         UsageError: A tuner asks a model and none is named, or the other way round.
     """
-    from tuners.llm_settings import LLM_TUNERS, LLMSettings  # noqa: PLC0415  (loads Optuna)
+    from tuners.llm.settings import LLM_TUNERS, LLMSettings  # noqa: PLC0415  (loads Optuna)
 
     asking = [name for name in tuners if name in LLM_TUNERS]
     if not asking:

@@ -64,7 +64,7 @@ def _grammar(problem: MapperProblem) -> str:
 
 def _show_prompt(problem: MapperProblem, arguments: argparse.Namespace) -> None:
     from tuners import LLMSampler  # noqa: PLC0415  (only for prompts)
-    from tuners.model import estimated_tokens  # noqa: PLC0415
+    from tuners.llm.model import estimated_tokens  # noqa: PLC0415
 
     sampler = LLMSampler(
         problem,

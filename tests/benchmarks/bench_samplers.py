@@ -29,7 +29,7 @@ import optuna
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 import tuners
-from tuners.model import Reply, Request, Usage
+from tuners.llm.model import Reply, Request, Usage
 
 TRIALS = 1000
 OURS = (

@@ -18,7 +18,7 @@ from optuna.trial import TrialState
 
 import tuners
 from tuners.claims import CLAIM
-from tuners.model import Reply, Request, Usage
+from tuners.llm.model import Reply, Request, Usage
 
 SPACE = {name: CategoricalDistribution(tuple(range(4))) for name in "xy"}
 POINTS = 16

@@ -15,7 +15,7 @@ from studies.tracked_study import TrackedStudy
 from tests.model_server.answers import Say
 from tests.model_server.server import ModelServer
 from tuners import attributes
-from tuners.llm_settings import LLMSettings
+from tuners.llm.settings import LLMSettings
 
 EXPERT = Application.load("circuit").mappers["expert"]
 ALL_IN_FRAME_BUFFERS = "Region * * GPU FBMEM;\nRegion * * CPU SYSMEM;"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable
 
-from tuners.model import ModelError, Reply, Request, Usage
+from tuners.llm.model import ModelError, Reply, Request, Usage
 
 
 class Scripted:

@@ -20,8 +20,8 @@ from optuna.testing.pytest_samplers import (
 )
 
 from tests.tuners.llm.scripted import Scripted
-from tuners.llm_sampler import LLMSampler
-from tuners.model import BadResponse, Request
+from tuners.llm.model import BadResponse, Request
+from tuners.llm.sampler import LLMSampler
 
 PARAMETER = re.compile(
     r"^- (\S+): (?:one of (.*)|(integer|number) from (\S+) to ([^\s,]+))", re.MULTILINE

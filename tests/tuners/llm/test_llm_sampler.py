@@ -15,7 +15,7 @@ from optuna.trial import TrialState
 import dsl
 from tests.tuners.llm.scripted import Scripted, fenced, forever
 from tuners import LLMSampler, ParameterProblem, TunerError, attributes
-from tuners.model import BadResponse, Budget, ContextTooLong, ModelTimeout, ModelUnavailable
+from tuners.llm.model import BadResponse, Budget, ContextTooLong, ModelTimeout, ModelUnavailable
 
 RENDERED = """\
 Task a GPU;
@@ -127,7 +127,7 @@ def test_an_enqueued_trial_costs_no_call(toy_problem):
 
 
 def test_no_exception_leaves_a_trial_that_runs_for_ever(toy_problem, monkeypatch, caplog):
-    monkeypatch.setattr("tuners.proposer.Dialogue.settle", lambda *_: 1 / 0)
+    monkeypatch.setattr("tuners.llm.proposer.Dialogue.settle", lambda *_: 1 / 0)
     study = run(toy_problem, Scripted(mappers()), 2)
     assert all(trial.state == TrialState.COMPLETE for trial in study.trials)
     assert "ZeroDivisionError" in noted(study, attributes.WHY)[0]
@@ -253,7 +253,7 @@ def mappers_list(count):
 
 
 def test_a_prompt_stays_under_its_limit_and_keeps_the_best(toy_problem):
-    from tuners.model import estimated_tokens
+    from tuners.llm.model import estimated_tokens
 
     study = run(toy_problem, Scripted([]), 0)
     study.sampler = RandomSampler(seed=3)
@@ -272,7 +272,7 @@ def test_a_prompt_stays_under_its_limit_and_keeps_the_best(toy_problem):
 
 
 def test_repairs_stay_under_the_limit_too(toy_problem):
-    from tuners.model import estimated_tokens
+    from tuners.llm.model import estimated_tokens
 
     long = fenced("Task a GPU" + "# because\n" * 500)
     model = Scripted(forever(long))
@@ -379,7 +379,7 @@ def test_examples_are_of_other_programs(circuit_problem):
 
 
 def test_hybrid_asks_first_and_on_a_stall(toy_problem):
-    from tuners.strategies import Hybrid
+    from tuners.llm.strategies import Hybrid
 
     replies = [fenced(mapper(limit)) for limit in (1, 2)]
     odd = [fenced(mapper(4) + f"CollectMemory a {region};") for region in ("*", "0", "1", "2")]

@@ -9,12 +9,12 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 import dsl
 from tests.tuners.llm.scripted import fenced
-from tuners.candidates import LONGEST_CANDIDATE, candidates_in
-from tuners.replies.blocks import blocks_of, merge_blocks
-from tuners.replies.json_text import json_values_in
-from tuners.replies.mapper_text import mapper_texts_in
-from tuners.replies.values import InvalidValues, checked_values, read_values
-from tuners.study_space import StudySpace
+from tuners.llm.candidates import LONGEST_CANDIDATE, candidates_in
+from tuners.llm.replies.blocks import blocks_of, merge_blocks
+from tuners.llm.replies.json_text import json_values_in
+from tuners.llm.replies.mapper_text import mapper_texts_in
+from tuners.llm.replies.values import InvalidValues, checked_values, read_values
+from tuners.llm.study_space import StudySpace
 
 MAPPER = "Task * GPU,CPU;\nRegion * * GPU FBMEM;"
 SPACE = {

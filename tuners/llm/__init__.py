@@ -1,0 +1,1 @@
+"""The sampler that asks a language model: prompts, replies, conversations, the model itself."""

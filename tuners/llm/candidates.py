@@ -1,0 +1,131 @@
+"""What a model proposed, checked but not run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from dsl.errors import MapperSyntaxError, MappertuneError
+from tuners.llm.replies.blocks import merge_blocks
+from tuners.llm.replies.json_text import json_values_in
+from tuners.llm.replies.mapper_text import mapper_texts_in
+from tuners.llm.replies.values import InvalidValues, checked_values
+
+if TYPE_CHECKING:
+    from tuners.problem import TextProblem
+
+__all__ = ["Candidate", "candidates_in"]
+
+LONGEST_REPLY = 200_000  # characters that are looked at
+LONGEST_CANDIDATE = 40_000
+COMPLAINTS = 6  # told at once
+
+Answer = Literal["mapper", "blocks", "values"]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One candidate.
+
+    Attributes:
+        text: As it would be evaluated.
+        key: Equal for equal candidates; None for what is no candidate.
+        complaints: What is wrong with it, as a check says it.
+    """
+
+    text: str
+    key: str | None
+    complaints: tuple[str, ...] = ()
+
+
+def candidates_in(
+    reply: str, problem: TextProblem, *, base: str | None = None, most: int = 1
+) -> list[Candidate]:
+    """The candidates of a reply, each checked; the last ones where there are too many.
+
+    Args:
+        reply: What the model said, of any length and kind.
+        problem: What it was asked about.
+        base: The mapper that blocks are put into; None where whole mappers were asked for.
+        most: How many candidates to take.
+    """
+    reply = _without_thoughts(reply[:LONGEST_REPLY])
+    if problem.form == "values":
+        texts = _value_texts(reply, problem)
+    else:
+        texts = mapper_texts_in(reply)
+        if not texts:
+            texts = _value_texts(reply, problem)
+        elif base is not None and most == 1:
+            texts = ["\n".join(texts)] if texts else []
+    return [_checked(text, problem, base) for text in texts[-most:]]
+
+
+def _without_thoughts(reply: str) -> str:
+    """The reply without the reasoning that some models put before it."""
+    for end in ("</think>", "</thinking>", "</reasoning>"):
+        if end in reply:
+            reply = reply.rpartition(end)[2]
+    return reply
+
+
+def _value_texts(reply: str, problem: TextProblem) -> list[str]:
+    """Candidates that are written as values of parameters."""
+    names = set(problem.distributions)
+    return [
+        _rendered(values, problem)
+        for each in json_values_in(reply)
+        for values in _value_objects(each, names)
+    ]
+
+
+def _value_objects(found: Mapping[str, Any], names: set[str]) -> list[Mapping[str, Any]]:
+    """The object itself, or those under a key such as ``candidates``."""
+    if names & found.keys():
+        return [found]
+    inner = [each for value in found.values() for each in _listed(value)]
+    return [each for each in inner if isinstance(each, dict) and names & each.keys()]
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _rendered(values: Mapping[str, Any], problem: TextProblem) -> str:
+    """The text of values where they are valid, else themselves: the check will complain."""
+    active = {name: each for name, each in problem.distributions.items() if name in values}
+    try:
+        return problem.render(checked_values(values, active))
+    except (InvalidValues, MappertuneError, KeyError):
+        return json.dumps(dict(values), default=str)
+
+
+def _checked(text: str, problem: TextProblem, base: str | None) -> Candidate:
+    if len(text) > LONGEST_CANDIDATE:
+        sentence = f"it has {len(text):,} characters; the most is {LONGEST_CANDIDATE:,}"
+        return Candidate(text[:LONGEST_CANDIDATE], None, (sentence,))
+    try:
+        whole = text if base is None else merge_blocks(base, text)
+    except MapperSyntaxError as error:
+        return Candidate(text, None, _syntax_complaints(error))
+    return check_candidate(whole, problem)
+
+
+def check_candidate(text: str, problem: TextProblem) -> Candidate:
+    """A candidate of a text, with what a check says of it."""
+    try:
+        found = problem.check(text)
+        key = problem.identity(text)
+    except MapperSyntaxError as error:
+        return Candidate(text, None, _syntax_complaints(error))
+    except MappertuneError as error:
+        return Candidate(text, None, (str(error),))
+    errors = [str(each) for each in found if each.severity == "error"]
+    more = [f"and {len(errors) - COMPLAINTS} more"] if len(errors) > COMPLAINTS else []
+    return Candidate(text, key, (*errors[:COMPLAINTS], *more))
+
+
+def _syntax_complaints(error: MapperSyntaxError) -> tuple[str, ...]:
+    return tuple(map(str, (error, *error.others[: COMPLAINTS - 1])))

@@ -1,0 +1,45 @@
+"""Language models: asking them, within a budget, with a transcript that can be replayed."""
+
+from tuners.llm.model.budget import Budget, Usage
+from tuners.llm.model.errors import (
+    AuthenticationFailed,
+    BadResponse,
+    BudgetSpent,
+    ContextTooLong,
+    ModelError,
+    ModelTimeout,
+    ModelUnavailable,
+    RateLimited,
+    ReplayExhausted,
+    ReplayMismatch,
+    ReplaySkipped,
+    RequestRejected,
+    TranscriptError,
+)
+from tuners.llm.model.exchange import Message, Model, Reply, Request, Role, estimated_tokens
+from tuners.llm.model.opening import open_model
+
+__all__ = [
+    "AuthenticationFailed",
+    "BadResponse",
+    "Budget",
+    "BudgetSpent",
+    "ContextTooLong",
+    "Message",
+    "Model",
+    "ModelError",
+    "ModelTimeout",
+    "ModelUnavailable",
+    "RateLimited",
+    "ReplayExhausted",
+    "ReplayMismatch",
+    "ReplaySkipped",
+    "Reply",
+    "Request",
+    "RequestRejected",
+    "Role",
+    "TranscriptError",
+    "Usage",
+    "estimated_tokens",
+    "open_model",
+]

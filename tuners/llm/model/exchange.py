@@ -1,0 +1,109 @@
+"""What goes to a language model and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+from tuners.llm.model.budget import Usage
+
+__all__ = ["Message", "Model", "Reply", "Request", "Role", "estimated_tokens"]
+
+Role = Literal["system", "user", "assistant"]
+
+# English prose has some 4 characters a token, mapper text and numbers nearer to 3: an estimate
+# that decides whether a budget suffices should rather be too high.
+BYTES_PER_TOKEN = 3
+TOKENS_PER_MESSAGE = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a model is asked.
+
+    Attributes:
+        messages: The conversation so far, the last turn being the user's.
+        temperature: Of sampling; None leaves it to the provider, as do models that take none.
+        max_tokens: The most tokens of a reply; None leaves it to the provider.
+        seed: Of sampling, where the provider takes one.
+        schema: A JSON schema that the reply shall fulfil, where the provider takes one.
+        grammar: A Lark grammar that the reply shall match, where the provider takes one.
+        trial: For which trial of a study it is asked; it is noted, and not sent.
+    """
+
+    messages: tuple[Message, ...]
+    temperature: float | None = None
+    max_tokens: int | None = None
+    seed: int | None = None
+    schema: Mapping[str, Any] | None = None
+    grammar: str | None = None
+    trial: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a model said.
+
+    Attributes:
+        text: The reply, without its reasoning where the provider keeps that apart.
+        model: The model as the provider names it.
+        prompt_tokens: As the provider counts them; None where it does not say.
+        completion_tokens: Likewise, tokens of reasoning included.
+        cost: In USD; None where the price is unknown.
+        latency: Seconds from asking to the whole reply, waits between attempts included.
+        attempts: Calls that it took, failed ones included.
+        replayed: Whether it comes from a transcript.
+        complete: False where it ends early, at ``max_tokens`` or at the limit of its length.
+        constrained: ``"schema"`` or ``"grammar"`` where the provider was told to keep to it.
+    """
+
+    text: str
+    model: str
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cost: float | None = None
+    latency: float = 0.0
+    attempts: int = 1
+    replayed: bool = False
+    complete: bool = True
+    constrained: str | None = None
+
+
+class Model(Protocol):
+    """A language model that can be asked; safe to share between threads."""
+
+    @property
+    def name(self) -> str:
+        """The name it was opened by, free of secrets."""
+
+    @property
+    def usage(self) -> Usage:
+        """What it has used so far."""
+
+    def ask(self, request: Request) -> Reply:
+        """Asks the model, several times where it fails for a moment.
+
+        Raises:
+            ModelError: There is no reply; ``kind`` says why, ``permanent`` whether for good.
+        """
+
+
+def estimated_tokens(*texts: str) -> int:
+    """About how many tokens the messages with these texts have, rather too many than too few.
+
+    >>> estimated_tokens("Task * GPU;")
+    8
+    """
+    return sum(
+        TOKENS_PER_MESSAGE + -(-len(text.encode("utf-8", "replace")) // BYTES_PER_TOKEN)
+        for text in texts
+    )

@@ -1,0 +1,85 @@
+"""Models by name."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tuners.llm.model.budget import Budget
+from tuners.llm.model.errors import ModelUnavailable
+from tuners.llm.model.exchange import Model
+from tuners.llm.model.litellm_calls import Calls
+from tuners.llm.model.patience import Patience
+from tuners.llm.model.provider import ProviderModel
+from tuners.llm.model.redaction import (
+    Redactor,
+    Secret,
+    keys_of_environment,
+    redacted_url,
+    without_credentials,
+)
+from tuners.llm.model.replay import ReplayModel
+from tuners.llm.model.transcript import Transcript
+
+__all__ = ["open_model"]
+
+REPLAY = "replay:"
+
+
+def open_model(
+    name: str,
+    *,
+    base_url: str | None = None,
+    api_key_env: str | None = None,
+    timeout: float = 60.0,
+    attempts: int = 4,
+    budget: Budget | None = None,
+    transcript: Path | None = None,
+) -> Model:
+    """The model of that name. Opening one neither imports litellm nor calls anybody.
+
+    Args:
+        name: ``"replay:FILE"`` plays a transcript back; everything else is a name that litellm
+            knows: ``"openai/gpt-4o"``, ``"anthropic/..."``, ``"hosted_vllm/..."``, or
+            ``"openai/NAME"`` with a ``base_url`` for any server that speaks OpenAI's API.
+        base_url: Address of the API, where it is not the provider's own.
+        api_key_env: Name of the environment variable that holds the key. By default the one of
+            the provider; with a ``base_url`` none, so that no key goes where it was not meant to.
+        timeout: Seconds until a call is given up, from its beginning to the end of its reply.
+        attempts: Calls for one request at most, where it fails for a moment.
+        budget: What all calls together may use.
+        transcript: A file to which every exchange is appended, as a line of JSON.
+
+    Raises:
+        ModelError: The name is no model's, or the transcript to replay cannot be read.
+    """
+    key = None if api_key_env is None else _key(api_key_env)
+    login = Secret("") if base_url is None else without_credentials(base_url)[1]
+    redactor = Redactor(
+        [
+            *keys_of_environment(),
+            key.reveal() if key else "",
+            login.reveal(),
+            login.reveal().partition(":")[2],
+        ]
+    )
+    if name.startswith(REPLAY):
+        return ReplayModel(Path(name.removeprefix(REPLAY)), redactor)
+    calls = Calls(name, base_url, key, timeout, redactor)
+    address = None if base_url is None else redactor.text(redacted_url(base_url))
+    settings = {"base_url": address, "timeout": timeout, "attempts": attempts}
+    kept = None if transcript is None else Transcript(transcript, redactor, settings)
+    return ProviderModel(
+        redactor.text(name),
+        calls,
+        patience=Patience(attempts=max(1, attempts)),
+        budget=budget or Budget(),
+        transcript=kept,
+    )
+
+
+def _key(variable: str) -> Secret:
+    key = Secret(os.environ.get(variable, ""))
+    if not key:
+        raise ModelUnavailable(f"the environment variable {variable} holds no key: set it")
+    return key

@@ -1,0 +1,137 @@
+"""Whole prompts: the problem, what was tried, what to do and how to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tuners.llm.model.exchange import Message, estimated_tokens
+from tuners.llm.prompts.examples import examples_for
+from tuners.llm.prompts.fitting import fit
+from tuners.llm.prompts.parts import part
+
+if TYPE_CHECKING:
+    from tuners.llm.past import Attempt, Past
+    from tuners.llm.prompts.voice import Answer, Decode, Voice
+    from tuners.llm.strategies.strategy import Brief, Strategy
+
+__all__ = ["Prompt", "PromptWriter"]
+
+# The share of a prompt that the list of parameters may take where the answer is a mapper: the
+# application says already what there is to decide.
+_SPACE_SHARE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a model is asked.
+
+    Attributes:
+        messages: The conversation up to the question.
+        brief: What the question is about.
+    """
+
+    messages: tuple[Message, ...]
+    brief: Brief
+
+
+class PromptWriter:
+    """Writes prompts for one problem.
+
+    Args:
+        voice: Words for the trials.
+        limit: Of tokens, estimated.
+        history: How many trials to tell of at most.
+        examples: How many mappers of other programs to show.
+        decode: How the reply is held to its form.
+        maximise: Whether larger values are better.
+    """
+
+    def __init__(
+        self,
+        voice: Voice,
+        *,
+        limit: int,
+        history: int,
+        examples: int = 0,
+        decode: Decode = "free",
+        maximise: bool = True,
+    ) -> None:
+        self.voice = voice
+        self._limit = limit
+        self._history = history
+        self._decode = decode
+        self._system = _system(voice, limit, examples, maximise=maximise)
+
+    def first(self, strategy: Strategy, past: Past) -> Prompt:
+        """The beginning of a conversation.
+
+        Raises:
+            PromptTooLong: It does not fit without any history.
+        """
+        brief = strategy.brief(past, self.voice, self._history)
+        ending = f"{brief.task}\n\n{self._form(brief.answer)}"
+        told = fit([self._system, ending], brief.entries, self._limit)
+        system = Message("system", self._system)
+        return Prompt((system, Message("user", _joined(told, ending))), brief)
+
+    def following(
+        self,
+        strategy: Strategy,
+        past: Past,
+        before: Sequence[Message],
+        news: Sequence[Attempt],
+        answer: Answer,
+    ) -> Prompt | None:
+        """The next turn of a conversation: what is new alone; None where there is no room.
+
+        Args:
+            strategy: Says what to tell.
+            past: All trials.
+            before: The conversation so far, without the system's message.
+            news: The trials since its last turn.
+            answer: The form of the last answer: it is not explained again.
+        """
+        brief = strategy.update(news, past, self.voice)
+        form = "" if brief.answer == answer else self._form(brief.answer)
+        ending = "\n\n".join(filter(None, (brief.task, form)))
+        whole = (Message("system", self._system), *before)
+        needed = [*(message.content for message in whole), ending]
+        entries = sum(estimated_tokens(entry.text) for entry in brief.entries)
+        if estimated_tokens(*needed) + entries > self._limit:
+            return None
+        told = fit(needed, brief.entries, self._limit)
+        return Prompt((*whole, Message("user", _joined(told, ending))), brief)
+
+    def _form(self, answer: Answer) -> str:
+        count = self.voice.wanted
+        if self._decode == "schema" and answer != "blocks":
+            return part("answer_json", count=count)
+        return part(f"answer_{answer}", count=count)
+
+
+def _system(voice: Voice, limit: int, examples: int, *, maximise: bool) -> str:
+    problem = voice.problem
+    unit = f", in {problem.unit}" if problem.unit else ""
+    goal = "largest" if maximise else "smallest"
+    role = part(
+        f"role_{problem.form}", unit=problem.unit if problem.form == "mapper" else unit, goal=goal
+    )
+    space = problem.space()
+    heading = "Parameters" if problem.form == "values" else "What the search space varies"
+    if problem.form == "mapper" and estimated_tokens(space) > _SPACE_SHARE * limit:
+        space = ""
+    parts = [
+        role,
+        problem.language,
+        f"# The problem\n\n{problem.describe()}",
+        f"# {heading}\n\n{space}" if space else "",
+        examples_for(problem, examples),
+    ]
+    return "\n\n".join(text.strip("\n") for text in parts if text)
+
+
+def _joined(told: Sequence[str], ending: str) -> str:
+    history = [part("history"), *told] if told else []
+    return "\n\n".join([*history, ending])

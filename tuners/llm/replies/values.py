@@ -1,0 +1,128 @@
+"""Values of parameters, taken from what a model wrote and checked one by one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+
+from dsl.nearest import did_you_mean
+from tuners.errors import TunerError
+from tuners.llm.replies.json_text import json_values_in
+
+__all__ = ["InvalidValues", "checked_values", "read_values"]
+
+_COMPLAINTS = 8  # told at once
+_SHOWN = 60  # characters of a wrong value
+
+
+class InvalidValues(TunerError):  # noqa: N818  (what the values are)
+    """There are no values, or some are none of their parameter's."""
+
+
+def read_values(text: str, distributions: Mapping[str, BaseDistribution]) -> dict[str, Any]:
+    """The values of a text that is a JSON object.
+
+    Raises:
+        InvalidValues: It is none, or a value is missing, unknown or out of range.
+    """
+    found = next(json_values_in(text), None)
+    if found is None:
+        raise InvalidValues("there is no JSON object with a value for each parameter")
+    return checked_values(found, distributions)
+
+
+def checked_values(
+    found: Mapping[str, Any], distributions: Mapping[str, BaseDistribution]
+) -> dict[str, Any]:
+    """Values of the right types, in the order of the parameters.
+
+    A number written as text, or text written as a number, is taken for what is meant; nothing is
+    rounded or moved into a range.
+
+    Raises:
+        InvalidValues: With a sentence for each value that is wrong.
+
+    >>> checked_values({"n": "8"}, {"n": IntDistribution(1, 8)})
+    {'n': 8}
+    """
+    complaints = [
+        f"there is no parameter {str(name)[:_SHOWN]}: {did_you_mean(str(name), distributions)}"
+        for name in found
+        if name not in distributions
+    ]
+    values: dict[str, Any] = {}
+    for name, distribution in distributions.items():
+        if name not in found:
+            complaints.append(f"{name} has no value")
+            continue
+        try:
+            values[name] = _value(found[name], distribution)
+        except (ValueError, TypeError, OverflowError):
+            shown = repr(found[name])[:_SHOWN]
+            complaints.append(f"{shown} is no value of {name}: it is {_range(distribution)}")
+    if complaints:
+        more = len(complaints) - _COMPLAINTS
+        rest = [f"and {more} more"] if more > 0 else []
+        raise InvalidValues("; ".join([*complaints[:_COMPLAINTS], *rest]))
+    return values
+
+
+def _value(found: Any, distribution: BaseDistribution) -> Any:
+    """The value that is meant.
+
+    Raises:
+        ValueError: It is none of the distribution's.
+    """
+    if isinstance(distribution, CategoricalDistribution):
+        return _choice(found, distribution)
+    if isinstance(found, bool) or not isinstance(found, int | float | str):
+        raise TypeError("no number")
+    number = float(found)
+    if not math.isfinite(number):
+        raise ValueError("no finite number")
+    if isinstance(distribution, IntDistribution):
+        if number != int(number):
+            raise ValueError("no integer")
+        number = int(found) if isinstance(found, int) else int(number)
+    elif isinstance(distribution, FloatDistribution) and distribution.step is not None:
+        number = _on_grid(number, distribution)
+    if not distribution._contains(number):  # noqa: SLF001  (the public way warns instead)
+        raise ValueError("out of range")
+    return number
+
+
+def _on_grid(number: float, distribution: FloatDistribution) -> float:
+    """The point of a grid that a decimal fraction stands for."""
+    assert distribution.step is not None  # noqa: S101  (the caller asks)
+    steps = round((number - distribution.low) / distribution.step)
+    point = min(distribution.low + steps * distribution.step, distribution.high)
+    if not math.isclose(point, number, rel_tol=1e-9, abs_tol=1e-12):
+        raise ValueError("between two steps")
+    return point
+
+
+def _choice(found: Any, distribution: CategoricalDistribution) -> Any:
+    for choice in distribution.choices:
+        if type(choice) is type(found) and choice == found:
+            return choice
+    alike = [each for each in distribution.choices if str(each).lower() == str(found).lower()]
+    if len(alike) == 1:
+        return alike[0]
+    raise ValueError("no such choice")
+
+
+def _range(distribution: BaseDistribution) -> str:
+    if isinstance(distribution, IntDistribution | FloatDistribution):
+        kind = "an integer" if isinstance(distribution, IntDistribution) else "a number"
+        step = "" if distribution.step in (None, 1) else f" in steps of {distribution.step}"
+        return f"{kind} from {distribution.low} to {distribution.high}{step}"
+    choices = getattr(distribution, "choices", ())
+    return "one of " + ", ".join(map(str, choices[:20])) + (", ..." if choices[20:] else "")

@@ -1,0 +1,62 @@
+"""Which parameters matter, by the trials so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from tuners.llm.past import Attempt
+
+__all__ = ["importances"]
+
+_LEAST = 4  # trials
+_BINS = 4  # into which numbers are put
+
+
+def importances(attempts: Sequence[Attempt], names: Sequence[str]) -> list[tuple[str, float]]:
+    """The share of the results' spread that each parameter explains by itself, largest first.
+
+    It is the adjusted correlation ratio (epsilon squared; Kelley 1935) of the ranks of the
+    losses, failures last: cheap, and free of scale. Parameters that explain nothing are left out.
+    """
+    known = [each for each in attempts if each.params]
+    if len(known) < _LEAST:
+        return []
+    order = sorted(range(len(known)), key=lambda i: known[i].loss)
+    ranks = np.empty(len(known))
+    ranks[order] = np.arange(len(known))
+    shares = [(name, _ratio(known, ranks, name)) for name in names]
+    return sorted([each for each in shares if each[1] > 0], key=lambda each: -each[1])
+
+
+def _ratio(
+    attempts: Sequence[Attempt], ranks: np.ndarray[tuple[int], np.dtype[np.float64]], name: str
+) -> float:
+    here = [i for i, each in enumerate(attempts) if name in each.params]
+    labels = _labels([attempts[i].params[name] for i in here])
+    groups = {
+        label: ranks[[i for i, own in zip(here, labels, strict=True) if own == label]]
+        for label in set(labels)
+    }
+    count, levels = len(here), len(groups)
+    if levels < 2 or count <= levels:
+        return 0.0
+    total = float(np.sum((ranks[here] - ranks[here].mean()) ** 2))
+    within = float(sum(np.sum((group - group.mean()) ** 2) for group in groups.values()))
+    if total == 0:
+        return 0.0
+    return 1.0 - (within / (count - levels)) / (total / (count - 1))
+
+
+def _labels(values: Sequence[object]) -> list[object]:
+    """The values themselves; numbers of many values by the quarter that they fall into."""
+    if len(set(map(str, values))) <= 2 * _BINS or not all(
+        isinstance(value, int | float) for value in values
+    ):
+        return [str(value) for value in values]
+    numbers = np.array(values, dtype=float)
+    edges = np.quantile(numbers, np.linspace(0, 1, _BINS + 1)[1:-1])
+    return list(np.searchsorted(edges, numbers))

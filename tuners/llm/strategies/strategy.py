@@ -1,0 +1,66 @@
+"""What a strategy decides: when the model is asked, and what it is told of the past."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from tuners.llm.prompts.fitting import Entry
+
+if TYPE_CHECKING:
+    from tuners.llm.past import Attempt, Past
+    from tuners.llm.prompts.voice import Answer, Voice
+
+__all__ = ["Brief", "Strategy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Brief:
+    """What the model is told beside the problem.
+
+    Attributes:
+        entries: The history, the most useful first.
+        task: What it shall do.
+        answer: In which form it shall answer.
+        base: The trial whose mapper it revises; None where it writes whole candidates.
+    """
+
+    entries: Sequence[Entry]
+    task: str
+    answer: Answer
+    base: Attempt | None = None
+
+
+class Strategy(ABC):
+    """A way to ask.
+
+    Attributes:
+        name: What users call it.
+        summary: What it does, in a sentence.
+        converses: Whether one conversation goes on from trial to trial, so that each turn says
+            only what is new; otherwise each trial begins one.
+    """
+
+    name: ClassVar[str]
+    summary: ClassVar[str]
+    converses: ClassVar[bool] = False
+
+    def pause(self, past: Past) -> str | None:  # noqa: ARG002  (most always ask)
+        """Why the model is not asked for the next trial; None where it is."""
+        return None
+
+    @abstractmethod
+    def brief(self, past: Past, voice: Voice, most: int) -> Brief:
+        """What to tell at the beginning of a conversation.
+
+        Args:
+            past: The trials.
+            voice: Words for them.
+            most: How many trials to tell of at most.
+        """
+
+    def update(self, news: Sequence[Attempt], past: Past, voice: Voice) -> Brief:
+        """What to tell in a conversation that goes on, of the trials since its last turn."""
+        raise NotImplementedError(f"{self.name} begins a conversation for each trial")
