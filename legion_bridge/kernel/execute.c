@@ -1,8 +1,9 @@
 /* Execution: when each operation of the graph begins and ends.
  *
  * A discrete-event simulation: an operation that is ready begins as soon as its processor, or all
- * links on its way, are free. It waits in the queue of the first that is not, and is looked at again
- * when that one is; who came first goes first, and of equals the earlier in program order.
+ * links on its way, are free. It waits in the queue of the first that is not, and is looked at
+ * again when that one is; who came first goes first, those that become ready at that moment come
+ * after them, and of equals the earlier in program order goes first.
  */
 #include "kernel.h"
 
@@ -42,6 +43,12 @@ struct run {
 static int before(struct event a, struct event b)
 {
     return a.time < b.time || (a.time == b.time && a.operation < b.operation);
+}
+
+/* When a resource looks at those that wait for it: before operations that are ready by then. */
+static struct event turn_of(int64_t resource, double time)
+{
+    return (struct event){time, INT64_MIN + resource};
 }
 
 static void push(struct heap *heap, struct event event)
@@ -129,7 +136,7 @@ static struct way access_way(const struct run *run, int64_t processor, int64_t m
     return way;
 }
 
-/* Lets an operation wait for a resource. Events of resources are numbered behind operations. */
+/* Lets an operation wait for a resource. */
 static void wait_for(struct run *run, int64_t number, int64_t operation)
 {
     struct resource *resource = &run->resources[number];
@@ -141,7 +148,7 @@ static void wait_for(struct run *run, int64_t number, int64_t operation)
     resource->last = operation;
     if (number < run->first_limit && !resource->woken) { /* a limit wakes when a place is freed */
         resource->woken = 1;
-        push(&run->heap, (struct event){resource->free, run->graph->operations + number});
+        push(&run->heap, turn_of(number, resource->free));
     }
 }
 
@@ -208,7 +215,7 @@ static void finish(struct run *run, int64_t operation, double end)
     int64_t limit = graph->frees[operation];
     if (limit >= 0) {
         run->resources[run->first_limit + limit].holder = operation;
-        push(&run->heap, (struct event){end, graph->operations + run->first_limit + limit});
+        push(&run->heap, turn_of(run->first_limit + limit, end));
     }
 }
 
@@ -316,7 +323,7 @@ static int64_t wake(struct run *run, int64_t number)
     }
     resource->woken = !limit && resource->first >= 0;
     if (resource->woken)
-        push(&run->heap, (struct event){resource->free, run->graph->operations + number});
+        push(&run->heap, turn_of(number, resource->free));
     return begun;
 }
 
@@ -370,10 +377,10 @@ enum status execute(const struct input *given, const struct graph *graph,
         while (run.heap.size > 0) {
             struct event event = pop(&run.heap);
             run.now = event.time;
-            if (event.operation < graph->operations)
+            if (event.operation >= 0)
                 done += begin(&run, event.operation);
             else
-                done += wake(&run, event.operation - graph->operations);
+                done += wake(&run, event.operation - INT64_MIN);
         }
         status = done == graph->operations ? PLANNED : CYCLE;
     }

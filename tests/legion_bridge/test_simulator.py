@@ -51,6 +51,15 @@ class TestOrder:
         assert found.times("one") == [(1.0, 6.0)]
         assert found.times("two") == [(1.0, 2.0)]
 
+    def test_who_waits_goes_before_who_is_ready_when_the_processor_is_free(self) -> None:
+        loop = [launch(task, updates("line", "halves"), domain=(2,)) for task in ("one", "two")]
+        program = application([LINE], loop, partitions=[HALVES])
+        found = run(program, on=machine(gpus=1))
+        # The first half of "two" is ready at 1, when the second half of "one" has waited.
+        assert [(ran.task, ran.point) for ran in found.tasks] == [
+            ("one", 0), ("one", 1), ("two", 0), ("two", 1)
+        ]  # fmt: skip
+
     @pytest.mark.parametrize("second", [writes, updates])
     def test_a_writer_waits_for_readers_of_its_instance(self, second) -> None:
         loop = [
