@@ -56,9 +56,8 @@ class TestOrder:
         program = application([LINE], loop, partitions=[HALVES])
         found = run(program, on=machine(gpus=1))
         # The first half of "two" is ready at 1, when the second half of "one" has waited.
-        assert [(ran.task, ran.point) for ran in found.tasks] == [
-            ("one", 0), ("one", 1), ("two", 0), ("two", 1)
-        ]  # fmt: skip
+        assert found.times("one") == [(0.0, 1.0), (1.0, 2.0)]
+        assert found.times("two") == [(2.0, 3.0), (3.0, 4.0)]
 
     @pytest.mark.parametrize("second", [writes, updates])
     def test_a_writer_waits_for_readers_of_its_instance(self, second) -> None:
