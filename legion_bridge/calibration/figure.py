@@ -50,5 +50,13 @@ def measured(
         of: Makes the number of what was read.
     """
     found = Measurement(tuple(of(value) for value in rounds))
-    spread = "" if len(rounds) < 2 else f", spread {found.spread:.0%}".replace("%", " %")
-    return Figure(found.median, f"measured, median of {len(rounds)}{spread}: {how}")
+    return Figure(found.median, f"measured, median of {len(rounds)}{_scatter(found)}: {how}")
+
+
+def _scatter(found: Measurement) -> str:
+    """How far rounds lie apart; a difference of times may be lost in it."""
+    if len(found.samples) < 2:
+        return ""
+    if found.spread > 1:
+        return ", mostly noise"
+    return f", spread {found.spread:.0%}".replace("%", " %")

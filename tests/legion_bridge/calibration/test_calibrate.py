@@ -73,4 +73,5 @@ def test_figures_tell_their_rounds() -> None:
     assert found.source.startswith("measured, median of 3, spread ")
     assert not found.is_guess
     assert measured([1.0], "copies").source == "measured, median of 1: copies"
+    assert measured([1e-9, 1.0, 1e-9], "x").source == "measured, median of 3, mostly noise: x"
     assert guess(2.0, "why").is_guess
