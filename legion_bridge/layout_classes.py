@@ -35,7 +35,7 @@ class LayoutClasses:
         self._processors = tuple(machine.processors.values())
         self._codes: dict[tuple[object, ...], int] = {}
         self._classes: list[tuple[bool, float]] = []  # whether in C order, factor on traffic
-        self._weights = _EVEN
+        self._weights = np.zeros((0, 0)) if self.exact else _EVEN
 
     @property
     def weights(self) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ another, it moves whole cache lines of which it uses a part (``Processor.line``)
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import log2
 
 from dsl.tables import LayoutDecision
 from legion_bridge.application import Region
@@ -15,6 +16,7 @@ from legion_bridge.machine import Processor
 __all__ = ["element_bytes", "together_factor", "traffic_factor"]
 
 _AT_LEAST = ("==", ">=")
+_NEAREST, _FARTHEST = 2.0, 8.0  # lines from point to point between which ``farther`` was measured
 
 
 def element_bytes(region: Region, layout: LayoutDecision) -> int:
@@ -37,8 +39,17 @@ def together_factor(
         return processor.together if len(fields) > 1 else 1.0
     step, sizes = element_bytes(region, layout), {f.name: f.bytes for f in region.fields}
     moved = sum(max(sizes[name], min(step, processor.line)) for name in fields)
-    far = processor.far if step > processor.line else 1.0
-    return max(1.0, processor.together * far * moved / region.field_bytes(fields))
+    lines = processor.together * _distance_factor(processor, step) * moved
+    return max(1.0, lines / region.field_bytes(fields))
+
+
+def _distance_factor(processor: Processor, step: int) -> float:
+    """Factor on the traffic of points whose fields lie ``step`` bytes from the next point's."""
+    lines = step / processor.line
+    if lines <= 1.0:
+        return 1.0
+    doublings = log2(min(max(lines, _NEAREST), _FARTHEST) / _NEAREST)
+    return float(processor.far * processor.farther**doublings)
 
 
 def traffic_factor(

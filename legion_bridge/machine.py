@@ -49,6 +49,7 @@ class Processor:
             factor beside.
         far: Factor where fields that lie together are more than a line from point to point, as
             aligned ones are: lines then come one by one, each from a page of its own.
+        farther: Factor besides for each doubling of that distance from two lines up to eight.
         pooled: Whether tasks that no map places run on whichever of them is free, as Legion's
             default mapper lets them on CPUs.
     """
@@ -65,6 +66,7 @@ class Processor:
     strided: float = 1.0
     line: float = 0.0
     far: float = 1.0
+    farther: float = 1.0
     pooled: bool = False
 
 
@@ -170,6 +172,13 @@ class Runtime:
         transpose: The same for a copy to or from an instance in C order, where instances are of
             whole regions.
         instance: For each instance that is made for one task, as those that are collected.
+        fresh: Added to the factor on the bytes of copies into such an instance: no cache holds
+            memory that was just given.
+        recorded: Whether traces are recorded with their mapping and replayed without the mapper,
+            so that instance limits hold until then. Collected data keeps a trace from it.
+        keeps_folded: Whether data that reductions are folded into is never collected.
+        shares_cores: Whether the runtime's work and copies hold up the processors, as where there
+            are no cores but theirs.
     """
 
     launch: float
@@ -181,6 +190,10 @@ class Runtime:
     fold: float = 2.0
     transpose: float = 1.0
     instance: float = 0.0
+    fresh: float = 0.0
+    recorded: bool = False
+    keeps_folded: bool = False
+    shares_cores: bool = False
 
 
 @dataclass(frozen=True)

@@ -65,9 +65,10 @@ class SimulationInput(NamedTuple):
         route_cost: ``[kinds, kinds, where, 2]`` seconds, and seconds a byte.
         costs: Seconds a launch, a point and a requirement; factor without a trace; factor on the
             bytes of folds; seconds a point of a launch domain, on every rank; seconds an instance
-            that is made for one task.
-        settings: Launches of the setup, iterations, iterations without a trace, and the first
-            iteration that is measured.
+            that is made for one task; added to the factor on the bytes of copies into such a one.
+        settings: Launches of the setup, iterations, iterations without a trace, the first
+            iteration that is measured, whether traces are recorded with their mapping, and
+            whether the runtime shares the processors' cores.
     """
 
     launch_point: Ints

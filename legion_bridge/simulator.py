@@ -25,7 +25,7 @@ from legion_bridge import _kernel
 from legion_bridge.application import Application
 from legion_bridge.errors import BridgeError, MappingError
 from legion_bridge.flat_machine import FlatMachine, flatten_machine
-from legion_bridge.flatten import FlatProgram, flatten
+from legion_bridge.flatten import PRIVILEGE_CODES, FlatProgram, flatten
 from legion_bridge.machine import Machine
 from legion_bridge.mapping import Decider, Decisions
 from legion_bridge.outcome import Outcome
@@ -99,6 +99,7 @@ class Simulator:
         self._timer = PointTimer(self.program, self.flat_machine)
         self._decider = Decider(self.program, self.flat_machine)
         self._settle, self._measure = _iterations(application, self.program)
+        self._kept = _kept(self.program, self.machine)
         self._static = _static_input(self.program, self.flat_machine, self._settle, self._measure)
 
     def run(self, mapper: Mapper) -> Outcome:
@@ -237,7 +238,7 @@ class Simulator:
             memory=decisions.memory,
             place=place,
             exact=decisions.exact,
-            collect=decisions.collect,
+            collect=decisions.collect if self._kept is None else decisions.collect & ~self._kept,
             place_memory=place_memory,
             place_weight=place_weight,
             roams=decisions.roams,
@@ -281,6 +282,18 @@ def _iterations(application: Application, program: FlatProgram) -> tuple[int, in
     return settle, min(MEASURE, total - settle)
 
 
+def _kept(program: FlatProgram, machine: Machine) -> Ints | None:
+    """``[R]`` 1 for what the machine does not collect; ``None`` where it collects all."""
+    if not machine.runtime.keeps_folded:
+        return None
+    owner = np.repeat(np.arange(len(program.privilege)), np.diff(program.slots.start))
+    region = program.slot_region[program.slots.values]
+    folded = np.unique(region[program.privilege[owner] == PRIVILEGE_CODES["REDUCE"]])
+    kept = np.zeros(len(program.privilege), np.int64)
+    kept[owner[np.isin(region, folded)]] = 1
+    return kept
+
+
 def _static_input(
     program: FlatProgram, machine: FlatMachine, settle: int, measure: int
 ) -> SimulationInput:
@@ -293,8 +306,9 @@ def _static_input(
     untraced = min(UNTRACED, settle) if program.application.traced else settle + measure
     per_launch = runtime.launch + message
     costs = [per_launch, runtime.point, runtime.requirement, runtime.untraced, runtime.fold,
-             runtime.domain, runtime.instance]  # fmt: skip
-    settings = [program.setup_launches, settle + measure, untraced, settle]
+             runtime.domain, runtime.instance, runtime.fresh]  # fmt: skip
+    settings = [program.setup_launches, settle + measure, untraced, settle, runtime.recorded,
+                runtime.shares_cores]  # fmt: skip
     return SimulationInput(
         launch_point=program.launch_point,
         launch_parent=program.launch_parent,

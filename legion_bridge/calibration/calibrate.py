@@ -102,6 +102,7 @@ def _from_model(why: str) -> dict[str, Figure]:
     values = {
         "together": 1.0,  # the lines say the rest
         "far": 2.0,
+        "farther": 1.0,
         "strided": processor.strided,
         "gather": access.gather,
         "update": access.update,
@@ -114,6 +115,7 @@ def _from_model(why: str) -> dict[str, Figure]:
         "across": link.bandwidth,
         "transpose": 2.0,
         "instance": 1e-4,
+        "fresh": 0.0,
         "analysis": model.route("SYSMEM", "SYSMEM", "rank").analysis,
     }
     return {name: guess(value, reason) for name, value in values.items()}

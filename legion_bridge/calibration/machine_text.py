@@ -31,6 +31,7 @@ together = {together}
 strided = {strided}
 line = {line}
 far = {far}
+farther = {farther}
 pooled = true
 
 [memories.SYSMEM]
@@ -110,6 +111,10 @@ domain = {domain}
 fold = {fold}
 transpose = {transpose}
 instance = {instance}
+fresh = {fresh}
+recorded = true  # told: Legion replays a trace without asking the mapper
+keeps_folded = true  # told: mappertune's mapper collects no data that is reduced into
+shares_cores = true  # told: a program is given as many CPU processors as there are cores
 """
 _WHOLE_NUMBERS = ("count", "system_bytes", "registered_bytes")
 _SHARED = 0.8

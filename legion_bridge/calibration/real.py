@@ -24,8 +24,10 @@ LARGE, SMALL = 2_000_000, 200_000
 _FLOPS, _ACCESSES = 2e8, 5e5
 _TASKS, _LAUNCHES, _MANY = 8, 4, 16
 _FIELDS, _PAIR = 4, 2
-_FAR_FACTOR = 8  # 8 of 64 bytes of a line are used
+_DOUBLINGS = 2  # from two lines of 64 bytes to eight
 _TINY = 1e-9
+_ALIGNED = "Layout there * * SOA Align==64;"  # an instance of its own
+_COLLECTED = " CollectMemory there *;"
 
 Times = Mapping[str, float]
 
@@ -64,6 +66,7 @@ def _probes(processors: int, points: int) -> list[Probe]:
     all_streams = sweep(points, _FIELDS, processors, 3)
     moved = copies(points // 2, _PAIR, 1, 3)
     many_moved = copies(64, 1, _TASKS, 20)
+    much_read = copies(points // 2, 1, _TASKS, 5, reads_only=True)
     read = copies(64, 1, _TASKS, 20, reads_only=True)
     tasks = empty_tasks(_TASKS, _LAUNCHES, 50, traced=False)
     more = empty_tasks(_MANY, _LAUNCHES, 50, traced=False)
@@ -76,6 +79,7 @@ def _probes(processors: int, points: int) -> list[Probe]:
         Probe("all-streams", all_streams, maps=SPREAD),
         Probe("together", streams, "Layout * * * AOS;"),
         Probe("far", pair, "Layout * * * AOS Align==64;"),
+        Probe("farther", pair, "Layout * * * AOS Align==256;"),
         Probe("strided", pair, "Layout * * * C_order;"),
         Probe("pair", pair),
         Probe("gather", sweep(points, 1, 1, 3, passes=0, accesses=_ACCESSES, reads_only=True)),
@@ -86,13 +90,15 @@ def _probes(processors: int, points: int) -> list[Probe]:
         Probe("empty-more-traced", more_traced),
         Probe("empty-wide", wide),
         Probe("unmoved", moved),
-        Probe("moved", moved, "Layout there * * SOA Align==64;"),
+        Probe("moved", moved, _ALIGNED),
         Probe("moved-across", moved, "Region there * CPU RDMEM;"),
         Probe("transposed", moved, "Layout there * * C_order;"),
-        Probe("few-read", read, "Layout there * * SOA Align==64;"),
-        Probe("few-collected", read, "Layout there * * SOA Align==64; CollectMemory there *;"),
+        Probe("few-read", read, _ALIGNED),
+        Probe("few-collected", read, _ALIGNED + _COLLECTED),
+        Probe("much-read", much_read, _ALIGNED),
+        Probe("much-collected", much_read, _ALIGNED + _COLLECTED),
         Probe("few-unmoved", many_moved),
-        Probe("few-moved", many_moved, "Layout there * * SOA Align==64;"),
+        Probe("few-moved", many_moved, _ALIGNED),
     ]
     return found + [
         Probe(rate, sweep(4096, 1, 1, 5, passes=0, flops=_FLOPS, rate=rate))
@@ -108,6 +114,7 @@ def _figures(points: int, line: float) -> dict[str, Formula]:
     grid = int(np.sqrt(points)) ** 2
     streamed = 2 * grid * _FIELDS * WORD
     half = int(np.sqrt(points // 2)) ** 2 * _PAIR * WORD * 2  # there and back
+    read_once = int(np.sqrt(points // 2)) ** 2 * WORD
     lines = max(line / WORD, 1.0)
 
     def point(times: Times, more: str, few: str) -> float:
@@ -119,6 +126,10 @@ def _figures(points: int, line: float) -> dict[str, Formula]:
 
     def rate_of_copies(times: Times, name: str) -> float:
         return half / _positive(times[name] - times["unmoved"])
+
+    def fresh(times: Times) -> float:
+        much = times["much-collected"] - times["much-read"]
+        return (much - (times["few-collected"] - times["few-read"])) / read_once
 
     return {
         "bandwidth": (lambda t: streamed / t["streams"], "fields updated by one core"),
@@ -132,6 +143,10 @@ def _figures(points: int, line: float) -> dict[str, Formula]:
         "far": (
             lambda t: t["far"] / t["pair"] / lines,
             "fields of a line each, over the lines",
+        ),
+        "farther": (
+            lambda t: max(1.0, t["farther"] / t["far"]) ** (1 / _DOUBLINGS),
+            "the same four times as far from each other, by doublings",
         ),
         "strided": (lambda t: t["strided"] / t["pair"], "fields in C order"),
         "gather": (lambda t: t["gather"] / _ACCESSES, "scattered reads"),
@@ -164,6 +179,10 @@ def _figures(points: int, line: float) -> dict[str, Formula]:
         "instance": (
             lambda t: _positive(t["few-collected"] - t["few-read"]) / _TASKS,
             "instances that are collected",
+        ),
+        "fresh": (
+            lambda t: max(0.0, fresh(t)) * rate_of_copies(t, "moved"),
+            "copies to instances that are collected, beside those to others",
         ),
         "analysis": (
             lambda t: (

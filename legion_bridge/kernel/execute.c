@@ -36,6 +36,7 @@ struct run {
     struct schedule *schedule;
     struct resource *resources; /* processors, runtimes of the ranks, links, limits */
     int64_t first_link, first_limit, *next_waiting, *waits;
+    int roaming; /* whether a task may run on whichever processor is free */
     double now;
     struct heap heap;
 };
@@ -196,6 +197,22 @@ static double occupy(struct run *run, const struct way *way, double bytes, int c
     return run->now + longest;
 }
 
+/* Where the runtime shares the cores of the processors, its work and its copies hold up the one that
+ * is free soonest, if all are busy. */
+static void borrow_core(struct run *run, int64_t rank, double seconds)
+{
+    const struct input *given = run->given;
+    if (!given->settings[SHARES_CORES])
+        return;
+    int64_t best = -1;
+    for (int64_t i = 0; i < given->processors; i++)
+        if (given->processor_rank[i] == rank &&
+            (best < 0 || run->resources[i].free < run->resources[best].free))
+            best = i;
+    if (best >= 0 && run->resources[best].free > run->now)
+        run->resources[best].free += seconds;
+}
+
 /* Gives an operation its times and wakes those that waited for it. */
 static void finish(struct run *run, int64_t operation, double end)
 {
@@ -212,7 +229,7 @@ static void finish(struct run *run, int64_t operation, double end)
         if (--run->waits[target] == 0)
             push(&run->heap, (struct event){schedule->ready[target], target});
     }
-    int64_t limit = graph->frees[operation];
+    int64_t limit = graph->kind[operation] == RUNTIME ? -1 : graph->limit[operation];
     if (limit >= 0) {
         run->resources[run->first_limit + limit].holder = operation;
         push(&run->heap, turn_of(run->first_limit + limit, end));
@@ -230,7 +247,9 @@ static int64_t begin_copy(struct run *run, int64_t operation)
     double bytes = graph->bytes[operation];
     if (graph->kind[operation] == FOLD)
         bytes *= run->given->costs[COST_FOLD];
-    finish(run, operation, way.latency + occupy(run, &way, bytes, 1, operation));
+    double end = occupy(run, &way, bytes, 1, operation);
+    borrow_core(run, run->given->memory_rank[graph->place[operation]], end - run->now);
+    finish(run, operation, way.latency + end);
     return -1;
 }
 
@@ -266,7 +285,7 @@ static int64_t begin_on_processor(struct run *run, int64_t operation)
     int64_t number = graph->place[operation] + (task ? 0 : run->given->processors);
     if (run->resources[number].free > run->now)
         return number;
-    int64_t limit = task ? -1 : run->given->limit_queue[graph->point[operation]];
+    int64_t limit = task ? -1 : graph->limit[operation];
     if (limit >= 0) { /* mapping waits for a place; the end of the point frees it */
         if (run->resources[run->first_limit + limit].places == 0)
             return run->first_limit + limit;
@@ -282,6 +301,8 @@ static int64_t begin_on_processor(struct run *run, int64_t operation)
         occupy(run, &way, bytes, 0, operation);
     }
     take(run, number, operation, end);
+    if (!task)
+        borrow_core(run, graph->place[operation], graph->seconds[operation]);
     finish(run, operation, end);
     return -1;
 }
@@ -308,6 +329,27 @@ static int begin(struct run *run, int64_t operation)
     return 0;
 }
 
+/* Tasks that no map places and that wait for a processor go to one that is free sooner. */
+static int64_t move_on(struct run *run, int64_t number)
+{
+    struct resource *resource = &run->resources[number];
+    int64_t begun = 0, next, operation = resource->first;
+    resource->first = -1;
+    for (; operation >= 0; operation = next) {
+        next = run->next_waiting[operation];
+        int64_t sooner = number;
+        if (run->given->roams[run->graph->point[operation]])
+            sooner = soonest(run, number);
+        if (sooner == number) {
+            wait_for(run, number, operation);
+            continue;
+        }
+        run->schedule->cause[operation] = run->resources[sooner].holder;
+        begun += begin(run, operation);
+    }
+    return begun;
+}
+
 /* A resource is free: those that wait for it are looked at in turn until one takes it. */
 static int64_t wake(struct run *run, int64_t number)
 {
@@ -321,6 +363,8 @@ static int64_t wake(struct run *run, int64_t number)
         run->schedule->cause[operation] = resource->holder;
         begun += begin(run, operation);
     }
+    if (run->roaming && number < run->given->processors)
+        begun += move_on(run, number);
     resource->woken = !limit && resource->first >= 0;
     if (resource->woken)
         push(&run->heap, turn_of(number, resource->free));
@@ -349,6 +393,8 @@ static int open_run(struct run *run)
           schedule->link_busy && schedule->link_bytes && run->resources && run->next_waiting &&
           run->waits && run->heap.events))
         return 0;
+    for (int64_t i = 0; i < run->given->points; i++)
+        run->roaming |= run->given->roams[i] != 0;
     run->first_link = (int64_t)processors;
     run->first_limit = (int64_t)(processors + links);
     for (size_t i = 0; i < resources; i++)

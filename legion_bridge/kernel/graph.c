@@ -18,7 +18,7 @@ int grow_operations(struct graph *graph)
     int64_t room = graph->operation_room ? 2 * graph->operation_room : 1024;
     int64_t **ints[] = {&graph->kind,      &graph->place,  &graph->source, &graph->point,
                         &graph->iteration, &graph->region, &graph->waits,  &graph->first_edge,
-                        &graph->frees};
+                        &graph->limit};
     for (size_t i = 0; i < sizeof ints / sizeof *ints; i++)
         if (!grow((void **)ints[i], sizeof(int64_t), room))
             return 0;
@@ -47,7 +47,7 @@ int64_t new_operation(struct graph *graph, enum kind kind, int64_t place, double
     graph->region[number] = -1;
     graph->waits[number] = 0;
     graph->first_edge[number] = -1;
-    graph->frees[number] = -1;
+    graph->limit[number] = -1;
     return number;
 }
 
@@ -107,7 +107,7 @@ void free_graph(struct graph *graph)
 {
     void *arrays[] = {graph->kind,      graph->place,       graph->source, graph->point,
                       graph->region,    graph->iteration,   graph->waits,  graph->first_edge,
-                      graph->bytes,     graph->seconds,     graph->frees,  graph->edge_next,
+                      graph->bytes,     graph->seconds,     graph->limit,  graph->edge_next,
                       graph->edge_target};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         free(arrays[i]);

@@ -58,15 +58,17 @@ struct input {
 
 /* Indices into `costs` and `settings`. */
 enum { COST_LAUNCH, COST_POINT, COST_REQUIREMENT, COST_UNTRACED, COST_FOLD, COST_DOMAIN,
-       COST_INSTANCE };
-enum { SETUP_LAUNCHES, ITERATIONS, UNTRACED, MEASURED_FROM };
+       COST_INSTANCE, COST_FRESH };
+enum { SETUP_LAUNCHES, ITERATIONS, UNTRACED, MEASURED_FROM, RECORDED,
+       SHARES_CORES };
 
 /* Operations and the edges between them; arrays grow as needed. */
 struct graph {
     int64_t operations, operation_room, edges, edge_room;
     int failed; /* no memory on the host */
     int64_t *kind, *place, *source, *point, *iteration, *region, *waits, *first_edge;
-    int64_t *frees; /* the limit queue in which the end of an operation makes room, or -1 */
+    int64_t *limit; /* the queue in which runtime work takes a place, or in which the end of
+                       another operation frees one; or -1 */
     double *bytes, *seconds;
     int64_t *edge_next, *edge_target;
 };

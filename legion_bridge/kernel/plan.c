@@ -49,7 +49,8 @@ static enum status run_point(struct state *state, int64_t point, int64_t analysi
     }
     state->execution[point] = task;
     state->complete[point] = complete;
-    state->limit_queue = given->limit_queue[point];
+    state->limit_queue = state->replays ? -1 : given->limit_queue[point];
+    graph->limit[analysis] = state->limit_queue;
     if (state->limit_queue >= 0)
         release_before(state, state->limit_queue);
     if (given->point_parent[point] >= 0)
@@ -93,7 +94,7 @@ static enum status run_launch(struct state *state, int64_t launch, int64_t itera
             return status;
         for (int64_t i = given->after_start[launch]; i < given->after_start[launch + 1]; i++)
             edge(graph, state->join[given->after_values[i]], state->execution[point]);
-        graph->frees[state->complete[point]] = given->limit_queue[point];
+        graph->limit[state->complete[point]] = state->limit_queue;
         if (join >= 0)
             edge(graph, state->complete[point], join);
     }
@@ -192,6 +193,18 @@ static void close_state(struct state *state)
         free(arrays[i]);
 }
 
+/* A trace that is recorded with its mapping is replayed without the mapper, and without limits;
+ * but not where an instance of it was collected. */
+static void begin_iteration(struct state *state, int64_t iteration)
+{
+    const struct input *given = state->given;
+    int recorded = given->settings[RECORDED] != 0;
+    int traced = iteration >= given->settings[UNTRACED] && !(recorded && state->collected);
+    state->replays = recorded && traced;
+    state->factor = traced ? 1.0 : given->costs[COST_UNTRACED];
+    state->collected = 0;
+}
+
 static enum status run(struct state *state)
 {
     const struct input *given = state->given;
@@ -199,8 +212,7 @@ static enum status run(struct state *state)
     for (int64_t iteration = -1; iteration < given->settings[ITERATIONS]; iteration++) {
         int64_t first = iteration < 0 ? 0 : setup;
         int64_t last = iteration < 0 ? setup : given->launches;
-        state->factor =
-            iteration < given->settings[UNTRACED] ? given->costs[COST_UNTRACED] : 1.0;
+        begin_iteration(state, iteration);
         for (int64_t i = 0; i < given->points; i++)
             state->last_child[i] = -1;
         for (int64_t launch = first; launch < last; launch++) {

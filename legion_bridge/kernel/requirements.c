@@ -57,6 +57,28 @@ static int is_pending(const struct state *state, int64_t slot)
     return 0;
 }
 
+/* Whether some instance of a slot's region at a place holds newest values. */
+static int holds_some(const struct state *state, int64_t place, int64_t slot)
+{
+    const struct input *given = state->given;
+    for (int64_t other = 0; other < given->slots; other++) {
+        int64_t instance = state->instance_of[place * given->slots + other];
+        if (given->slot_region[other] == given->slot_region[slot] && instance >= 0 &&
+            state->instances[instance].alive && state->instances[instance].valid > 0)
+            return 1;
+    }
+    return 0;
+}
+
+/* Whether what is to be collected lies where it is read for other reasons: the newest values of all
+ * of it, or, on a runtime whose instances have all fields of whole regions, of some of it. */
+static int stays_anyway(const struct state *state, int64_t place, int64_t instance, int64_t slot)
+{
+    if (state->given->settings[RECORDED] && holds_some(state, place, slot))
+        return 1;
+    return instance >= 0 && is_ready(state, instance, slot);
+}
+
 /* Makes an instance for one task to read; -1 where there is no room for it. */
 static int64_t make_apart(struct state *state, int64_t place, int64_t occurrence)
 {
@@ -96,11 +118,12 @@ enum status require(struct state *state, int64_t requirement, int64_t task,
         int64_t before = state->allocation_head;
         int64_t instance = find(state, place, slot, given->exact[requirement] == EXACT);
         if (given->collect[requirement] && given->privilege[requirement] == READ_ONLY &&
-            !is_pending(state, slot) && !(instance >= 0 && is_ready(state, instance, slot))) {
+            !is_pending(state, slot) && !stays_anyway(state, place, instance, slot)) {
             instance = make_apart(state, place, i);
             if (instance < 0)
                 return OUT_OF_MEMORY;
             state->graph->seconds[analysis] += given->costs[COST_INSTANCE];
+            state->collected = 1;
             await_room(state, task, before);
         } else if (instance < 0) {
             instance = make(state, place, slot_to_make(given, requirement, slot));

@@ -76,6 +76,8 @@ struct state {
     int64_t *execution, *complete, *last_child, *last_on_rank;
     double *owed; /* runtime seconds that the next point of a rank pays */
     double factor; /* on the runtime's work: 1 in a trace */
+    char replays;   /* a trace whose mapping was recorded */
+    char collected; /* an instance was, in this iteration or, as one begins, in that before */
     int64_t *join, blocked;
     int64_t failed_requirement, failed_slot;
 };

@@ -88,12 +88,16 @@ static void fold(struct state *state, int64_t atom, int64_t number, int64_t node
     spend(state, node, operation);
 }
 
-/* How many bytes a copied byte stands for, by the layouts of both ends. */
+/* How many bytes a copied byte stands for, by the layouts of both ends, and as the target's memory
+ * may be fresh. */
 static double weight_of(const struct state *state, int64_t source, int64_t target)
 {
     int64_t from = state->instances[state->entries[source].instance].place;
     int64_t to = state->instances[state->entries[target].instance].place;
-    return state->given->place_weight[from * state->given->places + to];
+    double fresh = state->instances[state->entries[target].instance].apart
+                       ? state->given->costs[COST_FRESH]
+                       : 0.0;
+    return state->given->place_weight[from * state->given->places + to] + fresh;
 }
 
 /* The copy that brings the newest value of an atom to an entry, from the nearest instance that

@@ -125,11 +125,12 @@ def _runtime(runtime: Runtime) -> list[tuple[str, str]]:
     """What the runtime costs, without what costs nothing."""
     from legion_bridge.machine_units import is_time  # noqa: PLC0415  (legion_bridge loads numpy)
 
-    return [
-        (name, _time(cost) if is_time(name) else f"{cost:g} times as much")
-        for name, cost in asdict(runtime).items()
-        if cost
-    ]
+    def said(name: str, value: float) -> str:
+        if isinstance(value, bool):
+            return "yes"
+        return _time(value) if is_time(name) else f"{value:g} times as much"
+
+    return [(name, said(name, value)) for name, value in asdict(runtime).items() if value]
 
 
 def _time(seconds: float) -> str:

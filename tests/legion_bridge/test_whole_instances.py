@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import dsl
-from legion_bridge import Evaluator, Machine
+from legion_bridge import Application, Evaluator, Machine
+from legion_bridge.application import TaskKind
 from legion_bridge.calibration.probes import copies, sweep
 from legion_bridge.simulation_input import OperationKind
 
@@ -68,3 +69,47 @@ def on_second(machine: Machine, rules: str) -> float:
 def test_tasks_that_no_map_places_run_where_it_is_free() -> None:
     assert on_second(WHOLE, "") > on_second(PLAIN, "") + 0.1
     assert on_second(WHOLE, ONE) == 0.0
+
+
+def test_copies_cost_the_same_however_many_layouts_there_are() -> None:
+    """A third and a fourth layout elsewhere change nothing between the first two."""
+    unlike = "Layout here * * SOA Align==128; Layout there * * AOS Align==64;"
+    programs = [copies(1_000_000, 2, 4, 6) for _ in range(3)]
+    times = []
+    for count in range(3):
+        names = {f"more{number}": ("CPU",) for number in range(count)}
+        times.append(_with_more(programs[count], tuple(names), unlike))
+    assert times[0] == times[1] == times[2] > 3 * seconds("")
+
+
+def _with_more(program: Application, tasks: tuple[str, ...], rules: str) -> float:
+    """Seconds where further tasks, in the setup, read the data in layouts of their own."""
+    last = program.loop[-1]
+    reader = replace(last.requirements[0], privilege="READ_ONLY")
+    setup = tuple(replace(last, task=task, requirements=(reader,)) for task in tasks)
+    kinds = {task: TaskKind(task, ("CPU",)) for task in tasks}
+    whole = replace(program, setup=setup, task_kinds={**program.task_kinds, **kinds})
+    layouts = "".join(
+        f"Layout {task} * * SOA Align=={256 << number};" for number, task in enumerate(tasks)
+    )
+    mapper = dsl.parse(f"Task * CPU; Region * * CPU SYSMEM; {rules} {layouts}")
+    found = Evaluator(whole, WHOLE).evaluate(mapper).elapsed
+    assert found is not None
+    return found
+
+
+def test_traffic_grows_with_the_distance_of_points() -> None:
+    cpu = replace(WHOLE.processors["CPU"], farther=1.5)
+    further = replace(WHOLE, processors={"CPU": cpu})
+    evaluator = Evaluator(sweep(1_000_000, 2, 1, 6), further)
+
+    def elapsed(align: int) -> float:
+        rules = f"Layout * * * AOS Align=={align};"
+        found = evaluator.evaluate(dsl.parse(f"Task * CPU; Region * * CPU SYSMEM; {rules}"))
+        assert found.elapsed is not None
+        return found.elapsed
+
+    near, twice, four, most = (elapsed(align) for align in (64, 128, 256, 1024))
+    assert 1.45 < twice / near < 1.51
+    assert 1.45 < four / twice < 1.51
+    assert most == four

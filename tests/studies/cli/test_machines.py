@@ -75,3 +75,15 @@ def test_machines_are_shown_whole(ask, name):
     assert shown["nodes"] == 3
     assert len(shown["routes"]) == len(machine.routes)
     assert shown["runtime"]["point"] == machine.runtime.point
+
+
+def test_what_a_runtime_does_is_shown_as_such(ask, here):
+    text = (here / "mine.toml").read_text()
+    (here / "mine.toml").write_text(text.replace("[runtime]", "[runtime]\nrecorded = true"))
+    shown = ask("show", "mine.toml").out
+    assert re.search(r"^  recorded +yes$", shown, re.MULTILINE)
+    assert "shares_cores" not in shown
+    (here / "mine.toml").write_text(text.replace("[runtime]", "[runtime]\nrecorded = 1"))
+    answer = ask("show", "mine.toml")
+    assert answer.code == 2
+    assert "recorded must be true or false, not 1" in answer.err
