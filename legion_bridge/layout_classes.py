@@ -11,7 +11,7 @@ from dsl.syntax import Align
 from dsl.tables import LayoutDecision
 from legion_bridge.application import Launch, Region, Requirement
 from legion_bridge.launch_decisions import LaunchDecisions
-from legion_bridge.layout_traffic import together_factor
+from legion_bridge.layout_traffic import element_bytes, together_factor
 from legion_bridge.machine import Machine
 
 __all__ = ["LayoutClasses", "alignments"]
@@ -34,7 +34,8 @@ class LayoutClasses:
         self._transpose = machine.runtime.transpose
         self._processors = tuple(machine.processors.values())
         self._codes: dict[tuple[object, ...], int] = {}
-        self._classes: list[tuple[bool, float]] = []  # whether in C order, factor on traffic
+        # Whether in C order, factor on traffic, factor on room.
+        self._classes: list[tuple[bool, float, float]] = []
         self._weights = np.zeros((0, 0)) if self.exact else _EVEN
 
     @property
@@ -44,10 +45,17 @@ class LayoutClasses:
         Half of a copy's traffic is at each end; what changes the order goes in strides besides.
         """
         if self.exact and len(self._weights) != len(self._classes):
-            c_order, factor = (np.array(column) for column in zip(*self._classes, strict=True))
+            c_order, factor, _ = (np.array(column) for column in zip(*self._classes, strict=True))
             strides = (c_order[:, None] != c_order[None, :]) * (self._transpose - 1)
             self._weights = (factor[:, None] + factor[None, :]) / 2 + strides
         return self._weights
+
+    @property
+    def rooms(self) -> NDArray[np.float64]:
+        """``[classes]`` bytes of an instance over those of its data, as fields are aligned."""
+        if not self.exact:
+            return np.ones(len(self._weights))
+        return np.array([room for _, _, room in self._classes])
 
     def code(
         self, requirement: Requirement, region: Region, layout: LayoutDecision, align: Align | None
@@ -59,10 +67,11 @@ class LayoutClasses:
             return _C_ORDER * c_order + _TOGETHER * together
         names = [field.name for field in region.fields]
         factor = max(together_factor(p, region, names, layout) for p in self._processors)
-        key = (c_order, layout.soa, align, factor)
+        key = (region.name, c_order, layout.soa, align)
         if key not in self._codes:
             self._codes[key] = len(self._classes)
-            self._classes.append((c_order, factor))
+            room = 1.0 if layout.soa else element_bytes(region, layout) / region.field_bytes(names)
+            self._classes.append((c_order, factor, room))
         return self._codes[key]
 
 
@@ -70,7 +79,8 @@ def alignments(launches: Sequence[Launch], decisions: Sequence[LaunchDecisions])
     """The alignment of each requirement's instance, by launch.
 
     One that asks for none takes the instance that holds its data when it is first mapped: that of
-    the last before it in the same memory, order and form. It keeps it from then on.
+    the last before it in the same memory, order and form that is not collected. It keeps it from
+    then on.
     """
     last: dict[tuple[object, ...], Align] = {}
     return [
@@ -89,6 +99,6 @@ def _alignment(
     if layout is None:
         return None
     key = (region, decided.memories[index], layout.soa, layout.c_order)
-    if layout.align is not None:
+    if layout.align is not None and not decided.collects[index]:
         last[key] = layout.align
-    return last.get(key)
+    return layout.align or last.get(key)

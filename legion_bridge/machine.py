@@ -172,8 +172,8 @@ class Runtime:
         transpose: The same for a copy to or from an instance in C order, where instances are of
             whole regions.
         instance: For each instance that is made for one task, as those that are collected.
-        fresh: Added to the factor on the bytes of copies into such an instance: no cache holds
-            memory that was just given.
+        fresh: Added to the factor on the bytes of copies into such an instance, for each byte of
+            room that one of them takes: no cache holds memory that was just given.
         recorded: Whether traces are recorded with their mapping and replayed without the mapper,
             so that instance limits hold until then. Collected data keeps a trace from it.
         keeps_folded: Whether data that reductions are folded into is never collected.

@@ -45,6 +45,7 @@ class Decisions:
         layout: ``[R]`` layout class (``LayoutClasses``).
         roams: ``[P]`` whether a point runs on whichever processor of the kind is free.
         layout_weights: ``[classes, classes]`` factor on the bytes of copies from one to another.
+        layout_rooms: ``[classes]`` bytes of an instance over those of its data.
         exact: ``[R]`` codes of ``SimulationInput.exact``.
         collect: ``[R]`` 0 or 1.
     """
@@ -56,6 +57,7 @@ class Decisions:
     exact: Ints
     collect: Ints
     layout_weights: Floats
+    layout_rooms: Floats
     roams: Ints
 
 
@@ -149,6 +151,7 @@ class Decider:
             exact=joined.exact,
             collect=joined.collect,
             layout_weights=self._layouts.weights,
+            layout_rooms=self._layouts.rooms,
             roams=roams,
         )
 

@@ -57,7 +57,8 @@ class SimulationInput(NamedTuple):
             the whole region if none covers the piece, else 0.
         collect: ``[R]`` whether the instance may go after the task.
         place_memory: ``[places]``.
-        place_weight: ``[places * places]`` factor on the bytes of copies from one to another.
+        place_weight: ``[2 * places * places]`` factor on the bytes of copies from one to another,
+            to instances that stay and to such as are made for one task.
         roams: ``[P]`` whether the point runs on whichever processor is free of those like its own.
         limit_queue: ``[P]`` or -1.
         limit_start: ``[Q + 1]`` where the ring of each queue begins.
@@ -65,7 +66,7 @@ class SimulationInput(NamedTuple):
         route_cost: ``[kinds, kinds, where, 2]`` seconds, and seconds a byte.
         costs: Seconds a launch, a point and a requirement; factor without a trace; factor on the
             bytes of folds; seconds a point of a launch domain, on every rank; seconds an instance
-            that is made for one task; added to the factor on the bytes of copies into such a one.
+            that is made for one task.
         settings: Launches of the setup, iterations, iterations without a trace, the first
             iteration that is measured, whether traces are recorded with their mapping, and
             whether the runtime shares the processors' cores.

@@ -227,7 +227,8 @@ class Simulator:
         return begin, begin + float((timed - untimed)[self._settle + 1 :].sum())
 
     def _input(self, decisions: Decisions, times: PointTimes) -> SimulationInput:
-        place, place_memory, place_weight = _places(decisions, len(self.flat_machine.memory_kind))
+        memories, fresh = len(self.flat_machine.memory_kind), self.machine.runtime.fresh
+        place, place_memory, place_weight = _places(decisions, memories, fresh)
         queue, start, tasks = _limits(self.program, self.flat_machine, decisions)
         return self._static._replace(
             processor=decisions.processor,
@@ -306,7 +307,7 @@ def _static_input(
     untraced = min(UNTRACED, settle) if program.application.traced else settle + measure
     per_launch = runtime.launch + message
     costs = [per_launch, runtime.point, runtime.requirement, runtime.untraced, runtime.fold,
-             runtime.domain, runtime.instance, runtime.fresh]  # fmt: skip
+             runtime.domain, runtime.instance]  # fmt: skip
     settings = [program.setup_launches, settle + measure, untraced, settle, runtime.recorded,
                 runtime.shares_cores]  # fmt: skip
     return SimulationInput(
@@ -371,12 +372,13 @@ def _static_input(
     )
 
 
-def _places(decisions: Decisions, memories: int) -> tuple[Ints, Ints, Floats]:
+def _places(decisions: Decisions, memories: int, fresh: float) -> tuple[Ints, Ints, Floats]:
     """Numbers the pairs of memory and layout class that occur.
 
     Returns:
         ``[R]`` the place of each requirement, -1 without data; ``[places]`` their memories; and
-        ``[places * places]`` factor on the bytes of copies from one to another.
+        ``[2 * places * places]`` factor on the bytes of copies from one to another, to instances
+        that stay and to fresh ones.
     """
     classes = len(decisions.layout_weights)
     codes = decisions.memory * classes + decisions.layout
@@ -386,7 +388,8 @@ def _places(decisions: Decisions, memories: int) -> tuple[Ints, Ints, Floats]:
     used = np.flatnonzero(numbers == 0)
     numbers[used] = np.arange(len(used))
     kinds = used % classes
-    weights = decisions.layout_weights[np.ix_(kinds, kinds)].ravel()
+    stay = decisions.layout_weights[np.ix_(kinds, kinds)]
+    weights = np.stack([stay, stay + fresh * decisions.layout_rooms[kinds]]).ravel()
     return np.where(present, numbers[codes], -1), used // classes, weights
 
 

@@ -94,10 +94,9 @@ static double weight_of(const struct state *state, int64_t source, int64_t targe
 {
     int64_t from = state->instances[state->entries[source].instance].place;
     int64_t to = state->instances[state->entries[target].instance].place;
-    double fresh = state->instances[state->entries[target].instance].apart
-                       ? state->given->costs[COST_FRESH]
-                       : 0.0;
-    return state->given->place_weight[from * state->given->places + to] + fresh;
+    int64_t places = state->given->places;
+    int64_t fresh = state->instances[state->entries[target].instance].apart;
+    return state->given->place_weight[(fresh * places + from) * places + to];
 }
 
 /* The copy that brings the newest value of an atom to an entry, from the nearest instance that

@@ -113,3 +113,36 @@ def test_traffic_grows_with_the_distance_of_points() -> None:
     assert 1.45 < twice / near < 1.51
     assert 1.45 < four / twice < 1.51
     assert most == four
+
+
+def test_room_that_alignment_adds_is_fresh_too() -> None:
+    """A collected instance whose fields lie a line each takes four times as much memory."""
+    fresh = replace(WHOLE, runtime=replace(WHOLE.runtime, fresh=100.0))
+    read = copies(1_000_000, 2, 1, 6, reads_only=True)
+
+    def elapsed(align: int) -> float:
+        rules = f"Layout there * * AOS Align=={align}; CollectMemory there *;"
+        text = f"Task * CPU; Region * * CPU SYSMEM; {rules}"
+        found = Evaluator(read, fresh).evaluate(dsl.parse(text)).elapsed
+        assert found is not None
+        return found
+
+    assert 3.0 < elapsed(32) / elapsed(8) < 4.5
+    assert 3.0 < elapsed(128) / elapsed(32) < 4.5
+
+
+def test_what_is_collected_is_no_home_for_others() -> None:
+    """The second task takes the first's alignment, unless that one's instance goes."""
+    stays = "Layout here * * AOS Align==64; Layout there * * AOS;"
+    assert seconds(stays) == seconds("Layout * * * AOS Align==64;")
+    read = copies(1_000_000, 2, 4, 6, reads_only=True)
+    swapped = replace(read, loop=(read.loop[1], read.loop[0]))
+
+    def elapsed(rules: str) -> float:
+        text = f"Task * CPU; Region * * CPU SYSMEM; Layout there * * AOS Align==64; {rules}"
+        found = Evaluator(swapped, WHOLE).evaluate(dsl.parse(text)).elapsed
+        assert found is not None
+        return found
+
+    home = "Layout here * * AOS;"
+    assert elapsed(f"{home} CollectMemory there *;") > 1.5 * elapsed(home)
