@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from tuners import attributes
 from tuners.claims import CONTESTS, claims, rival
+from tuners.delegating import DelegatingSampler
 from tuners.draft import Draft
 from tuners.parameter_values import random_value
 from tuners.problem import Problem, Value
@@ -27,7 +28,7 @@ __all__ = ["DistinctSampler"]
 STEPS_AWAY = 10
 
 
-class DistinctSampler(BaseSampler):
+class DistinctSampler(DelegatingSampler):
     """Lets another sampler propose, and never takes from it what the study has tried before.
 
     Samplers propose the best points that they know again and again (in discrete spaces TPE spends
@@ -98,26 +99,8 @@ class DistinctSampler(BaseSampler):
             tried.add(key)
         return values
 
-    def sample_independent(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        param_name: str,
-        param_distribution: BaseDistribution,
-    ) -> Any:
-        return self._inner.sample_independent(study, trial, param_name, param_distribution)
-
-    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        self._inner.before_trial(study, trial)
-
-    def after_trial(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        state: TrialState,
-        values: Sequence[float] | None,
-    ) -> None:
-        self._inner.after_trial(study, trial, state, values)
+    def _delegate(self, trial: FrozenTrial) -> BaseSampler:  # noqa: ARG002  (one for all)
+        return self._inner
 
     def _untried(self, study: Study, trial: FrozenTrial, tried: set[str]) -> dict[str, Value]:
         values: dict[str, Value] = {}

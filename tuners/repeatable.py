@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from optuna import Study
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
+
+from tuners.delegating import DelegatingSampler
 
 __all__ = ["RepeatableSampler", "derived_seed"]
 
@@ -24,7 +26,7 @@ def derived_seed(seed: int, *numbers: int) -> int:
     return int(np.random.SeedSequence((seed, *numbers)).generate_state(1)[0])
 
 
-class RepeatableSampler(BaseSampler):
+class RepeatableSampler(DelegatingSampler):
     """A sampler whose proposal depends on the seed, the trial's number and its history alone.
 
     An Optuna sampler that is seeded and resumed starts its random sequence again: random search
@@ -61,33 +63,7 @@ class RepeatableSampler(BaseSampler):
     ) -> dict[str, BaseDistribution]:
         return self._inferring.infer_relative_search_space(study, trial)
 
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        return self._of(trial).sample_relative(study, trial, search_space)
-
-    def sample_independent(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        param_name: str,
-        param_distribution: BaseDistribution,
-    ) -> Any:
-        return self._of(trial).sample_independent(study, trial, param_name, param_distribution)
-
-    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        self._of(trial).before_trial(study, trial)
-
-    def after_trial(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        state: TrialState,
-        values: Sequence[float] | None,
-    ) -> None:
-        self._of(trial).after_trial(study, trial, state, values)
-
-    def _of(self, trial: FrozenTrial) -> BaseSampler:
+    def _delegate(self, trial: FrozenTrial) -> BaseSampler:
         if getattr(self._local, "number", None) != trial.number:
             self._local.number = trial.number
             self._local.sampler = self._make(derived_seed(self._seed, trial.number))

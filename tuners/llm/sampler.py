@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,9 +13,10 @@ from optuna import Study
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial
 
 from tuners import attributes
+from tuners.delegating import DelegatingSampler
 from tuners.llm.asking import Asking
 from tuners.llm.fallback import ENQUEUED, Fallback, Turns
 from tuners.llm.late_model import LateModel
@@ -38,7 +39,7 @@ __all__ = ["LLMSampler"]
 log = logging.getLogger(__name__)
 
 
-class LLMSampler(BaseSampler):
+class LLMSampler(DelegatingSampler):
     """Asks a language model for the next trial, and another sampler where that fails.
 
     With a problem, such as a ``MapperProblem``, the model is shown the language, the domain, the
@@ -185,17 +186,8 @@ class LLMSampler(BaseSampler):
     def reseed_rng(self) -> None:
         self._fallback.sampler.reseed_rng()
 
-    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
-        self._fallback.sampler.before_trial(study, trial)
-
-    def after_trial(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        state: TrialState,
-        values: Sequence[float] | None,
-    ) -> None:
-        self._fallback.sampler.after_trial(study, trial, state, values)
+    def _delegate(self, trial: FrozenTrial) -> BaseSampler:  # noqa: ARG002  (one for all)
+        return self._fallback.sampler
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
@@ -203,7 +195,7 @@ class LLMSampler(BaseSampler):
         if self._problem is not None:
             return dict(self._problem.distributions)
         if len(study.directions) > 1:
-            return self._fallback.sampler.infer_relative_search_space(study, trial)
+            return super().infer_relative_search_space(study, trial)
         known = self._memory(study, {}).seen(study)
         space = {**known, **(self._space or {})}
         return {name: each for name, each in space.items() if not each.single()}
@@ -212,7 +204,7 @@ class LLMSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         if len(study.directions) > 1:
-            return self._fallback.sampler.sample_relative(study, trial, search_space)
+            return super().sample_relative(study, trial, search_space)
         if not search_space:
             self._note(study, trial, self._fallback.name, "the search space is not known yet")
             return {}
@@ -226,17 +218,6 @@ class LLMSampler(BaseSampler):
         proposer = ENQUEUED if enqueued else self._fallback.name
         self._note(study, trial, proposer, proposal.why, proposal)
         return self._fallback.propose(occasion)
-
-    def sample_independent(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        param_name: str,
-        param_distribution: BaseDistribution,
-    ) -> Any:
-        return self._fallback.sampler.sample_independent(
-            study, trial, param_name, param_distribution
-        )
 
     # What it does itself
 
