@@ -121,3 +121,5 @@ def tell(case: RealCase, faster: Faster | None) -> None:
     """Says what the comparison found."""
     if faster is not None:
         say(f"{case.application}: {faster.sentence}")
+        flags = shlex.join(getattr(case.runner, "flags", ()))
+        say(f"all runs had LEGION_DEFAULT_ARGS='{flags}': give the same where you use the mapper")

@@ -144,6 +144,7 @@ def test_what_is_said_names_the_programs_own_mapper(script: Any) -> None:
     assert "own mapper  2 runs/s" in answer.out
     assert "x own mapper (trial 0)" in answer.out
     assert "no difference from its own mapper was found: +0.0 %" in answer.out
+    assert "all runs had LEGION_DEFAULT_ARGS='-ll:util 0 -lg:safe_mapper 1" in answer.out
     assert "expert" not in answer.out + answer.err
 
 
