@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 import dsl
 from legion_bridge import Evaluator, Machine
 from legion_bridge.calibration.probes import copies
 from legion_bridge.machine import Runtime
+from legion_bridge.profile import critical_path
+from legion_bridge.spans import tracks
 from tests.legion_bridge import tiny
+from tests.legion_bridge.random_runs import Case, cases
+from tests.legion_bridge.reference_run import Replay
 
 REGIONS = (tiny.region("data", 40),)
 QUARTERS = tiny.pieces("quarters", "data", (0, 9), (10, 19), (20, 29), (30, 39))
@@ -153,3 +160,39 @@ def test_a_machine_says_nothing_of_this_by_itself() -> None:
     plain = Runtime(0.0, 0.0, 0.0, 1.0, 0.0)
     assert plain.fresh == 0.0
     assert not any((plain.recorded, plain.keeps_folded, plain.shares_cores))
+
+
+def on_cores(case: Case, **runtime: Any) -> tiny.Run:
+    """The case where unmapped tasks run wherever it is free."""
+    machine = case.machine
+    processors = {kind: replace(each, pooled=True) for kind, each in machine.processors.items()}
+    changed = replace(machine, processors=processors, runtime=replace(machine.runtime, **runtime))
+    return case.run(machine=changed)
+
+
+class TestInvariants:
+    EXAMPLES = settings(max_examples=50, deadline=None)
+
+    @EXAMPLES
+    @given(cases(iterations=6), st.booleans())
+    def test_nothing_is_used_by_two_at_once(self, case: Case, shares: bool) -> None:
+        run = on_cores(case, recorded=True, keeps_folded=True, fresh=2.0, shares_cores=shares)
+        assume(run.outcome.ok)
+        for track in tracks(run.trace):
+            for first, second in pairwise(track.spans):
+                assert first.end <= second.start + 1e-9, track.name
+
+    @EXAMPLES
+    @given(cases(iterations=6), st.booleans())
+    def test_the_critical_path_explains_all(self, case: Case, shares: bool) -> None:
+        run = on_cores(case, recorded=True, keeps_folded=True, fresh=2.0, shares_cores=shares)
+        assume(run.outcome.ok)
+        seconds = sum(seconds for _, seconds in critical_path(run.trace))
+        assert seconds == pytest.approx(run.trace.end - run.trace.begin)
+
+    @EXAMPLES
+    @given(cases(), st.booleans())
+    def test_every_read_finds_the_newest_value(self, case: Case, shares: bool) -> None:
+        run = on_cores(case, shares_cores=shares)
+        assume(run.outcome.ok)
+        Replay(run)
