@@ -41,7 +41,8 @@ def test_the_plain_example_asks_the_model(
 def test_the_commands_exist() -> None:
     from studies.cli.arguments import parse_arguments
 
-    lines = [line for text in blocks("console") for line in text.splitlines()]
+    joined = (text.replace("\\\n", " ") for text in blocks("console"))
+    lines = [line for text in joined for line in text.splitlines()]
     commands = [shlex.split(line, comments=True)[1:] for line in lines if "mappertune " in line]
     assert len(commands) >= 7
     for command in commands:
