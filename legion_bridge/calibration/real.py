@@ -26,6 +26,7 @@ _TASKS, _LAUNCHES, _MANY = 8, 4, 16
 _FIELDS, _PAIR = 4, 2
 _DOUBLINGS = 2  # from two lines of 64 bytes to eight
 _TINY = 1e-9
+_FASTEST_COPY = 1e12  # bytes a second; where noise has turned the difference round
 _ALIGNED = "Layout there * * SOA Align==64;"  # an instance of its own
 _COLLECTED = " CollectMemory there *;"
 
@@ -125,7 +126,7 @@ def _figures(points: int, line: float) -> dict[str, Formula]:
         return _positive(times["empty-traced"] / _LAUNCHES - _TASKS * each)
 
     def rate_of_copies(times: Times, name: str) -> float:
-        return half / _positive(times[name] - times["unmoved"])
+        return half / max(times[name] - times["unmoved"], half / _FASTEST_COPY)
 
     def fresh(times: Times) -> float:
         much = times["much-collected"] - times["much-read"]

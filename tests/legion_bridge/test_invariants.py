@@ -66,7 +66,9 @@ def test_memory_in_use_never_exceeds_capacity(case: Case) -> None:
     replay = Replay(run)
     for memory, most in replay.most_in_use().items():
         assert most <= run.trace.machine.memory_capacity[memory]
-        assert run.trace.peak[memory] <= most
+        # Under a limit, room that points keep for those behind them counts as used, too.
+        if "InstanceLimit" not in case.rules:
+            assert run.trace.peak[memory] <= most
 
 
 @settings(EXAMPLES, max_examples=50)
