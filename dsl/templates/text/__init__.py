@@ -1,0 +1,1 @@
+"""A template's text: its pieces, its holes, and what they render as."""

@@ -1,0 +1,1 @@
+"""Machines: processors, memories, links; their files and their flat form."""

@@ -1,0 +1,1 @@
+"""Programs as data: applications, their JSON, summaries, and their flat form."""

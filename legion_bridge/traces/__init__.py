@@ -1,0 +1,1 @@
+"""What a simulated run did: profiles, attribution, timelines and pictures."""

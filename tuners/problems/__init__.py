@@ -1,0 +1,1 @@
+"""What is tuned: problems with parameters, mappers, and texts."""

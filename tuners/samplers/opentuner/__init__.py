@@ -1,0 +1,1 @@
+"""OpenTuner's techniques as a sampler; OpenTuner runs in a process of its own."""
