@@ -20,9 +20,9 @@ from dsl.normal_forms.normal_form import normal_form
 from dsl.parsing.parse import parse
 from dsl.syntax import Program
 from dsl.tables import LayoutDecision
-from dsl.templates.parameter import Parameter
+from dsl.templates.space.parameter import Parameter
 from dsl.templates.template import Template
-from dsl.templates.template_for import template_for
+from dsl.templates.space.template_for import template_for
 from dsl.unparse import unparse
 
 __all__ = [

@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 # These load Optuna; the command line, which this module is part of, must answer before that.
-_ROOMS = {
+_LAZY_EXPORTS = {
     "Case": "suite",
     "Comparison": "compare",
     "RankTest": "compare",
@@ -51,6 +51,6 @@ _ROOMS = {
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ROOMS:
+    if name not in _LAZY_EXPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"studies.{_ROOMS[name]}"), name)
+    return getattr(importlib.import_module(f"studies.{_LAZY_EXPORTS[name]}"), name)

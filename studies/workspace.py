@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studies.files import make_folder, write_text
-from studies.heading import heading
+from studies.mapper_header import heading
 from studies.run import Observer, run_study
 from studies.storage import StudyStore
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from tuners.distinct import DistinctSampler
+from tuners.samplers.distinct import DistinctSampler
 from tuners.errors import MissingPackageError, TunerError, UnknownTunerError
-from tuners.mapper_problem import Evaluator, MapperProblem
-from tuners.problem import (
+from tuners.problems.mapper_problem import Evaluator, MapperProblem
+from tuners.problems.problem import (
     Evaluation,
     Finding,
     Problem,
@@ -17,18 +17,18 @@ from tuners.problem import (
     TextProblem,
     Value,
 )
-from tuners.repeatable import RepeatableSampler
-from tuners.samplers import Tuner, make_sampler, register, tuner_named, tuner_names
+from tuners.samplers.repeatable import RepeatableSampler
+from tuners.samplers.registry import Tuner, make_sampler, register, tuner_named, tuner_names
 
 if TYPE_CHECKING:
-    from tuners.cat_cma import CatCMASampler
-    from tuners.coordinate_descent import CoordinateDescentSampler
-    from tuners.evolution import OnePlusOneSampler
-    from tuners.guided_descent import GuidedDescentSampler
+    from tuners.samplers.cat_cma import CatCMASampler
+    from tuners.samplers.coordinate_descent import CoordinateDescentSampler
+    from tuners.samplers.evolution import OnePlusOneSampler
+    from tuners.samplers.guided_descent import GuidedDescentSampler
     from tuners.llm.sampler import LLMSampler
-    from tuners.opentuner_sampler import OpenTunerSampler
-    from tuners.parameter_problem import ParameterProblem
-    from tuners.random_valid import RandomValidSampler
+    from tuners.samplers.opentuner.sampler import OpenTunerSampler
+    from tuners.problems.parameter_problem import ParameterProblem
+    from tuners.samplers.random_valid import RandomValidSampler
 
 __all__ = [
     "CatCMASampler",
@@ -61,19 +61,19 @@ __all__ = [
 ]
 
 # Loaded when they are asked for: whoever tunes without a model does not wait for them.
-_ROOMS = {
-    "CatCMASampler": "cat_cma",
-    "CoordinateDescentSampler": "coordinate_descent",
-    "GuidedDescentSampler": "guided_descent",
+_LAZY_EXPORTS = {
+    "CatCMASampler": "samplers.cat_cma",
+    "CoordinateDescentSampler": "samplers.coordinate_descent",
+    "GuidedDescentSampler": "samplers.guided_descent",
     "LLMSampler": "llm.sampler",
-    "OnePlusOneSampler": "evolution",
-    "OpenTunerSampler": "opentuner_sampler",
-    "ParameterProblem": "parameter_problem",
-    "RandomValidSampler": "random_valid",
+    "OnePlusOneSampler": "samplers.evolution",
+    "OpenTunerSampler": "samplers.opentuner.sampler",
+    "ParameterProblem": "problems.parameter_problem",
+    "RandomValidSampler": "samplers.random_valid",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _ROOMS:
+    if name not in _LAZY_EXPORTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"tuners.{_ROOMS[name]}"), name)
+    return getattr(importlib.import_module(f"tuners.{_LAZY_EXPORTS[name]}"), name)

@@ -13,7 +13,7 @@ from dsl.checks.memory import check_memory
 from dsl.checks.names import check_names
 from dsl.checks.resources import check_resources
 from dsl.checks.silent import check_silent
-from dsl.checks.subject import Subject
+from dsl.checks.context import Subject
 from dsl.facts import ApplicationFacts, MachineFacts
 from dsl.syntax import Program
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from dsl import syntax
 from dsl.checks.diagnostics import Diagnostic
-from dsl.checks.subject import Subject
+from dsl.checks.context import Subject
 from dsl.evaluation.evaluate import undefined_hint
 from dsl.nearest import did_you_mean
 from dsl.walk import children, walk

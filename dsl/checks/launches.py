@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from dsl import syntax
 from dsl.checks.diagnostics import Diagnostic
-from dsl.checks.subject import Subject
+from dsl.checks.context import Subject
 from dsl.choices import accepts_layout, choose_memory
 from dsl.errors import MapperEvaluationError
 from dsl.facts import LaunchFacts, RequirementFacts, TaskFacts

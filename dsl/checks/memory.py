@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dsl.checks.diagnostics import Diagnostic
-from dsl.checks.subject import Subject
+from dsl.checks.context import Subject
 
 __all__ = ["check_memory"]
 

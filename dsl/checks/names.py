@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from dsl import syntax
 from dsl.checks.diagnostics import Diagnostic
-from dsl.checks.subject import Subject
+from dsl.checks.context import Subject
 from dsl.machine_shape import PROCESSOR_KINDS
 from dsl.nearest import did_you_mean
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from dsl import syntax
 from dsl.checks.diagnostics import Diagnostic
-from dsl.checks.subject import Subject
+from dsl.checks.context import Subject
 
 __all__ = ["check_silent"]
 

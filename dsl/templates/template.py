@@ -1,6 +1,6 @@
 """Templates: mapper text with holes, which is a search space.
 
-The form of holes and optional groups is told in `dsl.templates.text`.
+The form of holes and optional groups is told in `dsl.templates.text.pieces`.
 """
 
 from __future__ import annotations
@@ -9,16 +9,16 @@ from collections.abc import Mapping, Sequence
 
 from dsl.parsing.parse import parse
 from dsl.syntax import Program
-from dsl.templates.match import Matcher
-from dsl.templates.parameter import Parameter, Value
-from dsl.templates.parameter_space import ParameterSpace
-from dsl.templates.rendering import Rendering
-from dsl.templates.rows import Unit
-from dsl.templates.source import TemplateSource
-from dsl.templates.space_size import count_points
-from dsl.templates.text import read_template
-from dsl.templates.trial import check_template
-from dsl.templates.units import split_units
+from dsl.templates.match.matcher import Matcher
+from dsl.templates.space.parameter import Parameter, Value
+from dsl.templates.space.parameter_space import ParameterSpace
+from dsl.templates.text.rendering import Rendering
+from dsl.templates.match.unit import Unit
+from dsl.templates.text.source import TemplateSource
+from dsl.templates.space.space_size import count_points
+from dsl.templates.text.pieces import read_template
+from dsl.templates.validate import check_template
+from dsl.templates.match.units import split_units
 
 __all__ = ["Template"]
 
@@ -27,7 +27,7 @@ class Template:
     """Mapper text with holes, and the same thing as parameters.
 
     Args:
-        text: The template; `dsl.templates.text` tells its form.
+        text: The template; `dsl.templates.text.pieces` tells its form.
         filename: The file that it came from, for messages.
         check: Whether to try each choice at once, at about 0.2 ms each. Otherwise a choice that
             makes the text no mapper shows when its rendering is parsed.
@@ -74,7 +74,7 @@ class Template:
 
         Points that differ only in parameters that do not count are one. The number is exact but
         where conditions ask about very many combinations: there it is an upper bound
-        (`dsl.templates.space_size.count_points`).
+        (`dsl.templates.space.space_size.count_points`).
         """
         return count_points(self._space.parameters)
 

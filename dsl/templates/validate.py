@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from dsl.errors import MapperSyntaxError, TemplateError
 from dsl.parsing.parse import parse
-from dsl.templates.parameter import NONE, Parameter
-from dsl.templates.rendering import Rendering
-from dsl.templates.source import TemplateSource
-from dsl.templates.text import Literal
+from dsl.templates.space.parameter import NONE, Parameter
+from dsl.templates.text.rendering import Rendering
+from dsl.templates.text.source import TemplateSource
+from dsl.templates.text.pieces import Literal
 
 __all__ = ["check_template"]
 

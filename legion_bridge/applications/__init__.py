@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from legion_bridge.errors import ApplicationError
 
 if TYPE_CHECKING:
-    from legion_bridge.application import Application
+    from legion_bridge.programs.application import Application
 
 __all__ = ["application_names", "build", "reference_mappers"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from legion_bridge.application import Application
+from legion_bridge.programs.application import Application
 from legion_bridge.applications.systolic import Order, build_systolic, near_square
 
 __all__ = ["build"]

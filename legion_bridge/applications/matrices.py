@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl.facts import Privilege
-from legion_bridge.application import (
+from legion_bridge.programs.application import (
     Field,
     Launch,
     LayoutNeed,

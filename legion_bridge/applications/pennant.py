@@ -16,7 +16,7 @@ from typing import Unpack
 import numpy as np
 
 from dsl.facts import Privilege
-from legion_bridge.application import (
+from legion_bridge.programs.application import (
     Application,
     Field,
     Launch,

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from legion_bridge.application import Application, Launch, Partition, Requirement, TaskKind
+from legion_bridge.programs.application import Application, Launch, Partition, Requirement, TaskKind
 from legion_bridge.applications.matrices import (
     REAL,
     Tiles,

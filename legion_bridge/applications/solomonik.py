@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from legion_bridge.application import Application
+from legion_bridge.programs.application import Application
 from legion_bridge.applications.matrices import GPUS_PER_NODE, node_size
 from legion_bridge.applications.reducing import Grid, Problem, build_solomonik
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl.facts import Privilege
-from legion_bridge.application import Application, Launch, Partition, TaskKind
+from legion_bridge.programs.application import Application, Launch, Partition, TaskKind
 from legion_bridge.applications.matrices import (
     REAL,
     Tiles,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from legion_bridge.application import Partition
+from legion_bridge.programs.application import Partition
 
 __all__ = [
     "EMPTY",

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl.facts import Privilege
-from legion_bridge.application import (
+from legion_bridge.programs.application import (
     Application,
     Field,
     Launch,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from legion_bridge.application import Launch, Requirement, Work
+from legion_bridge.programs.application import Launch, Requirement, Work
 
 __all__ = ["Amount", "LaunchOptions", "Use", "WorkOptions", "launch"]
 

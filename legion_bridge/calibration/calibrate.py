@@ -18,7 +18,7 @@ from legion_bridge.calibration.host import (
 from legion_bridge.calibration.machine_text import machine_text
 from legion_bridge.calibration.real import LARGE, SMALL, real_figures
 from legion_bridge.errors import LegionError
-from legion_bridge.machine import Machine
+from legion_bridge.machines.machine import Machine
 
 __all__ = ["Calibration", "calibrate"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from legion_bridge.calibration.figure import Figure
-from legion_bridge.here import HERE
+from legion_bridge.machines.local_machine import HERE
 
 __all__ = ["machine_text"]
 

@@ -11,9 +11,9 @@ from tempfile import TemporaryDirectory
 
 import dsl
 from dsl.c_output.compiled_policy import compile_policy
-from legion_bridge.application import Application
+from legion_bridge.programs.application import Application
 from legion_bridge.errors import LegionError
-from legion_bridge.legion.ahead import ahead_of_others
+from legion_bridge.legion.priority import ahead_of_others
 from legion_bridge.legion.build import build_mapper
 from legion_bridge.legion.installation import find_legion
 from legion_bridge.legion.metric import Metric

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from legion_bridge.application import (
+from legion_bridge.programs.application import (
     Application,
     Field,
     Launch,
@@ -24,7 +24,7 @@ from legion_bridge.application import (
 )
 from legion_bridge.capture.loops import Loop, find_loop
 from legion_bridge.capture.names import Names
-from legion_bridge.capture.seen import (
+from legion_bridge.capture.observed import (
     Piece,
     SeenLaunch,
     SeenPoint,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from legion_bridge.application import Application
+from legion_bridge.programs.application import Application
 
 __all__ = ["Captured"]
 

@@ -25,7 +25,7 @@ from legion_bridge.capture.mapper_log import (
     read_mapper_log,
     volume_of,
 )
-from legion_bridge.capture.seen import (
+from legion_bridge.capture.observed import (
     Key,
     Piece,
     SeenLaunch,

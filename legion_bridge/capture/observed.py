@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from dsl.facts import Privilege
-from legion_bridge.application import ObservedCopy
+from legion_bridge.programs.application import ObservedCopy
 
 __all__ = [
     "Key",

@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from dsl.templates.tunable_task import is_name, region_name
-from legion_bridge.application import Application
+from dsl.templates.space.tunable_task import is_name, region_name
+from legion_bridge.programs.application import Application
 from legion_bridge.capture.decisions import ArgumentDecision, Decisions, Place, TaskDecisions
 from legion_bridge.capture.mapper_log import Index
-from legion_bridge.task_summary import TaskSummary
+from legion_bridge.programs.task_summary import TaskSummary
 
 __all__ = ["OwnMapper", "own_mapper"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 import dsl
-from legion_bridge.application import Application
+from legion_bridge.programs.application import Application
 from legion_bridge.capture.assemble import assemble
 from legion_bridge.capture.captured import Captured
 from legion_bridge.capture.decisions import Decisions, decisions_of
@@ -23,7 +23,7 @@ from legion_bridge.errors import CaptureError, LegionError
 from legion_bridge.legion.build import build_recorder
 from legion_bridge.legion.guarded import Guard
 from legion_bridge.legion.installation import LegionInstallation, find_legion
-from legion_bridge.legion.under_mapper import under_mapper
+from legion_bridge.legion.preload_environment import under_mapper
 from legion_bridge.legion.verdict import failure_of
 
 __all__ = ["capture", "program_name", "recorded"]

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from dsl.facts import Privilege
 from legion_bridge.capture.names import language_name
-from legion_bridge.capture.seen import (
+from legion_bridge.capture.observed import (
     Key,
     Piece,
     SeenLaunch,

@@ -1,7 +1,7 @@
 /* The simulator's kernel: plans what Legion would do (plan.c) and gives it times (execute.c).
  *
  * All arrays come from Python as int64 or double; their meaning is written in
- * legion_bridge/simulation_input.py, in the same order as in `struct input`. Nothing here knows
+ * legion_bridge/simulation/kernel_arrays.py, in the same order as in `struct input`. Nothing here knows
  * Python; module.c does.
  */
 #ifndef MAPPERTUNE_KERNEL_H
@@ -14,7 +14,7 @@ enum { READ_ONLY = 1, READ_WRITE = 2, WRITE_ONLY = 3, REDUCE = 4 };
 
 enum status { PLANNED = 0, OUT_OF_MEMORY = 1, NO_HOST_MEMORY = 2, CYCLE = 3 };
 
-/* What an operation is; see legion_bridge/simulation_input.py. */
+/* What an operation is; see legion_bridge/simulation/kernel_arrays.py. */
 enum kind { RUNTIME = 0, TASK = 1, COPY = 2, FOLD = 3, FILL = 4, JOIN = 5 };
 
 /* Which instances will do for a requirement: one that covers its slot, made for the slot where there

@@ -26,7 +26,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from legion_bridge.application import (
+from legion_bridge.programs.application import (
     PRIVILEGES,
     RATES,
     Application,

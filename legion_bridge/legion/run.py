@@ -15,7 +15,7 @@ from legion_bridge.legion.guarded import Ended, Guard
 from legion_bridge.legion.installation import find_legion
 from legion_bridge.legion.metric import Metric
 from legion_bridge.legion.run_profile import PROFILE_FLAGS, profile_of_run
-from legion_bridge.legion.under_mapper import under_mapper
+from legion_bridge.legion.preload_environment import under_mapper
 from legion_bridge.legion.verdict import failure_of, is_intermittent, words_of
 from legion_bridge.measurement import Measurement
 from legion_bridge.outcome import Outcome, Profile, Status

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from legion_bridge.application import Application, Launch
+from legion_bridge.programs.application import Application, Launch
 from legion_bridge.errors import ApplicationError
 
 __all__ = ["fitted", "on_cpus", "scaled", "seconds_of_iteration"]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl.machine_shape import MEMORY_KINDS, PROCESSOR_KINDS
-from legion_bridge.machine import WHERE, Link, Machine
+from legion_bridge.machines.machine import WHERE, Link, Machine
 
 __all__ = ["MEMORY_CODES", "PROCESSOR_CODES", "FlatMachine", "flatten_machine"]
 

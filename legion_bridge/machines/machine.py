@@ -229,7 +229,7 @@ class Machine:
         Raises:
             MachineError: The machine is unknown, or its file is wrong; says what to mend.
         """
-        from legion_bridge.machine_file import read_machine  # noqa: PLC0415  (it needs this one)
+        from legion_bridge.machines.machine_file import read_machine  # noqa: PLC0415  (it needs this one)
 
         machine = read_machine(name)
         return machine if nodes is None else machine.with_nodes(nodes)

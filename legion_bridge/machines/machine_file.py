@@ -12,10 +12,10 @@ from typing import Any
 
 from dsl.nearest import did_you_mean
 from legion_bridge.errors import MachineError
-from legion_bridge.here import HERE, here_file
-from legion_bridge.machine import Access, Link, Machine, Memory, Processor, Route, Runtime
-from legion_bridge.machine_checks import check_machine
-from legion_bridge.machine_units import wrong_number
+from legion_bridge.machines.local_machine import HERE, here_file
+from legion_bridge.machines.machine import Access, Link, Machine, Memory, Processor, Route, Runtime
+from legion_bridge.machines.machine_checks import check_machine
+from legion_bridge.machines.machine_units import wrong_number
 
 __all__ = ["machine_names", "read_machine"]
 

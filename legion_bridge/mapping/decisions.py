@@ -21,12 +21,12 @@ from dsl import syntax
 from dsl.machine_shape import PROCESSOR_KINDS
 from dsl.mapper import Mapper
 from dsl.syntax import Program, Statement
-from legion_bridge.application import Launch
-from legion_bridge.flat_machine import FlatMachine
-from legion_bridge.flatten import FlatProgram
-from legion_bridge.launch_decisions import LaunchDecisions, LaunchQuestions
-from legion_bridge.layout_classes import Aligns, LayoutClasses, alignments
-from legion_bridge.placement import placement
+from legion_bridge.programs.application import Launch
+from legion_bridge.machines.flat_machine import FlatMachine
+from legion_bridge.programs.flat_program import FlatProgram
+from legion_bridge.mapping.launch_decisions import LaunchDecisions, LaunchQuestions
+from legion_bridge.mapping.layout_classes import Aligns, LayoutClasses, alignments
+from legion_bridge.mapping.placement import placement
 
 __all__ = ["Decider", "Decisions"]
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from dsl.choices import accepts_layout, choose_kind, choose_memory
 from dsl.mapper import Mapper
 from dsl.tables import LayoutDecision
-from legion_bridge.application import Application, Launch, Region, Requirement
+from legion_bridge.programs.application import Application, Launch, Region, Requirement
 from legion_bridge.errors import MappingError
 
 __all__ = ["LaunchDecisions", "LaunchQuestions"]

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from dsl.syntax import Align
 from dsl.tables import LayoutDecision
-from legion_bridge.application import Launch, Region, Requirement
-from legion_bridge.launch_decisions import LaunchDecisions
-from legion_bridge.layout_traffic import element_bytes, together_factor
-from legion_bridge.machine import Machine
+from legion_bridge.programs.application import Launch, Region, Requirement
+from legion_bridge.mapping.launch_decisions import LaunchDecisions
+from legion_bridge.simulation.layout_traffic import element_bytes, together_factor
+from legion_bridge.machines.machine import Machine
 
 __all__ = ["LayoutClasses", "alignments"]
 

@@ -28,8 +28,8 @@ from legion_bridge.errors import ApplicationError
 
 if TYPE_CHECKING:
     from dsl.mapper import Mapper
-    from legion_bridge.forecast import Forecast
-    from legion_bridge.task_summary import TaskSummary
+    from legion_bridge.simulation.feasibility import Forecast
+    from legion_bridge.programs.task_summary import TaskSummary
 
 __all__ = [
     "Application",
@@ -353,13 +353,13 @@ class Application:
     @cached_property
     def tasks(self) -> Mapping[str, TaskSummary]:
         """What the language needs to know of each task, in program order."""
-        from legion_bridge.task_summary import summarise  # noqa: PLC0415  (it needs this module)
+        from legion_bridge.programs.task_summary import summarise  # noqa: PLC0415  (it needs this module)
 
         return summarise(self)
 
     def forecast(self, mapper: Mapper, machine: MachineFacts) -> Forecast:
         """What stops the program under a mapper: no room, or instance limits that clash."""
-        from legion_bridge.forecast import forecast  # noqa: PLC0415  (as above)
+        from legion_bridge.simulation.feasibility import forecast  # noqa: PLC0415  (as above)
 
         return forecast(self, mapper, machine)
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl.machine_shape import PROCESSOR_KINDS
-from legion_bridge.application import (
+from legion_bridge.programs.application import (
     PRIVILEGES,
     RATES,
     Application,

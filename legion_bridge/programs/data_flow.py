@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from legion_bridge.application import Application, Launch, Requirement
+from legion_bridge.programs.application import Application, Launch, Requirement
 
 __all__ = ["Flow", "data_flow"]
 

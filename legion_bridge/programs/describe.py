@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from legion_bridge.application import Application, Partition
-from legion_bridge.data_flow import Flow, data_flow
-from legion_bridge.task_summary import TaskSummary
+from legion_bridge.programs.application import Application, Partition
+from legion_bridge.programs.data_flow import Flow, data_flow
+from legion_bridge.programs.task_summary import TaskSummary
 
 __all__ = ["data_flow_dot", "describe"]
 

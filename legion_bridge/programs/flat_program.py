@@ -20,7 +20,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from legion_bridge.application import Application, Launch, Requirement
+from legion_bridge.programs.application import Application, Launch, Requirement
 
 __all__ = ["PRIVILEGE_CODES", "FlatProgram", "Ragged", "flatten"]
 

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from dsl.facts import Privilege
-from legion_bridge.application import Application, Launch, LayoutNeed, Requirement
+from legion_bridge.programs.application import Application, Launch, LayoutNeed, Requirement
 
 __all__ = ["LaunchSummary", "RequirementSummary", "TaskSummary", "summarise"]
 

@@ -8,11 +8,11 @@ from weakref import WeakKeyDictionary
 
 from dsl.facts import MachineFacts
 from dsl.mapper import Mapper
-from legion_bridge.application import Application
-from legion_bridge.machine import Machine
+from legion_bridge.programs.application import Application
+from legion_bridge.machines.machine import Machine
 from legion_bridge.outcome import Outcome
-from legion_bridge.shortage import Shortage
-from legion_bridge.simulator import Simulator
+from legion_bridge.simulation.shortage import Shortage
+from legion_bridge.simulation.simulator import Simulator
 
 __all__ = ["Forecast", "forecast", "least_of"]
 

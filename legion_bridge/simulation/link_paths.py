@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from legion_bridge.flat_machine import MEMORY_CODES, SCOPE_PROCESSOR, SCOPE_RANK, FlatMachine
-from legion_bridge.machine import WHERE, Machine
-from legion_bridge.simulation_input import OperationKind
+from legion_bridge.machines.flat_machine import MEMORY_CODES, SCOPE_PROCESSOR, SCOPE_RANK, FlatMachine
+from legion_bridge.machines.machine import WHERE, Machine
+from legion_bridge.simulation.kernel_arrays import OperationKind
 
 if TYPE_CHECKING:
-    from legion_bridge.simulator import Trace
+    from legion_bridge.simulation.simulator import Trace
 
 __all__ = ["Way", "Ways", "route_costs"]
 

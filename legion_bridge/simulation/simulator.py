@@ -22,22 +22,22 @@ from dsl.machine_shape import MEMORY_KINDS
 from dsl.mapper import Mapper
 from dsl.syntax import Program
 from legion_bridge import _kernel
-from legion_bridge.application import Application
+from legion_bridge.programs.application import Application
 from legion_bridge.errors import BridgeError, MappingError
-from legion_bridge.flat_machine import FlatMachine, flatten_machine
-from legion_bridge.flatten import PRIVILEGE_CODES, FlatProgram, flatten
-from legion_bridge.machine import Machine
-from legion_bridge.mapping import Decider, Decisions
+from legion_bridge.machines.flat_machine import FlatMachine, flatten_machine
+from legion_bridge.programs.flat_program import PRIVILEGE_CODES, FlatProgram, flatten
+from legion_bridge.machines.machine import Machine
+from legion_bridge.mapping.decisions import Decider, Decisions
 from legion_bridge.outcome import Outcome
-from legion_bridge.point_times import PointTimer, PointTimes
-from legion_bridge.shortage import Shortage
-from legion_bridge.simulation_input import (
+from legion_bridge.simulation.point_times import PointTimer, PointTimes
+from legion_bridge.simulation.shortage import Shortage
+from legion_bridge.simulation.kernel_arrays import (
     KernelStatus,
     Operation,
     SimulationInput,
     operations_of,
 )
-from legion_bridge.ways import route_costs
+from legion_bridge.simulation.link_paths import route_costs
 
 __all__ = ["Simulator", "Trace", "simulate"]
 

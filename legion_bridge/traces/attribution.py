@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from dsl.machine_shape import PROCESSOR_KINDS
 from legion_bridge.outcome import TaskUse
-from legion_bridge.simulation_input import OperationKind
-from legion_bridge.simulator import Trace
-from legion_bridge.ways import Way, Ways
+from legion_bridge.simulation.kernel_arrays import OperationKind
+from legion_bridge.simulation.simulator import Trace
+from legion_bridge.simulation.link_paths import Way, Ways
 
 __all__ = ["carried_by_link", "copied_within", "task_uses", "waits_for_limits"]
 

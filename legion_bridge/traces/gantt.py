@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from legion_bridge.errors import BridgeError
-from legion_bridge.operation_names import OperationNames
-from legion_bridge.simulator import Trace
-from legion_bridge.spans import GROUPS, Track, tracks
+from legion_bridge.traces.operation_names import OperationNames
+from legion_bridge.simulation.simulator import Trace
+from legion_bridge.traces.spans import GROUPS, Track, tracks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from legion_bridge.simulation_input import OperationKind
-from legion_bridge.simulator import Trace
-from legion_bridge.ways import Ways
+from legion_bridge.simulation.kernel_arrays import OperationKind
+from legion_bridge.simulation.simulator import Trace
+from legion_bridge.simulation.link_paths import Ways
 
 __all__ = ["LinkUse", "link_uses"]
 

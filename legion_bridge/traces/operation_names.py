@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dsl.machine_shape import MEMORY_KINDS
-from legion_bridge.machine import Link
-from legion_bridge.simulation_input import OperationKind
-from legion_bridge.simulator import Trace
-from legion_bridge.ways import Ways
+from legion_bridge.machines.machine import Link
+from legion_bridge.simulation.kernel_arrays import OperationKind
+from legion_bridge.simulation.simulator import Trace
+from legion_bridge.simulation.link_paths import Ways
 
 __all__ = ["LABELS", "OperationNames"]
 

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from legion_bridge.operation_names import OperationNames
-from legion_bridge.simulator import Trace
-from legion_bridge.spans import GROUPS, Span, Track, tracks
+from legion_bridge.traces.operation_names import OperationNames
+from legion_bridge.simulation.simulator import Trace
+from legion_bridge.traces.spans import GROUPS, Span, Track, tracks
 
 __all__ = ["timeline_events", "write_timeline"]
 

@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 import dsl
-from legion_bridge.application import Application
+from legion_bridge.programs.application import Application
 from legion_bridge.errors import MeasurementError
 from legion_bridge.validation.measurements import Measurement
 

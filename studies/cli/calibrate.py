@@ -15,7 +15,7 @@ __all__ = ["run"]
 def run(arguments: argparse.Namespace) -> int:
     """Measures, writes the file, and says what is in it."""
     from legion_bridge.calibration import calibrate  # noqa: PLC0415  (loads numpy)
-    from legion_bridge.here import here_file  # noqa: PLC0415
+    from legion_bridge.machines.local_machine import here_file  # noqa: PLC0415
 
     path = Path(arguments.write) if arguments.write else here_file()
     _check(path, force=arguments.force)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from studies.errors import UsageError
 from studies.files import read_text
-from studies.heading import application_in
+from studies.mapper_header import application_in
 from studies.suite import Case
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from studies.cli.cases import case_of
 from studies.cli.console import columns, print_json, quantity, say, table, warn
 from studies.cli.model_options import model_settings
 from studies.cli.progress import progress
-from studies.cli.workbench import Workbench
+from studies.cli.study_runner import Workbench
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -13,7 +13,7 @@ from studies.files import read_text, why
 
 if TYPE_CHECKING:
     from legion_bridge.outcome import Outcome, Profile
-    from legion_bridge.simulator import Trace
+    from legion_bridge.simulation.simulator import Trace
     from studies.suite import Case
 
 __all__ = ["run"]
@@ -78,7 +78,7 @@ def _print(case: Case, outcome: Outcome, expert: float) -> None:
 
 
 def _print_profile(profile: Profile) -> None:
-    from legion_bridge.profile_tables import profile_tables  # noqa: PLC0415  (loads numpy)
+    from legion_bridge.traces.tables import profile_tables  # noqa: PLC0415  (loads numpy)
 
     for found in profile_tables(profile):
         say(f"\n{found.title}")
@@ -91,8 +91,8 @@ def _draw(arguments: argparse.Namespace, trace: Trace) -> None:
     Raises:
         StorageError: One cannot be written.
     """
-    from legion_bridge.gantt import plot_gantt  # noqa: PLC0415  (loads numpy)
-    from legion_bridge.timeline import write_timeline  # noqa: PLC0415
+    from legion_bridge.traces.gantt import plot_gantt  # noqa: PLC0415  (loads numpy)
+    from legion_bridge.traces.timeline import write_timeline  # noqa: PLC0415
 
     for path, write in ((arguments.timeline, write_timeline), (arguments.plot, plot_gantt)):
         if path is None:

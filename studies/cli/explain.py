@@ -10,12 +10,12 @@ from studies.cli.cases import case_for, case_of
 from studies.cli.console import print_json, say
 from studies.errors import StorageError, UsageError
 from studies.files import read_text, why
-from studies.heading import application_in
+from studies.mapper_header import application_in
 
 if TYPE_CHECKING:
     from studies.suite import Case
     from tuners.guide import Guidance, Level
-    from tuners.problem import Evaluation
+    from tuners.problems.problem import Evaluation
 
 __all__ = ["run"]
 

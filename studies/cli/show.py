@@ -10,7 +10,7 @@ from studies.cli.cases import case_of
 from studies.cli.console import columns, print_json, quantity, say, table
 from studies.cli.show_machine import show_machine
 from studies.errors import UsageError
-from studies.heading import heading
+from studies.mapper_header import heading
 
 if TYPE_CHECKING:
     from legion_bridge import Application
@@ -90,7 +90,7 @@ def _show_prompt(problem: MapperProblem, arguments: argparse.Namespace) -> None:
 
 
 def _show_data_flow(application: Application, *, dot: bool) -> None:
-    from legion_bridge.describe import data_flow_dot, describe  # noqa: PLC0415  (loads numpy)
+    from legion_bridge.programs.describe import data_flow_dot, describe  # noqa: PLC0415  (loads numpy)
 
     sys.stdout.write(data_flow_dot(application) if dot else describe(application))
 

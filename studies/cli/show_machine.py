@@ -11,7 +11,7 @@ from studies.cli.console import columns, print_json, quantity, say, table
 
 if TYPE_CHECKING:
     from legion_bridge import Machine
-    from legion_bridge.machine import Runtime
+    from legion_bridge.machines.machine import Runtime
 
 __all__ = ["show_machine"]
 
@@ -123,7 +123,7 @@ def _any(memory: str) -> str:
 
 def _runtime(runtime: Runtime) -> list[tuple[str, str]]:
     """What the runtime costs, without what costs nothing."""
-    from legion_bridge.machine_units import is_time  # noqa: PLC0415  (legion_bridge loads numpy)
+    from legion_bridge.machines.machine_units import is_time  # noqa: PLC0415  (legion_bridge loads numpy)
 
     def said(name: str, value: float) -> str:
         if isinstance(value, bool):

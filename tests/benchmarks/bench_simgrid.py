@@ -32,10 +32,10 @@ from rich.table import Table
 
 import dsl
 from legion_bridge import Application, Evaluator, Machine
-from legion_bridge.machine_units import is_time
-from legion_bridge.simulation_input import OperationKind
-from legion_bridge.simulator import Trace
-from legion_bridge.ways import Way, Ways
+from legion_bridge.machines.machine_units import is_time
+from legion_bridge.simulation.kernel_arrays import OperationKind
+from legion_bridge.simulation.simulator import Trace
+from legion_bridge.simulation.link_paths import Way, Ways
 
 REPEAT = 200
 LEAF = "task_4"

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import dsl
 from legion_bridge import Application, Evaluator, Machine
-from legion_bridge.application_json import read_application, write_application
+from legion_bridge.programs.application_json import read_application, write_application
 from legion_bridge.capture import capture
 from legion_bridge.legion import build_program, find_legion
-from legion_bridge.legion.ahead import ahead_of_others
+from legion_bridge.legion.priority import ahead_of_others
 from legion_bridge.legion.replay import REPLAY_PATTERN, machine_flags, replay_command
 from legion_bridge.legion.scaled import on_cpus
 

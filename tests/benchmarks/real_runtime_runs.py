@@ -17,7 +17,7 @@ import dsl
 from dsl.c_output.compiled_policy import compile_policy
 from legion_bridge import Machine
 from legion_bridge.legion import LegionRun, Metric, build_mapper, find_legion
-from legion_bridge.legion.ahead import ahead_of_others
+from legion_bridge.legion.priority import ahead_of_others
 
 from .real_runtime_programs import Program, valid_mappers
 

@@ -9,8 +9,8 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.vendor.pretty import RepresentationPrinter
 
-from legion_bridge.application import Application, Launch, Partition, Requirement
-from legion_bridge.machine import Machine, Runtime
+from legion_bridge.programs.application import Application, Launch, Partition, Requirement
+from legion_bridge.machines.machine import Machine, Runtime
 
 from . import tiny
 

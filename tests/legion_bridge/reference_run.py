@@ -17,8 +17,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from legion_bridge.flatten import PRIVILEGE_CODES
-from legion_bridge.simulation_input import OperationKind as Kind
+from legion_bridge.programs.flat_program import PRIVILEGE_CODES
+from legion_bridge.simulation.kernel_arrays import OperationKind as Kind
 
 from .tiny import Run
 

@@ -33,10 +33,10 @@ SAMPLE = {
 def outcomes() -> list[list[object]]:
     """Status, elapsed seconds and words of each run of the sample, with a trace and without."""
     import dsl
-    from legion_bridge.application import Application
-    from legion_bridge.machine import Machine
+    from legion_bridge.programs.application import Application
+    from legion_bridge.machines.machine import Machine
     from legion_bridge.outcome import Outcome
-    from legion_bridge.simulator import Simulator
+    from legion_bridge.simulation.simulator import Simulator
 
     found: list[list[object]] = []
     for name, (mapper, parameters) in SAMPLE.items():
@@ -76,9 +76,9 @@ def use_kernel(path: str) -> None:
 def repeat(times: int) -> int:
     """Kilobytes that many equal runs, good and failed, add to the process."""
     import dsl
-    from legion_bridge.application import Application
-    from legion_bridge.machine import Machine
-    from legion_bridge.simulator import Simulator
+    from legion_bridge.programs.application import Application
+    from legion_bridge.machines.machine import Machine
+    from legion_bridge.simulation.simulator import Simulator
 
     program = Application.load("johnson")
     simulator = Simulator(program, Machine.load("p100x4"))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from legion_bridge.application import (
+from legion_bridge.programs.application import (
     Application,
     Field,
     Launch,
@@ -19,7 +19,7 @@ from legion_bridge.application import (
     TaskKind,
     Work,
 )
-from legion_bridge.application_json import write_application
+from legion_bridge.programs.application_json import write_application
 from legion_bridge.applications import application_names
 from legion_bridge.errors import ApplicationError
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from legion_bridge.application import Application, ObservedCopy
-from legion_bridge.application_json import (
+from legion_bridge.programs.application import Application, ObservedCopy
+from legion_bridge.programs.application_json import (
     from_json,
     read_application,
     to_json,

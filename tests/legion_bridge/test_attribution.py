@@ -8,7 +8,7 @@ import dsl
 from legion_bridge import Application, Evaluator, Machine
 from legion_bridge.applications import application_names
 from legion_bridge.outcome import Profile
-from legion_bridge.profile import profile_of
+from legion_bridge.traces.profile import profile_of
 
 from .tiny import application, launch, mapper, pieces, reads, region, run, updates
 

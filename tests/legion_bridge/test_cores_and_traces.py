@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 import dsl
 from legion_bridge import Evaluator, Machine
 from legion_bridge.calibration.probes import copies
-from legion_bridge.machine import Runtime
-from legion_bridge.profile import critical_path
-from legion_bridge.spans import tracks
+from legion_bridge.machines.machine import Runtime
+from legion_bridge.traces.profile import critical_path
+from legion_bridge.traces.spans import tracks
 from tests.legion_bridge import tiny
 from tests.legion_bridge.random_runs import Case, cases
 from tests.legion_bridge.reference_run import Replay

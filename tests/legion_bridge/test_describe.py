@@ -7,10 +7,10 @@ import subprocess
 
 import pytest
 
-from legion_bridge.application import Application
+from legion_bridge.programs.application import Application
 from legion_bridge.applications import application_names
-from legion_bridge.data_flow import Flow, data_flow
-from legion_bridge.describe import data_flow_dot, describe
+from legion_bridge.programs.data_flow import Flow, data_flow
+from legion_bridge.programs.describe import data_flow_dot, describe
 
 
 def test_stencil_in_words() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dsl.machine_shape import MEMORY_KINDS
-from legion_bridge.flat_machine import (
+from legion_bridge.machines.flat_machine import (
     MEMORY_CODES,
     PROCESSOR_CODES,
     SCOPE_NODE,
@@ -16,7 +16,7 @@ from legion_bridge.flat_machine import (
     FlatMachine,
     flatten_machine,
 )
-from legion_bridge.machine import WHERE, Machine
+from legion_bridge.machines.machine import WHERE, Machine
 
 from .tiny import machine
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from legion_bridge.application import Application, Field, Partition, Region, Requirement
-from legion_bridge.flatten import PRIVILEGE_CODES, FlatProgram, Ragged, flatten
+from legion_bridge.programs.application import Application, Field, Partition, Region, Requirement
+from legion_bridge.programs.flat_program import PRIVILEGE_CODES, FlatProgram, Ragged, flatten
 
 from .tiny import application, launch, pieces, reads, reduces, region, updates, writes
 

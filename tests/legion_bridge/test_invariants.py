@@ -10,12 +10,12 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from legion_bridge.application import Application
+from legion_bridge.programs.application import Application
 from legion_bridge.applications import application_names
-from legion_bridge.machine import Machine
-from legion_bridge.profile import critical_path
-from legion_bridge.simulation_input import OperationKind
-from legion_bridge.spans import Track, tracks
+from legion_bridge.machines.machine import Machine
+from legion_bridge.traces.profile import critical_path
+from legion_bridge.simulation.kernel_arrays import OperationKind
+from legion_bridge.traces.spans import Track, tracks
 
 from .random_runs import Case, cases
 from .reference_run import OutOfRoomError, Plan, Replay

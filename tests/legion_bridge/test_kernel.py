@@ -17,7 +17,7 @@ import pytest
 
 import legion_bridge
 from legion_bridge import _kernel
-from legion_bridge.simulation_input import SimulationInput
+from legion_bridge.simulation.kernel_arrays import SimulationInput
 
 from .tiny import Run, application, launch, mapper, reads, region, run, writes
 

@@ -12,7 +12,7 @@ import pytest
 
 import dsl
 from legion_bridge import Application, Evaluator, Machine, MachineError, machine_names
-from legion_bridge.flat_machine import flatten_machine
+from legion_bridge.machines.flat_machine import flatten_machine
 
 TEXT = Machine.load("p100x4").source
 CPU2 = Machine.load("cpu2").source

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 
 import dsl
-from legion_bridge.application import Application, LayoutNeed, TaskKind
+from legion_bridge.programs.application import Application, LayoutNeed, TaskKind
 from legion_bridge.errors import MappingError
-from legion_bridge.flat_machine import flatten_machine
-from legion_bridge.flatten import flatten
-from legion_bridge.machine import Machine
-from legion_bridge.mapping import Decider, Decisions
-from legion_bridge.placement import sharding_and_slicing
+from legion_bridge.machines.flat_machine import flatten_machine
+from legion_bridge.programs.flat_program import flatten
+from legion_bridge.machines.machine import Machine
+from legion_bridge.mapping.decisions import Decider, Decisions
+from legion_bridge.mapping.placement import sharding_and_slicing
 
 from .tiny import application, launch, machine, mapper, pieces, reads, region, writes
 

@@ -16,8 +16,8 @@ import pytest
 
 import dsl
 from dsl.machine_shape import MachineShape
-from legion_bridge.application import Application, Launch
-from legion_bridge.machine import Machine
+from legion_bridge.programs.application import Application, Launch
+from legion_bridge.machines.machine import Machine
 
 RUNS = json.loads((Path(__file__).parent.parent / "data" / "observed_runs.json").read_text())
 NAMES = ("stencil", "circuit", "pennant", "cannon")

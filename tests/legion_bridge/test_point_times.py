@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from legion_bridge.application import Application, LayoutNeed, Work
-from legion_bridge.machine import Machine
+from legion_bridge.programs.application import Application, LayoutNeed, Work
+from legion_bridge.machines.machine import Machine
 
 from .tiny import application, launch, machine, mapper, reads, region, run, writes
 

@@ -8,8 +8,8 @@ import dsl
 from legion_bridge import Application, Evaluator, Machine
 from legion_bridge.applications import application_names
 from legion_bridge.outcome import CriticalShare, MemoryPeak, Profile, Usage
-from legion_bridge.profile import profile_of
-from legion_bridge.profile_tables import profile_tables
+from legion_bridge.traces.profile import profile_of
+from legion_bridge.traces.tables import profile_tables
 
 from .tiny import (
     Run,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from legion_bridge.machine import Runtime
+from legion_bridge.machines.machine import Runtime
 
 from .tiny import (
     Moved,

@@ -13,11 +13,11 @@ import pytest
 
 import dsl
 from legion_bridge import Application, BridgeError, Machine, Simulator
-from legion_bridge.gantt import MOST_TRACKS, gantt_figure, plot_gantt
-from legion_bridge.link_use import link_uses
+from legion_bridge.traces.gantt import MOST_TRACKS, gantt_figure, plot_gantt
+from legion_bridge.traces.link_use import link_uses
 from legion_bridge.outcome import Outcome
-from legion_bridge.simulator import Trace
-from legion_bridge.timeline import write_timeline
+from legion_bridge.simulation.simulator import Trace
+from legion_bridge.traces.timeline import write_timeline
 
 from .tiny import application, launch, machine, mapper, reads, region, run, updates, writes
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import dsl
 from legion_bridge import Application, Evaluator, Machine
-from legion_bridge.application import TaskKind
+from legion_bridge.programs.application import TaskKind
 from legion_bridge.calibration.probes import copies, sweep
-from legion_bridge.simulation_input import OperationKind
+from legion_bridge.simulation.kernel_arrays import OperationKind
 
 PLAIN = Machine.load("cpu2")
 WHOLE = replace(

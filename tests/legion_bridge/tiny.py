@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import dsl
-from legion_bridge.application import (
+from legion_bridge.programs.application import (
     Application,
     Field,
     Launch,
@@ -23,10 +23,10 @@ from legion_bridge.application import (
     TaskKind,
     Work,
 )
-from legion_bridge.machine import Access, Link, Machine, Memory, Processor, Route, Runtime
+from legion_bridge.machines.machine import Access, Link, Machine, Memory, Processor, Route, Runtime
 from legion_bridge.outcome import Outcome
-from legion_bridge.simulation_input import OperationKind
-from legion_bridge.simulator import Simulator, Trace
+from legion_bridge.simulation.kernel_arrays import OperationKind
+from legion_bridge.simulation.simulator import Simulator, Trace
 
 FREE = Runtime(launch=0.0, point=0.0, requirement=0.0, untraced=1.0, message=0.0)
 

@@ -6,7 +6,7 @@ import pytest
 
 import dsl
 from legion_bridge import Application, Evaluator, Machine
-from tuners.brief_mapper import BriefWriter
+from tuners.problems.shorten import BriefWriter
 
 MACHINE = Machine.load("p100x4")
 

@@ -7,13 +7,13 @@ import pytest
 
 from legion_bridge import Application, Machine
 from tuners import MapperProblem, make_sampler
-from tuners.colocation import Link, shared_data
-from tuners.coordinate_descent import ROUNDS, CoordinateDescentSampler, Descent
-from tuners.decision_order import decision_order
-from tuners.guided_descent import GuidedDescentSampler
-from tuners.observation import Observation
-from tuners.random_valid import RandomValidSampler
-from tuners.search_space import SearchSpace
+from tuners.samplers.colocation import Link, shared_data
+from tuners.samplers.coordinate_descent import ROUNDS, CoordinateDescentSampler, Descent
+from tuners.samplers.decision_order import decision_order
+from tuners.samplers.guided_descent import GuidedDescentSampler
+from tuners.samplers.observation import Observation
+from tuners.samplers.random_valid import RandomValidSampler
+from tuners.problems.search_space import SearchSpace
 
 
 @pytest.fixture(scope="module")

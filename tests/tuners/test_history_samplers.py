@@ -10,11 +10,11 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from tuners.cat_cma import CatCMASampler
-from tuners.coordinate_descent import CoordinateDescentSampler
-from tuners.evolution import OnePlusOneSampler
-from tuners.opentuner_sampler import OpenTunerSampler
-from tuners.random_valid import RandomValidSampler
+from tuners.samplers.cat_cma import CatCMASampler
+from tuners.samplers.coordinate_descent import CoordinateDescentSampler
+from tuners.samplers.evolution import OnePlusOneSampler
+from tuners.samplers.opentuner.sampler import OpenTunerSampler
+from tuners.samplers.random_valid import RandomValidSampler
 
 SAMPLERS = [
     OnePlusOneSampler,

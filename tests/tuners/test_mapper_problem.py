@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 import dsl
 from studies.suite import Case
 from tuners import attributes
-from tuners.evaluation_cache import BoundedCache
+from tuners.problems.evaluation_cache import BoundedCache
 
 VALID = {
     "proc.a": "GPU",

@@ -20,8 +20,8 @@ import pytest
 
 import tuners
 from tuners.errors import MissingPackageError
-from tuners.opentuner_process import CHILD, OpenTunerDiedError, OpenTunerProcess
-from tuners.opentuner_sampler import OpenTunerSampler
+from tuners.samplers.opentuner.process import CHILD, OpenTunerDiedError, OpenTunerProcess
+from tuners.samplers.opentuner.sampler import OpenTunerSampler
 
 WEIGHTS = [[(7 * i + 3 * j) % 11 for j in range(2 + i % 5)] for i in range(16)]
 
@@ -157,7 +157,7 @@ def test_it_leaves_nothing_behind(tmp_path, monkeypatch):
 def test_it_prints_nothing(tmp_path):
     script = (
         "import optuna; optuna.logging.set_verbosity(optuna.logging.WARNING)\n"
-        "from tuners.opentuner_sampler import OpenTunerSampler\n"
+        "from tuners.samplers.opentuner.sampler import OpenTunerSampler\n"
         "s = optuna.create_study(sampler=OpenTunerSampler(seed=0))\n"
         "s.optimize(lambda t: t.suggest_int('x', 0, 99), n_trials=8)\n"
     )
@@ -192,7 +192,7 @@ def test_it_is_started_again_once_and_loses_nothing(caplog):
 def test_it_ends_with_the_process_that_started_it():
     script = (
         "import os, sys\n"
-        "from tuners.opentuner_process import OpenTunerProcess\n"
+        "from tuners.samplers.opentuner.process import OpenTunerProcess\n"
         "process = OpenTunerProcess([2, 3], 0)\n"
         "keeper = os.dup(process._process.stdin.fileno())\n"
         "os.set_inheritable(keeper, True)\n"

@@ -11,7 +11,7 @@ import pytest
 import tuners
 from tests.tuners.llm.scripted import Scripted, fenced
 from tuners import ParameterProblem, attributes
-from tuners.problem import TextProblem
+from tuners.problems.problem import TextProblem
 
 EXAMPLE = next(
     each.source

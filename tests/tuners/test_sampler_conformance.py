@@ -20,12 +20,12 @@ from optuna.testing.pytest_samplers import (
 from optuna.trial import Trial
 
 from tuners import history_sampler
-from tuners.cat_cma import CatCMASampler
-from tuners.coordinate_descent import CoordinateDescentSampler
-from tuners.evolution import OnePlusOneSampler
-from tuners.guided_descent import GuidedDescentSampler
-from tuners.opentuner_sampler import OpenTunerSampler
-from tuners.random_valid import RandomValidSampler
+from tuners.samplers.cat_cma import CatCMASampler
+from tuners.samplers.coordinate_descent import CoordinateDescentSampler
+from tuners.samplers.evolution import OnePlusOneSampler
+from tuners.samplers.guided_descent import GuidedDescentSampler
+from tuners.samplers.opentuner.sampler import OpenTunerSampler
+from tuners.samplers.random_valid import RandomValidSampler
 
 
 @pytest.fixture(autouse=True)

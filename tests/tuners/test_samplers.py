@@ -10,7 +10,7 @@ from optuna.samplers import NSGAIISampler, RandomSampler, TPESampler
 
 import tuners
 from tuners import DistinctSampler, RepeatableSampler, UnknownTunerError
-from tuners.repeatable import derived_seed
+from tuners.samplers.repeatable import derived_seed
 
 TUNERS = [
     "random",
@@ -53,7 +53,7 @@ def test_an_unknown_tuner_is_told_the_known_and_the_nearest():
 
 
 def test_a_tuner_from_elsewhere_can_be_registered(monkeypatch):
-    monkeypatch.setattr("tuners.samplers._TUNERS", dict(tuners.samplers._TUNERS))
+    monkeypatch.setattr("tuners.samplers.registry._TUNERS", dict(tuners.samplers.registry._TUNERS))
     tuners.register(tuners.Tuner("mine", "mine", lambda seed: RandomSampler(seed=seed)))
     assert "mine" in tuners.tuner_names()
     assert isinstance(tuners.make_sampler("mine", seed=1), RepeatableSampler)

@@ -17,7 +17,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 import tuners
-from tuners.claims import CLAIM
+from tuners.samplers.claims import CLAIM
 from tuners.llm.model import Reply, Request, Usage
 
 SPACE = {name: CategoricalDistribution(tuple(range(4))) for name in "xy"}

@@ -9,22 +9,22 @@ from weakref import WeakKeyDictionary
 
 import dsl
 from dsl import syntax
-from dsl.checks.subject import Subject
+from dsl.checks.context import Subject
 from dsl.choices import choose_memory
 from dsl.facts import RequirementFacts, TaskFacts
 from dsl.tables import LayoutDecision
-from dsl.templates.tunable_task import tunable_tasks, usable_memories
-from legion_bridge.simulator import Simulator
+from dsl.templates.space.tunable_task import tunable_tasks, usable_memories
+from legion_bridge.simulation.simulator import Simulator
 from tuners.guide.costs import Costs, costs_of
 from tuners.guide.edits import Editor
 from tuners.guide.what_if import WhatIf
 
 if TYPE_CHECKING:
     from legion_bridge import Application, Machine
-    from legion_bridge.mapping import Decisions
+    from legion_bridge.mapping.decisions import Decisions
     from legion_bridge.outcome import Outcome, Profile
     from tuners.guide.moves import Change
-    from tuners.problem import Evaluation, Finding
+    from tuners.problems.problem import Evaluation, Finding
 
 __all__ = ["Argument", "Case", "GuidedProblem"]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from legion_bridge.flatten import FlatProgram
+    from legion_bridge.programs.flat_program import FlatProgram
     from tuners.guide.what_if import Estimate
 
 __all__ = ["Costs", "costs_of"]

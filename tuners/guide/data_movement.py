@@ -1,6 +1,6 @@
 """Which bytes travel in one iteration where decisions are given: validity, and no clock.
 
-The newest value of each atom of data (``legion_bridge.flatten``) lies in some places; a place is a
+The newest value of each atom of data (``legion_bridge.programs.flat_program``) lies in some places; a place is a
 memory and a layout. What a task reads and its place lacks is copied from the nearest place that
 has it; what it writes makes all others stale; reductions are folded by the next reader. The loop
 is followed twice, and the second time counts: what the setup left has found its place by then.
@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from legion_bridge.flatten import PRIVILEGE_CODES
-from legion_bridge.ways import Ways
+from legion_bridge.programs.flat_program import PRIVILEGE_CODES
+from legion_bridge.simulation.link_paths import Ways
 
 if TYPE_CHECKING:
-    from legion_bridge.flat_machine import FlatMachine
-    from legion_bridge.flatten import FlatProgram
-    from legion_bridge.mapping import Decisions
+    from legion_bridge.machines.flat_machine import FlatMachine
+    from legion_bridge.programs.flat_program import FlatProgram
+    from legion_bridge.mapping.decisions import Decisions
 
 __all__ = ["LAYOUTS", "DataMovement", "Moved"]
 

@@ -15,12 +15,12 @@ from tuners.guide.guidance import Guidance, Suggestion
 from tuners.guide.moves import Change, TextChange
 from tuners.guide.predicates import PREDICATES
 from tuners.guide.repairs import REPAIRS
-from tuners.guide.room import overflow
+from tuners.guide.free_memory import overflow
 from tuners.guide.rules import Found, Move, Rule, load_rules
 from tuners.guide.wording import amount, memory_word, percent, seconds
 
 if TYPE_CHECKING:
-    from tuners.problem import Evaluation, Finding
+    from tuners.problems.problem import Evaluation, Finding
 
 __all__ = ["MOST", "explain"]
 

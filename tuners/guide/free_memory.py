@@ -10,7 +10,7 @@ import numpy as np
 
 from dsl import syntax
 from dsl.machine_shape import MEMORY_KINDS
-from legion_bridge.flatten import PRIVILEGE_CODES
+from legion_bridge.programs.flat_program import PRIVILEGE_CODES
 from tuners.guide.case import Case
 from tuners.guide.moves import Change, User, joined, regions_of, store_in, tasks_of, told
 from tuners.guide.predicates.maps import alike, maps_for
@@ -18,7 +18,7 @@ from tuners.guide.rules import Move
 from tuners.guide.wording import listed
 
 if TYPE_CHECKING:
-    from legion_bridge.mapping import Decisions
+    from legion_bridge.mapping.decisions import Decisions
 
 __all__ = ["leave_memory", "make_room", "overflow"]
 

@@ -14,7 +14,7 @@ from tuners.guide.parameters import moved
 if TYPE_CHECKING:
     from dsl.syntax import Statement
     from dsl.templates.template import Template
-    from tuners.problem import Value
+    from tuners.problems.problem import Value
 
 __all__ = ["LEVELS", "Block", "Guidance", "Level", "Suggestion"]
 

@@ -13,7 +13,7 @@ from typing import TypeAlias, TypeVar
 
 import dsl
 from dsl import syntax
-from dsl.templates.index_map_library import (
+from dsl.templates.space.index_map_library import (
     INDEX_MAPS,
     SINGLE_MAP,
     function_name,

@@ -32,14 +32,14 @@ from tuners.guide.moves import (
 )
 from tuners.guide.predicates.maps import maps_for
 from tuners.guide.predicates.processors import all_to_faster
-from tuners.guide.room import leave_memory, make_room
+from tuners.guide.free_memory import leave_memory, make_room
 from tuners.guide.rules import Move
 from tuners.guide.syntax_repairs import mend_syntax
 from tuners.guide.wording import listed, memory_word
 
 if TYPE_CHECKING:
     from tuners.guide.guidance import Block
-    from tuners.problem import Finding
+    from tuners.problems.problem import Finding
 
 __all__ = ["REPAIRS", "Repair"]
 

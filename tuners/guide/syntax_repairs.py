@@ -12,7 +12,7 @@ from tuners.guide.rules import Move
 
 if TYPE_CHECKING:
     from tuners.guide.case import Case
-    from tuners.problem import Finding
+    from tuners.problems.problem import Finding
 
 __all__ = ["mend_syntax"]
 

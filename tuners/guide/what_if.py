@@ -15,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 import dsl
-from legion_bridge.flat_machine import MEMORY_CODES, PROCESSOR_CODES
+from legion_bridge.machines.flat_machine import MEMORY_CODES, PROCESSOR_CODES
 from legion_bridge.outcome import Outcome
-from legion_bridge.point_times import PointTimer
+from legion_bridge.simulation.point_times import PointTimer
 from tuners.guide.data_movement import DataMovement, Moved
 
 if TYPE_CHECKING:
-    from legion_bridge.mapping import Decisions
-    from legion_bridge.point_times import PointTimes
-    from legion_bridge.simulator import Simulator
+    from legion_bridge.mapping.decisions import Decisions
+    from legion_bridge.simulation.point_times import PointTimes
+    from legion_bridge.simulation.simulator import Simulator
 
 __all__ = ["Estimate", "WhatIf"]
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from dsl.machine_shape import MEMORY_KINDS
-from legion_bridge.profile_tables import amount, seconds
+from legion_bridge.traces.tables import amount, seconds
 
 __all__ = ["amount", "listed", "memory_word", "percent", "seconds"]
 

@@ -14,7 +14,7 @@ from tuners.llm.replies.mapper_text import mapper_texts_in
 from tuners.llm.replies.values import InvalidValues, checked_values
 
 if TYPE_CHECKING:
-    from tuners.problem import TextProblem
+    from tuners.problems.problem import TextProblem
 
 __all__ = ["Candidate", "candidates_in"]
 

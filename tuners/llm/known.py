@@ -9,15 +9,15 @@ from optuna.trial import TrialState
 
 from dsl.errors import MappertuneError
 from tuners import attributes
-from tuners.observation import History
-from tuners.search_space import SearchSpace
-from tuners.tried import Tried
+from tuners.samplers.observation import History
+from tuners.problems.search_space import SearchSpace
+from tuners.samplers.evaluated_points import Tried
 
 if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
-    from tuners.problem import TextProblem
+    from tuners.problems.problem import TextProblem
 
 __all__ = ["KnownCandidates", "KnownPoints", "key_of"]
 

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from optuna.samplers import BaseSampler
 
-from tuners.claims import CONTESTS
-from tuners.distinct import DistinctSampler
-from tuners.llm.late_model import spending
-from tuners.repeatable import derived_seed
-from tuners.samplers import make_sampler
+from tuners.samplers.claims import CONTESTS
+from tuners.samplers.distinct import DistinctSampler
+from tuners.llm.lazy_model import spending
+from tuners.samplers.repeatable import derived_seed
+from tuners.samplers.registry import make_sampler
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
     from tuners.llm.model.budget import Budget
-    from tuners.llm.occasion import Occasion
+    from tuners.llm.trial_context import Occasion
     from tuners.llm.strategies import Strategy
-    from tuners.problem import TextProblem
+    from tuners.problems.problem import TextProblem
 
 __all__ = ["ENQUEUED", "Fallback", "Turns"]
 

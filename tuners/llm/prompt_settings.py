@@ -10,16 +10,16 @@ from optuna.study import StudyDirection
 
 from tuners import attributes
 from tuners.llm.model.exchange import Request
-from tuners.llm.prompts.voice import Decode, Feedback, Voice, reply_schema
+from tuners.llm.prompts.trial_formatter import Decode, Feedback, Voice, reply_schema
 from tuners.llm.prompts.writer import Prompt, PromptWriter
-from tuners.repeatable import derived_seed
+from tuners.samplers.repeatable import derived_seed
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from tuners.llm.strategies import Strategy
     from tuners.llm.study_memory import StudyMemory
-    from tuners.problem import TextProblem
+    from tuners.problems.problem import TextProblem
 
 __all__ = ["Asking"]
 

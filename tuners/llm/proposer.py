@@ -11,16 +11,16 @@ from tuners import attributes
 from tuners.llm.candidates import Candidate, candidates_in, check_candidate
 from tuners.llm.conversations import Conversation, Turn
 from tuners.llm.dialogue import Dialogue, Expenses, Settled
-from tuners.llm.late_model import spending
-from tuners.llm.reasoned import ReasonsFirst
+from tuners.llm.lazy_model import spending
+from tuners.llm.two_turn_model import ReasonsFirst
 
 if TYPE_CHECKING:
-    from tuners.llm.asking import Asking
-    from tuners.llm.late_model import LateModel
+    from tuners.llm.prompt_settings import Asking
+    from tuners.llm.lazy_model import LateModel
     from tuners.llm.model.errors import ModelError
     from tuners.llm.model.exchange import Model
-    from tuners.llm.occasion import Occasion
-    from tuners.llm.past import Past
+    from tuners.llm.trial_context import Occasion
+    from tuners.llm.trial_history import Past
     from tuners.llm.prompts.writer import Prompt, PromptWriter
 
 __all__ = ["Proposal", "Proposer"]

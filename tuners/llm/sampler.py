@@ -16,12 +16,12 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from tuners import attributes
-from tuners.delegating import DelegatingSampler
-from tuners.llm.asking import Asking
-from tuners.llm.fallback import ENQUEUED, Fallback, Turns
-from tuners.llm.late_model import LateModel
-from tuners.llm.occasion import Occasion
-from tuners.llm.past import Past
+from tuners.samplers.delegating import DelegatingSampler
+from tuners.llm.prompt_settings import Asking
+from tuners.llm.model_schedule import ENQUEUED, Fallback, Turns
+from tuners.llm.lazy_model import LateModel
+from tuners.llm.trial_context import Occasion
+from tuners.llm.trial_history import Past
 from tuners.llm.proposer import Proposal, Proposer
 from tuners.llm.strategies import Strategy, strategy_named
 from tuners.llm.study_memory import StudyMemory
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from tuners.llm.model.budget import Budget
     from tuners.llm.model.exchange import Message, Model
-    from tuners.llm.prompts.voice import Decode, Feedback
-    from tuners.problem import TextProblem
+    from tuners.llm.prompts.trial_formatter import Decode, Feedback
+    from tuners.problems.problem import TextProblem
 
 __all__ = ["LLMSampler"]
 

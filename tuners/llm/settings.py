@@ -10,7 +10,7 @@ from tuners.errors import TunerError
 
 if TYPE_CHECKING:
     from tuners.llm.sampler import LLMSampler
-    from tuners.problem import TextProblem
+    from tuners.problems.problem import TextProblem
 
 __all__ = ["LLM_TUNERS", "LLMSettings"]
 

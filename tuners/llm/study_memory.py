@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tuners.llm.conversations import Conversations
 from tuners.llm.known import KnownCandidates, KnownPoints
 from tuners.llm.study_space import StudySpace
-from tuners.search_space import SearchSpace
+from tuners.problems.search_space import SearchSpace
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from tuners.llm.candidates import Candidate
-    from tuners.llm.past import Attempt
+    from tuners.llm.trial_history import Attempt
     from tuners.llm.prompts.writer import PromptWriter
-    from tuners.problem import TextProblem
+    from tuners.problems.problem import TextProblem
 
 __all__ = ["StudyMemory"]
 
-# Steps away from a proposal that was tried before, as in `tuners.distinct`.
+# Steps away from a proposal that was tried before, as in `tuners.samplers.distinct`.
 CHANGES = 200
 STEPS_AWAY = 10
 LISTED = 20_000

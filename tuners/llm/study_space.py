@@ -7,7 +7,7 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution
 
-from tuners.parameter_problem import ParameterProblem
+from tuners.problems.parameter_problem import ParameterProblem
 
 __all__ = ["StudySpace"]
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tuners.claims import is_shared, rival
-from tuners.llm.past import Past
+from tuners.samplers.claims import is_shared, rival
+from tuners.llm.trial_history import Past
 
 if TYPE_CHECKING:
     from optuna import Study

@@ -17,7 +17,7 @@ from tuners import attributes
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-    from tuners.problem import TextProblem
+    from tuners.problems.problem import TextProblem
 
 __all__ = ["Attempt", "Past"]
 

@@ -16,13 +16,13 @@ import dsl
 from dsl.parsing.statement_cache import StatementCache
 from legion_bridge.outcome import Outcome
 from tuners import attributes
-from tuners.evaluation_cache import BoundedCache
-from tuners.problem import Evaluation, Finding, Form, Projection, Suggester, Value
-from tuners.projection import Projector
+from tuners.problems.evaluation_cache import BoundedCache
+from tuners.problems.problem import Evaluation, Finding, Form, Projection, Suggester, Value
+from tuners.problems.projection import Projector
 
 if TYPE_CHECKING:
     from legion_bridge import Application, Machine
-    from tuners.brief_mapper import BriefWriter
+    from tuners.problems.shorten import BriefWriter
     from tuners.guide.guidance import Guidance
 
 __all__ = ["Evaluator", "MapperProblem"]
@@ -163,7 +163,7 @@ class MapperProblem:
 
     def describe(self) -> str:
         """The application with its sizes and data flow, and the machine, as text."""
-        from legion_bridge.describe import describe  # noqa: PLC0415  (loads numba)
+        from legion_bridge.programs.describe import describe  # noqa: PLC0415  (loads numba)
         from tuners.llm.prompts.machine import describe_machine  # noqa: PLC0415  (only for prompts)
 
         application = describe(self.application).rpartition("\n\nReference mappers:")[0]
@@ -186,7 +186,7 @@ class MapperProblem:
 
     @cached_property
     def _brief_writer(self) -> BriefWriter:
-        from tuners.brief_mapper import BriefWriter  # noqa: PLC0415  (only for prompts)
+        from tuners.problems.shorten import BriefWriter  # noqa: PLC0415  (only for prompts)
 
         return BriefWriter(self.application, self.machine)
 

@@ -16,8 +16,8 @@ from legion_bridge.outcome import Outcome
 from tuners.errors import TunerError
 from tuners.guide.guidance import Guidance
 from tuners.llm.replies.values import InvalidValues, read_values
-from tuners.mapper_problem import digest, record
-from tuners.problem import Evaluation, Finding, Form, Projection, Suggester
+from tuners.problems.mapper_problem import digest, record
+from tuners.problems.problem import Evaluation, Finding, Form, Projection, Suggester
 
 __all__ = ["Complaint", "NoCandidateError", "ParameterProblem"]
 

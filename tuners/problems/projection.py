@@ -10,8 +10,8 @@ import re
 
 import dsl
 from dsl.facts import ApplicationFacts, MachineFacts
-from dsl.templates.nearest_point import TemplateNeighbours
-from tuners.problem import Projection
+from dsl.templates.match.nearest_point import TemplateNeighbours
+from tuners.problems.problem import Projection
 
 __all__ = ["Projector"]
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from optuna.distributions import BaseDistribution
 
-from tuners.draft import Draft
-from tuners.parameter_values import at_level, change_value, level_count, random_value
-from tuners.problem import Problem
+from tuners.problems.fixed_trial import Draft
+from tuners.problems.parameter_values import at_level, change_value, level_count, random_value
+from tuners.problems.problem import Problem
 
 __all__ = ["SearchSpace"]
 

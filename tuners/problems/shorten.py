@@ -18,7 +18,7 @@ from dsl.facts import ApplicationFacts, MachineFacts
 from dsl.machine_shape import PROCESSOR_KINDS
 from dsl.mapper import Mapper
 from dsl.tables import LayoutDecision
-from dsl.templates.answers import Answers, Question, Questions, distance
+from dsl.templates.match.answers import Answers, Question, Questions, distance
 from dsl.unparse import unparse_statement
 
 __all__ = ["BriefWriter"]

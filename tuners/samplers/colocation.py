@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from dsl.templates.tunable_task import tunable_tasks
+from dsl.templates.space.tunable_task import tunable_tasks
 
 if TYPE_CHECKING:
-    from legion_bridge.application import Application, Requirement
-    from tuners.mapper_problem import MapperProblem
+    from legion_bridge.programs.application import Application, Requirement
+    from tuners.problems.mapper_problem import MapperProblem
 
 __all__ = ["Link", "shared_data"]
 

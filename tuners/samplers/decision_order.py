@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import dsl
-from tuners.problem import Value
+from tuners.problems.problem import Value
 
 if TYPE_CHECKING:
-    from tuners.mapper_problem import MapperProblem
+    from tuners.problems.mapper_problem import MapperProblem
 
 __all__ = ["decision_order"]
 

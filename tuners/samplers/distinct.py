@@ -14,12 +14,12 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from tuners import attributes
-from tuners.claims import CONTESTS, claims, rival
-from tuners.delegating import DelegatingSampler
-from tuners.draft import Draft
-from tuners.parameter_values import random_value
-from tuners.problem import Problem, Value
-from tuners.repeatable import derived_seed
+from tuners.samplers.claims import CONTESTS, claims, rival
+from tuners.samplers.delegating import DelegatingSampler
+from tuners.problems.fixed_trial import Draft
+from tuners.problems.parameter_values import random_value
+from tuners.problems.problem import Problem, Value
+from tuners.samplers.repeatable import derived_seed
 
 __all__ = ["DistinctSampler"]
 

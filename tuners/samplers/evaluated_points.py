@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tuners.observation import Observation
-from tuners.search_space import SearchSpace
+from tuners.samplers.observation import Observation
+from tuners.problems.search_space import SearchSpace
 
 __all__ = ["Tried"]
 

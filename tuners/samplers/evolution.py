@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tuners.history_sampler import HistorySampler, Search
-from tuners.observation import Observation
-from tuners.problem import Problem
-from tuners.search_space import SearchSpace
+from tuners.samplers.history_sampler import HistorySampler, Search
+from tuners.samplers.observation import Observation
+from tuners.problems.problem import Problem
+from tuners.problems.search_space import SearchSpace
 
 __all__ = ["OnePlusOneSampler"]
 

@@ -22,13 +22,13 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from tuners.claims import CONTESTS, claims, is_shared, rival
-from tuners.observation import History, Observation
-from tuners.parameter_values import random_value
-from tuners.problem import Problem
-from tuners.repeatable import derived_seed
-from tuners.search_space import SearchSpace
-from tuners.tried import Tried
+from tuners.samplers.claims import CONTESTS, claims, is_shared, rival
+from tuners.samplers.observation import History, Observation
+from tuners.problems.parameter_values import random_value
+from tuners.problems.problem import Problem
+from tuners.samplers.repeatable import derived_seed
+from tuners.problems.search_space import SearchSpace
+from tuners.samplers.evaluated_points import Tried
 
 __all__ = ["HistorySampler", "Search"]
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 
 from dsl.nearest import did_you_mean
-from tuners.distinct import DistinctSampler
+from tuners.samplers.distinct import DistinctSampler
 from tuners.errors import TunerError, UnknownTunerError
-from tuners.problem import Problem
-from tuners.repeatable import RepeatableSampler
+from tuners.problems.problem import Problem
+from tuners.samplers.repeatable import RepeatableSampler
 
 __all__ = ["Tuner", "make_sampler", "register", "tuner_named", "tuner_names"]
 
@@ -59,37 +59,37 @@ def _nsgaii(seed: int) -> BaseSampler:
 
 
 def _random_valid(seed: int, problem: Problem | None) -> BaseSampler:
-    from tuners.random_valid import RandomValidSampler  # noqa: PLC0415
+    from tuners.samplers.random_valid import RandomValidSampler  # noqa: PLC0415
 
     return RandomValidSampler(problem, seed=seed)
 
 
 def _opentuner(seed: int, problem: Problem | None) -> BaseSampler:
-    from tuners.opentuner_sampler import OpenTunerSampler  # noqa: PLC0415
+    from tuners.samplers.opentuner.sampler import OpenTunerSampler  # noqa: PLC0415
 
     return OpenTunerSampler(problem, seed=seed)
 
 
 def _coordinate(seed: int, problem: Problem | None) -> BaseSampler:
-    from tuners.coordinate_descent import CoordinateDescentSampler  # noqa: PLC0415
+    from tuners.samplers.coordinate_descent import CoordinateDescentSampler  # noqa: PLC0415
 
     return CoordinateDescentSampler(problem, seed=seed)
 
 
 def _guided(seed: int, problem: Problem | None) -> BaseSampler:
-    from tuners.guided_descent import GuidedDescentSampler  # noqa: PLC0415
+    from tuners.samplers.guided_descent import GuidedDescentSampler  # noqa: PLC0415
 
     return GuidedDescentSampler(problem, seed=seed)
 
 
 def _one_plus_one(seed: int, problem: Problem | None) -> BaseSampler:
-    from tuners.evolution import OnePlusOneSampler  # noqa: PLC0415
+    from tuners.samplers.evolution import OnePlusOneSampler  # noqa: PLC0415
 
     return OnePlusOneSampler(problem, seed=seed)
 
 
 def _catcma(seed: int, problem: Problem | None) -> BaseSampler:
-    from tuners.cat_cma import CatCMASampler  # noqa: PLC0415
+    from tuners.samplers.cat_cma import CatCMASampler  # noqa: PLC0415
 
     return CatCMASampler(problem, seed=seed)
 

@@ -12,7 +12,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
-from tuners.delegating import DelegatingSampler
+from tuners.samplers.delegating import DelegatingSampler
 
 __all__ = ["RepeatableSampler", "derived_seed"]
 

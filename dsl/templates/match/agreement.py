@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from dsl.templates.parameter import Value
+from dsl.templates.space.parameter import Value
 
 __all__ = ["agreeing"]
 

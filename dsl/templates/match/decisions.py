@@ -18,8 +18,8 @@ from dsl.normal_forms.decisions import Decision, Key, all_decisions, decided, de
 from dsl.normal_forms.definitions import Definitions
 from dsl.normal_forms.normal_form import normal_form
 from dsl.syntax import Program
-from dsl.templates.agreement import agreeing
-from dsl.templates.rows import Row, Unit, Values
+from dsl.templates.match.agreement import agreeing
+from dsl.templates.match.unit import Row, Unit, Values
 
 __all__ = ["DecisionMatcher"]
 

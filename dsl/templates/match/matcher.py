@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 
 from dsl.syntax import Program
-from dsl.templates.match_decisions import DecisionMatcher
-from dsl.templates.match_tokens import TokenMatcher, canonical_tokens
-from dsl.templates.parameter import NONE, Value
-from dsl.templates.parameter_space import ParameterSpace
-from dsl.templates.rendering import Rendering
-from dsl.templates.rows import Unit
+from dsl.templates.match.decisions import DecisionMatcher
+from dsl.templates.match.tokens import TokenMatcher, canonical_tokens
+from dsl.templates.space.parameter import NONE, Value
+from dsl.templates.space.parameter_space import ParameterSpace
+from dsl.templates.text.rendering import Rendering
+from dsl.templates.match.unit import Unit
 from dsl.unparse import unparse
 
 __all__ = ["Matcher"]

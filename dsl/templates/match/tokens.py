@@ -13,8 +13,8 @@ from itertools import product
 from math import prod
 from typing import NamedTuple
 
-from dsl.templates.parameter import NONE, Parameter, Value
-from dsl.templates.text import Group, HoleUse, Piece
+from dsl.templates.space.parameter import NONE, Parameter, Value
+from dsl.templates.text.pieces import Group, HoleUse, Piece
 
 __all__ = ["TokenMatcher", "canonical_tokens"]
 

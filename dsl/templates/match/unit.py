@@ -9,10 +9,10 @@ from typing import NamedTuple
 from dsl import syntax
 from dsl.errors import MapperSyntaxError
 from dsl.parsing.parse import parse
-from dsl.templates.match_tokens import TokenMatcher
-from dsl.templates.parameter import NONE, Parameter, Value
-from dsl.templates.rendering import Rendering
-from dsl.templates.space_size import count_points
+from dsl.templates.match.tokens import TokenMatcher
+from dsl.templates.space.parameter import NONE, Parameter, Value
+from dsl.templates.text.rendering import Rendering
+from dsl.templates.space.space_size import count_points
 
 __all__ = ["Row", "Unit", "Values"]
 

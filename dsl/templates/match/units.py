@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 
-from dsl.templates.text import Group, Literal, Piece
+from dsl.templates.text.pieces import Group, Literal, Piece
 
 __all__ = ["split_units"]
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from dsl import syntax
 from dsl.machine_shape import PROCESSOR_KINDS
 from dsl.syntax import Program
-from dsl.templates.answers import Question
-from dsl.templates.tunable_task import TunableTask
+from dsl.templates.match.answers import Question
+from dsl.templates.space.tunable_task import TunableTask
 from dsl.unparse import unparse
 
 __all__ = ["Additions", "additions_from"]

@@ -11,7 +11,7 @@ from dsl.load import load
 from dsl.machine_shape import MachineShape
 from dsl.mapper import Mapper
 from dsl.parsing.parse import parse
-from dsl.templates.index_map_library import INDEX_MAPS, function_name, library_definitions
+from dsl.templates.space.index_map_library import INDEX_MAPS, function_name, library_definitions
 
 __all__ = ["distinct_maps"]
 

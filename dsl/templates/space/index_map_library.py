@@ -87,7 +87,7 @@ def _add_with_uses(chunk: str, found: dict[str, None]) -> None:
 @cache
 def _chunks() -> Mapping[str, str]:
     """The stretches of the file by the name that each defines, in order."""
-    text = files("dsl.templates").joinpath("index_maps.map").read_text(encoding="utf-8")
+    text = files("dsl.templates.space").joinpath("index_maps.map").read_text(encoding="utf-8")
     chunks = {}
     for chunk in text.strip().split("\n\n"):
         if defined := _DEFINED.search(chunk):

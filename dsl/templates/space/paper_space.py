@@ -10,16 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from dsl.facts import MachineFacts
-from dsl.templates.additions import Additions
-from dsl.templates.hole import hole_text
-from dsl.templates.index_map_library import (
+from dsl.templates.space.additions import Additions
+from dsl.templates.text.hole import hole_text
+from dsl.templates.space.index_map_library import (
     MAP_DIMENSIONS,
     PAPER_MAPS,
     SINGLE_MAP,
     library_definitions,
 )
-from dsl.templates.parameter import NONE
-from dsl.templates.tunable_task import Argument, TunableTask, usable_kinds, usable_memories
+from dsl.templates.space.parameter import NONE
+from dsl.templates.space.tunable_task import Argument, TunableTask, usable_kinds, usable_memories
 
 __all__ = ["PaperSpace"]
 

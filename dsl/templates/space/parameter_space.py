@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 from dsl.errors import TemplateError
 from dsl.nearest import did_you_mean, nearest
-from dsl.templates.parameter import NONE, Parameter, Value
-from dsl.templates.source import TemplateSource
+from dsl.templates.space.parameter import NONE, Parameter, Value
+from dsl.templates.text.source import TemplateSource
 
 __all__ = ["ParameterSpace"]
 

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import prod
 
-from dsl.templates.distinct_maps import distinct_maps
-from dsl.templates.hole import hole_text
-from dsl.templates.paper_space import Lines, PaperSpace
-from dsl.templates.parameter import NONE
-from dsl.templates.tunable_task import Argument, TunableTask, usable_memories
+from dsl.templates.space.distinct_maps import distinct_maps
+from dsl.templates.text.hole import hole_text
+from dsl.templates.space.paper_space import Lines, PaperSpace
+from dsl.templates.space.parameter import NONE
+from dsl.templates.space.tunable_task import Argument, TunableTask, usable_memories
 
 __all__ = ["RichSpace"]
 

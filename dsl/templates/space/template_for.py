@@ -9,14 +9,14 @@ from dsl.errors import TemplateError
 from dsl.facts import ApplicationFacts, MachineFacts
 from dsl.nearest import did_you_mean
 from dsl.syntax import Program
-from dsl.templates.additions import Additions, additions_from
-from dsl.templates.hole import with_defaults
-from dsl.templates.nearest_point import TemplateNeighbours
-from dsl.templates.paper_space import PaperSpace
-from dsl.templates.parameter import Value
-from dsl.templates.rich_space import RichSpace
+from dsl.templates.space.additions import Additions, additions_from
+from dsl.templates.text.hole import with_defaults
+from dsl.templates.match.nearest_point import TemplateNeighbours
+from dsl.templates.space.paper_space import PaperSpace
+from dsl.templates.space.parameter import Value
+from dsl.templates.space.rich_space import RichSpace
 from dsl.templates.template import Template
-from dsl.templates.tunable_task import TunableTask, tunable_tasks
+from dsl.templates.space.tunable_task import TunableTask, tunable_tasks
 
 __all__ = ["SPACES", "template_for"]
 
@@ -44,8 +44,8 @@ def template_for(
     Args:
         application: The program.
         machine: Where it runs.
-        space: ``"paper"`` or ``"rich"``, as in `dsl.templates.paper_space` and
-            `dsl.templates.rich_space`.
+        space: ``"paper"`` or ``"rich"``, as in `dsl.templates.space.paper_space` and
+            `dsl.templates.space.rich_space`.
         start: A mapper whose decisions become the defaults. Its index maps, and instances as
             small as their arguments, are in the space even where they would not be otherwise.
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import product
 from math import prod
 
-from dsl.templates.parameter import NONE, Parameter
-from dsl.templates.text import Group, HoleUse, Literal, Piece
+from dsl.templates.space.parameter import NONE, Parameter
+from dsl.templates.text.pieces import Group, HoleUse, Literal, Piece
 
 __all__ = ["DefinitionUses"]
 

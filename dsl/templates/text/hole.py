@@ -1,4 +1,4 @@
-"""What stands between ``${`` and ``}``; the form is that of `dsl.templates.text`."""
+"""What stands between ``${`` and ``}``; the form is that of `dsl.templates.text.pieces`."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from dsl.nearest import did_you_mean, nearest
-from dsl.templates.parameter import Comparison, Condition, Parameter, Value
-from dsl.templates.source import TemplateSource
+from dsl.templates.space.parameter import Comparison, Condition, Parameter, Value
+from dsl.templates.text.source import TemplateSource
 
 __all__ = ["hole_text", "parse_hole", "with_defaults"]
 

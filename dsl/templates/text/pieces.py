@@ -30,9 +30,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from dsl.templates.hole import parse_hole
-from dsl.templates.parameter import Parameter
-from dsl.templates.source import TemplateSource
+from dsl.templates.text.hole import parse_hole
+from dsl.templates.space.parameter import Parameter
+from dsl.templates.text.source import TemplateSource
 
 __all__ = ["Group", "HoleUse", "Literal", "Piece", "TemplateText", "read_template"]
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import dsl
 from dsl.checks.limits import check_limits
-from dsl.checks.subject import Subject
+from dsl.checks.context import Subject
 from legion_bridge import Application, Machine
-from legion_bridge.forecast import Forecast, least_of
+from legion_bridge.simulation.feasibility import Forecast, least_of
 
 TURNS = (
     "Layout * * * SOA C_order;\n"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import dsl
-from dsl.templates.index_map_library import (
+from dsl.templates.space.index_map_library import (
     INDEX_MAPS,
     SINGLE_MAP,
     function_name,

@@ -5,7 +5,7 @@ import random
 import pytest
 
 import dsl
-from dsl.templates.nearest_point import TemplateNeighbours
+from dsl.templates.match.nearest_point import TemplateNeighbours
 from legion_bridge import Application, Evaluator, Machine, application_names
 
 MACHINE = Machine.load("p100x4")

@@ -10,9 +10,9 @@ import pytest
 
 import dsl
 from dsl.facts import Privilege
-from dsl.templates.index_map_library import INDEX_MAPS, PAPER_MAPS
-from dsl.templates.parameter import Value
-from dsl.templates.template_for import SPACES
+from dsl.templates.space.index_map_library import INDEX_MAPS, PAPER_MAPS
+from dsl.templates.space.parameter import Value
+from dsl.templates.space.template_for import SPACES
 from tests.dsl.facts import (
     CPU2,
     P100X4,

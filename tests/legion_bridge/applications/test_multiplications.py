@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from legion_bridge.application import Application, Launch
+from legion_bridge.programs.application import Application, Launch
 from legion_bridge.errors import ApplicationError
 
 FLAT = ("cannon", "summa", "pumma")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from legion_bridge.application import Application
+from legion_bridge.programs.application import Application
 from legion_bridge.errors import ApplicationError
 
 STENCIL, INCREMENT = 0, 1

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 import dsl
 from dsl.machine_shape import MachineShape
-from legion_bridge.application import Application, Launch
+from legion_bridge.programs.application import Application, Launch
 
 FLAT = ("cannon", "summa", "pumma")
 Ints = NDArray[np.int64]

@@ -13,7 +13,7 @@ import pytest
 
 import dsl
 from legion_bridge import Application, CaptureError, Evaluator, Machine
-from legion_bridge.application_json import to_json
+from legion_bridge.programs.application_json import to_json
 from legion_bridge.capture import capture_log
 from legion_bridge.capture.mapper_log import read_mapper_log
 

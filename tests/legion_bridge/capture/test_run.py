@@ -13,8 +13,8 @@ import pytest
 
 import dsl
 from legion_bridge import Application, CaptureError, Evaluator, Machine
-from legion_bridge.application import Launch
-from legion_bridge.application_json import from_json, to_json
+from legion_bridge.programs.application import Launch
+from legion_bridge.programs.application_json import from_json, to_json
 from legion_bridge.applications import application_names
 from legion_bridge.capture import Captured, capture
 from legion_bridge.capture.run import program_name

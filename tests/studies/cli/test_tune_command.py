@@ -16,7 +16,7 @@ import pytest
 import legion_bridge.legion
 import legion_bridge.legion.run
 from legion_bridge import Application, LegionError
-from legion_bridge.application_json import write_application
+from legion_bridge.programs.application_json import write_application
 from legion_bridge.legion import build_program, find_legion
 
 STENCIL = Path(__file__).parents[3] / "legion_bridge/legion/programs/stencil2d"

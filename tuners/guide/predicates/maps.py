@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from math import prod
 
 from dsl import syntax
-from dsl.templates.distinct_maps import distinct_maps
-from dsl.templates.index_map_library import MAP_DIMENSIONS
+from dsl.templates.space.distinct_maps import distinct_maps
+from dsl.templates.space.index_map_library import MAP_DIMENSIONS
 from tuners.guide.case import Case
 from tuners.guide.moves import Change, joined, place_with_parent, spread
 from tuners.guide.rules import Found, Move

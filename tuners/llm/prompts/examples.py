@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tuners.problem import TextProblem
+    from tuners.problems.problem import TextProblem
 
 __all__ = ["examples_for"]
 

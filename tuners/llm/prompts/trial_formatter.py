@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import dsl
 from dsl.errors import MappertuneError
-from tuners.evaluation_cache import BoundedCache
+from tuners.problems.evaluation_cache import BoundedCache
 from tuners.llm.prompts.parts import part
 from tuners.llm.replies.blocks import blocks_of
 
 if TYPE_CHECKING:
     from tuners.guide.guidance import Guidance
     from tuners.llm.candidates import Candidate
-    from tuners.llm.past import Attempt
-    from tuners.problem import TextProblem
+    from tuners.llm.trial_history import Attempt
+    from tuners.problems.problem import TextProblem
 
 __all__ = ["Answer", "Decode", "Feedback", "Voice"]
 

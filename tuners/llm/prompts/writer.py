@@ -12,8 +12,8 @@ from tuners.llm.prompts.fitting import fit
 from tuners.llm.prompts.parts import part
 
 if TYPE_CHECKING:
-    from tuners.llm.past import Attempt, Past
-    from tuners.llm.prompts.voice import Answer, Decode, Voice
+    from tuners.llm.trial_history import Attempt, Past
+    from tuners.llm.prompts.trial_formatter import Answer, Decode, Voice
     from tuners.llm.strategies.strategy import Brief, Strategy
 
 __all__ = ["Prompt", "PromptWriter"]

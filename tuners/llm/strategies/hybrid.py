@@ -11,8 +11,8 @@ from tuners.llm.strategies.strategy import Brief, Strategy
 from tuners.llm.strategies.trace import Trace
 
 if TYPE_CHECKING:
-    from tuners.llm.past import Past
-    from tuners.llm.prompts.voice import Voice
+    from tuners.llm.trial_history import Past
+    from tuners.llm.prompts.trial_formatter import Voice
 
 __all__ = ["Hybrid"]
 

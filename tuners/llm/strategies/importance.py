@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from tuners.llm.past import Attempt
+    from tuners.llm.trial_history import Attempt
 
 __all__ = ["importances"]
 

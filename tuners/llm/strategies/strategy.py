@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, ClassVar
 from tuners.llm.prompts.fitting import Entry
 
 if TYPE_CHECKING:
-    from tuners.llm.past import Attempt, Past
-    from tuners.llm.prompts.voice import Answer, Voice
+    from tuners.llm.trial_history import Attempt, Past
+    from tuners.llm.prompts.trial_formatter import Answer, Voice
 
 __all__ = ["Brief", "Strategy"]
 

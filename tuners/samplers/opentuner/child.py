@@ -1,4 +1,4 @@
-"""OpenTuner in a process of its own; run as a script by ``tuners.opentuner_process``.
+"""OpenTuner in a process of its own; run as a script by ``tuners.samplers.opentuner.process``.
 
 OpenTuner 0.8.8 replaces ``logging.Formatter`` when it is imported, installs root log handlers,
 writes a database and a log where it stands, and draws from the global random state. Here it may:

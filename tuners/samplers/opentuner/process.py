@@ -17,7 +17,7 @@ from tuners.errors import MissingPackageError, TunerError
 
 __all__ = ["Asked", "OpenTunerDiedError", "OpenTunerProcess", "require_opentuner"]
 
-CHILD = Path(__file__).with_name("opentuner_child.py")
+CHILD = Path(__file__).with_name("child.py")
 
 # Seconds that it has to end by itself once nobody asks any more.
 ENDS_WITHIN = 5.0
