@@ -21,8 +21,8 @@ from dsl.parsing.parse import parse
 from dsl.syntax import Program
 from dsl.tables import LayoutDecision
 from dsl.templates.space.parameter import Parameter
-from dsl.templates.template import Template
 from dsl.templates.space.template_for import template_for
+from dsl.templates.template import Template
 from dsl.unparse import unparse
 
 __all__ = [

@@ -121,7 +121,7 @@ class Forecast(Protocol):
         """The first requirement for which there is no room when the program is mapped, if any."""
 
     @property
-    def clash(self) -> Sequence[str]:
+    def deadlock(self) -> Sequence[str]:
         """Tasks whose instance limits make them wait for each other for ever; mostly none."""
 
 

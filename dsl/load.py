@@ -10,8 +10,8 @@ from dsl.errors import MapperLoadError
 from dsl.evaluation.code import compile_expression, compile_print
 from dsl.evaluation.evaluate import Evaluator, Failed, Session, require_assignable
 from dsl.evaluation.faults import Fault
-from dsl.evaluation.source_location import place_of
 from dsl.evaluation.printing import render
+from dsl.evaluation.source_location import place_of
 from dsl.evaluation.values import Function, describe
 from dsl.machine_shape import MachineShape
 from dsl.mapper import Mapper

@@ -1,6 +1,5 @@
 """Programs, machines, and what comes of running one on the other under a mapper."""
 
-from legion_bridge.programs.application import Application
 from legion_bridge.applications import application_names
 from legion_bridge.errors import (
     ApplicationError,
@@ -16,6 +15,7 @@ from legion_bridge.machines.machine import Machine
 from legion_bridge.machines.machine_file import machine_names
 from legion_bridge.measurement import Measurement
 from legion_bridge.outcome import CriticalShare, MemoryPeak, Outcome, Profile, TaskUse, Usage
+from legion_bridge.programs.application import Application
 from legion_bridge.simulation.simulator import Simulator, simulate
 from legion_bridge.validation import ValidatedRow, Validation, validate
 

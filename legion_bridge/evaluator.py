@@ -8,11 +8,11 @@ from typing import Any
 
 import dsl
 from dsl.parsing.statement_cache import StatementCache
-from legion_bridge.programs.application import Application
 from legion_bridge.machines.machine import Machine
 from legion_bridge.outcome import Outcome
-from legion_bridge.traces.profile import profile_of
+from legion_bridge.programs.application import Application
 from legion_bridge.simulation.simulator import Simulator, Trace
+from legion_bridge.traces.profile import profile_of
 
 __all__ = ["Evaluator"]
 

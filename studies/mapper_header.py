@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["application_in", "heading"]
+__all__ = ["application_in", "mapper_header"]
 
 
-def heading(application: str, remark: str) -> str:
+def mapper_header(application: str, remark: str) -> str:
     r"""A comment that names the application.
 
-    >>> heading("stencil", "the expert's")
+    >>> mapper_header("stencil", "the expert's")
     "# mapper of stencil: the expert's\n"
     """
     return f"# mapper of {application}: {remark}\n"

@@ -24,7 +24,14 @@ if TYPE_CHECKING:
     from legion_bridge.outcome import Outcome
     from studies.records import StudyResult
 
-__all__ = ["Faster", "RealCase", "Runner", "compare_with_own", "machine_of", "settled"]
+__all__ = [
+    "PairedComparison",
+    "RealCase",
+    "Runner",
+    "compare_with_own",
+    "confirm_best",
+    "machine_of",
+]
 
 _ASKED_FOR = {"RDMEM": "-ll:rsize", "SOCKMEM": "-ll:nsize"}  # 0 MB unless a flag asks for some
 LEVEL = 0.95
@@ -141,7 +148,7 @@ def machine_of(command: Sequence[str], default_flags: str = "") -> Machine:
 
 
 @dataclass(frozen=True)
-class Faster:
+class PairedComparison:
     """How much faster a mapper is than the program's own, of pairs of runs.
 
     Attributes:
@@ -177,7 +184,7 @@ class Faster:
         return f"no difference from its own mapper was found: {self.percent:+.1f} % {within}"
 
 
-def settled(runner: Runner, result: StudyResult, problem: MapperProblem) -> str | None:
+def confirm_best(runner: Runner, result: StudyResult, problem: MapperProblem) -> str | None:
     """The best mapper of a study, after its best few were run again in turn.
 
     The fastest of many noisy trials is often one that was lucky. Who is best of the finalists is
@@ -209,7 +216,7 @@ def settled(runner: Runner, result: StudyResult, problem: MapperProblem) -> str 
     return best if np.median(found[best]) > 0 else None
 
 
-def compare_with_own(runner: Runner, mapper: str, pairs: int) -> Faster:
+def compare_with_own(runner: Runner, mapper: str, pairs: int) -> PairedComparison:
     """Runs a mapper and the program's own in turn, each first in every other pair.
 
     Raises:
@@ -223,7 +230,7 @@ def compare_with_own(runner: Runner, mapper: str, pairs: int) -> Faster:
         order = (program, None) if pair % 2 else (None, program)
         found = {which is None: _sampled(runner, which) for which in order}
         ratios.append(found[False] / found[True])
-    return Faster(tuple(ratios))
+    return PairedComparison(tuple(ratios))
 
 
 def _sampled(runner: Runner, program: dsl.Program | None) -> float:

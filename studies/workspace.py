@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studies.files import make_folder, write_text
-from studies.mapper_header import heading
+from studies.mapper_header import mapper_header
 from studies.run import Observer, run_study
 from studies.storage import StudyStore
 
@@ -83,7 +83,7 @@ class Workspace:
     def keep_best(self, case: Case, spec: StudySpec, mapper: str, remark: str) -> Path:
         """Writes the mapper that further runs have shown to be a study's best."""
         path = self.best_mapper(case, spec)
-        write_text(path, heading(case.application, remark) + mapper)
+        write_text(path, mapper_header(case.application, remark) + mapper)
         return path
 
     def write_best_of(self, case: Case, results: list[StudyResult]) -> Path | None:
@@ -100,5 +100,5 @@ class Workspace:
             f"{result.normalised:.3f} x {result.reference} ({case.name}, {result.spec.name}, "
             f"trial {result.best.number})"
         )
-        write_text(path, heading(case.application, remark) + result.mapper)
+        write_text(path, mapper_header(case.application, remark) + result.mapper)
         return True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from tuners.samplers.distinct import DistinctSampler
 from tuners.errors import MissingPackageError, TunerError, UnknownTunerError
 from tuners.problems.mapper_problem import Evaluator, MapperProblem
 from tuners.problems.problem import (
@@ -17,17 +16,18 @@ from tuners.problems.problem import (
     TextProblem,
     Value,
 )
-from tuners.samplers.repeatable import RepeatableSampler
+from tuners.samplers.distinct import DistinctSampler
 from tuners.samplers.registry import Tuner, make_sampler, register, tuner_named, tuner_names
+from tuners.samplers.repeatable import RepeatableSampler
 
 if TYPE_CHECKING:
+    from tuners.llm.sampler import LLMSampler
+    from tuners.problems.parameter_problem import ParameterProblem
     from tuners.samplers.cat_cma import CatCMASampler
     from tuners.samplers.coordinate_descent import CoordinateDescentSampler
     from tuners.samplers.evolution import OnePlusOneSampler
     from tuners.samplers.guided_descent import GuidedDescentSampler
-    from tuners.llm.sampler import LLMSampler
     from tuners.samplers.opentuner.sampler import OpenTunerSampler
-    from tuners.problems.parameter_problem import ParameterProblem
     from tuners.samplers.random_valid import RandomValidSampler
 
 __all__ = [

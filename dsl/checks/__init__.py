@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from dsl.checks.context import CheckContext
 from dsl.checks.diagnostics import Diagnostic
 from dsl.checks.findings import told
 from dsl.checks.functions import check_functions
@@ -13,13 +14,12 @@ from dsl.checks.memory import check_memory
 from dsl.checks.names import check_names
 from dsl.checks.resources import check_resources
 from dsl.checks.silent import check_silent
-from dsl.checks.context import Subject
 from dsl.facts import ApplicationFacts, MachineFacts
 from dsl.syntax import Program
 
 __all__ = ["check"]
 
-_CHECKS: tuple[Callable[[Subject], Iterator[Diagnostic]], ...] = (
+_CHECKS: tuple[Callable[[CheckContext], Iterator[Diagnostic]], ...] = (
     check_names,
     check_silent,
     check_functions,
@@ -42,8 +42,8 @@ def check(
     Returns:
         What was found, in the order of the text; one finding for each cause.
     """
-    subject = Subject(program, application, machine)
-    found = [diagnostic for each in _CHECKS for diagnostic in each(subject)]
+    context = CheckContext(program, application, machine)
+    found = [diagnostic for each in _CHECKS for diagnostic in each(context)]
     if not any(diagnostic.severity == "error" for diagnostic in found):
-        found += [*check_memory(subject), *check_limits(subject)]
+        found += [*check_memory(context), *check_limits(context)]
     return told(found)

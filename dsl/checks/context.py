@@ -15,12 +15,12 @@ from dsl.machine_shape import PROCESSOR_KINDS
 from dsl.mapper import Mapper
 from dsl.tables import lookup_keys
 
-__all__ = ["Subject"]
+__all__ = ["CheckContext"]
 
 Rule = TypeVar("Rule")
 
 
-class Subject:
+class CheckContext:
     """A program, an application and a machine, with what follows from the three.
 
     Attributes:

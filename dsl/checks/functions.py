@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dsl import syntax
+from dsl.checks.context import CheckContext
 from dsl.checks.diagnostics import Diagnostic
-from dsl.checks.context import Subject
 from dsl.evaluation.evaluate import undefined_hint
 from dsl.nearest import did_you_mean
 from dsl.walk import children, walk
@@ -14,22 +14,22 @@ from dsl.walk import children, walk
 __all__ = ["check_functions"]
 
 
-def check_functions(subject: Subject) -> Iterator[Diagnostic]:
+def check_functions(context: CheckContext) -> Iterator[Diagnostic]:
     """What can be seen without calling the functions, some of which are never called."""
-    yield from _definitions(subject)
-    yield from _unused(subject)
-    functions = {f.name for f in subject.rules(syntax.FunctionDefinition)}
-    variables = {a.name for a in subject.rules(syntax.Assignment)}
-    for function in subject.rules(syntax.FunctionDefinition):
-        yield from _body(subject, function)
-        yield from _names(subject, function, functions, variables)
+    yield from _definitions(context)
+    yield from _unused(context)
+    functions = {f.name for f in context.rules(syntax.FunctionDefinition)}
+    variables = {a.name for a in context.rules(syntax.Assignment)}
+    for function in context.rules(syntax.FunctionDefinition):
+        yield from _body(context, function)
+        yield from _names(context, function, functions, variables)
 
 
-def _definitions(subject: Subject) -> Iterator[Diagnostic]:
+def _definitions(context: CheckContext) -> Iterator[Diagnostic]:
     defined: set[str] = set()
-    for statement in subject.program.statements:
+    for statement in context.program.statements:
         if isinstance(statement, syntax.FunctionDefinition) and statement.name in defined:
-            yield subject.diagnostic(
+            yield context.diagnostic(
                 "function-redefined",
                 statement.position,
                 f"{statement.name} is defined already: this definition has no effect",
@@ -39,17 +39,17 @@ def _definitions(subject: Subject) -> Iterator[Diagnostic]:
             defined.add(statement.name)
 
 
-def _unused(subject: Subject) -> Iterator[Diagnostic]:
+def _unused(context: CheckContext) -> Iterator[Diagnostic]:
     used: set[str] = set()
-    for node in walk(subject.program):
+    for node in walk(context.program):
         if isinstance(node, syntax.IndexTaskMap | syntax.SingleTaskMap):
             used.add(node.function)
         elif isinstance(node, syntax.Name):
             used.add(node.name)
-    for function in subject.rules(syntax.FunctionDefinition):
+    for function in context.rules(syntax.FunctionDefinition):
         if function.name not in used:
             used.add(function.name)  # a second definition is reported as such
-            yield subject.diagnostic(
+            yield context.diagnostic(
                 "function-unused",
                 function.position,
                 f"nothing uses the function {function.name}",
@@ -57,12 +57,12 @@ def _unused(subject: Subject) -> Iterator[Diagnostic]:
             )
 
 
-def _body(subject: Subject, function: syntax.FunctionDefinition) -> Iterator[Diagnostic]:
+def _body(context: CheckContext, function: syntax.FunctionDefinition) -> Iterator[Diagnostic]:
     known = {parameter.name for parameter in function.parameters}
     returned = False
     for statement in function.body:
         if returned:
-            yield subject.diagnostic(
+            yield context.diagnostic(
                 "unreachable",
                 statement.position,
                 "this stands behind a return and is never carried out",
@@ -71,7 +71,7 @@ def _body(subject: Subject, function: syntax.FunctionDefinition) -> Iterator[Dia
             return
         if isinstance(statement, syntax.Assignment):
             if statement.name in known:
-                yield subject.diagnostic(
+                yield context.diagnostic(
                     "local-reassigned",
                     statement.position,
                     f"{statement.name} has a value already and keeps it",
@@ -82,7 +82,7 @@ def _body(subject: Subject, function: syntax.FunctionDefinition) -> Iterator[Dia
 
 
 def _names(
-    subject: Subject,
+    context: CheckContext,
     function: syntax.FunctionDefinition,
     functions: set[str],
     variables: set[str],
@@ -101,9 +101,9 @@ def _names(
             if name not in known:
                 hint = did_you_mean(name, functions) or "define it"
                 sentence = f"the function {name} is not defined"
-                yield subject.diagnostic("undefined-function", node.position, sentence, hint)
+                yield context.diagnostic("undefined-function", node.position, sentence, hint)
         elif isinstance(node, syntax.Name) and node.name not in known:
             hint = undefined_hint(node.name, sorted(known)) or "define it"
             sentence = f"{node.name} is not defined"
-            yield subject.diagnostic("undefined-name", node.position, sentence, hint)
+            yield context.diagnostic("undefined-name", node.position, sentence, hint)
         stack += reversed(below)

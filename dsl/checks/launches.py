@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from dsl import syntax
+from dsl.checks.context import CheckContext
 from dsl.checks.diagnostics import Diagnostic
-from dsl.checks.context import Subject
 from dsl.choices import accepts_layout, choose_memory
 from dsl.errors import MapperEvaluationError
 from dsl.facts import LaunchFacts, RequirementFacts, TaskFacts
@@ -41,57 +41,61 @@ class Parent(NamedTuple):
     kind: str
 
 
-def check_launches(subject: Subject) -> Iterator[Diagnostic]:
+def check_launches(context: CheckContext) -> Iterator[Diagnostic]:
     """Asks the mapper about every launch, as the runtime would."""
-    for error in subject.loaded.errors:
+    for error in context.loaded.errors:
         yield Diagnostic.of_error("load-fails", error)
-    if subject.mapper is None:
+    if context.mapper is None:
         return
-    for task in subject.application.tasks.values():
-        kind = subject.kind_of(task.name) if task.launches else None
+    for task in context.application.tasks.values():
+        kind = context.kind_of(task.name) if task.launches else None
         if task.launches and kind is None:
-            yield _no_variant(subject, task)
+            yield _no_variant(context, task)
         if kind is None:
             continue
         for launch in task.launches:
             for requirement in () if task.inner else launch.requirements:
-                yield from _instance(subject, subject.mapper, task, requirement, kind)
-            yield from _points(subject, subject.mapper, task, launch, kind)
-    yield from _surprises(subject, subject.mapper)
+                yield from _instance(context, context.mapper, task, requirement, kind)
+            yield from _points(context, context.mapper, task, launch, kind)
+    yield from _surprises(context, context.mapper)
 
 
-def _no_variant(subject: Subject, task: TaskFacts) -> Diagnostic:
-    return subject.diagnostic(
+def _no_variant(context: CheckContext, task: TaskFacts) -> Diagnostic:
+    return context.diagnostic(
         "no-variant",
         None,
-        f"{task.name} runs on {', '.join(task.variants)} only, and {subject.machine.name} has "
-        f"{', '.join(subject.present)}",
+        f"{task.name} runs on {', '.join(task.variants)} only, and {context.machine.name} has "
+        f"{', '.join(context.present)}",
         "take a machine that has one of them",
     )
 
 
 def _instance(
-    subject: Subject, mapper: Mapper, task: TaskFacts, requirement: RequirementFacts, kind: str
+    context: CheckContext,
+    mapper: Mapper,
+    task: TaskFacts,
+    requirement: RequirementFacts,
+    kind: str,
 ) -> Iterator[Diagnostic]:
     if not requirement.fields or requirement.virtual:
         return
     wanted = mapper.memories(task.name, requirement.names, kind)
-    memory = choose_memory(wanted, subject.machine.visible_memories(kind))
+    memory = choose_memory(wanted, context.machine.visible_memories(kind))
     if memory == "VIRTUAL":
-        rule = subject.region_rule(task.name, requirement, kind, memory)
-        yield subject.diagnostic(
+        rule = context.region_rule(task.name, requirement, kind, memory)
+        yield context.diagnostic(
             "virtual-leaf",
             rule.position if rule else None,
             f"{task.name} reads or writes {requirement.names[0]} and needs an instance of it",
             f"name a memory that {kind} processors see: "
-            f"{', '.join(subject.machine.visible_memories(kind))}",
+            f"{', '.join(context.machine.visible_memories(kind))}",
         )
         return
     layout = mapper.layout(task.name, requirement.names, memory, kind) or LayoutDecision()
-    layout_rule = subject.layout_rule(task.name, requirement, (memory, kind))
+    layout_rule = context.layout_rule(task.name, requirement, (memory, kind))
     where = layout_rule.position if layout_rule else None
     if layout.align is not None and not layout.align.possible:
-        yield subject.diagnostic(
+        yield context.diagnostic(
             "bad-alignment",
             where,
             f"an instance cannot be aligned to {layout.align.bytes} bytes, as {task.name} gets "
@@ -105,7 +109,7 @@ def _instance(
         return
     words = [need.order] if need.order else []
     words += ["SOA" if need.soa else "AOS"] if need.soa is not None else []
-    yield subject.diagnostic(
+    yield context.diagnostic(
         "layout-refused",
         where,
         f"{task.name} was compiled for {' '.join(words)} in {requirement.names[0]}: "
@@ -115,27 +119,27 @@ def _instance(
 
 
 def _points(
-    subject: Subject, mapper: Mapper, task: TaskFacts, launch: LaunchFacts, kind: str
+    context: CheckContext, mapper: Mapper, task: TaskFacts, launch: LaunchFacts, kind: str
 ) -> Iterator[Diagnostic]:
     if launch.domain:
         if mapper.has_index_map(task.name, kind):
-            yield from _index_launch(subject, mapper, task, launch, kind)
+            yield from _index_launch(context, mapper, task, launch, kind)
     elif mapper.has_single_map(task.name, kind):
-        for parent in _parents(subject, mapper, launch):
-            yield from _single(subject, mapper, task, kind, parent)
+        for parent in _parents(context, mapper, launch):
+            yield from _single(context, mapper, task, kind, parent)
 
 
 def _index_launch(
-    subject: Subject, mapper: Mapper, task: TaskFacts, launch: LaunchFacts, kind: str
+    context: CheckContext, mapper: Mapper, task: TaskFacts, launch: LaunchFacts, kind: str
 ) -> Iterator[Diagnostic]:
     try:
         points = mapper.index_map(task.name, kind, launch.domain)
     except MapperEvaluationError as error:
-        yield from _failed(subject, task, kind, error, index=True)
+        yield from _failed(context, task, kind, error, index=True)
         return
     if (points < 0).any():
-        rule = subject.map_rule(syntax.IndexTaskMap, task.name, kind)
-        yield subject.diagnostic(
+        rule = context.map_rule(syntax.IndexTaskMap, task.name, kind)
+        yield context.diagnostic(
             "map-leaves-machine",
             rule.position if rule else None,
             f"{mapper.index_function(task.name, kind)} sends points of {task.name} to negative "
@@ -145,7 +149,7 @@ def _index_launch(
 
 
 def _single(
-    subject: Subject,
+    context: CheckContext,
     mapper: Mapper,
     task: TaskFacts,
     kind: str,
@@ -154,16 +158,16 @@ def _single(
     try:
         node, place = mapper.single_map(task.name, kind, parent.place, parent.kind)[0][:2]
     except MapperEvaluationError as error:
-        yield from _failed(subject, task, kind, error, index=False)
+        yield from _failed(context, task, kind, error, index=False)
         return
-    rule = subject.map_rule(syntax.SingleTaskMap, task.name, kind)
+    rule = context.map_rule(syntax.SingleTaskMap, task.name, kind)
     position = rule.position if rule else None
     if node < 0 or place < 0:
-        yield subject.diagnostic(
+        yield context.diagnostic(
             "map-leaves-machine", position, f"{task.name} is sent to a negative node or processor"
         )
     elif node != parent.place[0]:
-        yield subject.diagnostic(
+        yield context.diagnostic(
             "map-leaves-node",
             position,
             f"{task.name} is sent to node {node}, but a single task stays on the node of the task "
@@ -172,16 +176,16 @@ def _single(
         )
 
 
-def _parents(subject: Subject, mapper: Mapper, launch: LaunchFacts) -> Iterator[Parent]:
+def _parents(context: CheckContext, mapper: Mapper, launch: LaunchFacts) -> Iterator[Parent]:
     """Where the tasks that launch a single task run, as far as the mapper says."""
     if launch.parent is None:
         yield Parent((0, 0), "CPU")
         return
-    kind = subject.kind_of(launch.parent)
+    kind = context.kind_of(launch.parent)
     if kind is None:
         return
     places: dict[tuple[int, int], None] = {}
-    for above in subject.application.tasks[launch.parent].launches:
+    for above in context.application.tasks[launch.parent].launches:
         if not above.domain and mapper.has_single_map(launch.parent, kind):
             continue  # where that is depends on its own parent
         if above.domain and mapper.has_index_map(launch.parent, kind):
@@ -199,24 +203,24 @@ def _parents(subject: Subject, mapper: Mapper, launch: LaunchFacts) -> Iterator[
 
 
 def _failed(
-    subject: Subject, task: TaskFacts, kind: str, error: MapperEvaluationError, *, index: bool
+    context: CheckContext, task: TaskFacts, kind: str, error: MapperEvaluationError, *, index: bool
 ) -> Iterator[Diagnostic]:
     """A mapping function that fails, told with the task, its map and the point."""
-    if subject.loaded.follows(error):
+    if context.loaded.follows(error):
         return
     code = "map-leaves-machine" if error.code in LEAVES else "map-fails"
     where = f" at point ({', '.join(map(str, error.point))})" if error.point else ""
     if error.position is None:
-        rule = subject.map_rule(
+        rule = context.map_rule(
             syntax.IndexTaskMap if index else syntax.SingleTaskMap, task.name, kind
         )
-        yield subject.diagnostic(
+        yield context.diagnostic(
             code, rule.position if rule else None, f"{error.sentence}{where}", error.hint
         )
     else:
         yield Diagnostic.of_error(code, error, f"{error.sentence}, for {task.name}{where}")
 
 
-def _surprises(subject: Subject, mapper: Mapper) -> Iterator[Diagnostic]:
+def _surprises(context: CheckContext, mapper: Mapper) -> Iterator[Diagnostic]:
     for code, position in mapper.surprises:
-        yield subject.diagnostic(code, position, *_SURPRISES[code])
+        yield context.diagnostic(code, position, *_SURPRISES[code])

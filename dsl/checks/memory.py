@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dsl.checks.context import CheckContext
 from dsl.checks.diagnostics import Diagnostic
-from dsl.checks.context import Subject
 
 __all__ = ["check_memory"]
 
 
-def check_memory(subject: Subject) -> Iterator[Diagnostic]:
+def check_memory(context: CheckContext) -> Iterator[Diagnostic]:
     """The first instance that finds no room when the program's launches are mapped in order."""
-    shortage = subject.forecast.shortage if subject.forecast else None
+    shortage = context.forecast.shortage if context.forecast else None
     if shortage is None:
         return
-    task = subject.application.tasks[shortage.task]
+    task = context.application.tasks[shortage.task]
     requirement = task.requirements[shortage.requirement]
-    kind = subject.kind_of(shortage.task) or "*"
-    rule = subject.region_rule(shortage.task, requirement, kind, shortage.memory)
-    others = [m for m in subject.machine.visible_memories(kind) if m != shortage.memory]
-    yield subject.diagnostic(
+    kind = context.kind_of(shortage.task) or "*"
+    rule = context.region_rule(shortage.task, requirement, kind, shortage.memory)
+    others = [m for m in context.machine.visible_memories(kind) if m != shortage.memory]
+    yield context.diagnostic(
         "out-of-memory",
         rule.position if rule else None,
         f"{shortage.task} finds no room for {requirement.names[0]}, {_size(shortage.bytes)} a "

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from dsl import syntax
+from dsl.checks.context import CheckContext
 from dsl.checks.diagnostics import Diagnostic
-from dsl.checks.context import Subject
 from dsl.machine_shape import PROCESSOR_KINDS
 from dsl.nearest import did_you_mean
 
 __all__ = ["check_names"]
 
 
-def check_names(subject: Subject) -> Iterator[Diagnostic]:
+def check_names(context: CheckContext) -> Iterator[Diagnostic]:
     """Tasks and regions that rules name in vain, with the nearest that there is."""
-    for rule in subject.program.statements:
+    for rule in context.program.statements:
         for task in _tasks(rule):
-            yield from _task(subject, rule, task)
+            yield from _task(context, rule, task)
         if isinstance(rule, syntax.Region | syntax.Layout):
-            yield from _region(subject, rule, rule.tasks, rule.region)
+            yield from _region(context, rule, rule.tasks, rule.region)
         elif isinstance(rule, syntax.CollectMemory):
-            yield from _region(subject, rule, (rule.task,), rule.region)
+            yield from _region(context, rule, (rule.task,), rule.region)
 
 
 def _tasks(rule: syntax.Statement) -> Sequence[str]:
@@ -36,30 +36,30 @@ def _tasks(rule: syntax.Statement) -> Sequence[str]:
     return [name for name in names if name != "*"]
 
 
-def _task(subject: Subject, rule: syntax.Statement, task: str) -> Iterator[Diagnostic]:
-    known = subject.application.tasks
+def _task(context: CheckContext, rule: syntax.Statement, task: str) -> Iterator[Diagnostic]:
+    known = context.application.tasks
     # The task that Legion starts with launches the others and is launched by none.
     if task in known or isinstance(rule, syntax.ControlReplicate):
         return
-    yield subject.diagnostic(
+    yield context.diagnostic(
         "unknown-task",
         rule.position,
-        f"{subject.application.name} has no task {task}: the statement has no effect",
+        f"{context.application.name} has no task {task}: the statement has no effect",
         did_you_mean(task, known),
     )
 
 
 def _region(
-    subject: Subject, rule: syntax.Statement, tasks: Sequence[str], region: str
+    context: CheckContext, rule: syntax.Statement, tasks: Sequence[str], region: str
 ) -> Iterator[Diagnostic]:
-    asked = subject.tasks_of(tasks)
+    asked = context.tasks_of(tasks)
     if region == "*" or not asked:
         return
     names = {name: None for task in asked for r in task.requirements for name in r.names}
     wanted = str(int(region)) if region.isdecimal() else region
     if wanted in names:
         if not any(wanted in r.names and r.fields for task in asked for r in task.requirements):
-            yield subject.diagnostic(
+            yield context.diagnostic(
                 "region-without-data",
                 rule.position,
                 f"{' and '.join(task.name for task in asked[:3])} asks for no data of {region}: "
@@ -67,9 +67,9 @@ def _region(
                 "leave the statement out",
             )
         return
-    who = subject.application.name if "*" in tasks else ", ".join(tasks)
+    who = context.application.name if "*" in tasks else ", ".join(tasks)
     semantic = [name for name in names if not name.isdecimal()]
-    yield subject.diagnostic(
+    yield context.diagnostic(
         "unknown-region",
         rule.position,
         f"{who} has no region argument {region}: the statement has no effect",

@@ -5,59 +5,59 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dsl import syntax
+from dsl.checks.context import CheckContext
 from dsl.checks.diagnostics import Diagnostic
-from dsl.checks.context import Subject
 from dsl.facts import TaskFacts
 
 __all__ = ["check_resources"]
 
 
-def check_resources(subject: Subject) -> Iterator[Diagnostic]:
+def check_resources(context: CheckContext) -> Iterator[Diagnostic]:
     """Rules of which the machine or the task takes nothing, or not what comes first."""
-    for rule in subject.rules(syntax.Task):
+    for rule in context.rules(syntax.Task):
         if rule.tasks == ("*",):
-            yield from _other_kinds(subject, rule)
-        for task in subject.named(rule.tasks):
-            yield from _kinds(subject, rule, task)
-    for region in subject.rules(syntax.Region):
-        yield from _memories(subject, region)
-    for layout in subject.rules(syntax.Layout):
-        yield from _places(subject, layout)
+            yield from _other_kinds(context, rule)
+        for task in context.named(rule.tasks):
+            yield from _kinds(context, rule, task)
+    for region in context.rules(syntax.Region):
+        yield from _memories(context, region)
+    for layout in context.rules(syntax.Layout):
+        yield from _places(context, layout)
 
 
 # Kinds
 
 
-def _fits(subject: Subject, task: TaskFacts, kind: str) -> bool:
-    return kind in task.variants and kind in subject.present
+def _fits(context: CheckContext, task: TaskFacts, kind: str) -> bool:
+    return kind in task.variants and kind in context.present
 
 
-def _kinds(subject: Subject, rule: syntax.Task, task: TaskFacts) -> Iterator[Diagnostic]:
-    if not any(_fits(subject, task, kind) for kind in rule.kinds):
-        possible = [kind for kind in task.variants if kind in subject.present]
-        yield subject.diagnostic(
+def _kinds(context: CheckContext, rule: syntax.Task, task: TaskFacts) -> Iterator[Diagnostic]:
+    if not any(_fits(context, task, kind) for kind in rule.kinds):
+        possible = [kind for kind in task.variants if kind in context.present]
+        yield context.diagnostic(
             "kind-without-variant",
             rule.position,
             f"{task.name} cannot run on {' or '.join(rule.kinds)}: the runtime chooses",
             f"it can run on {', '.join(possible)}" if possible else None,
         )
-    elif not _fits(subject, task, rule.kinds[0]):
-        why = "has no variant for" if rule.kinds[0] in subject.present else "finds no"
-        yield subject.diagnostic(
+    elif not _fits(context, task, rule.kinds[0]):
+        why = "has no variant for" if rule.kinds[0] in context.present else "finds no"
+        yield context.diagnostic(
             "kind-skipped", rule.position, f"{task.name} {why} {rule.kinds[0]}: the next is taken"
         )
 
 
-def _other_kinds(subject: Subject, rule: syntax.Task) -> Iterator[Diagnostic]:
+def _other_kinds(context: CheckContext, rule: syntax.Task) -> Iterator[Diagnostic]:
     """A rule for all tasks that have none of their own; lists of preference are usual there."""
-    named = {name for other in subject.rules(syntax.Task) for name in other.tasks}
-    tasks = [task for task in subject.application.tasks.values() if task.name not in named]
-    stuck = [t for t in tasks if not any(_fits(subject, t, kind) for kind in rule.kinds)]
+    named = {name for other in context.rules(syntax.Task) for name in other.tasks}
+    tasks = [task for task in context.application.tasks.values() if task.name not in named]
+    stuck = [t for t in tasks if not any(_fits(context, t, kind) for kind in rule.kinds)]
     if not stuck:
         return
     names = ", ".join(task.name for task in stuck[:3])
     more = f" and {len(stuck) - 3} more" if len(stuck) > 3 else ""
-    yield subject.diagnostic(
+    yield context.diagnostic(
         "kind-without-variant" if len(stuck) == len(tasks) else "kind-skipped",
         rule.position,
         f"{names}{more} cannot run on {' or '.join(rule.kinds)}: the runtime chooses",
@@ -68,37 +68,37 @@ def _other_kinds(subject: Subject, rule: syntax.Task) -> Iterator[Diagnostic]:
 # Memories
 
 
-def _memories(subject: Subject, rule: syntax.Region) -> Iterator[Diagnostic]:
-    concerned = subject.concerned(rule.tasks, rule.region)
-    kinds = list(dict.fromkeys(subject.kind_of(task.name) for task, _ in concerned))
+def _memories(context: CheckContext, rule: syntax.Region) -> Iterator[Diagnostic]:
+    concerned = context.concerned(rule.tasks, rule.region)
+    kinds = list(dict.fromkeys(context.kind_of(task.name) for task, _ in concerned))
     spoken_of = [k for k in kinds if k is not None and rule.processor in ("*", k)]
     if concerned and not spoken_of and "*" not in rule.tasks:
         runs_on = " and ".join(kind for kind in kinds if kind)
-        yield subject.diagnostic(
+        yield context.diagnostic(
             "rule-unused",
             rule.position,
             f"{' and '.join(rule.tasks)} runs on {runs_on}, not on {rule.processor}",
             f"write {runs_on} or * in its place",
         )
-    if rule.processor == "*" and "*" in rule.tasks and _some_see(subject, rule):
+    if rule.processor == "*" and "*" in rule.tasks and _some_see(context, rule):
         return  # a rule for everything is right for some
     for kind in spoken_of:
-        yield from _visible(subject, rule, kind)
+        yield from _visible(context, rule, kind)
 
 
-def _some_see(subject: Subject, rule: syntax.Region) -> bool:
+def _some_see(context: CheckContext, rule: syntax.Region) -> bool:
     return any(
-        memory == "VIRTUAL" or memory in subject.machine.visible_memories(kind)
-        for kind in subject.present
+        memory == "VIRTUAL" or memory in context.machine.visible_memories(kind)
+        for kind in context.present
         for memory in rule.memories
     )
 
 
-def _visible(subject: Subject, rule: syntax.Region, kind: str) -> Iterator[Diagnostic]:
-    visible = subject.machine.visible_memories(kind)
+def _visible(context: CheckContext, rule: syntax.Region, kind: str) -> Iterator[Diagnostic]:
+    visible = context.machine.visible_memories(kind)
     seen = [m for m in rule.memories if m == "VIRTUAL" or m in visible]
     if not seen:
-        yield subject.diagnostic(
+        yield context.diagnostic(
             "memory-unseen",
             rule.position,
             f"{kind} processors see no {' and no '.join(rule.memories)}: "
@@ -106,25 +106,25 @@ def _visible(subject: Subject, rule: syntax.Region, kind: str) -> Iterator[Diagn
             f"{kind} processors see {', '.join(visible)}",
         )
     elif seen[0] != rule.memories[0]:
-        yield subject.diagnostic(
+        yield context.diagnostic(
             "memory-skipped",
             rule.position,
             f"{kind} processors see no {rule.memories[0]}: {seen[0]} is taken",
         )
 
 
-def _places(subject: Subject, rule: syntax.Layout) -> Iterator[Diagnostic]:
+def _places(context: CheckContext, rule: syntax.Layout) -> Iterator[Diagnostic]:
     """Layouts in a memory where the named tasks have no data."""
     if "*" in rule.tasks or rule.place in ("*", "VIRTUAL"):
         return
-    concerned = subject.concerned(rule.tasks, rule.region)
+    concerned = context.concerned(rule.tasks, rule.region)
     places: dict[str | None, None] = {}
     for task, requirement in concerned:
-        places[subject.kind_of(task.name)] = None
-        places[subject.memory_of(task, requirement)] = None
+        places[context.kind_of(task.name)] = None
+        places[context.memory_of(task, requirement)] = None
     if concerned and rule.place not in places:
-        found = " and ".join(dict.fromkeys(subject.memory_of(*each) or "" for each in concerned))
-        yield subject.diagnostic(
+        found = " and ".join(dict.fromkeys(context.memory_of(*each) or "" for each in concerned))
+        yield context.diagnostic(
             "rule-unused",
             rule.position,
             f"{' and '.join(rule.tasks)} has {rule.region} in {found}, not in {rule.place}"

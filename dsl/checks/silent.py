@@ -5,33 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dsl import syntax
+from dsl.checks.context import CheckContext
 from dsl.checks.diagnostics import Diagnostic
-from dsl.checks.context import Subject
 
 __all__ = ["check_silent"]
 
 
-def check_silent(subject: Subject) -> Iterator[Diagnostic]:
+def check_silent(context: CheckContext) -> Iterator[Diagnostic]:
     """Rules without effect, and rules that others hide."""
-    yield from _hidden(subject)
-    for layout in subject.rules(syntax.Layout):
+    yield from _hidden(context)
+    for layout in context.rules(syntax.Layout):
         if layout.exact and not layout.compact:
-            yield subject.diagnostic(
+            yield context.diagnostic(
                 "exact-without-compact",
                 layout.position,
                 "Exact has an effect only together with Compact",
                 "add Compact, or leave Exact out",
             )
-    for limit in subject.rules(syntax.InstanceLimit):
+    for limit in context.rules(syntax.InstanceLimit):
         if limit.limit == 0:
-            yield subject.diagnostic(
+            yield context.diagnostic(
                 "limit-no-effect",
                 limit.position,
                 f"a limit of 0 lets any number of instances of {limit.task} run at once",
                 "the least limit is 1",
             )
-    yield from _maps(subject)
-    yield from _collections(subject)
+    yield from _maps(context)
+    yield from _collections(context)
 
 
 def _keys(rule: syntax.Statement) -> list[tuple[str, ...]]:
@@ -52,15 +52,15 @@ def _keys(rule: syntax.Statement) -> list[tuple[str, ...]]:
     return []
 
 
-def _hidden(subject: Subject) -> Iterator[Diagnostic]:
+def _hidden(context: CheckContext) -> Iterator[Diagnostic]:
     first: dict[tuple[str, ...], syntax.Statement] = {}
-    for rule in subject.program.statements:
+    for rule in context.program.statements:
         for key in _keys(rule):
             earlier = first.setdefault(key, rule)
             if earlier is rule:
                 continue
             line = earlier.position.line if earlier.position else "?"
-            yield subject.diagnostic(
+            yield context.diagnostic(
                 "rule-hidden",
                 rule.position,
                 f"{' '.join(key)} was decided in line {line}: the first statement counts",
@@ -68,16 +68,16 @@ def _hidden(subject: Subject) -> Iterator[Diagnostic]:
             )
 
 
-def _maps(subject: Subject) -> Iterator[Diagnostic]:
-    tasks = subject.application.tasks
-    for rule in subject.program.statements:
+def _maps(context: CheckContext) -> Iterator[Diagnostic]:
+    tasks = context.application.tasks
+    for rule in context.program.statements:
         if not isinstance(rule, syntax.IndexTaskMap | syntax.SingleTaskMap):
             continue
         index = isinstance(rule, syntax.IndexTaskMap)
         word = "IndexTaskMap" if index else "SingleTaskMap"
         for key in rule.keys:
             if key == "*":
-                yield subject.diagnostic(
+                yield context.diagnostic(
                     "wildcard-map",
                     rule.position,
                     f"{word} * has no effect",
@@ -87,21 +87,21 @@ def _maps(subject: Subject) -> Iterator[Diagnostic]:
                 tasks[key].launch_domains if index else tasks[key].launched_singly
             ):
                 how = "only as single tasks" if index else "only in index launches"
-                yield subject.diagnostic(
+                yield context.diagnostic(
                     "map-no-effect", rule.position, f"{key} is launched {how}: no effect"
                 )
 
 
-def _collections(subject: Subject) -> Iterator[Diagnostic]:
-    for rule in subject.rules(syntax.CollectMemory):
+def _collections(context: CheckContext) -> Iterator[Diagnostic]:
+    for rule in context.rules(syntax.CollectMemory):
         chosen = [
             requirement
-            for task in subject.tasks_of((rule.task,))
+            for task in context.tasks_of((rule.task,))
             for requirement in task.requirements
             if rule.region in ("*", *requirement.names)
         ]
         if chosen and not any(r.privilege == "READ_ONLY" for r in chosen):
-            yield subject.diagnostic(
+            yield context.diagnostic(
                 "collect-no-effect",
                 rule.position,
                 f"{rule.task} only writes {rule.region}: nothing is collected",

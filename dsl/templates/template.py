@@ -10,15 +10,15 @@ from collections.abc import Mapping, Sequence
 from dsl.parsing.parse import parse
 from dsl.syntax import Program
 from dsl.templates.match.matcher import Matcher
+from dsl.templates.match.unit import Unit
+from dsl.templates.match.units import split_units
 from dsl.templates.space.parameter import Parameter, Value
 from dsl.templates.space.parameter_space import ParameterSpace
-from dsl.templates.text.rendering import Rendering
-from dsl.templates.match.unit import Unit
-from dsl.templates.text.source import TemplateSource
 from dsl.templates.space.space_size import count_points
 from dsl.templates.text.pieces import read_template
+from dsl.templates.text.rendering import Rendering
+from dsl.templates.text.source import TemplateSource
 from dsl.templates.validate import check_template
-from dsl.templates.match.units import split_units
 
 __all__ = ["Template"]
 

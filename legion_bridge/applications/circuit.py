@@ -18,6 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl.facts import Privilege
+from legion_bridge.applications.tiles import Bounds, even_bounds, partitions_of, volumes
+from legion_bridge.applications.uses import Amount, Use, launch
+from legion_bridge.errors import ApplicationError
 from legion_bridge.programs.application import (
     Application,
     Field,
@@ -27,9 +30,6 @@ from legion_bridge.programs.application import (
     Requirement,
     TaskKind,
 )
-from legion_bridge.applications.tiles import Bounds, even_bounds, partitions_of, volumes
-from legion_bridge.applications.uses import Amount, Use, launch
-from legion_bridge.errors import ApplicationError
 
 __all__ = ["build"]
 

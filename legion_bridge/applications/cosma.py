@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from legion_bridge.programs.application import Application
 from legion_bridge.applications.matrices import GPUS_PER_NODE, node_size
 from legion_bridge.applications.reducing import Grid, Problem, build_one_round
+from legion_bridge.programs.application import Application
 
 __all__ = ["build"]
 

@@ -17,6 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl.facts import Privilege
+from legion_bridge.applications.tiles import Bounds, extents, grid, partitions_of, volumes
+from legion_bridge.applications.uses import LaunchOptions, Use, WorkOptions, launch
 from legion_bridge.programs.application import (
     Field,
     Launch,
@@ -26,8 +28,6 @@ from legion_bridge.programs.application import (
     Requirement,
     TaskKind,
 )
-from legion_bridge.applications.tiles import Bounds, extents, grid, partitions_of, volumes
-from legion_bridge.applications.uses import LaunchOptions, Use, WorkOptions, launch
 
 __all__ = [
     "GPUS_PER_NODE",

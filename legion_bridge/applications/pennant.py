@@ -16,15 +16,6 @@ from typing import Unpack
 import numpy as np
 
 from dsl.facts import Privilege
-from legion_bridge.programs.application import (
-    Application,
-    Field,
-    Launch,
-    Partition,
-    Region,
-    Requirement,
-    TaskKind,
-)
 from legion_bridge.applications.pennant_steps import (
     FIELDS,
     FIRST_STATE,
@@ -35,6 +26,15 @@ from legion_bridge.applications.pennant_steps import (
 from legion_bridge.applications.tiles import Bounds, even_bounds, partitions_of, volumes
 from legion_bridge.applications.uses import LaunchOptions, Use, WorkOptions, launch
 from legion_bridge.errors import ApplicationError
+from legion_bridge.programs.application import (
+    Application,
+    Field,
+    Launch,
+    Partition,
+    Region,
+    Requirement,
+    TaskKind,
+)
 
 __all__ = ["build"]
 

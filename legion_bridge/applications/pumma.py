@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from legion_bridge.programs.application import Application
 from legion_bridge.applications.systolic import Order, build_systolic, near_square
+from legion_bridge.programs.application import Application
 
 __all__ = ["build"]
 

@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from legion_bridge.programs.application import Application, Launch, Partition, Requirement, TaskKind
 from legion_bridge.applications.matrices import (
     REAL,
     Tiles,
@@ -27,6 +26,13 @@ from legion_bridge.applications.matrices import (
 from legion_bridge.applications.tiles import grid, partitions_of, volumes
 from legion_bridge.applications.uses import Use, launch
 from legion_bridge.errors import ApplicationError
+from legion_bridge.programs.application import (
+    Application,
+    Launch,
+    Partition,
+    Requirement,
+    TaskKind,
+)
 
 __all__ = ["Grid", "Problem", "build_one_round", "build_solomonik"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 
-from legion_bridge.programs.application import Application
 from legion_bridge.applications.matrices import GPUS_PER_NODE, node_size
 from legion_bridge.applications.reducing import Grid, Problem, build_solomonik
+from legion_bridge.programs.application import Application
 
 __all__ = ["build"]
 

@@ -15,16 +15,6 @@ import math
 import numpy as np
 
 from dsl.facts import Privilege
-from legion_bridge.programs.application import (
-    Application,
-    Field,
-    Launch,
-    LayoutNeed,
-    Partition,
-    Region,
-    Requirement,
-    TaskKind,
-)
 from legion_bridge.applications.tiles import (
     EMPTY,
     Bounds,
@@ -35,6 +25,16 @@ from legion_bridge.applications.tiles import (
 )
 from legion_bridge.applications.uses import Use, launch
 from legion_bridge.errors import ApplicationError
+from legion_bridge.programs.application import (
+    Application,
+    Field,
+    Launch,
+    LayoutNeed,
+    Partition,
+    Region,
+    Requirement,
+    TaskKind,
+)
 
 __all__ = ["build"]
 

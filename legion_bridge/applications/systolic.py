@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl.facts import Privilege
-from legion_bridge.programs.application import Application, Launch, Partition, TaskKind
 from legion_bridge.applications.matrices import (
     REAL,
     Tiles,
@@ -30,6 +29,7 @@ from legion_bridge.applications.matrices import (
 from legion_bridge.applications.tiles import grid, partitions_of, volumes
 from legion_bridge.applications.uses import Use, launch
 from legion_bridge.errors import ApplicationError
+from legion_bridge.programs.application import Application, Launch, Partition, TaskKind
 
 __all__ = ["Order", "build_systolic", "near_square"]
 

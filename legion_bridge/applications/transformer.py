@@ -19,6 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl.facts import Privilege
+from legion_bridge.applications.tiles import Bounds, even_bounds, grid, partitions_of
+from legion_bridge.applications.uses import Use, WorkOptions, launch
+from legion_bridge.errors import ApplicationError
 from legion_bridge.programs.application import (
     Application,
     Field,
@@ -28,9 +31,6 @@ from legion_bridge.programs.application import (
     Requirement,
     TaskKind,
 )
-from legion_bridge.applications.tiles import Bounds, even_bounds, grid, partitions_of
-from legion_bridge.applications.uses import Use, WorkOptions, launch
-from legion_bridge.errors import ApplicationError
 
 __all__ = ["build"]
 

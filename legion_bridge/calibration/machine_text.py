@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from legion_bridge.calibration.figure import Figure
-from legion_bridge.machines.local_machine import HERE
+from legion_bridge.machines.local_machine import LOCAL_MACHINE
 
 __all__ = ["machine_text"]
 
@@ -135,7 +135,7 @@ def machine_text(figures: Mapping[str, Figure], date: str, processor: str) -> st
     return _TEXT.format(
         head=_plain(processor) or "This machine",
         date=date,
-        name=HERE,
+        name=LOCAL_MACHINE,
         summary=f"this machine as measured on {date}: {count} CPU processors",
         access_links='links = ["dram"]\n' if shared else "",
         **{name: _number(name, figure) for name, figure in figures.items()},

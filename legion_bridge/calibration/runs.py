@@ -11,14 +11,14 @@ from tempfile import TemporaryDirectory
 
 import dsl
 from dsl.c_output.compiled_policy import compile_policy
-from legion_bridge.programs.application import Application
 from legion_bridge.errors import LegionError
-from legion_bridge.legion.priority import ahead_of_others
 from legion_bridge.legion.build import build_mapper
 from legion_bridge.legion.installation import find_legion
 from legion_bridge.legion.metric import Metric
+from legion_bridge.legion.priority import with_priority
 from legion_bridge.legion.replay import REPLAY_PATTERN, build_replay, write_plan
 from legion_bridge.legion.run import LegionRun
+from legion_bridge.programs.application import Application
 
 __all__ = ["ONE", "SPREAD", "Probe", "ProbeRuns", "probe_runs"]
 
@@ -77,7 +77,7 @@ class ProbeRuns:
         counts += ["-iterations", str(probe.application.timed)]
         command = [*program, str(plan), *counts, *flags]
         return LegionRun(
-            ahead_of_others(command, f"LD_PRELOAD={preload} MAPPERTUNE_POLICY={loaded}"),
+            with_priority(command, f"LD_PRELOAD={preload} MAPPERTUNE_POLICY={loaded}"),
             Metric(REPLAY_PATTERN),
             repeats=1,
             warmup=0,

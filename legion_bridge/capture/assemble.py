@@ -11,6 +11,16 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from legion_bridge.capture.loops import Loop, find_loop
+from legion_bridge.capture.names import Names
+from legion_bridge.capture.observed import (
+    ObservedLaunch,
+    ObservedPoint,
+    ObservedProgram,
+    ObservedRequirement,
+    Piece,
+)
+from legion_bridge.errors import CaptureError
 from legion_bridge.programs.application import (
     Application,
     Field,
@@ -22,16 +32,6 @@ from legion_bridge.programs.application import (
     TaskKind,
     Work,
 )
-from legion_bridge.capture.loops import Loop, find_loop
-from legion_bridge.capture.names import Names
-from legion_bridge.capture.observed import (
-    Piece,
-    SeenLaunch,
-    SeenPoint,
-    SeenProgram,
-    SeenRequirement,
-)
-from legion_bridge.errors import CaptureError
 
 __all__ = ["assemble"]
 
@@ -49,7 +49,7 @@ Layout * * * SOA F_order;
 """
 
 
-def assemble(seen: SeenProgram, name: str, summary: str) -> Application:
+def assemble(seen: ObservedProgram, name: str, summary: str) -> Application:
     """The application that was seen.
 
     Raises:
@@ -63,14 +63,14 @@ def assemble(seen: SeenProgram, name: str, summary: str) -> Application:
 class _Merged(NamedTuple):
     """The launches that one entry of an application stands for: one for each parent point."""
 
-    launches: list[SeenLaunch]
+    launches: list[ObservedLaunch]
     parent: int | None
 
     @property
-    def first(self) -> SeenLaunch:
+    def first(self) -> ObservedLaunch:
         return self.launches[0]
 
-    def points(self) -> Iterator[SeenPoint]:
+    def points(self) -> Iterator[ObservedPoint]:
         for launch in self.launches:
             yield from launch.points.values()
 
@@ -84,7 +84,7 @@ class _Phase:
 
 
 class _Assembly:
-    def __init__(self, seen: SeenProgram) -> None:
+    def __init__(self, seen: ObservedProgram) -> None:
         self._seen = seen
         self._regions = Names("region")
         self._partitions = Names("partition")
@@ -172,7 +172,7 @@ class _Assembly:
 
     # Launches.
 
-    def _phase(self, rounds: Sequence[Sequence[SeenLaunch]], phase: str) -> tuple[Launch, ...]:
+    def _phase(self, rounds: Sequence[Sequence[ObservedLaunch]], phase: str) -> tuple[Launch, ...]:
         """One phase; of a loop the entries of the first round, with the times of all."""
         shaped = [self._shape(launches, phase) for launches in rounds]
         return tuple(
@@ -180,7 +180,7 @@ class _Assembly:
             for number in range(len(shaped[0].entries))
         )
 
-    def _shape(self, launches: Sequence[SeenLaunch], phase: str) -> _Phase:
+    def _shape(self, launches: Sequence[ObservedLaunch], phase: str) -> _Phase:
         entries: list[_Merged] = []
         places: dict[int, int] = {}
         for launch in launches:
@@ -332,13 +332,15 @@ class _Assembly:
         return traffic
 
 
-def _extents(launch: SeenLaunch) -> tuple[int, ...]:
+def _extents(launch: ObservedLaunch) -> tuple[int, ...]:
     if launch.lower is None or launch.upper is None:
         return ()
     return tuple(b - a + 1 for a, b in zip(launch.lower, launch.upper, strict=True))
 
 
-def _alike(rows: Sequence[Sequence[SeenLaunch]]) -> tuple[list[tuple[SeenLaunch, ...]], bool]:
+def _alike(
+    rows: Sequence[Sequence[ObservedLaunch]],
+) -> tuple[list[tuple[ObservedLaunch, ...]], bool]:
     """The launches that all rows have alike, one a row, and whether something is left."""
     if not any(rows):
         return [], False
@@ -350,7 +352,7 @@ def _alike(rows: Sequence[Sequence[SeenLaunch]]) -> tuple[list[tuple[SeenLaunch,
     return alike, any(len(row) > len(alike) for row in rows)
 
 
-def _shape_of(launch: SeenLaunch) -> Hashable:
+def _shape_of(launch: ObservedLaunch) -> Hashable:
     """What launches have in common that several points of a task make alike."""
     return (
         launch.task,
@@ -362,7 +364,7 @@ def _shape_of(launch: SeenLaunch) -> Hashable:
     )
 
 
-def _signature(launch: SeenLaunch) -> Hashable:
+def _signature(launch: ObservedLaunch) -> Hashable:
     """What is the same in all iterations."""
     return (
         launch.task,
@@ -376,7 +378,7 @@ def _signature(launch: SeenLaunch) -> Hashable:
     )
 
 
-def _same_requirement(requirement: SeenRequirement) -> Hashable:
+def _same_requirement(requirement: ObservedRequirement) -> Hashable:
     # Whether it is virtual is a decision of the mapper, which may vary.
     return replace(requirement, virtual=False)
 

@@ -27,14 +27,14 @@ from legion_bridge.capture.mapper_log import (
 )
 from legion_bridge.capture.observed import (
     Key,
+    ObservedLaunch,
+    ObservedPartition,
+    ObservedPoint,
+    ObservedProgram,
+    ObservedRegion,
+    ObservedRequirement,
+    ObservedTask,
     Piece,
-    SeenLaunch,
-    SeenPartition,
-    SeenPoint,
-    SeenProgram,
-    SeenRegion,
-    SeenRequirement,
-    SeenTask,
 )
 from legion_bridge.errors import CaptureError
 
@@ -100,11 +100,11 @@ class _Reader:
     def __init__(self, log: MapperLog) -> None:
         self._log = log
         self._whole: dict[str, Box] = {}
-        self._seen = SeenProgram({}, {}, {}, [], unknown=dict(_UNKNOWN))
+        self._seen = ObservedProgram({}, {}, {}, [], unknown=dict(_UNKNOWN))
         for what, times in log.skipped.items():
             self._seen.skip(what, times)
 
-    def program(self) -> SeenProgram:
+    def program(self) -> ObservedProgram:
         groups = self._without_top(self._groups())
         mapped = [group for group in groups if group.tasks]
         if not mapped:
@@ -265,14 +265,14 @@ class _Reader:
                 fields.setdefault(argument.tree, {}).update(dict.fromkeys(argument.fields))
         for tree, kept in boxes.items():
             lower, upper = self._whole[tree] = around(kept) if kept else ((0,), (-1,))
-            self._seen.regions[tree] = SeenRegion(
+            self._seen.regions[tree] = ObservedRegion(
                 None, lower, upper, dict.fromkeys(fields[tree], 8), guessed=True
             )
 
     def _task(self, group: _Group) -> None:
         """Adds up the kinds of processors that a task ran on, and whether it only launches."""
         name = group.decision.task
-        known = self._seen.tasks.get(name, SeenTask((), inner=True))
+        known = self._seen.tasks.get(name, ObservedTask((), inner=True))
         kinds = dict.fromkeys(known.variants)
         inner = known.inner and bool(group.children)
         for decision in group.tasks.values():
@@ -281,9 +281,9 @@ class _Reader:
                 if kind:
                     kinds[kind] = None
             inner = inner and all(a.virtual for a in decision.arguments.values())
-        self._seen.tasks[name] = SeenTask(tuple(kinds) or ("CPU",), inner)
+        self._seen.tasks[name] = ObservedTask(tuple(kinds) or ("CPU",), inner)
 
-    def _launch(self, group: _Group) -> SeenLaunch:
+    def _launch(self, group: _Group) -> ObservedLaunch:
         name = group.decision.task
         single = set(group.tasks) == {()}
         domain = [] if single else sorted({*group.domain, *group.tasks})
@@ -307,13 +307,13 @@ class _Reader:
                 "those that were seen"
             )
         own = list(group.tasks)
-        return SeenLaunch(
+        return ObservedLaunch(
             task=name,
             lower=lower,
             upper=upper,
             requirements=tuple(requirements),
             points={
-                point: SeenPoint(
+                point: ObservedPoint(
                     tuple(pieces[point]),
                     children=self._children(
                         group, point if point in group.tasks else own[i % len(own)]
@@ -324,7 +324,7 @@ class _Reader:
             number=group.decision.number,
         )
 
-    def _children(self, group: _Group, point: Index) -> list[SeenLaunch]:
+    def _children(self, group: _Group, point: Index) -> list[ObservedLaunch]:
         return [
             self._launch(child)
             for child in group.children
@@ -333,7 +333,7 @@ class _Reader:
 
     def _requirement(
         self, group: _Group, index: int, points: Sequence[Index]
-    ) -> tuple[SeenRequirement, dict[Index, Key | None]]:
+    ) -> tuple[ObservedRequirement, dict[Index, Key | None]]:
         """A requirement of a launch, and which piece each point takes."""
         seen = {p: d.arguments[index] for p, d in group.tasks.items() if index in d.arguments}
         first = next(iter(seen.values()))
@@ -357,7 +357,7 @@ class _Reader:
             )
         if privilege == "REDUCE":
             self._seen.unknown["*.requirements.*.reduction"] = "reduction operators are not logged"
-        requirement = SeenRequirement(
+        requirement = ObservedRequirement(
             first.tree,
             partition,
             privilege,
@@ -413,7 +413,7 @@ class _Reader:
                     own[missing % len(own)], span * (1 + missing // len(own))
                 )
                 missing += 1
-        self._seen.partitions[key] = SeenPartition(None, tree, pieces)
+        self._seen.partitions[key] = ObservedPartition(None, tree, pieces)
         self._widen(tree, pieces.values())
         return key
 

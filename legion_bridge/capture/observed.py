@@ -15,14 +15,14 @@ from legion_bridge.programs.application import ObservedCopy
 
 __all__ = [
     "Key",
+    "ObservedLaunch",
+    "ObservedPartition",
+    "ObservedPoint",
+    "ObservedProgram",
+    "ObservedRegion",
+    "ObservedRequirement",
+    "ObservedTask",
     "Piece",
-    "SeenLaunch",
-    "SeenPartition",
-    "SeenPoint",
-    "SeenProgram",
-    "SeenRegion",
-    "SeenRequirement",
-    "SeenTask",
 ]
 
 Key: TypeAlias = Hashable
@@ -42,7 +42,7 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True)
-class SeenRegion:
+class ObservedRegion:
     """The root of a region tree.
 
     Attributes:
@@ -58,7 +58,7 @@ class SeenRegion:
 
 
 @dataclass(frozen=True, slots=True)
-class SeenPartition:
+class ObservedPartition:
     """A partition, its pieces in the order of their colours."""
 
     name: str | None
@@ -67,7 +67,7 @@ class SeenPartition:
 
 
 @dataclass(frozen=True, slots=True)
-class SeenRequirement:
+class ObservedRequirement:
     """A region requirement; ``partition`` is None where all points take all of the region."""
 
     region: Key
@@ -79,7 +79,7 @@ class SeenRequirement:
 
 
 @dataclass(slots=True)
-class SeenPoint:
+class ObservedPoint:
     """A point task.
 
     Attributes:
@@ -92,11 +92,11 @@ class SeenPoint:
     pieces: tuple[Key | None, ...]
     kind: str | None = None
     seconds: float | None = None
-    children: list[SeenLaunch] = field(default_factory=list)
+    children: list[ObservedLaunch] = field(default_factory=list)
 
 
 @dataclass(slots=True)
-class SeenLaunch:
+class ObservedLaunch:
     """A launch.
 
     Attributes:
@@ -110,15 +110,15 @@ class SeenLaunch:
     task: str
     lower: Index | None
     upper: Index | None
-    requirements: tuple[SeenRequirement, ...]
-    points: dict[Index, SeenPoint]
+    requirements: tuple[ObservedRequirement, ...]
+    points: dict[Index, ObservedPoint]
     number: int = 0
     uses: frozenset[int] = frozenset()
     blocking: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class SeenTask:
+class ObservedTask:
     """A task: the processor kinds of its variants, and whether it only launches others."""
 
     variants: tuple[str, ...]
@@ -126,7 +126,7 @@ class SeenTask:
 
 
 @dataclass(slots=True)
-class SeenProgram:
+class ObservedProgram:
     """All that was seen.
 
     Attributes:
@@ -135,10 +135,10 @@ class SeenProgram:
         unknown: What could not be seen: where in the document it stands, and why.
     """
 
-    tasks: dict[str, SeenTask]
-    regions: dict[Key, SeenRegion]
-    partitions: dict[Key, SeenPartition]
-    launches: list[SeenLaunch]
+    tasks: dict[str, ObservedTask]
+    regions: dict[Key, ObservedRegion]
+    partitions: dict[Key, ObservedPartition]
+    launches: list[ObservedLaunch]
     traced: bool = False
     copies: tuple[ObservedCopy, ...] = ()
     skipped: dict[str, int] = field(default_factory=dict)

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from dsl.templates.space.tunable_task import is_name, region_name
-from legion_bridge.programs.application import Application
 from legion_bridge.capture.decisions import ArgumentDecision, Decisions, Place, TaskDecisions
 from legion_bridge.capture.mapper_log import Index
+from legion_bridge.programs.application import Application
 from legion_bridge.programs.task_summary import TaskSummary
 
 __all__ = ["OwnMapper", "own_mapper"]

@@ -10,7 +10,6 @@ from pathlib import Path
 from types import MappingProxyType
 
 import dsl
-from legion_bridge.programs.application import Application
 from legion_bridge.capture.assemble import assemble
 from legion_bridge.capture.captured import Captured
 from legion_bridge.capture.decisions import Decisions, decisions_of
@@ -23,8 +22,9 @@ from legion_bridge.errors import CaptureError, LegionError
 from legion_bridge.legion.build import build_recorder
 from legion_bridge.legion.guarded import Guard
 from legion_bridge.legion.installation import LegionInstallation, find_legion
-from legion_bridge.legion.preload_environment import under_mapper
+from legion_bridge.legion.preload_environment import preload_environment
 from legion_bridge.legion.verdict import failure_of
+from legion_bridge.programs.application import Application
 
 __all__ = ["capture", "program_name", "recorded"]
 
@@ -100,7 +100,7 @@ def recorded(
     preloaded = [str(build_recorder(legion))]
     with Guard() as guard:
         if program is not None:
-            mapper = under_mapper(program, legion, guard.folder)
+            mapper = preload_environment(program, legion, guard.folder)
             preloaded.insert(0, mapper["LD_PRELOAD"])  # it asks the next for Legion's functions
             environment |= mapper
         environment["LD_PRELOAD"] = ":".join(preloaded)

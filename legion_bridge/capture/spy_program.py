@@ -10,14 +10,14 @@ from dsl.facts import Privilege
 from legion_bridge.capture.names import language_name
 from legion_bridge.capture.observed import (
     Key,
+    ObservedLaunch,
+    ObservedPartition,
+    ObservedPoint,
+    ObservedProgram,
+    ObservedRegion,
+    ObservedRequirement,
+    ObservedTask,
     Piece,
-    SeenLaunch,
-    SeenPartition,
-    SeenPoint,
-    SeenProgram,
-    SeenRegion,
-    SeenRequirement,
-    SeenTask,
 )
 from legion_bridge.capture.spy_log import Box, LoggedRequirement, Operation, SpyLog, bounding_boxes
 from legion_bridge.capture.times import Times
@@ -37,7 +37,7 @@ _TYPES = (
 )  # fmt: skip
 
 
-def program_of(log: SpyLog, times: Times) -> SeenProgram:
+def program_of(log: SpyLog, times: Times) -> ObservedProgram:
     """The program whose run the tables describe.
 
     Raises:
@@ -54,7 +54,7 @@ class _Reader:
     def __init__(self, log: SpyLog, times: Times) -> None:
         self._log = log
         self._times = times
-        self._seen = SeenProgram({}, {}, {}, [])
+        self._seen = ObservedProgram({}, {}, {}, [])
         self._partition_of = {
             space: part for part, colors in log.subspaces.items() for space in colors.values()
         }
@@ -68,7 +68,7 @@ class _Reader:
             owner = self._log.slices[owner]
         return owner
 
-    def program(self) -> SeenProgram:
+    def program(self) -> ObservedProgram:
         seen, top = self._seen, self._log.top_task
         assert top is not None  # noqa: S101  (looked at before)
         seen.launches = self._children(top)
@@ -78,7 +78,7 @@ class _Reader:
         seen.copies = self._times.copies
         return seen
 
-    def _children(self, parent: int) -> list[SeenLaunch]:
+    def _children(self, parent: int) -> list[ObservedLaunch]:
         """What a task launched, in program order."""
         shards = self._log.shards.get(parent)
         if shards:
@@ -97,7 +97,7 @@ class _Reader:
                 self._seen.skip(f"{self._log.others[number]} operation")
         return launches
 
-    def _launch(self, operation: Operation, after: int | None) -> SeenLaunch:
+    def _launch(self, operation: Operation, after: int | None) -> ObservedLaunch:
         number = operation.number
         numbers: dict[tuple[int, ...], int] = {(): number}
         if operation.is_index:
@@ -115,7 +115,7 @@ class _Reader:
         requirements = tuple(
             self._requirement(logged[i], i, list(points.values())) for i in indices
         )
-        return SeenLaunch(
+        return ObservedLaunch(
             task=self._task(operation.task),
             lower=lower,
             upper=upper,
@@ -151,7 +151,7 @@ class _Reader:
             }
             kinds |= self._times.kinds_of(task)
             inner = bool(variants) and all(variant.inner for variant in variants)
-            self._seen.tasks[name] = SeenTask(
+            self._seen.tasks[name] = ObservedTask(
                 tuple(kind for kind in _KIND_LIST if kind in kinds) or ("CPU",), inner
             )
         return name
@@ -160,12 +160,12 @@ class _Reader:
         self,
         point: int,
         launch: int,
-        requirements: Sequence[SeenRequirement],
+        requirements: Sequence[ObservedRequirement],
         indices: Sequence[int],
-    ) -> SeenPoint:
+    ) -> ObservedPoint:
         logged = self._log.requirements.get(point) or self._log.requirements.get(launch, {})
         kind, seconds = self._times.of_point(point)
-        return SeenPoint(
+        return ObservedPoint(
             tuple(
                 None if requirement.partition is None else logged[i].space
                 for i, requirement in zip(indices, requirements, strict=True)
@@ -177,12 +177,12 @@ class _Reader:
 
     def _requirement(
         self, logged: LoggedRequirement, index: int, points: Sequence[int]
-    ) -> SeenRequirement:
+    ) -> ObservedRequirement:
         self._region(logged)
         partition = self._partition(logged, index, points)
         names = self._log.field_names
         space = logged.field_space
-        return SeenRequirement(
+        return ObservedRequirement(
             logged.tree,
             partition,
             _privilege(logged.privilege),
@@ -214,12 +214,12 @@ class _Reader:
             self._seen.partitions[key] = self._seen_partition(owner, logged.tree)
         return key
 
-    def _seen_partition(self, number: int, tree: int) -> SeenPartition:
+    def _seen_partition(self, number: int, tree: int) -> ObservedPartition:
         log = self._log
         colors = log.subspaces[number]
         dimension = len(_around(log.boxes[log.roots[tree]])[0])
         name = log.logical_partition_names.get((number, tree)) or log.partition_names.get(number)
-        return SeenPartition(
+        return ObservedPartition(
             name, tree, {colors[c]: self._piece(colors[c], dimension) for c in sorted(colors)}
         )
 
@@ -237,7 +237,7 @@ class _Reader:
         root = log.roots[tree]
         lower, upper = _around(log.boxes[root]) if log.boxes[root] else ((0,), (-1,))
         space = logged.field_space
-        self._seen.regions[tree] = SeenRegion(
+        self._seen.regions[tree] = ObservedRegion(
             log.region_names.get((root, tree)) or log.space_names.get(root),
             lower,
             upper,

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from legion_bridge.programs.application import ObservedCopy
 from legion_bridge.capture.profile_log import Record, read_profile
+from legion_bridge.programs.application import ObservedCopy
 
 __all__ = ["MEMORY_KINDS", "PROCESSOR_KINDS", "PROFILE_KINDS", "Times", "read_times"]
 

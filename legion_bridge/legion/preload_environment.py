@@ -9,10 +9,12 @@ from dsl.c_output.compiled_policy import compile_policy
 from legion_bridge.legion.build import build_mapper
 from legion_bridge.legion.installation import LegionInstallation
 
-__all__ = ["under_mapper"]
+__all__ = ["preload_environment"]
 
 
-def under_mapper(program: dsl.Program, legion: LegionInstallation, folder: Path) -> dict[str, str]:
+def preload_environment(
+    program: dsl.Program, legion: LegionInstallation, folder: Path
+) -> dict[str, str]:
     """The variables that put a mapper in the place of the program's own.
 
     Args:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["ahead_of_others"]
+__all__ = ["with_priority"]
 
 _PRIORITY = -15
 
 
-def ahead_of_others(command: Sequence[str], variables: str = "") -> list[str]:
+def with_priority(command: Sequence[str], variables: str = "") -> list[str]:
     """The command, put before other processes where the kernel lets us.
 
     Nice values alone would not do: Linux groups processes by session (``sched_autogroup``), and

@@ -14,12 +14,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from legion_bridge.programs.application import Application
 from legion_bridge.errors import ApplicationError, LegionError
 from legion_bridge.legion.build import build_program
 from legion_bridge.legion.installation import LegionInstallation, find_legion
 from legion_bridge.legion.replay_plan import plan_text
 from legion_bridge.machines.machine import Machine
+from legion_bridge.programs.application import Application
 
 __all__ = [
     "REPLAY_PATTERN",

@@ -26,6 +26,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from legion_bridge.errors import ApplicationError
 from legion_bridge.programs.application import (
     PRIVILEGES,
     RATES,
@@ -34,7 +35,6 @@ from legion_bridge.programs.application import (
     Requirement,
     TaskKind,
 )
-from legion_bridge.errors import ApplicationError
 
 __all__ = ["PLAN_VERSION", "plan_text"]
 

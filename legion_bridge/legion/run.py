@@ -14,8 +14,8 @@ from legion_bridge.legion.core_lock import cores_to_itself
 from legion_bridge.legion.guarded import Ended, Guard
 from legion_bridge.legion.installation import find_legion
 from legion_bridge.legion.metric import Metric
+from legion_bridge.legion.preload_environment import preload_environment
 from legion_bridge.legion.run_profile import PROFILE_FLAGS, profile_of_run
-from legion_bridge.legion.preload_environment import under_mapper
 from legion_bridge.legion.verdict import failure_of, is_intermittent, words_of
 from legion_bridge.measurement import Measurement
 from legion_bridge.outcome import Outcome, Profile, Status
@@ -154,7 +154,7 @@ class LegionRun:
         with Guard() as guard:
             variables |= {"LEGION_DEFAULT_ARGS": flags, "TMPDIR": str(guard.folder)}
             if program is not None:
-                variables |= under_mapper(program, legion, guard.folder)
+                variables |= preload_environment(program, legion, guard.folder)
             yield _Session(self, guard, variables, mapped=program is not None)
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from legion_bridge.programs.application import Application, Launch
 from legion_bridge.errors import ApplicationError
+from legion_bridge.programs.application import Application, Launch
 
 __all__ = ["fitted", "on_cpus", "scaled", "seconds_of_iteration"]
 

@@ -284,7 +284,7 @@ class Machine:
         return self.nodes * self.ranks_per_node
 
     @property
-    def makes_whole(self) -> bool:
+    def whole_region_instances(self) -> bool:
         """Whether there are instances of whole regions (``Memory.whole``)."""
         return self.ranks == 1 and any(memory.whole for memory in self.memories.values())
 

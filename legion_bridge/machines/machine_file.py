@@ -12,7 +12,7 @@ from typing import Any
 
 from dsl.nearest import did_you_mean
 from legion_bridge.errors import MachineError
-from legion_bridge.machines.local_machine import HERE, here_file
+from legion_bridge.machines.local_machine import LOCAL_MACHINE, local_machine_file
 from legion_bridge.machines.machine import Access, Link, Machine, Memory, Processor, Route, Runtime
 from legion_bridge.machines.machine_checks import check_machine
 from legion_bridge.machines.machine_units import wrong_number
@@ -32,8 +32,8 @@ def read_machine(name: str | Path) -> Machine:
     Raises:
         MachineError: The machine is unknown, or its file is wrong; says what to mend.
     """
-    if str(name) == HERE:
-        return _from_text(_measured_text(), str(here_file()))
+    if str(name) == LOCAL_MACHINE:
+        return _from_text(_measured_text(), str(local_machine_file()))
     if str(name).endswith(".toml"):
         return _from_text(_read(Path(name)), str(name))
     return _from_text(_built_in(str(name)), f"{name}.toml")
@@ -60,12 +60,12 @@ def _built_in(name: str) -> str:
 
 
 def _measured_text() -> str:
-    if not here_file().is_file():
+    if not local_machine_file().is_file():
         raise MachineError(
-            f"the machine {HERE!r} was not measured yet: run mappertune calibrate, which takes "
-            f"about a minute and writes {here_file()}"
+            f"the machine {LOCAL_MACHINE!r} was not measured yet: run mappertune calibrate, which "
+            f"takes about a minute and writes {local_machine_file()}"
         )
-    return _read(here_file())
+    return _read(local_machine_file())
 
 
 def _read(path: Path) -> str:

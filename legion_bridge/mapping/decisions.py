@@ -21,12 +21,12 @@ from dsl import syntax
 from dsl.machine_shape import PROCESSOR_KINDS
 from dsl.mapper import Mapper
 from dsl.syntax import Program, Statement
-from legion_bridge.programs.application import Launch
 from legion_bridge.machines.flat_machine import FlatMachine
-from legion_bridge.programs.flat_program import FlatProgram
 from legion_bridge.mapping.launch_decisions import LaunchDecisions, LaunchQuestions
 from legion_bridge.mapping.layout_classes import Aligns, LayoutClasses, alignments
 from legion_bridge.mapping.placement import placement
+from legion_bridge.programs.application import Launch
+from legion_bridge.programs.flat_program import FlatProgram
 
 __all__ = ["Decider", "Decisions"]
 
@@ -43,7 +43,7 @@ class Decisions:
         processor: ``[P]`` processor of each point task.
         memory: ``[R]`` memory of each requirement of each point; -1 where there is no data.
         layout: ``[R]`` layout class (``LayoutClasses``).
-        roams: ``[P]`` whether a point runs on whichever processor of the kind is free.
+        unpinned: ``[P]`` whether a point runs on whichever processor of the kind is free.
         layout_weights: ``[classes, classes]`` factor on the bytes of copies from one to another.
         layout_rooms: ``[classes]`` bytes of an instance over those of its data.
         exact: ``[R]`` codes of ``SimulationInput.exact``.
@@ -58,7 +58,7 @@ class Decisions:
     collect: Ints
     layout_weights: Floats
     layout_rooms: Floats
-    roams: Ints
+    unpinned: Ints
 
 
 class _Columns(NamedTuple):
@@ -127,7 +127,7 @@ class Decider:
             _keep(self._loads, rules.loading, source.statements)
         launches: list[LaunchDecisions] = []
         places: list[Ints] = []
-        roams = np.zeros(len(processor), np.int64)
+        unpinned = np.zeros(len(processor), np.int64)
         for number, launch in enumerate(program.launches):
             first, last = program.launch_point[number], program.launch_point[number + 1]
             above = self._above(number, processor)
@@ -135,7 +135,7 @@ class Decider:
             where = self._placement(mapper, rules, number, answer, above)
             processor[first:last] = where
             if answer.function is None and answer.decided.kind in self._pooled:
-                roams[first:last] = 1
+                unpinned[first:last] = 1
             launches.append(answer.decided)
             places.append(where)
         aligns: Iterable[Aligns] = repeat((), len(launches))
@@ -152,7 +152,7 @@ class Decider:
             collect=joined.collect,
             layout_weights=self._layouts.weights,
             layout_rooms=self._layouts.rooms,
-            roams=roams,
+            unpinned=unpinned,
         )
 
     def _above(self, number: int, processor: Ints) -> Ints | None:
@@ -212,7 +212,7 @@ class Decider:
     def _is_whole(self, memory: str) -> bool:
         """Whether instances there are made of whole regions."""
         machine = self.machine.machine
-        return machine.makes_whole and machine.memories[memory].whole
+        return machine.whole_region_instances and machine.memories[memory].whole
 
     def _make_column(
         self, number: int, decided: LaunchDecisions, aligns: Aligns, where: Ints

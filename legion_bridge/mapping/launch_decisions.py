@@ -13,8 +13,8 @@ from typing import NamedTuple
 from dsl.choices import accepts_layout, choose_kind, choose_memory
 from dsl.mapper import Mapper
 from dsl.tables import LayoutDecision
-from legion_bridge.programs.application import Application, Launch, Region, Requirement
 from legion_bridge.errors import MappingError
+from legion_bridge.programs.application import Application, Launch, Region, Requirement
 
 __all__ = ["LaunchDecisions", "LaunchQuestions"]
 

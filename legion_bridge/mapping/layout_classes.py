@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from dsl.syntax import Align
 from dsl.tables import LayoutDecision
-from legion_bridge.programs.application import Launch, Region, Requirement
-from legion_bridge.mapping.launch_decisions import LaunchDecisions
-from legion_bridge.simulation.layout_traffic import element_bytes, together_factor
 from legion_bridge.machines.machine import Machine
+from legion_bridge.mapping.launch_decisions import LaunchDecisions
+from legion_bridge.programs.application import Launch, Region, Requirement
+from legion_bridge.simulation.layout_traffic import element_bytes, together_factor
 
 __all__ = ["LayoutClasses", "alignments"]
 
@@ -30,7 +30,7 @@ class LayoutClasses:
     """
 
     def __init__(self, machine: Machine) -> None:
-        self.exact = machine.makes_whole
+        self.exact = machine.whole_region_instances
         self._transpose = machine.runtime.transpose
         self._processors = tuple(machine.processors.values())
         self._codes: dict[tuple[object, ...], int] = {}

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from dsl.evaluation.factorisation import greedy_split
 from dsl.machine_shape import PROCESSOR_KINDS
 from dsl.mapper import Mapper
-from legion_bridge.programs.application import Launch
 from legion_bridge.errors import MappingError
 from legion_bridge.machines.flat_machine import FlatMachine
+from legion_bridge.programs.application import Launch
 
 __all__ = ["placement", "sharding_and_slicing"]
 

@@ -28,8 +28,8 @@ from legion_bridge.errors import ApplicationError
 
 if TYPE_CHECKING:
     from dsl.mapper import Mapper
-    from legion_bridge.simulation.feasibility import Forecast
     from legion_bridge.programs.task_summary import TaskSummary
+    from legion_bridge.simulation.feasibility import Forecast
 
 __all__ = [
     "Application",
@@ -338,7 +338,8 @@ class Application:
             ApplicationError: The name or a parameter is unknown, a value is out of range, or the
                 file describes no application.
         """
-        from legion_bridge import application_json, applications  # noqa: PLC0415  (they import it)
+        from legion_bridge import applications  # noqa: PLC0415  (they import it)
+        from legion_bridge.programs import application_json  # noqa: PLC0415  (it imports this)
 
         if not name.endswith(".json"):
             return applications.build(name, **parameters)

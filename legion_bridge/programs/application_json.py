@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from legion_bridge.errors import ApplicationError
 from legion_bridge.programs.application import Application, Launch, Requirement, Work
 from legion_bridge.programs.application_schema import SCHEMA, application_of
-from legion_bridge.errors import ApplicationError
 
 __all__ = ["from_json", "read_application", "to_json", "write_application"]
 

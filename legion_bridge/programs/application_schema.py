@@ -19,6 +19,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl.machine_shape import PROCESSOR_KINDS
+from legion_bridge.errors import ApplicationError
+from legion_bridge.json_shapes import (
+    Shape,
+    a_flag,
+    a_list,
+    a_number,
+    a_table,
+    a_text,
+    a_whole_number,
+    an_object,
+    one_of,
+    optional,
+)
 from legion_bridge.programs.application import (
     PRIVILEGES,
     RATES,
@@ -32,19 +45,6 @@ from legion_bridge.programs.application import (
     Requirement,
     TaskKind,
     Work,
-)
-from legion_bridge.errors import ApplicationError
-from legion_bridge.json_shapes import (
-    Shape,
-    a_flag,
-    a_list,
-    a_number,
-    a_table,
-    a_text,
-    a_whole_number,
-    an_object,
-    one_of,
-    optional,
 )
 
 __all__ = ["SCHEMA", "application_of"]

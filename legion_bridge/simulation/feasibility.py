@@ -8,9 +8,9 @@ from weakref import WeakKeyDictionary
 
 from dsl.facts import MachineFacts
 from dsl.mapper import Mapper
-from legion_bridge.programs.application import Application
 from legion_bridge.machines.machine import Machine
 from legion_bridge.outcome import Outcome
+from legion_bridge.programs.application import Application
 from legion_bridge.simulation.shortage import Shortage
 from legion_bridge.simulation.simulator import Simulator
 
@@ -23,12 +23,12 @@ class Forecast:
 
     Attributes:
         shortage: The first requirement for which there is no room, if any.
-        clash: Tasks whose instance limits make them wait for each other; without the limit of any
-            of them the others do not. Empty where nothing does.
+        deadlock: Tasks whose instance limits make them wait for each other; without the limit of
+            any of them the others do not. Empty where nothing does.
     """
 
     shortage: Shortage | None = None
-    clash: tuple[str, ...] = ()
+    deadlock: tuple[str, ...] = ()
 
 
 _prepared: WeakKeyDictionary[Application, Simulator] = WeakKeyDictionary()
@@ -53,37 +53,37 @@ def forecast(application: Application, mapper: Mapper, machine: MachineFacts) ->
     stop = simulator.stop(decisions)
     if stop is None or isinstance(stop, Shortage):
         return Forecast(stop)
-    return Forecast(clash=least_of(stop, lambda kept: simulator.waits_in_a_ring(decisions, kept)))
+    return Forecast(deadlock=least_of(stop, lambda kept: simulator.deadlocks(decisions, kept)))
 
 
-def least_of(tasks: Sequence[str], clash: Callable[[Sequence[str]], bool]) -> tuple[str, ...]:
-    """Tasks that clash, none of which can be left out.
+def least_of(tasks: Sequence[str], deadlock: Callable[[Sequence[str]], bool]) -> tuple[str, ...]:
+    """Tasks that deadlock, none of which can be left out.
 
     QuickXplain (Junker, AAAI 2004): about ``2 k log(n / k)`` questions for ``k`` tasks of ``n``.
 
     Args:
-        tasks: Tasks that clash.
-        clash: Whether some of them do.
+        tasks: Tasks that deadlock.
+        deadlock: Whether some of them do.
 
     >>> least_of("abcdefgh", lambda kept: {"b", "g"} <= set(kept))
     ('b', 'g')
     """
-    found = _least(clash, (), False, tuple(tasks))
+    found = _least(deadlock, (), False, tuple(tasks))
     ordered = tuple(task for task in tasks if task in found)
-    return ordered if clash(ordered) else tuple(tasks)
+    return ordered if deadlock(ordered) else tuple(tasks)
 
 
 def _least(
-    clash: Callable[[Sequence[str]], bool],
+    deadlock: Callable[[Sequence[str]], bool],
     kept: tuple[str, ...],
     grown: bool,
     tasks: tuple[str, ...],
 ) -> tuple[str, ...]:
     """What of ``tasks`` clashes together with those that are ``kept``."""
-    if grown and clash(kept):
+    if grown and deadlock(kept):
         return ()
     if len(tasks) < 2:
         return tasks
     half = len(tasks) // 2
-    later = _least(clash, kept + tasks[:half], True, tasks[half:])
-    return _least(clash, kept + later, bool(later), tasks[:half]) + later
+    later = _least(deadlock, kept + tasks[:half], True, tasks[half:])
+    return _least(deadlock, kept + later, bool(later), tasks[:half]) + later

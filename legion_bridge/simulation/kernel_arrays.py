@@ -59,7 +59,7 @@ class SimulationInput(NamedTuple):
         place_memory: ``[places]``.
         place_weight: ``[2 * places * places]`` factor on the bytes of copies from one to another,
             to instances that stay and to such as are made for one task.
-        roams: ``[P]`` whether the point runs on whichever processor is free of those like its own.
+        unpinned: ``[P]`` whether the point runs on whichever processor of its kind is free.
         limit_queue: ``[P]`` or -1.
         limit_start: ``[Q + 1]`` where the ring of each queue begins.
         queue_task: ``[Q]`` equal for the queues of one task.
@@ -105,7 +105,7 @@ class SimulationInput(NamedTuple):
     collect: Ints
     place_memory: Ints
     place_weight: Floats
-    roams: Ints
+    unpinned: Ints
     limit_queue: Ints
     limit_start: Ints
     queue_task: Ints

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from math import log2
 
 from dsl.tables import LayoutDecision
-from legion_bridge.programs.application import Region
 from legion_bridge.machines.machine import Processor
+from legion_bridge.programs.application import Region
 
 __all__ = ["element_bytes", "together_factor", "traffic_factor"]
 

@@ -12,19 +12,24 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from legion_bridge.machines.flat_machine import MEMORY_CODES, SCOPE_PROCESSOR, SCOPE_RANK, FlatMachine
+from legion_bridge.machines.flat_machine import (
+    MEMORY_CODES,
+    SCOPE_PROCESSOR,
+    SCOPE_RANK,
+    FlatMachine,
+)
 from legion_bridge.machines.machine import WHERE, Machine
 from legion_bridge.simulation.kernel_arrays import OperationKind
 
 if TYPE_CHECKING:
     from legion_bridge.simulation.simulator import Trace
 
-__all__ = ["Way", "Ways", "route_costs"]
+__all__ = ["LinkPath", "LinkPaths", "route_costs"]
 
 Floats = NDArray[np.float64]
 
 
-class Way(NamedTuple):
+class LinkPath(NamedTuple):
     """The links on a way in order, bytes a second of the slowest, and seconds before the first
     byte.
     """
@@ -34,7 +39,7 @@ class Way(NamedTuple):
     latency: float
 
 
-class Ways:
+class LinkPaths:
     """The ways of copies, and of processors to memories that they reach in place."""
 
     def __init__(self, machine: FlatMachine) -> None:
@@ -43,10 +48,10 @@ class Ways:
         self._overhead: list[float] = machine.link_overhead.tolist()
         self._bandwidth: list[float] = machine.link_bandwidth.tolist()
         self._exclusive: list[int] = machine.link_exclusive.tolist()
-        self._copies: dict[tuple[int, int], Way] = {}
-        self._accesses: dict[tuple[int, int], Way] = {}
+        self._copies: dict[tuple[int, int], LinkPath] = {}
+        self._accesses: dict[tuple[int, int], LinkPath] = {}
 
-    def of(self, trace: Trace, number: int) -> Way:
+    def of(self, trace: Trace, number: int) -> LinkPath:
         """The way of an operation that moves data."""
         operations = trace.operations
         source, target = int(operations.source[number]), int(operations.place[number])
@@ -54,7 +59,7 @@ class Ways:
             return self.access(target, source)
         return self.copy(source, target)
 
-    def copy(self, source: int, target: int) -> Way:
+    def copy(self, source: int, target: int) -> LinkPath:
         """The way from one memory to another."""
         key = (source, target)
         if key not in self._copies:
@@ -73,10 +78,10 @@ class Ways:
                 if scope >= 0
             )
             slowest = min((float(machine.link_bandwidth[x]) for x in links), default=np.inf)
-            self._copies[key] = Way(links, slowest, float(machine.route_latency[at]))
+            self._copies[key] = LinkPath(links, slowest, float(machine.route_latency[at]))
         return self._copies[key]
 
-    def access(self, processor: int, memory_kind: int) -> Way:
+    def access(self, processor: int, memory_kind: int) -> LinkPath:
         """The way between a processor and a memory of a kind."""
         key = (processor, memory_kind)
         if key not in self._accesses:
@@ -92,10 +97,10 @@ class Ways:
             )
             speeds = [float(machine.link_bandwidth[x]) for x in links]
             slowest = min([float(machine.bandwidth[at]), *speeds])
-            self._accesses[key] = Way(links, slowest, 0.0)
+            self._accesses[key] = LinkPath(links, slowest, 0.0)
         return self._accesses[key]
 
-    def uses(self, way: Way, carried: float, *, copies: int = 1) -> list[float]:
+    def uses(self, way: LinkPath, carried: float, *, copies: int = 1) -> list[float]:
         """Seconds that each link of a way is taken by one copy, or by a task.
 
         Args:

@@ -22,15 +22,13 @@ from dsl.machine_shape import MEMORY_KINDS
 from dsl.mapper import Mapper
 from dsl.syntax import Program
 from legion_bridge import _kernel
-from legion_bridge.programs.application import Application
 from legion_bridge.errors import BridgeError, MappingError
 from legion_bridge.machines.flat_machine import FlatMachine, flatten_machine
-from legion_bridge.programs.flat_program import PRIVILEGE_CODES, FlatProgram, flatten
 from legion_bridge.machines.machine import Machine
 from legion_bridge.mapping.decisions import Decider, Decisions
 from legion_bridge.outcome import Outcome
-from legion_bridge.simulation.point_times import PointTimer, PointTimes
-from legion_bridge.simulation.shortage import Shortage
+from legion_bridge.programs.application import Application
+from legion_bridge.programs.flat_program import PRIVILEGE_CODES, FlatProgram, flatten
 from legion_bridge.simulation.kernel_arrays import (
     KernelStatus,
     Operation,
@@ -38,6 +36,8 @@ from legion_bridge.simulation.kernel_arrays import (
     operations_of,
 )
 from legion_bridge.simulation.link_paths import route_costs
+from legion_bridge.simulation.point_times import PointTimer, PointTimes
+from legion_bridge.simulation.shortage import Shortage
 
 __all__ = ["Simulator", "Trace", "simulate"]
 
@@ -94,7 +94,7 @@ class Simulator:
     def __init__(self, application: Application, machine: Machine) -> None:
         self.application = application
         self.machine = machine.for_ranks(application.ranks_per_node)
-        self.program = flatten(application, whole=self.machine.makes_whole)
+        self.program = flatten(application, whole=self.machine.whole_region_instances)
         self.flat_machine = flatten_machine(self.machine)
         self._timer = PointTimer(self.program, self.flat_machine)
         self._decider = Decider(self.program, self.flat_machine)
@@ -179,7 +179,7 @@ class Simulator:
             return tuple(dict.fromkeys(each.task for each, chosen in launches if chosen.limit))
         return None
 
-    def waits_in_a_ring(self, decisions: Decisions, limited: Collection[str]) -> bool:
+    def deadlocks(self, decisions: Decisions, limited: Collection[str]) -> bool:
         """Whether tasks wait in a ring where the limits of some tasks alone hold."""
         launches = tuple(
             chosen if launch.task in limited else replace(chosen, limit=0)
@@ -242,7 +242,7 @@ class Simulator:
             collect=decisions.collect if self._kept is None else decisions.collect & ~self._kept,
             place_memory=place_memory,
             place_weight=place_weight,
-            roams=decisions.roams,
+            unpinned=decisions.unpinned,
             limit_queue=queue,
             limit_start=start,
             queue_task=tasks,
@@ -344,7 +344,7 @@ def _static_input(
         collect=none,
         place_memory=none,
         place_weight=nothing,
-        roams=none,
+        unpinned=none,
         limit_queue=none,
         limit_start=none,
         queue_task=none,

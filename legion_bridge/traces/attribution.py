@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from dsl.machine_shape import PROCESSOR_KINDS
 from legion_bridge.outcome import TaskUse
 from legion_bridge.simulation.kernel_arrays import OperationKind
+from legion_bridge.simulation.link_paths import LinkPath, LinkPaths
 from legion_bridge.simulation.simulator import Trace
-from legion_bridge.simulation.link_paths import Way, Ways
 
 __all__ = ["carried_by_link", "copied_within", "task_uses", "waits_for_limits"]
 
@@ -22,10 +22,10 @@ COPIES = (OperationKind.COPY, OperationKind.FOLD)
 def carried_by_link(trace: Trace, measured: Bools) -> dict[str, dict[str, float]]:
     """Bytes of one iteration by link and region; what tasks move in place is among them."""
     found: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-    ways, names = Ways(trace.machine), trace.machine.link_names
+    ways, names = LinkPaths(trace.machine), trace.machine.link_names
     regions = list(trace.program.application.regions)
 
-    def add(way: Way, region: str, amount: float) -> None:
+    def add(way: LinkPath, region: str, amount: float) -> None:
         for link in way.links:
             found[names[link]][region] += amount / trace.iterations
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from legion_bridge.errors import BridgeError
-from legion_bridge.traces.operation_names import OperationNames
 from legion_bridge.simulation.simulator import Trace
+from legion_bridge.traces.operation_names import OperationNames
 from legion_bridge.traces.spans import GROUPS, Track, tracks
 
 if TYPE_CHECKING:

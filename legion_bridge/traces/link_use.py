@@ -12,8 +12,8 @@ from typing import NamedTuple
 import numpy as np
 
 from legion_bridge.simulation.kernel_arrays import OperationKind
+from legion_bridge.simulation.link_paths import LinkPaths
 from legion_bridge.simulation.simulator import Trace
-from legion_bridge.simulation.link_paths import Ways
 
 __all__ = ["LinkUse", "link_uses"]
 
@@ -31,7 +31,7 @@ class LinkUse(NamedTuple):
 
 def link_uses(trace: Trace) -> Iterator[LinkUse]:
     """All uses of links, those of each link one after the other."""
-    operations, ways = trace.operations, Ways(trace.machine)
+    operations, ways = trace.operations, LinkPaths(trace.machine)
     moves = np.isin(operations.kind, TRAVELS)
     moves |= (operations.kind == OperationKind.TASK) & (operations.bytes > 0)
     numbers = np.flatnonzero(moves)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dsl.machine_shape import MEMORY_KINDS
 from legion_bridge.machines.machine import Link
 from legion_bridge.simulation.kernel_arrays import OperationKind
+from legion_bridge.simulation.link_paths import LinkPaths
 from legion_bridge.simulation.simulator import Trace
-from legion_bridge.simulation.link_paths import Ways
 
 __all__ = ["LABELS", "OperationNames"]
 
@@ -27,7 +27,7 @@ class OperationNames:
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
         self._regions = list(trace.program.application.regions)
-        self._ways = Ways(trace.machine)
+        self._ways = LinkPaths(trace.machine)
         self._names: dict[tuple[int, int, int, int], str] = {}
 
     def kind(self, number: int) -> str:

@@ -7,6 +7,9 @@ from collections import defaultdict
 import numpy as np
 from numpy.typing import NDArray
 
+from legion_bridge.outcome import CriticalShare, MemoryPeak, Profile, Usage
+from legion_bridge.simulation.kernel_arrays import OperationKind
+from legion_bridge.simulation.simulator import Trace
 from legion_bridge.traces.attribution import (
     carried_by_link,
     copied_within,
@@ -14,9 +17,6 @@ from legion_bridge.traces.attribution import (
     waits_for_limits,
 )
 from legion_bridge.traces.operation_names import OperationNames
-from legion_bridge.outcome import CriticalShare, MemoryPeak, Profile, Usage
-from legion_bridge.simulation.kernel_arrays import OperationKind
-from legion_bridge.simulation.simulator import Trace
 
 __all__ = ["critical_path", "profile_of"]
 

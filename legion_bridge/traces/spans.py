@@ -8,10 +8,10 @@ from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
-from legion_bridge.traces.link_use import link_uses
-from legion_bridge.traces.profile import critical_path
 from legion_bridge.simulation.kernel_arrays import OperationKind
 from legion_bridge.simulation.simulator import Trace
+from legion_bridge.traces.link_use import link_uses
+from legion_bridge.traces.profile import critical_path
 
 __all__ = ["GROUPS", "Span", "Track", "tracks"]
 

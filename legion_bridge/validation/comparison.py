@@ -8,11 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from legion_bridge.programs.application import Application
 from legion_bridge.errors import ApplicationError, MachineError, MeasurementError
 from legion_bridge.evaluator import Evaluator
 from legion_bridge.machines.machine import Machine
 from legion_bridge.outcome import Outcome
+from legion_bridge.programs.application import Application
 from legion_bridge.validation.agreement import Agreement, agreement
 from legion_bridge.validation.measurements import Measurement, read_measurements
 from legion_bridge.validation.reference_mappers import mapper_of

@@ -25,9 +25,9 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 from dsl.nearest import did_you_mean
-from legion_bridge.programs.application import Application
 from legion_bridge.applications import application_names
 from legion_bridge.errors import MeasurementError
+from legion_bridge.programs.application import Application
 
 __all__ = ["Measurement", "Quantity", "read_measurements"]
 

@@ -8,8 +8,8 @@ from importlib import resources
 from pathlib import Path
 
 import dsl
-from legion_bridge.programs.application import Application
 from legion_bridge.errors import MeasurementError
+from legion_bridge.programs.application import Application
 from legion_bridge.validation.measurements import Measurement
 
 __all__ = ["mapper_of"]

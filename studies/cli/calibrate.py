@@ -15,9 +15,9 @@ __all__ = ["run"]
 def run(arguments: argparse.Namespace) -> int:
     """Measures, writes the file, and says what is in it."""
     from legion_bridge.calibration import calibrate  # noqa: PLC0415  (loads numpy)
-    from legion_bridge.machines.local_machine import here_file  # noqa: PLC0415
+    from legion_bridge.machines.local_machine import local_machine_file  # noqa: PLC0415
 
-    path = Path(arguments.write) if arguments.write else here_file()
+    path = Path(arguments.write) if arguments.write else local_machine_file()
     _check(path, force=arguments.force)
     found = calibrate(arguments.seconds)
     try:
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         warn(f"the real runtime was not measured: {found.without_runtime}")
     say(f"wrote {path}: {len(found.figures) - len(guesses)} numbers measured or told, ")
     say(f"{len(guesses)} guessed ({', '.join(guesses)})")
-    name = "here" if path == here_file() else str(path)
+    name = "here" if path == local_machine_file() else str(path)
     say(f"--machine {name} takes it; mappertune show {path} prints it")
     return 0
 

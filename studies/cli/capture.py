@@ -12,16 +12,16 @@ from studies.errors import UsageError
 from studies.files import write_text
 
 if TYPE_CHECKING:
-    from legion_bridge.programs.application import Application
     from legion_bridge.capture import Captured
+    from legion_bridge.programs.application import Application
 
 __all__ = ["run"]
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Captures a program and writes its application; the exit code is 1 where it does not run."""
-    from legion_bridge.programs.application_json import to_json  # noqa: PLC0415  (loads numpy)
     from legion_bridge.errors import CaptureError  # noqa: PLC0415
+    from legion_bridge.programs.application_json import to_json  # noqa: PLC0415  (loads numpy)
 
     command = arguments.program[1:] if arguments.program[:1] == ["--"] else arguments.program
     if bool(command) == bool(arguments.log):

@@ -11,7 +11,7 @@ from studies.cli.cases import case_of
 from studies.cli.console import columns, print_json, quantity, say, table, warn
 from studies.cli.model_options import model_settings
 from studies.cli.progress import progress
-from studies.cli.study_runner import Workbench
+from studies.cli.study_runner import StudyRunner
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ SIGNIFICANT = 0.05
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs every study that is not done yet, then prints the comparison."""
-    bench = Workbench(case_of(arguments), arguments.tuners, arguments)
+    bench = StudyRunner(case_of(arguments), arguments.tuners, arguments)
     results = _run_studies(bench, arguments)
     if results[-1].interrupted:
         warn("stopped; the same command continues the comparison")
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _run_studies(bench: Workbench, arguments: argparse.Namespace) -> list[StudyResult]:
+def _run_studies(bench: StudyRunner, arguments: argparse.Namespace) -> list[StudyResult]:
     """All studies, seed by seed; the last one is interrupted where Ctrl-C came."""
     from studies.records import StudySpec  # noqa: PLC0415  (loads Optuna)
     from tuners.llm.settings import LLM_TUNERS  # noqa: PLC0415  (likewise)
@@ -70,7 +70,7 @@ def _run_studies(bench: Workbench, arguments: argparse.Namespace) -> list[StudyR
 
 
 def _print(
-    comparison: Comparison, results: Sequence[StudyResult], bench: Workbench, best: Path | None
+    comparison: Comparison, results: Sequence[StudyResult], bench: StudyRunner, best: Path | None
 ) -> None:
     from studies.records import ModelUse  # noqa: PLC0415  (loads Optuna)
 

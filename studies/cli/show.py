@@ -10,7 +10,7 @@ from studies.cli.cases import case_of
 from studies.cli.console import columns, print_json, quantity, say, table
 from studies.cli.show_machine import show_machine
 from studies.errors import UsageError
-from studies.mapper_header import heading
+from studies.mapper_header import mapper_header
 
 if TYPE_CHECKING:
     from legion_bridge import Application
@@ -30,7 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
     problem = case_of(arguments).problem()
     if arguments.mapper is not None:
         text = _mapper(problem.application, arguments.mapper)
-        sys.stdout.write(heading(arguments.name, arguments.mapper) + text)
+        sys.stdout.write(mapper_header(arguments.name, arguments.mapper) + text)
     elif arguments.print_template:
         sys.stdout.write(problem.template.text)
     elif arguments.grammar:

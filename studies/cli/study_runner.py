@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from studies.records import StudyResult, StudySpec
     from studies.suite import Case
 
-__all__ = ["Workbench", "ui_command"]
+__all__ = ["StudyRunner", "ui_command"]
 
 
-class Workbench:
+class StudyRunner:
     """A case made ready for studies.
 
     Args:

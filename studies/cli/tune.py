@@ -11,7 +11,7 @@ from studies.cli.cases import case_of
 from studies.cli.console import columns, print_json, quantity, say, warn
 from studies.cli.model_options import model_settings
 from studies.cli.progress import progress
-from studies.cli.study_runner import Workbench
+from studies.cli.study_runner import StudyRunner
 from studies.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     from studies.records import StudySpec  # noqa: PLC0415  (loads Optuna)
 
     real = _real_case(arguments)
-    bench = Workbench(real or case_of(arguments), (arguments.tuner,), arguments)
+    bench = StudyRunner(real or case_of(arguments), (arguments.tuner,), arguments)
     llm = model_settings(arguments, arguments.tuner)
     spec = StudySpec(
         arguments.tuner, arguments.seed, arguments.trials, llm and llm.for_tuner(arguments.tuner)
@@ -67,7 +67,7 @@ def _real_case(arguments: argparse.Namespace) -> RealCase | None:
     return None
 
 
-def _print(result: StudyResult, bench: Workbench) -> None:
+def _print(result: StudyResult, bench: StudyRunner) -> None:
     spec, best = result.spec, result.best
     earlier = f", {result.resumed} of them from earlier runs" if result.resumed else ""
     say(

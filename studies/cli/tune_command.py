@@ -14,7 +14,7 @@ from studies.files import read_text
 if TYPE_CHECKING:
     from legion_bridge import Application
     from legion_bridge.legion import LegionRun
-    from studies.real_run import Faster, RealCase
+    from studies.real_run import PairedComparison, RealCase
     from studies.records import StudyResult
     from tuners import MapperProblem
 
@@ -95,17 +95,17 @@ def _application(
 
 def compared(
     case: RealCase, problem: MapperProblem, result: StudyResult, pairs: int
-) -> tuple[str, Faster] | None:
+) -> tuple[str, PairedComparison] | None:
     """The best mapper, and how it does against the program's own; None where none was valid."""
-    from studies.real_run import compare_with_own, settled  # noqa: PLC0415  (loads scipy)
+    from studies.real_run import compare_with_own, confirm_best  # noqa: PLC0415  (loads scipy)
 
     if case.runner is None:
         return None
-    mapper = settled(case.runner, result, problem)
+    mapper = confirm_best(case.runner, result, problem)
     return None if mapper is None else (mapper, compare_with_own(case.runner, mapper, pairs))
 
 
-def as_json(faster: Faster | None) -> dict[str, Any] | None:
+def as_json(faster: PairedComparison | None) -> dict[str, Any] | None:
     """What the comparison found, for ``--json``."""
     if faster is None:
         return None
@@ -117,7 +117,7 @@ def as_json(faster: Faster | None) -> dict[str, Any] | None:
     }
 
 
-def tell(case: RealCase, faster: Faster | None) -> None:
+def tell(case: RealCase, faster: PairedComparison | None) -> None:
     """Says what the comparison found."""
     if faster is not None:
         say(f"{case.application}: {faster.sentence}")

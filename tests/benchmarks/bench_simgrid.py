@@ -34,8 +34,8 @@ import dsl
 from legion_bridge import Application, Evaluator, Machine
 from legion_bridge.machines.machine_units import is_time
 from legion_bridge.simulation.kernel_arrays import OperationKind
+from legion_bridge.simulation.link_paths import LinkPath, LinkPaths
 from legion_bridge.simulation.simulator import Trace
-from legion_bridge.simulation.link_paths import Way, Ways
 
 REPEAT = 200
 LEAF = "task_4"
@@ -67,8 +67,8 @@ def graph_of(trace: Trace) -> dict[str, Any]:
     leaves = np.flatnonzero(last & (operations.kind == OperationKind.TASK))
     copies = np.flatnonzero(last & (operations.kind == OperationKind.COPY))
     processors: dict[str, list[dict[str, Any]]] = {}
-    ways: dict[tuple[int, int], Way] = {}
-    finder = Ways(machine)
+    ways: dict[tuple[int, int], LinkPath] = {}
+    finder = LinkPaths(machine)
     for leaf in leaves[np.argsort(operations.start[leaves])].tolist():
         target = int(operations.place[leaf])
         mine = copies[operations.point[copies] == operations.point[leaf]].tolist()

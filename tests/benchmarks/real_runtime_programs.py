@@ -14,12 +14,12 @@ from pathlib import Path
 
 import dsl
 from legion_bridge import Application, Evaluator, Machine
-from legion_bridge.programs.application_json import read_application, write_application
 from legion_bridge.capture import capture
 from legion_bridge.legion import build_program, find_legion
-from legion_bridge.legion.priority import ahead_of_others
+from legion_bridge.legion.priority import with_priority
 from legion_bridge.legion.replay import REPLAY_PATTERN, machine_flags, replay_command
 from legion_bridge.legion.scaled import on_cpus
+from legion_bridge.programs.application_json import read_application, write_application
 
 __all__ = ["NAMES", "Program", "program", "roomy", "valid_mappers"]
 
@@ -105,7 +105,7 @@ def _real(name: str, machine: Machine, folder: Path) -> Program:
     command = [str(built), *arguments.split(), *machine_flags(machine), *_MEMORY]
     path = folder / f"{source}-program.json"
     if not path.exists():
-        write_application(capture(ahead_of_others(command), name=source).application, path)
+        write_application(capture(with_priority(command), name=source).application, path)
     seen = read_application(str(path))
     application = replace(seen, warmup=0, timed=times)
     return Program(name, application, command, _ELAPSED, arguments)

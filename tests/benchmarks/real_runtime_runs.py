@@ -17,7 +17,7 @@ import dsl
 from dsl.c_output.compiled_policy import compile_policy
 from legion_bridge import Machine
 from legion_bridge.legion import LegionRun, Metric, build_mapper, find_legion
-from legion_bridge.legion.priority import ahead_of_others
+from legion_bridge.legion.priority import with_priority
 
 from .real_runtime_programs import Program, valid_mappers
 
@@ -102,7 +102,7 @@ def _run(program: Program, text: str, folder: Path) -> tuple[float | None, str]:
     library = build_mapper(find_legion())
     variables = f"LD_PRELOAD={quote(str(library))} MAPPERTUNE_POLICY={quote(str(policy))}"
     run = LegionRun(
-        ahead_of_others(program.command, variables),
+        with_priority(program.command, variables),
         Metric(program.pattern),
         repeats=1,
         warmup=0,

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import dsl
+from legion_bridge.machines.machine import Access, Link, Machine, Memory, Processor, Route, Runtime
+from legion_bridge.outcome import Outcome
 from legion_bridge.programs.application import (
     Application,
     Field,
@@ -23,8 +25,6 @@ from legion_bridge.programs.application import (
     TaskKind,
     Work,
 )
-from legion_bridge.machines.machine import Access, Link, Machine, Memory, Processor, Route, Runtime
-from legion_bridge.outcome import Outcome
 from legion_bridge.simulation.kernel_arrays import OperationKind
 from legion_bridge.simulation.simulator import Simulator, Trace
 

@@ -8,7 +8,7 @@ import dsl
 from legion_bridge import Application
 from legion_bridge.outcome import Outcome
 from studies.errors import UsageError
-from studies.real_run import Faster, RealCase, compare_with_own, machine_of
+from studies.real_run import PairedComparison, RealCase, compare_with_own, machine_of
 from studies.suite import reference
 
 BEST = "Task * CPU;"
@@ -43,10 +43,10 @@ def test_pairs_are_interleaved_and_each_goes_first_in_turn() -> None:
 
 
 def test_the_interval_leaves_out_what_the_sign_test_allows() -> None:
-    nine = Faster((0.5, 1.02, 1.03, 1.04, 1.05, 1.06, 1.07, 1.08, 9.0))
+    nine = PairedComparison((0.5, 1.02, 1.03, 1.04, 1.05, 1.06, 1.07, 1.08, 9.0))
     assert nine.percent == pytest.approx(5)
     assert nine.interval == pytest.approx((2, 8))
-    assert Faster(nine.ratios[:6]).interval == pytest.approx((-50, 6))
+    assert PairedComparison(nine.ratios[:6]).interval == pytest.approx((-50, 6))
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_the_interval_leaves_out_what_the_sign_test_allows() -> None:
     ],
 )
 def test_what_is_no_gain_is_not_called_one(ratios: tuple[float, ...], said: str) -> None:
-    assert Faster(ratios).sentence.startswith(said)
+    assert PairedComparison(ratios).sentence.startswith(said)
 
 
 def test_too_few_pairs_and_failures_are_told() -> None:

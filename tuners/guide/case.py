@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 import dsl
 from dsl import syntax
-from dsl.checks.context import Subject
+from dsl.checks.context import CheckContext
 from dsl.choices import choose_memory
 from dsl.facts import RequirementFacts, TaskFacts
 from dsl.tables import LayoutDecision
@@ -178,10 +178,10 @@ class Case:
         return self.problem.evaluator.evaluate(self.program, profile=True).profile
 
     @cached_property
-    def subject(self) -> Subject:
+    def subject(self) -> CheckContext:
         """The answers that the mapper gives, as the checks see them."""
         assert self.program is not None  # noqa: S101  (asked only of mappers that parse)
-        return Subject(self.program, self.application, self.machine)
+        return CheckContext(self.program, self.application, self.machine)
 
     @cached_property
     def decisions(self) -> Decisions | None:

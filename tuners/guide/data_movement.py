@@ -1,9 +1,10 @@
 """Which bytes travel in one iteration where decisions are given: validity, and no clock.
 
-The newest value of each atom of data (``legion_bridge.programs.flat_program``) lies in some places; a place is a
-memory and a layout. What a task reads and its place lacks is copied from the nearest place that
-has it; what it writes makes all others stale; reductions are folded by the next reader. The loop
-is followed twice, and the second time counts: what the setup left has found its place by then.
+The newest value of each atom of data (``legion_bridge.programs.flat_program``) lies in some
+places; a place is a memory and a layout. What a task reads and its place lacks is copied from the
+nearest place that has it; what it writes makes all others stale; reductions are folded by the next
+reader. The loop is followed twice, and the second time counts: what the setup left has found its
+place by then.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from legion_bridge.programs.flat_program import PRIVILEGE_CODES
-from legion_bridge.simulation.link_paths import Ways
+from legion_bridge.simulation.link_paths import LinkPaths
 
 if TYPE_CHECKING:
     from legion_bridge.machines.flat_machine import FlatMachine
-    from legion_bridge.programs.flat_program import FlatProgram
     from legion_bridge.mapping.decisions import Decisions
+    from legion_bridge.programs.flat_program import FlatProgram
 
 __all__ = ["LAYOUTS", "DataMovement", "Moved"]
 
@@ -108,7 +109,7 @@ class DataMovement:
     """Follows data through a program, region by region."""
 
     def __init__(self, program: FlatProgram, machine: FlatMachine) -> None:
-        self.ways = Ways(machine)
+        self.ways = LinkPaths(machine)
         self._machine = machine
         self._program = program
         self._fold_factor = machine.machine.runtime.fold

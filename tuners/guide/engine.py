@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import dsl
 from tuners.guide.case import Case, GuidedProblem
+from tuners.guide.free_memory import overflow
 from tuners.guide.guidance import Guidance, Suggestion
 from tuners.guide.moves import Change, TextChange
 from tuners.guide.predicates import PREDICATES
 from tuners.guide.repairs import REPAIRS
-from tuners.guide.free_memory import overflow
 from tuners.guide.rules import Found, Move, Rule, load_rules
 from tuners.guide.wording import amount, memory_word, percent, seconds
 

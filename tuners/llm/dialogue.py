@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tuners.llm.candidates import Candidate
     from tuners.llm.model.exchange import Model, Reply, Request
 
-__all__ = ["Dialogue", "Expenses", "Settled"]
+__all__ = ["Dialogue", "DialogueResult", "Expenses"]
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Expenses:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class DialogueResult:
     """How a dialogue ended.
 
     Attributes:
@@ -104,7 +104,7 @@ class Dialogue:
     limit: int
     expenses: Expenses = field(default_factory=Expenses)
 
-    def settle(self, request: Request) -> Settled:
+    def run(self, request: Request) -> DialogueResult:
         """Asks, and asks again while no candidate can be tried and repairs are left."""
         messages = request.messages
         found: list[Candidate] = []
@@ -114,13 +114,13 @@ class Dialogue:
                 reply = self.model.ask(asked)
             except ModelError as error:
                 self.expenses = replace(self.expenses, calls=self.expenses.calls + error.attempts)
-                return Settled((), str(error), self.expenses, messages, error)
+                return DialogueResult((), str(error), self.expenses, messages, error)
             self.expenses = self.expenses.plus(asked, reply)
             messages = (*messages, Message("assistant", reply.text))
             found = self.read(reply.text)
             good = [each for each in found if not each.complaints and self.tried(each) is None]
             if good:
-                return Settled(tuple(good), "the model's proposal", self.expenses, messages)
+                return DialogueResult(tuple(good), "the model's proposal", self.expenses, messages)
             if turn < self.repairs:
                 back = self._going_back(request.messages, messages, found)
                 if back is None:
@@ -144,19 +144,19 @@ class Dialogue:
                 return whole
         return None
 
-    def _exhausted(self, found: list[Candidate], messages: tuple[Message, ...]) -> Settled:
+    def _exhausted(self, found: list[Candidate], messages: tuple[Message, ...]) -> DialogueResult:
         """What is left when nothing is good: a faulty candidate is tried, a known one is not."""
         after = f" after {self.expenses.repairs} repairs" if self.expenses.repairs else ""
         faulty = [each for each in found if each.key is None or self.tried(each) is None]
         if faulty:
             why = f"the model's proposal, faulty{after}"
-            return Settled((faulty[0],), why, self.expenses, messages)
+            return DialogueResult((faulty[0],), why, self.expenses, messages)
         known = sorted(self._known(found).values())
         if known:
             why = f"the model repeats trial {known[0]}{after}"
         else:
             why = f"no candidate in the model's reply{after}"
-        return Settled((), why, self.expenses, messages)
+        return DialogueResult((), why, self.expenses, messages)
 
     def _known(self, found: Sequence[Candidate]) -> dict[str, int]:
         """The trials that candidates would repeat, by key."""

@@ -9,9 +9,9 @@ from optuna.trial import TrialState
 
 from dsl.errors import MappertuneError
 from tuners import attributes
-from tuners.samplers.observation import History
 from tuners.problems.search_space import SearchSpace
-from tuners.samplers.evaluated_points import Tried
+from tuners.samplers.evaluated_points import EvaluatedPoints
+from tuners.samplers.observation import History
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -70,18 +70,18 @@ class KnownPoints:
 
     def __init__(self, study: Study) -> None:
         self.history = History(study.direction)
-        self._tried: Tried | None = None
+        self._tried: EvaluatedPoints | None = None
         self._space: SearchSpace | None = None
         self._added = 0
 
-    def tried_in(self, space: SearchSpace) -> Tried:
+    def tried_in(self, space: SearchSpace) -> EvaluatedPoints:
         """Finds tried points of a space."""
         if (
             self._tried is None
             or self._space is None
             or self._space.distributions != (space.distributions)
         ):
-            self._tried, self._space, self._added = Tried(space), space, 0
+            self._tried, self._space, self._added = EvaluatedPoints(space), space, 0
         for observation in self.history.observations[self._added :]:
             self._tried.add(observation)
             self._added += 1

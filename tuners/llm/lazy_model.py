@@ -16,7 +16,7 @@ from tuners.llm.model.opening import open_model
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-__all__ = ["LateModel", "Spending", "spending"]
+__all__ = ["LazyModel", "Spending", "spending"]
 
 log = logging.getLogger(__name__)
 
@@ -39,24 +39,24 @@ def spending(trials: Iterable[FrozenTrial]) -> Spending:
     )
 
 
-class LateModel:
+class LazyModel:
     """A model by its name, or one that is open.
 
     Args:
         model: Either of them.
         opening: How it is opened, see ``open_model``.
-        instead: Who proposes where it is gone, for the one message that says so.
+        fallback_name: Who proposes where it is gone, for the one message that says so.
 
     Attributes:
-        gone: Why it is not asked any more; None while it is.
+        unavailable: Why it is not asked any more; None while it is.
     """
 
-    def __init__(self, model: str | Model, opening: Mapping[str, Any], instead: str) -> None:
+    def __init__(self, model: str | Model, opening: Mapping[str, Any], fallback_name: str) -> None:
         self._model = model
         self._opening = dict(opening)
-        self._instead = instead
+        self._fallback_name = fallback_name
         self._lock = threading.Lock()
-        self.gone: str | None = None
+        self.unavailable: str | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_lock": None}
@@ -76,7 +76,7 @@ class LateModel:
             used: What earlier runs of the study have used of the budget.
         """
         with self._lock:
-            if isinstance(self._model, str) and self.gone is None:
+            if isinstance(self._model, str) and self.unavailable is None:
                 budget: Budget = self._opening["budget"] or Budget()
                 opening = {**self._opening, "budget": budget.less(*used)}
                 try:
@@ -85,12 +85,12 @@ class LateModel:
                     self._lose(error)
             return self.opened
 
-    def lose(self, error: ModelError) -> None:
+    def disable(self, error: ModelError) -> None:
         """Gives it up for an error that is for good."""
         with self._lock:
             self._lose(error)
 
     def _lose(self, error: ModelError) -> None:
-        if self.gone is None:
-            log.warning("%s; from here on %s proposes", error, self._instead)
-        self.gone = f"{error.kind}: {error}"
+        if self.unavailable is None:
+            log.warning("%s; from here on %s proposes", error, self._fallback_name)
+        self.unavailable = f"{error.kind}: {error}"

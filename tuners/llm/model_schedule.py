@@ -9,28 +9,28 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from optuna.samplers import BaseSampler
 
-from tuners.samplers.claims import CONTESTS
-from tuners.samplers.distinct import DistinctSampler
 from tuners.llm.lazy_model import spending
-from tuners.samplers.repeatable import derived_seed
+from tuners.samplers.claims import MAX_RETRIES
+from tuners.samplers.distinct import DistinctSampler
 from tuners.samplers.registry import make_sampler
+from tuners.samplers.repeatable import derived_seed
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
     from tuners.llm.model.budget import Budget
-    from tuners.llm.trial_context import Occasion
     from tuners.llm.strategies import Strategy
+    from tuners.llm.trial_context import TrialContext
     from tuners.problems.problem import TextProblem
 
-__all__ = ["ENQUEUED", "Fallback", "Turns"]
+__all__ = ["ENQUEUED", "Fallback", "ModelSchedule"]
 
 ENQUEUED = "enqueued"
 
 
 @dataclass(frozen=True)
-class Turns:
+class ModelSchedule:
     """Whose turn it is: the model's, or for some reason the fallback's.
 
     Attributes:
@@ -43,16 +43,16 @@ class Turns:
     every: int | None
     budget: Budget | None
 
-    def pause(self, occasion: Occasion) -> str | None:
+    def skip_reason(self, context: TrialContext) -> str | None:
         """Why the model is not asked for a trial; None where it is."""
-        fixed, space = occasion.fixed, occasion.space
+        fixed, space = context.fixed, context.space
         if fixed.keys() & space.keys():
             whole = fixed.keys() >= space.keys()
             return ENQUEUED if whole else f"{ENQUEUED} in part, the rest is the fallback's"
-        if self.every and (occasion.trial.number + 1) % self.every == 0:
+        if self.every and (context.trial.number + 1) % self.every == 0:
             return f"every {self.every}th trial is the fallback's"
-        trials = occasion.trials
-        return self._spent(trials) or self.strategy.pause(occasion.past(trials))
+        trials = context.trials
+        return self._spent(trials) or self.strategy.skip_reason(context.history(trials))
 
     def _spent(self, trials: Sequence[FrozenTrial]) -> str | None:
         """Which budget the study has used up; None where none."""
@@ -100,9 +100,9 @@ class Fallback:
     def __str__(self) -> str:
         return str(self.sampler)
 
-    def propose(self, occasion: Occasion) -> dict[str, Any]:
+    def propose(self, context: TrialContext) -> dict[str, Any]:
         """Values that the study has not tried, while any are found."""
-        study, trial, space = occasion.study, occasion.trial, occasion.space
+        study, trial, space = context.study, context.trial, context.space
         inferred = self.sampler.infer_relative_search_space(study, trial)
         found = self.sampler.sample_relative(study, trial, inferred)
         if self._whole_space:
@@ -114,11 +114,11 @@ class Fallback:
             for name, each in space.items()
         }
         rng = np.random.default_rng(derived_seed(self._seed, trial.number))
-        for _ in range(CONTESTS):
-            finished = occasion.finished()
-            values = occasion.memory.untried(study, trial, values, occasion.fixed, rng)
-            key = occasion.memory.problem.key({**values, **occasion.fixed})
-            if occasion.is_ours(key, finished):
+        for _ in range(MAX_RETRIES):
+            finished = context.finished()
+            values = context.memory.untried(study, trial, values, context.fixed, rng)
+            key = context.memory.problem.key({**values, **context.fixed})
+            if context.is_ours(key, finished):
                 break
         return values
 

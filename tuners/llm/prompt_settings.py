@@ -10,7 +10,7 @@ from optuna.study import StudyDirection
 
 from tuners import attributes
 from tuners.llm.model.exchange import Request
-from tuners.llm.prompts.trial_formatter import Decode, Feedback, Voice, reply_schema
+from tuners.llm.prompts.trial_formatter import Decode, Feedback, TrialFormatter, reply_schema
 from tuners.llm.prompts.writer import Prompt, PromptWriter
 from tuners.samplers.repeatable import derived_seed
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from tuners.llm.study_memory import StudyMemory
     from tuners.problems.problem import TextProblem
 
-__all__ = ["Asking"]
+__all__ = ["PromptSettings"]
 
 # What is left of a prompt's limit each time that one was too long for the model.
 SHRINKING = 0.7
 
 
 @dataclass(frozen=True, slots=True)
-class Asking:
+class PromptSettings:
     """How a model is asked; `LLMSampler` says what each setting means."""
 
     strategy: Strategy
@@ -52,7 +52,7 @@ class Asking:
         return memory.writer(
             limit,
             lambda: PromptWriter(
-                Voice(memory.problem, self.feedback, self.candidates),
+                TrialFormatter(memory.problem, self.feedback, self.candidates),
                 limit=limit,
                 history=self.history,
                 examples=self.examples,
@@ -64,7 +64,7 @@ class Asking:
     def request(self, trial: int, problem: TextProblem, prompt: Prompt) -> Request:
         """What is sent for a trial."""
         schema = grammar = None
-        if self.decode == "schema" and prompt.brief.answer != "blocks":
+        if self.decode == "schema" and prompt.plan.answer != "blocks":
             schema = reply_schema(problem, self.candidates)
         elif self.decode == "grammar":
             grammar = getattr(problem, "grammar", None)

@@ -16,15 +16,15 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from tuners import attributes
-from tuners.samplers.delegating import DelegatingSampler
-from tuners.llm.prompt_settings import Asking
-from tuners.llm.model_schedule import ENQUEUED, Fallback, Turns
-from tuners.llm.lazy_model import LateModel
-from tuners.llm.trial_context import Occasion
-from tuners.llm.trial_history import Past
+from tuners.llm.lazy_model import LazyModel
+from tuners.llm.model_schedule import ENQUEUED, Fallback, ModelSchedule
+from tuners.llm.prompt_settings import PromptSettings
 from tuners.llm.proposer import Proposal, Proposer
 from tuners.llm.strategies import Strategy, strategy_named
 from tuners.llm.study_memory import StudyMemory
+from tuners.llm.trial_context import TrialContext
+from tuners.llm.trial_history import TrialHistory
+from tuners.samplers.delegating import DelegatingSampler
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -131,8 +131,8 @@ class LLMSampler(DelegatingSampler):
             "budget": budget,
             "transcript": transcript,
         }
-        self._model = LateModel(model, opening, self._fallback.name)
-        self._asking = Asking(
+        self._model = LazyModel(model, opening, self._fallback.name)
+        self._asking = PromptSettings(
             strategy=strategy_named(strategy) if isinstance(strategy, str) else strategy,
             seed=self._seed,
             repairs=repairs,
@@ -146,7 +146,7 @@ class LLMSampler(DelegatingSampler):
             decode=decode,
         )
         self._proposer = Proposer(self._model, self._asking)
-        self._turns = Turns(self._asking.strategy, every, budget)
+        self._schedule = ModelSchedule(self._asking.strategy, every, budget)
         self._memories: weakref.WeakKeyDictionary[Study, StudyMemory] = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
 
@@ -179,7 +179,7 @@ class LLMSampler(DelegatingSampler):
         writer = self._asking.writer(
             StudyMemory(self._problem, space, self._description), direction, []
         )
-        return writer.first(self._asking.strategy, Past([], direction)).messages
+        return writer.first(self._asking.strategy, TrialHistory([], direction)).messages
 
     # Optuna's hooks
 
@@ -209,24 +209,24 @@ class LLMSampler(DelegatingSampler):
             self._note(study, trial, self._fallback.name, "the search space is not known yet")
             return {}
         memory = self._memory(study, search_space)
-        occasion = Occasion(study, trial, search_space, memory)
-        proposal = self._propose(occasion)
+        context = TrialContext(study, trial, search_space, memory)
+        proposal = self._propose(context)
         if proposal.values is not None:
             self._note(study, trial, "model", proposal.why, proposal)
             return proposal.values
         enqueued = proposal.why.startswith(ENQUEUED)
         proposer = ENQUEUED if enqueued else self._fallback.name
         self._note(study, trial, proposer, proposal.why, proposal)
-        return self._fallback.propose(occasion)
+        return self._fallback.propose(context)
 
     # What it does itself
 
-    def _propose(self, occasion: Occasion) -> Proposal:
+    def _propose(self, context: TrialContext) -> Proposal:
         try:
-            why = self._turns.pause(occasion)
-            return Proposal(None, why) if why else self._proposer.propose(occasion)
+            why = self._schedule.skip_reason(context)
+            return Proposal(None, why) if why else self._proposer.propose(context)
         except Exception as error:  # an exception here would leave a trial that runs for ever
-            log.exception("%s failed on trial %d", self, occasion.trial.number)
+            log.exception("%s failed on trial %d", self, context.trial.number)
             return Proposal(None, f"the sampler failed: {type(error).__name__}: {error}")
 
     def _memory(self, study: Study, space: Mapping[str, BaseDistribution]) -> StudyMemory:

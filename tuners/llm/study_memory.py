@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from tuners.llm.candidates import Candidate
-    from tuners.llm.trial_history import Attempt
     from tuners.llm.prompts.writer import PromptWriter
+    from tuners.llm.trial_history import FinishedTrial
     from tuners.problems.problem import TextProblem
 
 __all__ = ["StudyMemory"]
@@ -54,7 +54,7 @@ class StudyMemory:
         self._handed_out: dict[str, int] = {}
         self._lock = threading.RLock()
         self.conversations = Conversations()
-        self.attempts: dict[int, Attempt] = {}
+        self.attempts: dict[int, FinishedTrial] = {}
         if problem is not None:
             self.problem = problem
             self._candidates = KnownCandidates(problem)

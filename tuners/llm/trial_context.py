@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tuners.samplers.claims import is_shared, rival
-from tuners.llm.trial_history import Past
+from tuners.llm.trial_history import TrialHistory
+from tuners.samplers.claims import conflicting_trial, is_shared
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from tuners.llm.candidates import Candidate
     from tuners.llm.study_memory import StudyMemory
 
-__all__ = ["Occasion"]
+__all__ = ["TrialContext"]
 
 
 @dataclass(frozen=True, slots=True)
-class Occasion:
+class TrialContext:
     """One trial of one study.
 
     Attributes:
@@ -41,9 +41,9 @@ class Occasion:
         """All trials of the study as they are now."""
         return self.study.get_trials(deepcopy=False)
 
-    def past(self, trials: Sequence[FrozenTrial]) -> Past:
+    def history(self, trials: Sequence[FrozenTrial]) -> TrialHistory:
         """The finished ones of the study's trials, as a model is told of them."""
-        return Past(trials, self.study.direction, self.memory.attempts)
+        return TrialHistory(trials, self.study.direction, self.memory.attempts)
 
     @property
     def fixed(self) -> Mapping[str, Any]:
@@ -68,7 +68,7 @@ class Occasion:
         """
         if key is None or not is_shared(self.study):
             return True
-        other = rival(self.study, self.trial, key, finished)
+        other = conflicting_trial(self.study, self.trial, key, finished)
         if other is not None:
             self.memory.leave(key, other)
         return other is None

@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
     from tuners.problems.problem import TextProblem
 
-__all__ = ["Attempt", "Past"]
+__all__ = ["FinishedTrial", "TrialHistory"]
 
 _SIGNATURE = 60  # characters of a message that tell one kind of failure from another
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Attempt:
+class FinishedTrial:
     """One finished trial.
 
     Attributes:
@@ -47,7 +47,7 @@ class Attempt:
     proposer: str
 
     @classmethod
-    def of(cls, trial: FrozenTrial, sign: float) -> Attempt:
+    def of(cls, trial: FrozenTrial, sign: float) -> FinishedTrial:
         """The attempt that a finished trial was; ``sign`` is -1 where larger is better."""
         noted = trial.user_attrs
         broken = any(value > 0 for value in trial.constraints.values())
@@ -83,7 +83,7 @@ class Attempt:
             return ""
 
 
-class Past:
+class TrialHistory:
     """All finished trials of a study, in order.
 
     Args:
@@ -100,25 +100,26 @@ class Past:
         self,
         trials: Sequence[FrozenTrial],
         direction: StudyDirection,
-        known: dict[int, Attempt] | None = None,
+        known: dict[int, FinishedTrial] | None = None,
     ) -> None:
         self.maximise = direction == StudyDirection.MAXIMIZE
         sign = -1.0 if self.maximise else 1.0
         known = {} if known is None else known
         self.attempts = [
-            known.get(trial.number) or known.setdefault(trial.number, Attempt.of(trial, sign))
+            known.get(trial.number)
+            or known.setdefault(trial.number, FinishedTrial.of(trial, sign))
             for trial in trials
             if trial.state.is_finished()
         ]
 
     @property
-    def best(self) -> Attempt | None:
+    def best(self) -> FinishedTrial | None:
         """The first of the best; None where nothing has a score."""
         scored = [each for each in self.attempts if each.score is not None]
         return min(scored, key=lambda each: each.loss, default=None)
 
     @property
-    def last(self) -> Attempt | None:
+    def last(self) -> FinishedTrial | None:
         """The last one; None before the first."""
         return self.attempts[-1] if self.attempts else None
 
@@ -134,7 +135,7 @@ class Past:
             return len(self.attempts)
         return sum(each.number > best.number for each in self.attempts)
 
-    def by_usefulness(self) -> list[Attempt]:
+    def by_usefulness(self) -> list[FinishedTrial]:
         """What to tell of first: the best, the last, the worst that ran, the latest of each kind
         of failure; then the others, better ones first.
         """

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from tuners.llm.model.budget import Usage
     from tuners.llm.model.exchange import Model, Reply, Request
 
-__all__ = ["ReasonsFirst"]
+__all__ = ["TwoTurnModel"]
 
 
 @dataclass(frozen=True)
-class ReasonsFirst:
+class TwoTurnModel:
     """A model that answers a request with a grammar in two turns: freely, then by the grammar."""
 
     model: Model

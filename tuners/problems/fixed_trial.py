@@ -12,10 +12,10 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-__all__ = ["Draft"]
+__all__ = ["FixedTrial"]
 
 
-class Draft:
+class FixedTrial:
     """Answers a problem's questions from known values, and leaves no trace in the study.
 
     Args:

@@ -22,8 +22,8 @@ from tuners.problems.projection import Projector
 
 if TYPE_CHECKING:
     from legion_bridge import Application, Machine
-    from tuners.problems.shorten import BriefWriter
     from tuners.guide.guidance import Guidance
+    from tuners.problems.shorten import MapperShortener
 
 __all__ = ["Evaluator", "MapperProblem"]
 
@@ -185,14 +185,14 @@ class MapperProblem:
         return self._projector.project(text)
 
     @cached_property
-    def _brief_writer(self) -> BriefWriter:
-        from tuners.problems.shorten import BriefWriter  # noqa: PLC0415  (only for prompts)
+    def _shortener(self) -> MapperShortener:
+        from tuners.problems.shorten import MapperShortener  # noqa: PLC0415  (only for prompts)
 
-        return BriefWriter(self.application, self.machine)
+        return MapperShortener(self.application, self.machine)
 
-    def brief(self, text: str) -> str:
+    def shorten(self, text: str) -> str:
         """A mapper with the same decisions in fewer statements, where there is one."""
-        return self._brief_writer.brief(text)
+        return self._shortener.shorten(text)
 
     def explain(self, evaluation: Evaluation) -> Guidance:
         """What came of a mapper, what it means, and what to try."""

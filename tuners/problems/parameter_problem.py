@@ -133,7 +133,7 @@ class ParameterProblem(ABC):
             return [Complaint(str(error))]
         return []
 
-    def brief(self, text: str) -> str:
+    def shorten(self, text: str) -> str:
         """The text itself: values are brief."""
         return text
 

@@ -167,7 +167,7 @@ class TextProblem(Problem, Protocol):
     def project(self, text: str) -> Projection:
         """The values of parameters that stand for a text, be it one that is no candidate."""
 
-    def brief(self, text: str) -> str:
+    def shorten(self, text: str) -> str:
         """An equal candidate that is shorter to read; the text itself where there is none."""
 
     def explain(self, evaluation: Evaluation) -> Guidance:

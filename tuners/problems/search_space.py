@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from optuna.distributions import BaseDistribution
 
-from tuners.problems.fixed_trial import Draft
+from tuners.problems.fixed_trial import FixedTrial
 from tuners.problems.parameter_values import at_level, change_value, level_count, random_value
 from tuners.problems.problem import Problem
 
@@ -59,7 +59,7 @@ class SearchSpace:
         """The part of a point that counts, as far as it is known."""
         if self.problem is None:
             return {name: value for name, value in point.items() if name in self.distributions}
-        return self.problem.suggest(Draft(point, _absent))
+        return self.problem.suggest(FixedTrial(point, _absent))
 
     def change(
         self, rng: np.random.Generator, point: Mapping[str, Any], names: list[str]

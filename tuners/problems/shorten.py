@@ -21,7 +21,7 @@ from dsl.tables import LayoutDecision
 from dsl.templates.match.answers import Answers, Question, Questions, distance
 from dsl.unparse import unparse_statement
 
-__all__ = ["BriefWriter"]
+__all__ = ["MapperShortener"]
 
 
 class _Rule(NamedTuple):
@@ -32,7 +32,7 @@ class _Rule(NamedTuple):
     decision: Any
 
 
-class BriefWriter:
+class MapperShortener:
     """Writes mappers of one program anew, in as few statements as it can."""
 
     def __init__(self, application: ApplicationFacts, machine: MachineFacts) -> None:
@@ -43,7 +43,7 @@ class BriefWriter:
             question: self._name(question) for question in self._questions.all if question.names
         }
 
-    def brief(self, text: str) -> str:
+    def shorten(self, text: str) -> str:
         """A mapper with the same decisions; the text itself where there is no shorter one."""
         try:
             program = dsl.parse(text)

@@ -11,11 +11,18 @@ from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution
 
 from tuners.errors import MissingPackageError
-from tuners.samplers.history_sampler import HistorySampler, Search
-from tuners.samplers.observation import Observation
-from tuners.problems.parameter_values import at_level, at_unit, is_ordered, level_count, level_of, unit_of
+from tuners.problems.parameter_values import (
+    at_level,
+    at_unit,
+    is_ordered,
+    level_count,
+    level_of,
+    unit_of,
+)
 from tuners.problems.problem import Problem
 from tuners.problems.search_space import SearchSpace
+from tuners.samplers.history_sampler import HistorySampler, Search
+from tuners.samplers.observation import Observation
 
 if TYPE_CHECKING:
     from cmaes import CatCMAwM

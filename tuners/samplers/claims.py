@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from optuna import Study
     from optuna.trial import FrozenTrial
 
-__all__ = ["CONTESTS", "claims", "is_shared", "rival"]
+__all__ = ["MAX_RETRIES", "claims", "conflicting_trial", "is_shared"]
 
 CLAIM = "mappertune:claim"
 
 # How often a worker chooses anew before it takes a point that another one tries as well.
-CONTESTS = 20
+MAX_RETRIES = 20
 
 
 def is_shared(study: Study) -> bool:
@@ -42,7 +42,9 @@ def claims(trials: Iterable[FrozenTrial], this: int) -> set[str]:
     }
 
 
-def rival(study: Study, trial: FrozenTrial, point: str, finished: Container[int]) -> int | None:
+def conflicting_trial(
+    study: Study, trial: FrozenTrial, point: str, finished: Container[int]
+) -> int | None:
     """Claims a point for a trial; the number of another trial that claims it too, if any.
 
     Args:

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 from optuna.distributions import BaseDistribution
 
+from tuners.problems.mapper_problem import MapperProblem
+from tuners.problems.parameter_values import at_level, at_unit, level_count, unit_of
+from tuners.problems.problem import Problem
+from tuners.problems.search_space import SearchSpace
 from tuners.samplers.colocation import Link, shared_data
 from tuners.samplers.decision_order import decision_order
 from tuners.samplers.history_sampler import HistorySampler, Search
-from tuners.problems.mapper_problem import MapperProblem
 from tuners.samplers.observation import Observation
-from tuners.problems.parameter_values import at_level, at_unit, level_count, unit_of
-from tuners.problems.problem import Problem
 from tuners.samplers.repeatable import derived_seed
-from tuners.problems.search_space import SearchSpace
 
 __all__ = ["CoordinateDescentSampler", "Descent"]
 

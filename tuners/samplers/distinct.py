@@ -14,11 +14,11 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from tuners import attributes
-from tuners.samplers.claims import CONTESTS, claims, rival
-from tuners.samplers.delegating import DelegatingSampler
-from tuners.problems.fixed_trial import Draft
+from tuners.problems.fixed_trial import FixedTrial
 from tuners.problems.parameter_values import random_value
 from tuners.problems.problem import Problem, Value
+from tuners.samplers.claims import MAX_RETRIES, claims, conflicting_trial
+from tuners.samplers.delegating import DelegatingSampler
 from tuners.samplers.repeatable import derived_seed
 
 __all__ = ["DistinctSampler"]
@@ -91,10 +91,10 @@ class DistinctSampler(DelegatingSampler):
         finished = {each.number for each in trials if each.state.is_finished()}
         tried = self._tried_in(study, trials) | claims(trials, trial.number)
         values: dict[str, Value] = {}
-        for _ in range(CONTESTS):
+        for _ in range(MAX_RETRIES):
             values = self._untried(study, trial, tried)
             key = self._problem.key(values)
-            if rival(study, trial, key, finished) is None:
+            if conflicting_trial(study, trial, key, finished) is None:
                 break
             tried.add(key)
         return values
@@ -114,7 +114,7 @@ class DistinctSampler(DelegatingSampler):
         space = self._inner.infer_relative_search_space(study, trial)
         relative = self._inner.sample_relative(study, trial, space)
         independent = functools.partial(self._inner.sample_independent, study, trial)
-        return self._problem.suggest(Draft(relative, independent))
+        return self._problem.suggest(FixedTrial(relative, independent))
 
     def _change(
         self, trial: FrozenTrial, proposal: dict[str, Value], tried: set[str]
@@ -130,7 +130,7 @@ class DistinctSampler(DelegatingSampler):
                 values = proposal
             name = str(rng.choice(sorted(values)))
             changed = {**values, name: random(name, self._problem.distributions[name])}
-            values = self._problem.suggest(Draft(changed, random))
+            values = self._problem.suggest(FixedTrial(changed, random))
             if self._problem.key(values) not in tried:
                 return values
         return proposal

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tuners.samplers.observation import Observation
 from tuners.problems.search_space import SearchSpace
+from tuners.samplers.observation import Observation
 
-__all__ = ["Tried"]
+__all__ = ["EvaluatedPoints"]
 
 Names = tuple[str, ...]
 
 
-class Tried:
+class EvaluatedPoints:
     """Finds the trial that a point would repeat.
 
     With a problem, points that make equal candidates are one. Without one, a point repeats a

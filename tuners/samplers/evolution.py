@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tuners.samplers.history_sampler import HistorySampler, Search
-from tuners.samplers.observation import Observation
 from tuners.problems.problem import Problem
 from tuners.problems.search_space import SearchSpace
+from tuners.samplers.history_sampler import HistorySampler, Search
+from tuners.samplers.observation import Observation
 
 __all__ = ["OnePlusOneSampler"]
 

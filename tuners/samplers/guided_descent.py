@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from tuners import guide
-from tuners.samplers.coordinate_descent import CoordinateDescentSampler, Descent
-from tuners.samplers.history_sampler import Search
 from tuners.problems.mapper_problem import MapperProblem
 from tuners.problems.search_space import SearchSpace
+from tuners.samplers.coordinate_descent import CoordinateDescentSampler, Descent
+from tuners.samplers.history_sampler import Search
 
 __all__ = ["GuidedDescentSampler"]
 

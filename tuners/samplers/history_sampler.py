@@ -22,13 +22,13 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
-from tuners.samplers.claims import CONTESTS, claims, is_shared, rival
-from tuners.samplers.observation import History, Observation
 from tuners.problems.parameter_values import random_value
 from tuners.problems.problem import Problem
-from tuners.samplers.repeatable import derived_seed
 from tuners.problems.search_space import SearchSpace
-from tuners.samplers.evaluated_points import Tried
+from tuners.samplers.claims import MAX_RETRIES, claims, conflicting_trial, is_shared
+from tuners.samplers.evaluated_points import EvaluatedPoints
+from tuners.samplers.observation import History, Observation
+from tuners.samplers.repeatable import derived_seed
 
 __all__ = ["HistorySampler", "Search"]
 
@@ -54,7 +54,7 @@ class Search(ABC):
 
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
-        self.tried = Tried(space)
+        self.tried = EvaluatedPoints(space)
         self.best: Observation | None = None
         self._running: set[str] = set()
 
@@ -203,10 +203,10 @@ class HistorySampler(BaseSampler, ABC):
         asked_for = {name: v for name, v in fixed.items() if name in search_space}
         search.expect((running | memory.handed_out).values(), claims(trials, trial.number))
         finished = {each.number for each in trials if each.state.is_finished()}
-        for _ in range(CONTESTS):
+        for _ in range(MAX_RETRIES):
             point = memory.handed_out[trial.number] = _untried(search, rng, asked_for)
             identity = search.tried.identity(point)
-            if not is_shared(study) or rival(study, trial, identity, finished) is None:
+            if not is_shared(study) or conflicting_trial(study, trial, identity, finished) is None:
                 break
             search.avoid(identity)
         return point

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tuners.samplers.history_sampler import HistorySampler, Search
 from tuners.problems.mapper_problem import MapperProblem
 from tuners.problems.problem import Problem
 from tuners.problems.search_space import SearchSpace
+from tuners.samplers.history_sampler import HistorySampler, Search
 
 __all__ = ["RandomValidSampler"]
 

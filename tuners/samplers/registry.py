@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESampler
 
 from dsl.nearest import did_you_mean
-from tuners.samplers.distinct import DistinctSampler
 from tuners.errors import TunerError, UnknownTunerError
 from tuners.problems.problem import Problem
+from tuners.samplers.distinct import DistinctSampler
 from tuners.samplers.repeatable import RepeatableSampler
 
 __all__ = ["Tuner", "make_sampler", "register", "tuner_named", "tuner_names"]

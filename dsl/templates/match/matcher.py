@@ -8,10 +8,10 @@ from functools import cached_property
 from dsl.syntax import Program
 from dsl.templates.match.decisions import DecisionMatcher
 from dsl.templates.match.tokens import TokenMatcher, canonical_tokens
+from dsl.templates.match.unit import Unit
 from dsl.templates.space.parameter import NONE, Value
 from dsl.templates.space.parameter_space import ParameterSpace
 from dsl.templates.text.rendering import Rendering
-from dsl.templates.match.unit import Unit
 from dsl.unparse import unparse
 
 __all__ = ["Matcher"]

@@ -11,8 +11,8 @@ from dsl.errors import MapperSyntaxError
 from dsl.parsing.parse import parse
 from dsl.templates.match.tokens import TokenMatcher
 from dsl.templates.space.parameter import NONE, Parameter, Value
-from dsl.templates.text.rendering import Rendering
 from dsl.templates.space.space_size import count_points
+from dsl.templates.text.rendering import Rendering
 
 __all__ = ["Row", "Unit", "Values"]
 

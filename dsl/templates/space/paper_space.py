@@ -11,7 +11,6 @@ from collections.abc import Iterator, Mapping
 
 from dsl.facts import MachineFacts
 from dsl.templates.space.additions import Additions
-from dsl.templates.text.hole import hole_text
 from dsl.templates.space.index_map_library import (
     MAP_DIMENSIONS,
     PAPER_MAPS,
@@ -20,6 +19,7 @@ from dsl.templates.space.index_map_library import (
 )
 from dsl.templates.space.parameter import NONE
 from dsl.templates.space.tunable_task import Argument, TunableTask, usable_kinds, usable_memories
+from dsl.templates.text.hole import hole_text
 
 __all__ = ["PaperSpace"]
 

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from math import prod
 
 from dsl.templates.space.distinct_maps import distinct_maps
-from dsl.templates.text.hole import hole_text
 from dsl.templates.space.paper_space import Lines, PaperSpace
 from dsl.templates.space.parameter import NONE
 from dsl.templates.space.tunable_task import Argument, TunableTask, usable_memories
+from dsl.templates.text.hole import hole_text
 
 __all__ = ["RichSpace"]
 

@@ -9,14 +9,14 @@ from dsl.errors import TemplateError
 from dsl.facts import ApplicationFacts, MachineFacts
 from dsl.nearest import did_you_mean
 from dsl.syntax import Program
-from dsl.templates.space.additions import Additions, additions_from
-from dsl.templates.text.hole import with_defaults
 from dsl.templates.match.nearest_point import TemplateNeighbours
+from dsl.templates.space.additions import Additions, additions_from
 from dsl.templates.space.paper_space import PaperSpace
 from dsl.templates.space.parameter import Value
 from dsl.templates.space.rich_space import RichSpace
-from dsl.templates.template import Template
 from dsl.templates.space.tunable_task import TunableTask, tunable_tasks
+from dsl.templates.template import Template
+from dsl.templates.text.hole import with_defaults
 
 __all__ = ["SPACES", "template_for"]
 

@@ -30,8 +30,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from dsl.templates.text.hole import parse_hole
 from dsl.templates.space.parameter import Parameter
+from dsl.templates.text.hole import parse_hole
 from dsl.templates.text.source import TemplateSource
 
 __all__ = ["Group", "HoleUse", "Literal", "Piece", "TemplateText", "read_template"]

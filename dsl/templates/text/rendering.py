@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from dsl.templates.text.definition_uses import DefinitionUses
 from dsl.templates.space.parameter import NONE, Parameter
+from dsl.templates.text.definition_uses import DefinitionUses
 from dsl.templates.text.pieces import Group, HoleUse, Literal, Piece
 
 __all__ = ["Rendering"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import dsl
+from dsl.checks.context import CheckContext
 from dsl.checks.limits import check_limits
-from dsl.checks.context import Subject
 from legion_bridge import Application, Machine
 from legion_bridge.simulation.feasibility import Forecast, least_of
 
@@ -31,17 +31,17 @@ def test_only_the_limit_that_is_to_blame_is_named():
 class Clashing:
     """An application of which one knows what clashes."""
 
-    clash: tuple[str, ...]
+    deadlock: tuple[str, ...]
     ranks_per_node: int = 1
 
     def forecast(self, mapper: object, machine: object) -> Forecast:
-        return Forecast(clash=self.clash)
+        return Forecast(deadlock=self.deadlock)
 
 
 def test_several_limits_that_clash_are_named_together():
     text = "InstanceLimit a 1; InstanceLimit b 2;\nInstanceLimit a 4; InstanceLimit c 3;"
     program = dsl.parse(text)
-    subject = Subject(program, Clashing(("c", "a")), Machine.load("p100x4"))
+    subject = CheckContext(program, Clashing(("c", "a")), Machine.load("p100x4"))
     (found,) = check_limits(subject)
     assert found.sentence.startswith("InstanceLimit a 1 and InstanceLimit c 3 clash:")
     assert found.suggestion == "leave out one of them"
@@ -51,16 +51,16 @@ def test_several_limits_that_clash_are_named_together():
 def test_what_clashes_is_found_with_few_questions():
     asked = []
 
-    def clash(kept):
+    def deadlock(kept):
         asked.append(kept)
         return {"7", "23"} <= set(kept)
 
-    assert least_of([str(number) for number in range(32)], clash) == ("7", "23")
+    assert least_of([str(number) for number in range(32)], deadlock) == ("7", "23")
     assert len(asked) <= 24
 
 
 def test_what_clashes_in_no_smaller_set_is_told_whole():
-    """Fewer limits let time pass otherwise: a part may clash where a larger part does not."""
+    """Fewer limits let time pass otherwise: a part may deadlock where a larger part does not."""
     tasks = ("a", "b", "c")
     assert least_of(tasks, lambda kept: tuple(kept) == tasks) == tasks
     assert least_of(tasks, lambda kept: len(kept) in {0, 3}) == tasks

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from legion_bridge.programs.application import Application
 from legion_bridge.errors import ApplicationError
+from legion_bridge.programs.application import Application
 
 
 def line(application: Application, partition: str) -> np.ndarray:

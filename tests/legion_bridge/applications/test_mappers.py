@@ -7,8 +7,8 @@ import pytest
 
 import dsl
 from dsl.machine_shape import MachineShape
-from legion_bridge.programs.application import Application
 from legion_bridge.applications import application_names
+from legion_bridge.programs.application import Application
 
 SHAPES = [(1, 4), (2, 4), (4, 1), (3, 6), (8, 4), (16, 8), (1, 1), (5, 3)]
 FLAT = ("cannon", "summa", "pumma")

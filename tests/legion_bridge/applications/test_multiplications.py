@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from legion_bridge.programs.application import Application, Launch
 from legion_bridge.errors import ApplicationError
+from legion_bridge.programs.application import Application, Launch
 
 FLAT = ("cannon", "summa", "pumma")
 REDUCING = ("johnson", "solomonik", "cosma")

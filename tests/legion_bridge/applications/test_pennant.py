@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from legion_bridge.programs.application import Application, Launch
 from legion_bridge.errors import ApplicationError
+from legion_bridge.programs.application import Application, Launch
 
 
 @pytest.fixture(scope="module")

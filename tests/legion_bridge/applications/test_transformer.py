@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from legion_bridge.errors import ApplicationError
 from legion_bridge.programs.application import Application
 from legion_bridge.programs.data_flow import data_flow
-from legion_bridge.errors import ApplicationError
 
 HEAVY = {"attention": 2, "mlp": 2, "attention_backward": 4, "mlp_backward": 4}
 

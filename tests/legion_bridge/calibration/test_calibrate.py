@@ -64,7 +64,7 @@ def test_the_real_runtime_is_measured(tmp_path: Path) -> None:
     assert found.without_runtime == ""
     assert not found.figures["copy"].is_guess
     assert machine.processors["CPU"].strided > 0
-    assert machine.makes_whole
+    assert machine.whole_region_instances
 
 
 def test_figures_tell_their_rounds() -> None:

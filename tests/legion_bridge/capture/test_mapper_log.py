@@ -13,9 +13,9 @@ import pytest
 
 import dsl
 from legion_bridge import Application, CaptureError, Evaluator, Machine
-from legion_bridge.programs.application_json import to_json
 from legion_bridge.capture import capture_log
 from legion_bridge.capture.mapper_log import read_mapper_log
+from legion_bridge.programs.application_json import to_json
 
 MACHINE = """\
 Memories on rank 0:
@@ -52,7 +52,13 @@ def mapping(
 
 
 def requirement(
-    index: int, privilege: str, space: int, domain: str, fields: str, *, instance: str = "HERE"
+    index: int,
+    privilege: str,
+    space: int,
+    domain: str,
+    fields: str,
+    *,
+    instance: str = "LOCAL_MACHINE",
 ) -> str:
     region = f"region=(5,({space},4),5)"
     chosen = (

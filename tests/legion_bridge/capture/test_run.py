@@ -13,14 +13,14 @@ import pytest
 
 import dsl
 from legion_bridge import Application, CaptureError, Evaluator, Machine
-from legion_bridge.programs.application import Launch
-from legion_bridge.programs.application_json import from_json, to_json
 from legion_bridge.applications import application_names
 from legion_bridge.capture import Captured, capture
 from legion_bridge.capture.run import program_name
 from legion_bridge.legion import build_program
 from legion_bridge.legion.replay_plan import plan_text
 from legion_bridge.legion.scaled import scaled
+from legion_bridge.programs.application import Launch
+from legion_bridge.programs.application_json import from_json, to_json
 from tests.legion_bridge.real_legion import legion_or_skip, our_program
 
 PROBE = Path(__file__).parents[1] / "legion/programs/probe.cc"

@@ -16,8 +16,8 @@ import pytest
 import legion_bridge.legion
 import legion_bridge.legion.run
 from legion_bridge import Application, LegionError
-from legion_bridge.programs.application_json import write_application
 from legion_bridge.legion import build_program, find_legion
+from legion_bridge.programs.application_json import write_application
 
 STENCIL = Path(__file__).parents[3] / "legion_bridge/legion/programs/stencil2d"
 METRIC = r"ELAPSED ([0-9.]+) s"
@@ -55,7 +55,7 @@ def script(here: Path, monkeypatch: pytest.MonkeyPatch, ask: Callable[..., Any])
     monkeypatch.setattr(legion_bridge.legion.run, "find_legion", lambda: legion)
     monkeypatch.setattr(
         legion_bridge.legion.run,
-        "under_mapper",
+        "preload_environment",
         lambda _program, _legion, folder: {"MAPPERTUNE_REPORT": str(folder / "report")},
     )
 

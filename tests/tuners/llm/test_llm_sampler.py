@@ -127,7 +127,7 @@ def test_an_enqueued_trial_costs_no_call(toy_problem):
 
 
 def test_no_exception_leaves_a_trial_that_runs_for_ever(toy_problem, monkeypatch, caplog):
-    monkeypatch.setattr("tuners.llm.proposer.Dialogue.settle", lambda *_: 1 / 0)
+    monkeypatch.setattr("tuners.llm.proposer.Dialogue.run", lambda *_: 1 / 0)
     study = run(toy_problem, Scripted(mappers()), 2)
     assert all(trial.state == TrialState.COMPLETE for trial in study.trials)
     assert "ZeroDivisionError" in noted(study, attributes.WHY)[0]

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import dsl
 from dsl.errors import MappertuneError
-from tuners.problems.evaluation_cache import BoundedCache
 from tuners.llm.prompts.parts import part
 from tuners.llm.replies.blocks import blocks_of
+from tuners.problems.evaluation_cache import BoundedCache
 
 if TYPE_CHECKING:
     from tuners.guide.guidance import Guidance
     from tuners.llm.candidates import Candidate
-    from tuners.llm.trial_history import Attempt
+    from tuners.llm.trial_history import FinishedTrial
     from tuners.problems.problem import TextProblem
 
-__all__ = ["Answer", "Decode", "Feedback", "Voice"]
+__all__ = ["Answer", "Decode", "Feedback", "TrialFormatter"]
 
 Answer = Literal["mapper", "blocks", "values"]
 Decode = Literal["free", "schema", "grammar"]
@@ -29,7 +29,7 @@ _FEEDBACK_TOLD = 4000
 _REMEMBERED = 500  # explanations, and mappers in brief
 
 
-class Voice:
+class TrialFormatter:
     """Says what came of trials, at one level of feedback.
 
     Args:
@@ -43,7 +43,7 @@ class Voice:
         self.feedback = feedback
         self.count = count
         self._guidance = BoundedCache[str, "Guidance | None"](_REMEMBERED)
-        self._briefs = BoundedCache[str, str](_REMEMBERED)
+        self._short = BoundedCache[str, str](_REMEMBERED)
 
     @property
     def wanted(self) -> str:
@@ -54,7 +54,7 @@ class Voice:
         plural = "mappers" if noun == "mapper" else "sets of values"
         return f"{self.count} {plural} that differ from each other"
 
-    def score(self, attempt: Attempt) -> str:
+    def score(self, attempt: FinishedTrial) -> str:
         """The score of a trial, or how it failed."""
         if attempt.score is not None:
             return f"{attempt.score:.6g} {self.problem.unit}".rstrip()
@@ -62,24 +62,24 @@ class Voice:
         raw = attempt.raw[:told].strip()
         return f"failed: {raw}" if raw else "failed"
 
-    def candidate(self, attempt: Attempt) -> str:
+    def candidate(self, attempt: FinishedTrial) -> str:
         """The candidate of a trial, fenced."""
         text = self.text(attempt).strip("\n")
         word = "mapper" if self.problem.form == "mapper" else "json"
         return f"```{word}\n{text}\n```"
 
-    def line(self, attempt: Attempt) -> str:
+    def line(self, attempt: FinishedTrial) -> str:
         """A trial in a line."""
         return f"Trial {attempt.number}: {self.score(attempt)}"
 
-    def entry(self, attempt: Attempt) -> str:
+    def entry(self, attempt: FinishedTrial) -> str:
         """A trial with its candidate."""
         if self.problem.form == "values":
             values = json.dumps(dict(attempt.params), default=str)
             return f"{self.line(attempt)} with {values}"
         return f"{self.line(attempt)}\n{self.candidate(attempt)}"
 
-    def said(self, attempt: Attempt) -> str:
+    def said(self, attempt: FinishedTrial) -> str:
         """The feedback on a trial; empty where none is asked for or there is none."""
         if self.feedback == "none":
             return ""
@@ -90,7 +90,7 @@ class Voice:
             return attempt.raw[:_FEEDBACK_TOLD]
         return guidance.text(self.feedback)[:_FEEDBACK_TOLD]
 
-    def blocks(self, attempt: Attempt) -> str:
+    def blocks(self, attempt: FinishedTrial) -> str:
         """A mapper taken apart, each block with the feedback that it caused."""
         try:
             blocks = blocks_of(dsl.parse(self.text(attempt)))
@@ -104,7 +104,7 @@ class Voice:
             parts += [f"Feedback: {sentence}" for sentence in blamed.get(name, ())]
         return "\n".join(parts)
 
-    def _blamed(self, attempt: Attempt) -> dict[str, list[str]]:
+    def _blamed(self, attempt: FinishedTrial) -> dict[str, list[str]]:
         """What the suggestions say, by the block that each would change."""
         guidance = self._explained(attempt) if self.feedback == "suggested" else None
         blamed: dict[str, list[str]] = {}
@@ -114,23 +114,23 @@ class Voice:
             blamed.setdefault(suggestion.block, []).append(sentence)
         return blamed
 
-    def explanation(self, attempt: Attempt) -> str:
+    def explanation(self, attempt: FinishedTrial) -> str:
         """What the runtime said of a trial and what it means, without what to try."""
         if self.feedback in ("none", "raw"):
             return self.said(attempt)
         guidance = self._explained(attempt)
         return guidance.text("explained")[:_FEEDBACK_TOLD] if guidance else self.said(attempt)
 
-    def _explained(self, attempt: Attempt) -> Guidance | None:
+    def _explained(self, attempt: FinishedTrial) -> Guidance | None:
         text = self.text(attempt)
         return self._guidance.get_or_make(text, lambda: self._explain(text))[0]
 
-    def text(self, attempt: Attempt) -> str:
+    def text(self, attempt: FinishedTrial) -> str:
         """The candidate of a trial: as a model wrote it, else in as few words as can be."""
         if attempt.written is not None:
             return attempt.written
         whole = attempt.text(self.problem)
-        return self._briefs.get_or_make(whole, lambda: self.problem.brief(whole))[0]
+        return self._short.get_or_make(whole, lambda: self.problem.shorten(whole))[0]
 
     def _explain(self, text: str) -> Guidance | None:
         if not text:
@@ -141,7 +141,10 @@ class Voice:
             return None
 
     def complaint(
-        self, found: Sequence[Candidate], known: Mapping[str, int], past: Mapping[int, Attempt]
+        self,
+        found: Sequence[Candidate],
+        known: Mapping[str, int],
+        history: Mapping[int, FinishedTrial],
     ) -> str:
         """The message that sends a reply back."""
         if not found:
@@ -151,7 +154,7 @@ class Voice:
             complaints = "\n\n".join(text for each in faulty[:2] for text in each.complaints)
             return part("repair", complaints=complaints)
         number = min(known.values(), default=0)
-        attempt = past.get(number)
+        attempt = history.get(number)
         return part(
             "repeated",
             number=number,

@@ -12,9 +12,9 @@ from tuners.llm.prompts.fitting import fit
 from tuners.llm.prompts.parts import part
 
 if TYPE_CHECKING:
-    from tuners.llm.trial_history import Attempt, Past
-    from tuners.llm.prompts.trial_formatter import Answer, Decode, Voice
-    from tuners.llm.strategies.strategy import Brief, Strategy
+    from tuners.llm.prompts.trial_formatter import Answer, Decode, TrialFormatter
+    from tuners.llm.strategies.strategy import PromptPlan, Strategy
+    from tuners.llm.trial_history import FinishedTrial, TrialHistory
 
 __all__ = ["Prompt", "PromptWriter"]
 
@@ -29,18 +29,18 @@ class Prompt:
 
     Attributes:
         messages: The conversation up to the question.
-        brief: What the question is about.
+        plan: What the question is about.
     """
 
     messages: tuple[Message, ...]
-    brief: Brief
+    plan: PromptPlan
 
 
 class PromptWriter:
     """Writes prompts for one problem.
 
     Args:
-        voice: Words for the trials.
+        formatter: Words for the trials.
         limit: Of tokens, estimated.
         history: How many trials to tell of at most.
         examples: How many mappers of other programs to show.
@@ -50,7 +50,7 @@ class PromptWriter:
 
     def __init__(
         self,
-        voice: Voice,
+        formatter: TrialFormatter,
         *,
         limit: int,
         history: int,
@@ -58,61 +58,61 @@ class PromptWriter:
         decode: Decode = "free",
         maximise: bool = True,
     ) -> None:
-        self.voice = voice
+        self.formatter = formatter
         self._limit = limit
         self._history = history
         self._decode = decode
-        self._system = _system(voice, limit, examples, maximise=maximise)
+        self._system = _system(formatter, limit, examples, maximise=maximise)
 
-    def first(self, strategy: Strategy, past: Past) -> Prompt:
+    def first(self, strategy: Strategy, history: TrialHistory) -> Prompt:
         """The beginning of a conversation.
 
         Raises:
             PromptTooLong: It does not fit without any history.
         """
-        brief = strategy.brief(past, self.voice, self._history)
-        ending = f"{brief.task}\n\n{self._form(brief.answer)}"
-        told = fit([self._system, ending], brief.entries, self._limit)
+        plan = strategy.plan(history, self.formatter, self._history)
+        ending = f"{plan.task}\n\n{self._form(plan.answer)}"
+        told = fit([self._system, ending], plan.entries, self._limit)
         system = Message("system", self._system)
-        return Prompt((system, Message("user", _joined(told, ending))), brief)
+        return Prompt((system, Message("user", _joined(told, ending))), plan)
 
     def following(
         self,
         strategy: Strategy,
-        past: Past,
+        history: TrialHistory,
         before: Sequence[Message],
-        news: Sequence[Attempt],
+        news: Sequence[FinishedTrial],
         answer: Answer,
     ) -> Prompt | None:
         """The next turn of a conversation: what is new alone; None where there is no room.
 
         Args:
             strategy: Says what to tell.
-            past: All trials.
+            history: All trials.
             before: The conversation so far, without the system's message.
             news: The trials since its last turn.
             answer: The form of the last answer: it is not explained again.
         """
-        brief = strategy.update(news, past, self.voice)
-        form = "" if brief.answer == answer else self._form(brief.answer)
-        ending = "\n\n".join(filter(None, (brief.task, form)))
+        plan = strategy.update(news, history, self.formatter)
+        form = "" if plan.answer == answer else self._form(plan.answer)
+        ending = "\n\n".join(filter(None, (plan.task, form)))
         whole = (Message("system", self._system), *before)
         needed = [*(message.content for message in whole), ending]
-        entries = sum(estimated_tokens(entry.text) for entry in brief.entries)
+        entries = sum(estimated_tokens(entry.text) for entry in plan.entries)
         if estimated_tokens(*needed) + entries > self._limit:
             return None
-        told = fit(needed, brief.entries, self._limit)
-        return Prompt((*whole, Message("user", _joined(told, ending))), brief)
+        told = fit(needed, plan.entries, self._limit)
+        return Prompt((*whole, Message("user", _joined(told, ending))), plan)
 
     def _form(self, answer: Answer) -> str:
-        count = self.voice.wanted
+        count = self.formatter.wanted
         if self._decode == "schema" and answer != "blocks":
             return part("answer_json", count=count)
         return part(f"answer_{answer}", count=count)
 
 
-def _system(voice: Voice, limit: int, examples: int, *, maximise: bool) -> str:
-    problem = voice.problem
+def _system(formatter: TrialFormatter, limit: int, examples: int, *, maximise: bool) -> str:
+    problem = formatter.problem
     unit = f", in {problem.unit}" if problem.unit else ""
     goal = "largest" if maximise else "smallest"
     role = part(

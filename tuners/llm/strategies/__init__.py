@@ -7,15 +7,15 @@ from tuners.errors import TunerError
 from tuners.llm.strategies.hybrid import Hybrid
 from tuners.llm.strategies.iid import Independent
 from tuners.llm.strategies.opro import Opro
-from tuners.llm.strategies.strategy import Brief, Strategy
+from tuners.llm.strategies.strategy import PromptPlan, Strategy
 from tuners.llm.strategies.trace import Trace
 
 __all__ = [
     "STRATEGIES",
-    "Brief",
     "Hybrid",
     "Independent",
     "Opro",
+    "PromptPlan",
     "Strategy",
     "Trace",
     "strategy_named",

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from tuners.llm.prompts.fitting import Entry
 from tuners.llm.prompts.parts import part
 from tuners.llm.strategies.importance import importances
-from tuners.llm.strategies.strategy import Brief, Strategy
+from tuners.llm.strategies.strategy import PromptPlan, Strategy
 from tuners.llm.strategies.trace import Trace
 
 if TYPE_CHECKING:
-    from tuners.llm.trial_history import Past
-    from tuners.llm.prompts.trial_formatter import Voice
+    from tuners.llm.prompts.trial_formatter import TrialFormatter
+    from tuners.llm.trial_history import TrialHistory
 
 __all__ = ["Hybrid"]
 
@@ -37,48 +37,48 @@ class Hybrid(Strategy):
         self.turns = turns
         self._trace = Trace()
 
-    def pause(self, past: Past) -> str | None:
-        if len(past.attempts) < self.warm:
+    def skip_reason(self, history: TrialHistory) -> str | None:
+        if len(history.attempts) < self.warm:
             return None
-        if past.attempts[-1].proposer == "model" and self._turns_taken(past) < self.turns:
+        if history.attempts[-1].proposer == "model" and self._turns_taken(history) < self.turns:
             return None
-        quiet = self._quiet(past)
+        quiet = self._quiet(history)
         if quiet >= self.patience:
             return None
         return f"hybrid: the fallback goes on, {quiet} trials without a better one"
 
-    def brief(self, past: Past, voice: Voice, most: int) -> Brief:
-        if len(past.attempts) < self.warm:
-            return self._trace.brief(past, voice, most)
+    def plan(self, history: TrialHistory, formatter: TrialFormatter, most: int) -> PromptPlan:
+        if len(history.attempts) < self.warm:
+            return self._trace.plan(history, formatter, most)
         entries = [
-            Entry(voice.entry(each), voice.line(each), place=-each.loss)
-            for each in past.by_usefulness()[:most]
+            Entry(formatter.entry(each), formatter.line(each), place=-each.loss)
+            for each in history.by_usefulness()[:most]
         ]
-        shares = importances(past.attempts, tuple(voice.problem.distributions))
+        shares = importances(history.attempts, tuple(formatter.problem.distributions))
         told = "\n".join(f"- {name}: {share:.0%}" for name, share in shares[:_TOLD])
         task = part(
             "task_hybrid",
-            trials=len(past.attempts),
-            since=past.since_best(),
+            trials=len(history.attempts),
+            since=history.since_best(),
             importances=told or "- none stands out",
-            count=voice.wanted,
+            count=formatter.wanted,
         )
-        return Brief(entries, task, voice.problem.form)
+        return PromptPlan(entries, task, formatter.problem.form)
 
-    def _quiet(self, past: Past) -> int:
+    def _quiet(self, history: TrialHistory) -> int:
         """Trials of the fallback since the best one, or since the model was last asked."""
-        after = -1 if past.best is None else past.best.number
+        after = -1 if history.best is None else history.best.number
         quiet = 0
-        for attempt in reversed(past.attempts):
+        for attempt in reversed(history.attempts):
             if attempt.number <= after or attempt.proposer == "model":
                 break
             quiet += 1
         return quiet
 
-    def _turns_taken(self, past: Past) -> int:
+    def _turns_taken(self, history: TrialHistory) -> int:
         """How many trials in a row the model has proposed; the warm start counts as all."""
         taken = 0
-        for attempt in reversed(past.attempts[self.warm :]):
+        for attempt in reversed(history.attempts[self.warm :]):
             if attempt.proposer != "model":
                 return taken
             taken += 1

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuners.llm.prompts.parts import part
-from tuners.llm.strategies.strategy import Brief, Strategy
+from tuners.llm.strategies.strategy import PromptPlan, Strategy
 
 if TYPE_CHECKING:
-    from tuners.llm.trial_history import Past
-    from tuners.llm.prompts.trial_formatter import Voice
+    from tuners.llm.prompts.trial_formatter import TrialFormatter
+    from tuners.llm.trial_history import TrialHistory
 
 __all__ = ["Independent"]
 
@@ -20,5 +20,5 @@ class Independent(Strategy):
     name = "iid"
     summary = "independent proposals, without history"
 
-    def brief(self, past: Past, voice: Voice, most: int) -> Brief:  # noqa: ARG002  (no history)
-        return Brief((), part("task_iid", count=voice.wanted), voice.problem.form)
+    def plan(self, history: TrialHistory, formatter: TrialFormatter, most: int) -> PromptPlan:  # noqa: ARG002  (no history)
+        return PromptPlan((), part("task_iid", count=formatter.wanted), formatter.problem.form)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from tuners.llm.trial_history import Attempt
+    from tuners.llm.trial_history import FinishedTrial
 
 __all__ = ["importances"]
 
@@ -16,7 +16,9 @@ _LEAST = 4  # trials
 _BINS = 4  # into which numbers are put
 
 
-def importances(attempts: Sequence[Attempt], names: Sequence[str]) -> list[tuple[str, float]]:
+def importances(
+    attempts: Sequence[FinishedTrial], names: Sequence[str]
+) -> list[tuple[str, float]]:
     """The share of the results' spread that each parameter explains by itself, largest first.
 
     It is the adjusted correlation ratio (epsilon squared; Kelley 1935) of the ranks of the
@@ -33,7 +35,9 @@ def importances(attempts: Sequence[Attempt], names: Sequence[str]) -> list[tuple
 
 
 def _ratio(
-    attempts: Sequence[Attempt], ranks: np.ndarray[tuple[int], np.dtype[np.float64]], name: str
+    attempts: Sequence[FinishedTrial],
+    ranks: np.ndarray[tuple[int], np.dtype[np.float64]],
+    name: str,
 ) -> float:
     here = [i for i, each in enumerate(attempts) if name in each.params]
     labels = _labels([attempts[i].params[name] for i in here])

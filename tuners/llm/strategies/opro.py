@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from tuners.llm.prompts.fitting import Entry
 from tuners.llm.prompts.parts import part
-from tuners.llm.strategies.strategy import Brief, Strategy
+from tuners.llm.strategies.strategy import PromptPlan, Strategy
 
 if TYPE_CHECKING:
-    from tuners.llm.trial_history import Past
-    from tuners.llm.prompts.trial_formatter import Voice
+    from tuners.llm.prompts.trial_formatter import TrialFormatter
+    from tuners.llm.trial_history import TrialHistory
 
 __all__ = ["Opro"]
 
@@ -23,12 +23,14 @@ class Opro(Strategy):
     name = "opro"
     summary = "candidates with their scores, the best last"
 
-    def brief(self, past: Past, voice: Voice, most: int) -> Brief:
-        if not past.attempts:
-            first = "task_first" if voice.problem.form == "mapper" else "task_first_values"
-            return Brief((), part(first, count=voice.wanted), voice.problem.form)
+    def plan(self, history: TrialHistory, formatter: TrialFormatter, most: int) -> PromptPlan:
+        if not history.attempts:
+            first = "task_first" if formatter.problem.form == "mapper" else "task_first_values"
+            return PromptPlan((), part(first, count=formatter.wanted), formatter.problem.form)
         entries = [
-            Entry(voice.entry(attempt), voice.line(attempt), place=-attempt.loss)
-            for attempt in past.by_usefulness()[:most]
+            Entry(formatter.entry(attempt), formatter.line(attempt), place=-attempt.loss)
+            for attempt in history.by_usefulness()[:most]
         ]
-        return Brief(entries, part("task_opro", count=voice.wanted), voice.problem.form)
+        return PromptPlan(
+            entries, part("task_opro", count=formatter.wanted), formatter.problem.form
+        )

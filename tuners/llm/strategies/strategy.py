@@ -1,4 +1,4 @@
-"""What a strategy decides: when the model is asked, and what it is told of the past."""
+"""What a strategy decides: when the model is asked, and what it is told of the history."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, ClassVar
 from tuners.llm.prompts.fitting import Entry
 
 if TYPE_CHECKING:
-    from tuners.llm.trial_history import Attempt, Past
-    from tuners.llm.prompts.trial_formatter import Answer, Voice
+    from tuners.llm.prompts.trial_formatter import Answer, TrialFormatter
+    from tuners.llm.trial_history import FinishedTrial, TrialHistory
 
-__all__ = ["Brief", "Strategy"]
+__all__ = ["PromptPlan", "Strategy"]
 
 
 @dataclass(frozen=True, slots=True)
-class Brief:
+class PromptPlan:
     """What the model is told beside the problem.
 
     Attributes:
@@ -30,7 +30,7 @@ class Brief:
     entries: Sequence[Entry]
     task: str
     answer: Answer
-    base: Attempt | None = None
+    base: FinishedTrial | None = None
 
 
 class Strategy(ABC):
@@ -47,20 +47,22 @@ class Strategy(ABC):
     summary: ClassVar[str]
     converses: ClassVar[bool] = False
 
-    def pause(self, past: Past) -> str | None:  # noqa: ARG002  (most always ask)
+    def skip_reason(self, history: TrialHistory) -> str | None:  # noqa: ARG002  (most always ask)
         """Why the model is not asked for the next trial; None where it is."""
         return None
 
     @abstractmethod
-    def brief(self, past: Past, voice: Voice, most: int) -> Brief:
+    def plan(self, history: TrialHistory, formatter: TrialFormatter, most: int) -> PromptPlan:
         """What to tell at the beginning of a conversation.
 
         Args:
-            past: The trials.
-            voice: Words for them.
+            history: The trials.
+            formatter: Words for them.
             most: How many trials to tell of at most.
         """
 
-    def update(self, news: Sequence[Attempt], past: Past, voice: Voice) -> Brief:
+    def update(
+        self, news: Sequence[FinishedTrial], history: TrialHistory, formatter: TrialFormatter
+    ) -> PromptPlan:
         """What to tell in a conversation that goes on, of the trials since its last turn."""
         raise NotImplementedError(f"{self.name} begins a conversation for each trial")

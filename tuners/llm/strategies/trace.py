@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from tuners.llm.prompts.fitting import Entry
 from tuners.llm.prompts.parts import part
-from tuners.llm.strategies.strategy import Brief, Strategy
+from tuners.llm.strategies.strategy import PromptPlan, Strategy
 
 if TYPE_CHECKING:
-    from tuners.llm.trial_history import Attempt, Past
-    from tuners.llm.prompts.trial_formatter import Voice
+    from tuners.llm.prompts.trial_formatter import TrialFormatter
+    from tuners.llm.trial_history import FinishedTrial, TrialHistory
 
 __all__ = ["Trace"]
 
@@ -27,49 +27,54 @@ class Trace(Strategy):
     summary = "decision blocks revised with the feedback that each caused"
     converses = True
 
-    def brief(self, past: Past, voice: Voice, most: int) -> Brief:
-        base = past.best or past.last
+    def plan(self, history: TrialHistory, formatter: TrialFormatter, most: int) -> PromptPlan:
+        base = history.best or history.last
         if base is None:
-            first = "task_first" if voice.problem.form == "mapper" else "task_first_values"
-            return Brief((), part(first, count=voice.wanted), voice.problem.form)
-        others = [each for each in past.by_usefulness()[:most] if each is not base]
-        entries = [self._first(base, voice)]
+            first = "task_first" if formatter.problem.form == "mapper" else "task_first_values"
+            return PromptPlan((), part(first, count=formatter.wanted), formatter.problem.form)
+        others = [each for each in history.by_usefulness()[:most] if each is not base]
+        entries = [self._first(base, formatter)]
         entries += [
-            Entry(voice.entry(each), voice.line(each), place=each.number) for each in others
+            Entry(formatter.entry(each), formatter.line(each), place=each.number)
+            for each in others
         ]
-        return self._brief(entries, base, voice)
+        return self._brief(entries, base, formatter)
 
-    def update(self, news: Sequence[Attempt], past: Past, voice: Voice) -> Brief:
-        base = past.best or past.last
+    def update(
+        self, news: Sequence[FinishedTrial], history: TrialHistory, formatter: TrialFormatter
+    ) -> PromptPlan:
+        base = history.best or history.last
         assert base is not None  # noqa: S101  (a conversation goes on after a trial)
         entries = []
         for attempt in sorted(news, key=lambda each: (each is not base, -each.number)):
             if attempt is base:
-                entries.append(self._first(base, voice))
+                entries.append(self._first(base, formatter))
             else:
-                entries.append(self._news(attempt, voice))
+                entries.append(self._news(attempt, formatter))
         if base not in news:
-            entries.append(Entry(f"The best is still {voice.line(base)}.", place=1e9))
-        return self._brief(entries, base, voice)
+            entries.append(Entry(f"The best is still {formatter.line(base)}.", place=1e9))
+        return self._brief(entries, base, formatter)
 
-    def _news(self, attempt: Attempt, voice: Voice) -> Entry:
+    def _news(self, attempt: FinishedTrial, formatter: TrialFormatter) -> Entry:
         """A trial since the last turn: the model knows its own mappers, others are shown."""
         own = attempt.proposer == "model"
-        text = voice.line(attempt) if own else voice.entry(attempt)
-        said = voice.said(attempt) if own else ""
-        return Entry(f"{text}\n{said}".strip(), voice.line(attempt), place=attempt.number)
+        text = formatter.line(attempt) if own else formatter.entry(attempt)
+        said = formatter.said(attempt) if own else ""
+        return Entry(f"{text}\n{said}".strip(), formatter.line(attempt), place=attempt.number)
 
-    def _first(self, base: Attempt, voice: Voice) -> Entry:
+    def _first(self, base: FinishedTrial, formatter: TrialFormatter) -> Entry:
         """The mapper to revise, in its blocks."""
-        if voice.problem.form == "values":
-            text = "\n".join(filter(None, (voice.entry(base), voice.said(base))))
+        if formatter.problem.form == "values":
+            text = "\n".join(filter(None, (formatter.entry(base), formatter.said(base))))
         else:
-            said = voice.explanation(base)
-            text = "\n".join(filter(None, (voice.line(base), said, voice.blocks(base))))
-        return Entry(text, voice.entry(base), place=1e9)
+            said = formatter.explanation(base)
+            text = "\n".join(filter(None, (formatter.line(base), said, formatter.blocks(base))))
+        return Entry(text, formatter.entry(base), place=1e9)
 
-    def _brief(self, entries: Sequence[Entry], base: Attempt, voice: Voice) -> Brief:
-        if voice.problem.form == "values":
-            return Brief(entries, part("task_opro", count=voice.wanted), "values")
+    def _brief(
+        self, entries: Sequence[Entry], base: FinishedTrial, formatter: TrialFormatter
+    ) -> PromptPlan:
+        if formatter.problem.form == "values":
+            return PromptPlan(entries, part("task_opro", count=formatter.wanted), "values")
         task = part("task_trace", base=base.number)
-        return Brief(entries, task, "blocks", base)
+        return PromptPlan(entries, task, "blocks", base)

@@ -10,12 +10,17 @@ from typing import Any
 import numpy as np
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 
-from tuners.samplers.history_sampler import HistorySampler, Search
-from tuners.samplers.observation import Observation
-from tuners.samplers.opentuner.process import Asked, OpenTunerDiedError, OpenTunerProcess, require_opentuner
 from tuners.problems.parameter_values import at_level, at_unit, level_count, level_of, unit_of
 from tuners.problems.problem import Problem
 from tuners.problems.search_space import SearchSpace
+from tuners.samplers.history_sampler import HistorySampler, Search
+from tuners.samplers.observation import Observation
+from tuners.samplers.opentuner.process import (
+    Asked,
+    OpenTunerDiedError,
+    OpenTunerProcess,
+    require_opentuner,
+)
 
 __all__ = ["OpenTunerSampler"]
 

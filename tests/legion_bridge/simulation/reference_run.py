@@ -1,0 +1,533 @@
+"""What a simulated run must do, told once more in the plainest words, and checked against it.
+
+``plan_of`` follows a program in program order and says which operations there must be: a second
+opinion on ``kernel/plan.c``, with sets and dictionaries in the place of linked lists. ``replay``
+then lets the operations of the simulated run take place at the times that it gave them, on
+instances that hold real values, and looks at every value that is read.
+
+A value of an atom is the task that wrote it last, and the reductions that were folded in since.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+
+from legion_bridge.programs.flat_program import PRIVILEGE_CODES
+from legion_bridge.simulation.kernel_arrays import OperationKind as Kind
+from tests.legion_bridge.tiny import Run
+
+READ_ONLY, READ_WRITE, WRITE_ONLY, REDUCE = (
+    PRIVILEGE_CODES[name] for name in ("READ_ONLY", "READ_WRITE", "WRITE_ONLY", "REDUCE")
+)
+
+TaskId: TypeAlias = tuple[int, int]  # iteration and point
+Value: TypeAlias = tuple[TaskId | None, frozenset[TaskId]]
+UNWRITTEN: Value = (None, frozenset())
+
+
+@dataclass(eq=False)
+class Holder:
+    """Room in a memory: an instance, or what a reduction is made to.
+
+    Attributes:
+        values: What it holds at the present of a replay, by atom.
+        contributions: Of a reduction: the tasks that have added to it, by atom.
+        users: Steps that read or write it.
+        released: How many bytes of it were given to others.
+    """
+
+    memory: int
+    slot: int
+    bytes: float
+    alive: bool = True
+    values: dict[int, Value | str] = field(default_factory=dict)
+    contributions: dict[int, set[TaskId]] = field(default_factory=dict)
+    users: list[Step] = field(default_factory=list)
+    released: float = 0.0
+
+
+@dataclass(eq=False)
+class Step:
+    """An operation: what it reads, what it writes.
+
+    Attributes:
+        reads: Holder, atom, and the value that must be there.
+        writes: Holder, atom, and the value that is there afterwards.
+        moves, folds: From, to, atom.
+        sums: From, to, atom of what one reduction adds to another.
+        fills: Holder and atom that is made ready to be reduced to.
+        adds: Holder and atom that is reduced to, and by which task.
+        carried: What is on the way, for each move.
+    """
+
+    kind: Kind
+    source: int = -1
+    target: int = -1
+    region: int = -1
+    bytes: float = 0.0
+    reads: list[tuple[Holder, int, Value]] = field(default_factory=list)
+    writes: list[tuple[Holder, int, Value]] = field(default_factory=list)
+    moves: list[tuple[Holder, Holder, int]] = field(default_factory=list)
+    folds: list[tuple[Holder, Holder, int]] = field(default_factory=list)
+    sums: list[tuple[Holder, Holder, int]] = field(default_factory=list)
+    fills: list[tuple[Holder, int]] = field(default_factory=list)
+    adds: list[tuple[Holder, int, TaskId]] = field(default_factory=list)
+    carried: list[Value] = field(default_factory=list)
+
+    def holders(self) -> Iterator[Holder]:
+        for holder, _, _ in (*self.reads, *self.writes):
+            yield holder
+        for source, target, _ in (*self.moves, *self.folds, *self.sums):
+            yield from (source, target)
+        for holder, *_ in (*self.adds, *self.fills):
+            yield holder
+
+
+class OutOfRoomError(Exception):
+    """No room for a slot of a requirement."""
+
+
+@dataclass(eq=False)
+class _Reduction:
+    """A reduction instance, and the atoms of it that nobody has folded yet."""
+
+    holder: Holder
+    left: set[int]
+
+
+class Plan:
+    """All steps of a run in the order in which they are planned.
+
+    Attributes:
+        held: After each iteration, the setup first, the bytes in use in each memory.
+
+    Raises:
+        OutOfRoomError: The run must fail for want of room.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.program, self.machine = run.simulator.program, run.simulator.flat_machine
+        self.decisions = run.decisions
+        self.route_cost = run.simulator._static.route_cost
+        self.steps: list[Step] = []
+        self.holders: list[Holder] = []
+        # What was freed counts as used until it is needed.
+        self.used: dict[int, float] = defaultdict(float)
+        self.freed: dict[int, deque[Holder]] = defaultdict(deque)
+        self.instances: dict[tuple[int, int, int], Holder] = {}
+        self.instance_order: list[tuple[int, int, int]] = []
+        self.valid: dict[int, list[Holder]] = defaultdict(list)  # by atom, the newest holder first
+        self.pending: dict[int, list[_Reduction]] = defaultdict(list)
+        self.reductions: dict[tuple[int, int], _Reduction] = {}
+        self.current: dict[int, Value] = defaultdict(lambda: UNWRITTEN)
+        given = run.simulator._input(
+            run.decisions, run.simulator._timer.times(run.decisions.launches)
+        )
+        self.limits, self.queue_task = given.limit_queue, given.queue_task
+        self.places = np.diff(given.limit_start)
+        # Under a limit: room that the points of a queue hand on, and how many have passed.
+        self.kept: dict[int, deque[Holder]] = defaultdict(deque)
+        self.passed: dict[int, int] = defaultdict(int)
+        # Instances made for one task, from which others copy until their room is needed.
+        self.lingers_in: dict[int, deque[Holder]] = defaultdict(deque)
+        self.lingers_behind: dict[int, deque[tuple[int, Holder]]] = defaultdict(deque)
+        self.queue = -1
+        self.tasks: dict[TaskId, Step] = {}
+        self.held: list[dict[int, float]] = []
+        setup, iterations, *_ = run.simulator._static.settings.tolist()
+        for iteration in range(-1, iterations):
+            first, last = (0, setup) if iteration < 0 else (setup, len(self.program.launches))
+            for point in range(*self.program.launch_point[[first, last]].tolist()):
+                self._point(iteration, point)
+            self._release_all()
+            self.held.append({memory: self._held(memory) for memory in list(self.used)})
+
+    def _held(self, memory: int) -> float:
+        freed = sum(holder.bytes - holder.released for holder in self.freed[memory])
+        return self.used[memory] - freed
+
+    # Points and requirements
+
+    def _point(self, iteration: int, point: int) -> None:
+        task = Step(Kind.TASK, target=int(self.decisions.processor[point]))
+        self.queue = int(self.limits[point])
+        self.tasks[iteration, point] = task
+        self.steps += [Step(Kind.RUNTIME), task]
+        if self.program.has_children[point]:
+            self.steps.append(Step(Kind.JOIN))
+        start = self.program.point_requirement
+        self.summed: list[Holder] = []  # folded upwards
+        self.apart: list[Holder] = []
+        if self.queue >= 0:
+            self._release_before()
+        for requirement in range(int(start[point]), int(start[point + 1])):
+            self._requirement((iteration, point), requirement, task)
+        for holder in self.summed:
+            self._hand_on(holder)
+        for holder in self.apart:
+            if self.queue < 0:
+                self.lingers_in[holder.memory].append(holder)
+            else:
+                self.lingers_behind[self.queue].append((self.passed[self.queue], holder))
+        if self.queue >= 0:
+            self.passed[self.queue] += 1
+
+    def _requirement(self, who: TaskId, requirement: int, task: Step) -> None:
+        self.merged: dict[object, Step] = {}
+        memory = int(self.decisions.memory[requirement])
+        privilege = int(self.program.privilege[requirement])
+        first = int(self.program.slots.start[requirement])
+        for at, slot in enumerate(self.program.slots.row(requirement).tolist(), start=first):
+            if privilege == REDUCE and self.program.fold_into[at] >= 0:
+                self._reduce_into(who, at, slot, memory, task)
+            elif privilege == REDUCE:
+                self._reduce(who, requirement, slot, memory, task)
+            elif self._reads_apart(requirement, slot, privilege):
+                self.apart.append(self._allocate(slot, memory, apart=True))
+                self._use(who, privilege, slot, self.apart[-1], task)
+            else:
+                holder = self._find(requirement, slot) or self._make(requirement, slot, memory)
+                self._use(who, privilege, slot, holder, task)
+
+    def _reads_apart(self, requirement: int, slot: int, privilege: int) -> bool:
+        """What is collected is read in an instance of its own, unless it lies there already."""
+        atoms = self.program.slot_atoms.row(slot).tolist()
+        if not self.decisions.collect[requirement] or privilege != READ_ONLY:
+            return False
+        if any(self.pending.get(atom) for atom in atoms):
+            return False
+        holder = self._find(requirement, slot)
+        return holder is None or not all(holder in self.valid[atom] for atom in atoms)
+
+    def _use(self, who: TaskId, privilege: int, slot: int, holder: Holder, task: Step) -> None:
+        for atom in self.program.slot_atoms.row(slot).tolist():
+            if privilege == WRITE_ONLY:
+                for reduction in self.pending.pop(atom, []):
+                    self._spend(reduction, atom)
+            else:
+                self._bring(atom, holder)
+                task.reads.append((holder, atom, self.current[atom]))
+            if privilege != READ_ONLY:
+                self.current[atom] = (who, frozenset())
+                self.valid[atom] = [holder]
+                task.writes.append((holder, atom, self.current[atom]))
+
+    def _bring(self, atom: int, holder: Holder) -> None:
+        if holder not in self.valid[atom]:
+            self._copy(atom, holder)
+            if self.valid[atom] or holder not in self.apart:
+                self.valid[atom].insert(0, holder)
+        folds = self.pending.pop(atom, [])
+        if folds:
+            self.valid[atom] = [holder]
+        for reduction in folds:
+            fold = self._merged(reduction, Kind.FOLD, reduction.holder.memory, holder)
+            fold.bytes += float(self.program.atom_bytes[atom])
+            fold.folds.append((reduction.holder, holder, atom))
+            self._spend(reduction, atom)
+
+    def _copy(self, atom: int, holder: Holder) -> None:
+        source = self._nearest(atom, holder.memory)
+        if source is None:
+            holder.values[atom] = UNWRITTEN
+            return
+        copy = self._merged(source.memory, Kind.COPY, source.memory, holder)
+        copy.bytes += float(self.program.atom_bytes[atom])
+        copy.moves.append((source, holder, atom))
+
+    def _reduce_into(self, who: TaskId, at: int, slot: int, memory: int, task: Step) -> None:
+        """A nested task reduces to an instance of its own, which is folded into its parent's."""
+        own = self._allocate(slot, memory, apart=True)
+        parent = int(self.program.fold_into[at])
+        requirement = int(np.searchsorted(self.program.slots.start, parent, "right")) - 1
+        above = self.reductions[requirement, slot].holder
+        atoms = self.program.slot_atoms.row(slot).tolist()
+        size, region = float(self.program.slot_bytes[slot]), int(self.program.slot_region[slot])
+        fill = Step(Kind.FILL, memory, memory, region, size)
+        fill.fills = [(own, atom) for atom in atoms]
+        fold = Step(Kind.FOLD, memory, above.memory, region, size)
+        fold.sums = [(own, above, atom) for atom in atoms]
+        self.steps += [fill, fold]
+        task.adds += [(own, atom, who) for atom in atoms]
+        for atom in atoms:
+            writer, added = self.current[atom]
+            self.current[atom] = (writer, added | {who})
+        self.summed.append(own)
+
+    def _reduce(self, who: TaskId, requirement: int, slot: int, memory: int, task: Step) -> None:
+        reduction = self.reductions.get((requirement, slot))
+        atoms = self.program.slot_atoms.row(slot).tolist()
+        if reduction is None or not reduction.left:
+            reduction = _Reduction(self._allocate(slot, memory), set())
+            self.reductions[requirement, slot] = reduction
+        ready = [atom for atom in atoms if atom not in reduction.left]
+        if ready:  # all that nobody has folded yet goes on
+            region = int(self.program.slot_region[slot])
+            size = float(self.program.atom_bytes[ready].sum())
+            fill = Step(Kind.FILL, memory, memory, region, size)
+            fill.fills = [(reduction.holder, atom) for atom in ready]
+            self.steps.append(fill)
+        for atom in ready:
+            reduction.left.add(atom)
+            self.pending[atom].insert(0, reduction)
+        task.adds += [(reduction.holder, atom, who) for atom in atoms]
+        for atom in atoms:
+            writer, added = self.current[atom]
+            self.current[atom] = (writer, added | {who})
+
+    # Instances and room
+
+    def _key(self, requirement: int, slot: int) -> tuple[int, int, int]:
+        memory, layout = self.decisions.memory[requirement], self.decisions.layout[requirement]
+        return int(memory), int(layout), slot
+
+    def _find(self, requirement: int, slot: int) -> Holder | None:
+        """The instance of the slot, else of the smallest that contains it."""
+        wider = [] if self.decisions.exact[requirement] else self.program.wider.row(slot).tolist()
+        for each in (slot, *wider):
+            holder = self.instances.get(self._key(requirement, each))
+            if holder is not None and holder.alive:
+                return holder
+        return None
+
+    def _make(self, requirement: int, slot: int, memory: int) -> Holder:
+        holder = self._allocate(slot, memory)
+        key = self._key(requirement, slot)
+        if key not in self.instances:
+            self.instance_order.append(key)
+        self.instances[key] = holder
+        return holder
+
+    def _allocate(self, slot: int, memory: int, *, apart: bool = False) -> Holder:
+        size = whole = float(self.program.slot_bytes[slot])
+        kept = self.kept[self.queue]
+        if apart and self.queue >= 0 and self.passed[self.queue] >= self.places[self.queue]:
+            while size > 0 and kept and kept[0].memory == memory:
+                taken = min(kept[0].bytes - kept[0].released, size)
+                kept[0].released += taken
+                size -= taken
+                if kept[0].released == kept[0].bytes:
+                    kept.popleft()
+        capacity = float(self.machine.memory_capacity[memory])
+        while self.used[memory] + size > capacity:
+            if not self.freed[memory]:
+                if self.lingers_in[memory]:
+                    self._release(self.lingers_in[memory].popleft())
+                elif not self._evict(memory) and not self._reclaim(memory):
+                    raise OutOfRoomError
+                continue
+            self.merged = {}  # what fills this room waits for it, what is under way does not
+            freed = self.freed[memory][0]
+            taken = min(freed.bytes - freed.released, self.used[memory] + size - capacity)
+            freed.released += taken
+            self.used[memory] -= taken
+            if freed.released == freed.bytes:
+                self.freed[memory].popleft()
+        self.used[memory] += size
+        made = Holder(memory, slot, whole)
+        self.holders.append(made)
+        return made
+
+    def _evict(self, memory: int) -> bool:
+        """Lets go of the oldest instance that holds nothing new."""
+        for key in self.instance_order:
+            holder = self.instances[key]
+            atoms = self.program.slot_atoms.row(holder.slot).tolist()
+            stale = not any(holder in self.valid[atom] for atom in atoms)
+            if holder.alive and holder.memory == memory and stale:
+                holder.alive = False
+                self.freed[memory].append(holder)
+                return True
+        return False
+
+    def _hand_on(self, holder: Holder, queue: int | None = None) -> None:
+        """Under a limit to those behind in the queue, else to all."""
+        queue = self.queue if queue is None else queue
+        if queue < 0:
+            self.freed[holder.memory].append(holder)
+            return
+        kept = self.kept[queue]
+        while kept and kept[0].memory != holder.memory:
+            self.freed[kept[0].memory].append(kept.popleft())
+        kept.append(holder)
+
+    def _release(self, holder: Holder, queue: int = -1) -> None:
+        """Nobody copies from it any more."""
+        holder.alive = False
+        for atom in self.program.slot_atoms.row(holder.slot).tolist():
+            if holder in self.valid[atom]:
+                self.valid[atom].remove(holder)
+        self._hand_on(holder, queue)
+
+    def _release_before(self) -> None:
+        """What stood in the places of a queue before the point that comes now."""
+        line = self.lingers_behind[self.queue]
+        while line and line[0][0] <= self.passed[self.queue] - self.places[self.queue]:
+            self._release(line.popleft()[1], self.queue)
+
+    def _release_all(self) -> None:
+        for line in self.lingers_in.values():
+            while line:
+                self._release(line.popleft())
+        for queue, waiting in self.lingers_behind.items():
+            while waiting:
+                self._release(waiting.popleft()[1], queue)
+
+    def _reclaim(self, memory: int) -> bool:
+        """Takes what the queues of other tasks have kept."""
+        mine = -1 if self.queue < 0 else self.queue_task[self.queue]
+        found = False
+        for queue, task in enumerate(self.queue_task.tolist()):
+            kept = self.kept[queue]
+            if task != mine and kept and kept[0].memory == memory:
+                self.freed[memory].extend(kept)
+                kept.clear()
+                found = True
+        return found
+
+    def _spend(self, reduction: _Reduction, atom: int) -> None:
+        reduction.left.discard(atom)
+        if not reduction.left:
+            self.freed[reduction.holder.memory].append(reduction.holder)
+
+    # Movement
+
+    def _nearest(self, atom: int, memory: int) -> Holder | None:
+        """From where an atom arrives soonest; of equals the one that has held it longest."""
+        size = float(self.program.atom_bytes[atom])
+        machine = self.machine
+
+        def cost(holder: Holder) -> float:
+            ends = [holder.memory, memory]
+            ranks = machine.memory_rank[ends]
+            nodes = machine.rank_node[ranks]
+            where = (
+                0 if ends[0] == ends[1] else 1 if ranks[0] == ranks[1]
+                else 2 if nodes[0] == nodes[1] else 3
+            )  # fmt: skip
+            fixed, each = self.route_cost[(*machine.memory_kind[ends], where)]
+            return float(fixed + each * size)
+
+        return min(reversed(self.valid[atom]), key=cost, default=None)
+
+    def _merged(self, key: object, kind: Kind, source: int, target: Holder) -> Step:
+        """One copy a source memory, and one fold a reduction, for all atoms of a requirement."""
+        if key not in self.merged:
+            region = int(self.program.slot_region[target.slot])
+            self.merged[key] = Step(kind, source, target.memory, region)
+            self.steps.append(self.merged[key])
+        return self.merged[key]
+
+
+class Replay:
+    """A simulated run, step by step, at its own times.
+
+    Raises:
+        AssertionError: The run has other operations than it must have, or they see a value that
+            is not the newest one, or that changes under their hands.
+    """
+
+    def __init__(self, run: Run) -> None:
+        self.trace = run.trace
+        self.plan = Plan(run)
+        self._match()
+        self._follow()
+
+    def _match(self) -> None:
+        operations, steps = self.trace.operations, self.plan.steps
+        found = [Kind(int(kind)) for kind in operations.kind]
+        # A join that stands for a whole launch moves no data and has no step.
+        numbers = [n for n in range(len(found)) if found[n] is not Kind.JOIN]
+        wanted = [step for step in steps if step.kind is not Kind.JOIN]
+        assert [found[n] for n in numbers] == [step.kind for step in wanted]
+        for number, step in zip(numbers, wanted, strict=True):
+            if step.kind in (Kind.COPY, Kind.FOLD, Kind.FILL):
+                seen = (operations.source, operations.place, operations.region, operations.bytes)
+                there = [float(column[number]) for column in seen]
+                assert there == [step.source, step.target, step.region, step.bytes]
+        self.numbers = dict(zip(wanted, numbers, strict=True))
+        for step in wanted:
+            for holder in set(step.holders()):
+                holder.users.append(step)
+
+    def start(self, step: Step) -> float:
+        return float(self.trace.operations.start[self.numbers[step]])
+
+    def end(self, step: Step) -> float:
+        return float(self.trace.operations.end[self.numbers[step]])
+
+    def _follow(self) -> None:
+        events = [(self.start(step), 1, n, step) for n, step in enumerate(self.numbers)]
+        events += [(self.end(step), 0, n, step) for n, step in enumerate(self.numbers)]
+        for _, begins, _, step in sorted(events, key=lambda event: event[:3]):
+            if begins:
+                self._begin(step)
+            else:
+                self._finish(step)
+
+    def _begin(self, step: Step) -> None:
+        for holder, atom, value in step.reads:
+            assert holder.values.get(atom) == value, "a task begins before its data is there"
+        for source, target, atom in step.moves:
+            value = source.values.get(atom)
+            assert isinstance(value, tuple), "a copy begins before its source is there"
+            step.carried.append(value)
+            target.values[atom] = "being copied"
+        for source, target, atom in step.folds:
+            assert isinstance(target.values.get(atom), tuple), "a fold begins before its target"
+            assert source.contributions[atom], "a fold begins before its reduction"
+        for source, target, atom in step.sums:
+            assert atom in target.contributions, "a sum begins before its target is filled"
+            assert source.contributions[atom], "a sum begins before its reduction"
+        for holder, atom, _ in step.writes:
+            holder.values[atom] = "being written"
+        for holder, atom, _ in step.adds:
+            assert atom in holder.contributions, "a reduction begins before its fill"
+
+    def _finish(self, step: Step) -> None:
+        written = {(id(holder), atom) for holder, atom, _ in step.writes}
+        for holder, atom, value in step.reads:
+            kept = holder.values.get(atom) == value or (id(holder), atom) in written
+            assert kept, "data changes while a task reads it"
+        for (source, target, atom), value in zip(step.moves, step.carried, strict=True):
+            assert source.values.get(atom) == value, "data changes while it is copied"
+            assert target.values[atom] == "being copied", "two write the same data"
+            target.values[atom] = value
+        for source, target, atom in step.folds:
+            value = target.values[atom]
+            assert isinstance(value, tuple), "data is written while it is folded into"
+            target.values[atom] = (value[0], value[1] | frozenset(source.contributions[atom]))
+        for source, target, atom in step.sums:
+            target.contributions[atom] |= source.contributions[atom]
+        for holder, atom, value in step.writes:
+            assert holder.values[atom] == "being written", "two write the same data"
+            holder.values[atom] = value
+        for holder, atom, who in step.adds:
+            holder.contributions[atom].add(who)
+        for holder, atom in step.fills:
+            holder.contributions[atom] = set()
+
+    def most_in_use(self) -> dict[int, float]:
+        """The most bytes in use at any time in each memory.
+
+        Room is in use from the first operation that touches it; where it is given to others,
+        to the last, and else to the end.
+        """
+        changes: dict[int, list[tuple[float, int, float]]] = defaultdict(list)
+        for holder in self.plan.holders:
+            if not holder.users:
+                continue
+            begin = min(self.start(step) for step in holder.users)
+            changes[holder.memory].append((begin, 1, holder.bytes))
+            if holder.released:
+                end = max(self.end(step) for step in holder.users)
+                changes[holder.memory].append((end, 0, -holder.released))
+        return {
+            memory: float(np.cumsum([size for *_, size in sorted(found)]).max())
+            for memory, found in changes.items()
+        }

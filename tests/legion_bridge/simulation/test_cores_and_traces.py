@@ -1,0 +1,198 @@
+"""Machines of cores alone: free processors, recorded traces, and cores that all share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+import dsl
+from legion_bridge import Evaluator, Machine
+from legion_bridge.calibration.probes import copies
+from legion_bridge.machines.machine import Runtime
+from legion_bridge.traces.profile import critical_path
+from legion_bridge.traces.spans import tracks
+from tests.legion_bridge import tiny
+from tests.legion_bridge.simulation.random_runs import Case, cases
+from tests.legion_bridge.simulation.reference_run import Replay
+
+REGIONS = (tiny.region("data", 40),)
+QUARTERS = tiny.pieces("quarters", "data", (0, 9), (10, 19), (20, 29), (30, 39))
+POINTS = tiny.launch("work", domain=(4,))
+
+
+def machine(*, pooled: bool = True, **runtime: Any) -> Machine:
+    """Two GPUs whose unmapped tasks run on either."""
+    made = tiny.machine(runtime=replace(tiny.FREE, **runtime))
+    gpu = replace(made.processors["GPU"], pooled=pooled)
+    return replace(made, processors={**made.processors, "GPU": gpu})
+
+
+def starts(run: tiny.Run) -> list[float]:
+    return sorted(task.start for task in run.tasks)
+
+
+class TestFreeProcessors:
+    @pytest.mark.parametrize("count", [2, 3, 4, 5, 8])
+    def test_no_processor_idles_while_a_task_waits(self, count: int) -> None:
+        program = tiny.application(REGIONS, [tiny.launch("work", domain=(count,))])
+        run = tiny.Run(program, machine(), tiny.mapper())
+        assert starts(run) == [float(number // 2) for number in range(count)]
+
+    def test_those_that_a_map_places_stay(self) -> None:
+        program = tiny.application(REGIONS, [POINTS])
+        run = tiny.Run(program, machine(), tiny.mapper(work=(0, 1)))
+        assert starts(run) == [0.0, 1.0, 2.0, 3.0]
+
+    def test_they_go_round_those_that_stay(self) -> None:
+        """Three wait for the second GPU, and three for either."""
+        stay = tiny.launch("stay", domain=(3,))
+        roam = tiny.launch("roam", domain=(3,))
+        program = tiny.application(REGIONS, [stay, roam])
+        run = tiny.Run(program, machine(), tiny.mapper(stay=(0, 1)))
+        assert starts(run) == [0.0, 0.0, 1.0, 1.0, 2.0, 2.0]
+
+
+def steady(text: str, loop: Sequence[Any], on: Machine) -> float:
+    """Seconds of one iteration of a traced loop, after some that do not count."""
+    program = tiny.application(
+        REGIONS, loop, partitions=[QUARTERS], warmup=4, timed=8, traced=True
+    )
+    outcome = tiny.Run(program, on, text).outcome
+    assert outcome.elapsed is not None
+    return outcome.elapsed / 8
+
+
+class TestRecordedTraces:
+    LIMIT = tiny.mapper("InstanceLimit work 1;")
+    WAITS = (tiny.launch("work", tiny.updates("data", "quarters"), domain=(4,)),)
+
+    def test_limits_hold_where_the_mapper_is_asked(self) -> None:
+        assert steady(self.LIMIT, self.WAITS, machine()) == pytest.approx(4.0)
+
+    def test_limits_do_not_hold_in_a_replay(self) -> None:
+        assert steady(self.LIMIT, self.WAITS, machine(recorded=True)) == pytest.approx(2.0)
+        assert steady(tiny.mapper(), self.WAITS, machine()) == pytest.approx(2.0)
+
+    def test_what_is_collected_keeps_a_trace_from_being_replayed(self) -> None:
+        loop = (
+            tiny.launch("write", tiny.updates("data", "quarters"), domain=(4,)),
+            tiny.launch("work", tiny.reads("data", "quarters"), domain=(4,)),
+        )
+        text = "InstanceLimit work 1; Region work * GPU ZCMEM;"
+        replayed = steady(tiny.mapper(text), loop, machine(recorded=True))
+        collects = tiny.mapper(f"{text} CollectMemory work *;")
+        assert steady(collects, loop, machine(recorded=True)) > replayed + 1.0
+
+    def test_it_then_costs_what_it_costs_without_a_trace(self) -> None:
+        loop = (
+            tiny.launch("write", tiny.updates("data", "quarters"), domain=(4,), seconds=0.0),
+            tiny.launch("work", tiny.reads("data", "quarters"), domain=(4,), seconds=0.0),
+        )
+        slow = machine(recorded=True, point=10.0, untraced=3.0)
+        moved = "Region work * GPU ZCMEM;"
+        assert steady(tiny.mapper(moved), loop, slow) == pytest.approx(80.0, rel=0.1)
+        collects = tiny.mapper(f"{moved} CollectMemory work *;")
+        assert steady(collects, loop, slow) == pytest.approx(240.0, rel=0.1)
+
+
+def test_what_is_reduced_into_is_kept() -> None:
+    """Only a collected instance is made anew, which takes ten seconds for each piece here."""
+    loop = (
+        tiny.launch("add", tiny.reduces("data", "quarters"), domain=(4,)),
+        tiny.launch("fold", tiny.updates("data", "quarters"), domain=(4,)),
+        tiny.launch("work", tiny.reads("data", "quarters"), domain=(4,)),
+    )
+    text = tiny.mapper("Region work * GPU ZCMEM; CollectMemory work *;")
+    assert steady(text, loop, machine(instance=10.0)) >= 40.0
+    assert steady(text, loop, machine(instance=10.0, keeps_folded=True)) < 40.0
+    assert steady(text, loop[1:], machine(instance=10.0, keeps_folded=True)) >= 40.0
+
+
+class TestSharedCores:
+    def test_runtime_work_and_copies_hold_up_busy_processors(self) -> None:
+        """While the CPU and both GPUs are busy a fourth task is mapped and its data copied."""
+        loop = [
+            tiny.launch("on_cpu", seconds=20.0),
+            tiny.launch("long", domain=(3,), seconds=10.0),
+            tiny.launch("moved", tiny.reads("data"), seconds=1.0),
+        ]
+        setup = [tiny.launch("made", tiny.writes("data"), seconds=0.0)]
+        program = tiny.application([tiny.region("data", 10)], loop, setup=setup)
+        text = tiny.mapper("Region made * GPU ZCMEM; Task on_cpu CPU;")
+        apart = tiny.Run(program, machine(point=0.5), text)
+        shared = tiny.Run(program, machine(point=0.5, shares_cores=True), text)
+        assert [task.start for task in apart.tasks] == [0.5, 1.0, 1.5, 2.0, 11.5, 12.0]
+        # One GPU is held up by mapping twice, half a second each; the other by a copy of a second.
+        assert [task.start for task in shared.tasks][:4] == [0.5, 1.0, 1.5, 2.0]
+        assert starts(shared)[4:] == [12.5, 13.0]
+
+    def test_idle_processors_are_not_held_up(self) -> None:
+        single = tiny.application(REGIONS, [tiny.launch("work", domain=(1,))])
+        run = tiny.Run(single, machine(point=0.5, shares_cores=True), tiny.mapper())
+        assert starts(run) == [0.5]
+
+
+def test_copies_into_fresh_memory_take_longer() -> None:
+    """Bytes of a collected instance count once more for each of ``fresh``."""
+
+    def elapsed(fresh: float) -> float:
+        runtime = replace(Machine.load("cpu2").runtime, fresh=fresh)
+        on = replace(Machine.load("cpu2"), runtime=runtime)
+        text = (
+            "Region there * CPU RDMEM; CollectMemory there *; Task * CPU; Region * * CPU SYSMEM;"
+        )
+        program = copies(1_000_000, 2, 1, 6, reads_only=True)
+        found = Evaluator(program, on).evaluate(dsl.parse(text))
+        assert found.elapsed is not None
+        return found.elapsed
+
+    assert elapsed(3.0) / elapsed(1.0) == pytest.approx(2.0, rel=0.05)
+    assert elapsed(1.0) / elapsed(0.0) == pytest.approx(2.0, rel=0.05)
+
+
+def test_a_machine_says_nothing_of_this_by_itself() -> None:
+    plain = Runtime(0.0, 0.0, 0.0, 1.0, 0.0)
+    assert plain.fresh == 0.0
+    assert not any((plain.recorded, plain.keeps_folded, plain.shares_cores))
+
+
+def on_cores(case: Case, **runtime: Any) -> tiny.Run:
+    """The case where unmapped tasks run wherever it is free."""
+    machine = case.machine
+    processors = {kind: replace(each, pooled=True) for kind, each in machine.processors.items()}
+    changed = replace(machine, processors=processors, runtime=replace(machine.runtime, **runtime))
+    return case.run(machine=changed)
+
+
+class TestInvariants:
+    EXAMPLES = settings(max_examples=50, deadline=None)
+
+    @EXAMPLES
+    @given(cases(iterations=6), st.booleans())
+    def test_nothing_is_used_by_two_at_once(self, case: Case, shares: bool) -> None:
+        run = on_cores(case, recorded=True, keeps_folded=True, fresh=2.0, shares_cores=shares)
+        assume(run.outcome.ok)
+        for track in tracks(run.trace):
+            for first, second in pairwise(track.spans):
+                assert first.end <= second.start + 1e-9, track.name
+
+    @EXAMPLES
+    @given(cases(iterations=6), st.booleans())
+    def test_the_critical_path_explains_all(self, case: Case, shares: bool) -> None:
+        run = on_cores(case, recorded=True, keeps_folded=True, fresh=2.0, shares_cores=shares)
+        assume(run.outcome.ok)
+        seconds = sum(seconds for _, seconds in critical_path(run.trace))
+        assert seconds == pytest.approx(run.trace.end - run.trace.begin)
+
+    @EXAMPLES
+    @given(cases(), st.booleans())
+    def test_every_read_finds_the_newest_value(self, case: Case, shares: bool) -> None:
+        run = on_cores(case, shares_cores=shares)
+        assume(run.outcome.ok)
+        Replay(run)

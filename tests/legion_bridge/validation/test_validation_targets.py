@@ -1,0 +1,56 @@
+"""How well simulated runs agree with the measured ones: what a change must not lose."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from legion_bridge import Validation, validate
+
+DATA = Path(__file__).parents[2] / "data"
+
+
+@cache
+def multiplications() -> Validation:
+    return validate(DATA / "measured_gemm.json")
+
+
+@pytest.fixture(scope="module")
+def stencil(tmp_path_factory) -> Validation:
+    """Every twelfth configuration of the stencil, with all its mappers."""
+    document = json.loads((DATA / "measured_stencil.json").read_text())
+    sizes = list(dict.fromkeys(tuple(row[:3]) for row in document["rows"]))
+    chosen = set(sizes[::12])
+    document["rows"] = [row for row in document["rows"] if tuple(row[:3]) in chosen]
+    path = tmp_path_factory.mktemp("measured") / "stencil.json"
+    path.write_text(json.dumps(document))
+    return validate(path)
+
+
+def test_multiplications_take_the_measured_time():
+    assert multiplications().overall.median_error < 0.15
+
+
+def test_the_better_of_two_mappers_of_a_multiplication_is_told():
+    assert multiplications().overall.order > 0.9
+
+
+def test_runs_are_out_of_memory_exactly_where_they_were():
+    found = multiplications().overall
+    assert (found.out_of_memory, found.out_of_memory_found) == (5, 5)
+    assert (found.out_of_memory_false, found.failed) == (0, 0)
+
+
+def test_the_stencil_takes_the_measured_time(stencil):
+    assert stencil.overall.rows > 40
+    assert stencil.overall.failed == 0
+    assert stencil.overall.median_error < 0.05
+
+
+def test_the_better_of_two_mappers_of_the_stencil_is_told(stencil):
+    assert stencil.overall.pairs > 10
+    assert stencil.overall.order > 0.95
+    assert stencil.overall.tau > 0.88
