@@ -1,6 +1,13 @@
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, final
 
+@final
+class Prepared: ...  # a capsule: what simulate needs of a program and a machine
+
+INPUTS: tuple[tuple[str, str, str], ...]  # name, owner and type, as in kernel/inputs.def
+COSTS: tuple[str, ...]
+SETTINGS: tuple[str, ...]
+
+def prepare(arrays: dict[str, Any], /) -> Prepared: ...
 def simulate(
-    arrays: Sequence[Any], trace: bool, /
-) -> tuple[int, int, int, bytes, bytes, bytes, tuple[bytes | int, ...] | None]: ...
+    prepared: Prepared, decisions: dict[str, Any], trace: bool, /
+) -> tuple[int, int, int, bytes, bytes, bytes, dict[str, bytes | int] | None]: ...

@@ -1,7 +1,7 @@
 /* Execution: when each operation of the graph begins and ends.
  *
  * A discrete-event simulation: an operation that is ready begins as soon as its processor, or all
- * links on its way, are free. It waits in the queue of the first that is not, and is looked at
+ * links on its path, are free. It waits in the queue of the first that is not, and is looked at
  * again when that one is; who came first goes first, those that become ready at that moment come
  * after them, and of equals the earlier in program order goes first.
  */
@@ -11,9 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* At its time an operation is ready, or a resource looks at those that wait for it. */
 struct event {
     double time;
-    int64_t operation;
+    enum { TURN, READY } kind;
+    int64_t number; /* of the resource or the operation */
 };
 
 struct heap {
@@ -21,35 +23,42 @@ struct heap {
     int64_t size;
 };
 
-/* A processor, a rank's runtime, a link, or the places under an instance limit: when it is free
+/* A processor, a rank's runtime, a link, or the permits under an instance limit: when it is free
  * again, who had it last, and the operations that wait for it. */
 struct resource {
     double free;
     int64_t holder, first, last;
-    int64_t places; /* left under a limit */
+    int64_t permits; /* left under a limit */
     char woken;     /* whether its first waiting operation has its turn scheduled */
 };
 
 struct run {
-    const struct input *given;
+    const struct input *in;
     const struct graph *graph;
     struct schedule *schedule;
     struct resource *resources; /* processors, runtimes of the ranks, links, limits */
     int64_t first_link, first_limit, *next_waiting, *waits;
-    int roaming; /* whether a task may run on whichever processor is free */
+    int any_unpinned; /* whether a task may run on whichever processor is free */
     double now;
     struct heap heap;
 };
 
-static int before(struct event a, struct event b)
+/* Turns come before operations that are ready by then. */
+static int before(const struct event *a, const struct event *b)
 {
-    return a.time < b.time || (a.time == b.time && a.operation < b.operation);
+    if (a->time != b->time)
+        return a->time < b->time;
+    return a->kind != b->kind ? a->kind < b->kind : a->number < b->number;
 }
 
-/* When a resource looks at those that wait for it: before operations that are ready by then. */
 static struct event turn_of(int64_t resource, double time)
 {
-    return (struct event){time, INT64_MIN + resource};
+    return (struct event){time, TURN, resource};
+}
+
+static struct event ready_at(int64_t operation, double time)
+{
+    return (struct event){time, READY, operation};
 }
 
 static void push(struct heap *heap, struct event event)
@@ -57,7 +66,7 @@ static void push(struct heap *heap, struct event event)
     int64_t position = heap->size++;
     while (position > 0) {
         int64_t above = (position - 1) / 2;
-        if (!before(event, heap->events[above]))
+        if (!before(&event, &heap->events[above]))
             break;
         heap->events[position] = heap->events[above];
         position = above;
@@ -73,9 +82,9 @@ static struct event pop(struct heap *heap)
         int64_t below = 2 * position + 1;
         if (below >= heap->size)
             break;
-        if (below + 1 < heap->size && before(heap->events[below + 1], heap->events[below]))
+        if (below + 1 < heap->size && before(&heap->events[below + 1], &heap->events[below]))
             below++;
-        if (!before(heap->events[below], last))
+        if (!before(&heap->events[below], &last))
             break;
         heap->events[position] = heap->events[below];
         position = below;
@@ -84,57 +93,51 @@ static struct event pop(struct heap *heap)
     return first;
 }
 
-/* The links on a way, and the slowest of them. */
-struct way {
+/* The links on a path, and the slowest of them. */
+struct link_path {
     int64_t links[MOST_LINKS], count;
     double slowest, latency;
 };
 
-static void add_link(const struct run *run, struct way *way, int64_t first, int64_t scope,
+static void add_link(const struct run *run, struct link_path *path, int64_t first, int64_t scope,
                      int64_t rank, int64_t owner)
 {
-    int64_t link = first;
-    if (scope == 0)
-        link += owner;
-    else if (scope == 1)
-        link += rank;
-    else
-        link += run->given->rank_node[rank];
-    way->links[way->count++] = link;
-    way->slowest = fmin(way->slowest, run->given->link_bandwidth[link]);
+    int64_t link = link_at(run->in, first, scope, rank, owner);
+    path->links[path->count++] = link;
+    path->slowest = fmin(path->slowest, run->in->link_bandwidth[link]);
 }
 
-static struct way route(const struct run *run, int64_t source, int64_t target)
+static struct link_path route(const struct run *run, int64_t source, int64_t target)
 {
-    const struct input *given = run->given;
-    int64_t kinds = given->memory_kind[source] * MEMORY_KINDS + given->memory_kind[target];
-    int64_t at = kinds * WHERE_CODES + where_code(given, source, target);
-    struct way way = {{0}, 0, INFINITY, given->route_latency[at]};
+    const struct input *in = run->in;
+    int64_t kinds = in->memory_kind[source] * MEMORY_KINDS + in->memory_kind[target];
+    int64_t at = kinds * WHERE_CODES + where_code(in, source, target);
+    struct link_path path = {{0}, 0, INFINITY, in->route_latency[at]};
     for (int64_t i = at * MOST_LINKS; i < (at + 1) * MOST_LINKS; i++) {
-        int64_t scope = given->route_scopes[i];
+        int64_t scope = in->route_scopes[i];
         if (scope < 0)
             break;
-        int64_t end = given->route_sides[i] ? target : source;
-        add_link(run, &way, given->route_links[i], scope, given->memory_rank[end],
-                 given->memory_owner[end]);
+        int64_t end = in->route_sides[i] ? target : source;
+        add_link(run, &path, in->route_links[i], scope, in->memory_rank[end],
+                 in->memory_owner[end]);
     }
-    return way;
+    return path;
 }
 
 /* The links between a processor and a memory that it reads and writes in place. */
-static struct way access_way(const struct run *run, int64_t processor, int64_t memory_kind)
+static struct link_path access_path(const struct run *run, int64_t processor, int64_t memory_kind)
 {
-    const struct input *given = run->given;
-    int64_t at = given->processor_kind[processor] * MEMORY_KINDS + memory_kind;
-    struct way way = {{0}, 0, given->access_bandwidth[at], 0.0};
+    const struct input *in = run->in;
+    int64_t at = in->processor_kind[processor] * MEMORY_KINDS + memory_kind;
+    struct link_path path = {{0}, 0, in->access_bandwidth[at], 0.0};
     for (int64_t i = at * MOST_LINKS; i < (at + 1) * MOST_LINKS; i++) {
-        int64_t scope = given->access_scopes[i];
+        int64_t scope = in->access_scopes[i];
         if (scope < 0)
             break;
-        add_link(run, &way, given->access_links[i], scope, given->processor_rank[processor],
+        add_link(run, &path, in->access_links[i], scope, in->processor_rank[processor],
                  processor);
     }
-    return way;
+    return path;
 }
 
 /* Lets an operation wait for a resource. */
@@ -147,7 +150,7 @@ static void wait_for(struct run *run, int64_t number, int64_t operation)
     else
         run->next_waiting[resource->last] = operation;
     resource->last = operation;
-    if (number < run->first_limit && !resource->woken) { /* a limit wakes when a place is freed */
+    if (number < run->first_limit && !resource->woken) { /* a limit wakes when a permit is returned */
         resource->woken = 1;
         push(&run->heap, turn_of(number, resource->free));
     }
@@ -159,34 +162,34 @@ static void take(struct run *run, int64_t number, int64_t operation, double unti
     run->resources[number].holder = operation;
 }
 
-/* The first link of a way that is not free, or -1. */
-static int64_t busy_link(const struct run *run, const struct way *way)
+/* The first link of a path that is not free, or -1. */
+static int64_t busy_link(const struct run *run, const struct link_path *path)
 {
-    for (int64_t i = 0; i < way->count; i++)
-        if (run->resources[run->first_link + way->links[i]].free > run->now)
-            return run->first_link + way->links[i];
+    for (int64_t i = 0; i < path->count; i++)
+        if (run->resources[run->first_link + path->links[i]].free > run->now)
+            return run->first_link + path->links[i];
     return -1;
 }
 
 /* How long a link is in use by itself. */
 static double use_of(const struct run *run, int64_t link, double bytes, int copies)
 {
-    return copies * run->given->link_overhead[link] + bytes / run->given->link_bandwidth[link];
+    return copies * run->in->link_overhead[link] + bytes / run->in->link_bandwidth[link];
 }
 
-/* Takes all links of a way from now on, each for as long as it needs, or for as long as all of it
+/* Takes all links of a path from now on, each for as long as it needs, or for as long as all of it
  * takes where it is exclusive; returns when the last of them is through, had all been free. */
-static double occupy(struct run *run, const struct way *way, double bytes, int copies,
+static double occupy(struct run *run, const struct link_path *path, double bytes, int copies,
                      int64_t operation)
 {
     double longest = 0.0;
-    int measured = run->graph->iteration[operation] >= run->given->settings[MEASURED_FROM];
-    for (int64_t i = 0; i < way->count; i++)
-        longest = fmax(longest, use_of(run, way->links[i], bytes, copies));
-    for (int64_t i = 0; i < way->count; i++) {
-        int64_t link = way->links[i];
+    int measured = run->graph->iteration[operation] >= run->in->settings[SETTING_measured_from];
+    for (int64_t i = 0; i < path->count; i++)
+        longest = fmax(longest, use_of(run, path->links[i], bytes, copies));
+    for (int64_t i = 0; i < path->count; i++) {
+        int64_t link = path->links[i];
         double seconds =
-            run->given->link_exclusive[link] ? longest : use_of(run, link, bytes, copies);
+            run->in->link_exclusive[link] ? longest : use_of(run, link, bytes, copies);
         double free = run->resources[run->first_link + link].free;
         take(run, run->first_link + link, operation, fmax(free, run->now) + seconds);
         if (measured) {
@@ -201,12 +204,12 @@ static double occupy(struct run *run, const struct way *way, double bytes, int c
  * is free soonest, if all are busy. */
 static void borrow_core(struct run *run, int64_t rank, double seconds)
 {
-    const struct input *given = run->given;
-    if (!given->settings[SHARES_CORES])
+    const struct input *in = run->in;
+    if (!in->settings[SETTING_shares_cores])
         return;
     int64_t best = -1;
-    for (int64_t i = 0; i < given->processors; i++)
-        if (given->processor_rank[i] == rank &&
+    for (int64_t i = 0; i < in->processors; i++)
+        if (in->processor_rank[i] == rank &&
             (best < 0 || run->resources[i].free < run->resources[best].free))
             best = i;
     if (best >= 0 && run->resources[best].free > run->now)
@@ -227,7 +230,7 @@ static void finish(struct run *run, int64_t operation, double end)
             schedule->cause[target] = operation;
         }
         if (--run->waits[target] == 0)
-            push(&run->heap, (struct event){schedule->ready[target], target});
+            push(&run->heap, ready_at(target, schedule->ready[target]));
     }
     int64_t limit = graph->kind[operation] == RUNTIME ? -1 : graph->limit[operation];
     if (limit >= 0) {
@@ -240,35 +243,35 @@ static void finish(struct run *run, int64_t operation, double end)
 static int64_t begin_copy(struct run *run, int64_t operation)
 {
     const struct graph *graph = run->graph;
-    struct way way = route(run, graph->source[operation], graph->place[operation]);
-    int64_t busy = busy_link(run, &way);
+    struct link_path path = route(run, graph->source[operation], graph->place[operation]);
+    int64_t busy = busy_link(run, &path);
     if (busy >= 0)
         return busy;
     double bytes = graph->bytes[operation];
     if (graph->kind[operation] == FOLD)
-        bytes *= run->given->costs[COST_FOLD];
-    double end = occupy(run, &way, bytes, 1, operation);
-    borrow_core(run, run->given->memory_rank[graph->place[operation]], end - run->now);
-    finish(run, operation, way.latency + end);
+        bytes *= run->in->costs[COST_fold];
+    double end = occupy(run, &path, bytes, 1, operation);
+    borrow_core(run, run->in->memory_rank[graph->place[operation]], end - run->now);
+    finish(run, operation, path.latency + end);
     return -1;
 }
 
 /* Whether two processors are of the same kind and rank. */
-static int are_alike(const struct input *given, int64_t a, int64_t b)
+static int are_alike(const struct input *in, int64_t a, int64_t b)
 {
-    return given->processor_kind[a] == given->processor_kind[b] &&
-           given->processor_rank[a] == given->processor_rank[b];
+    return in->processor_kind[a] == in->processor_kind[b] &&
+           in->processor_rank[a] == in->processor_rank[b];
 }
 
 /* The processor that a task which no map places gets: of all that are alike the first to be free. */
 static int64_t soonest(const struct run *run, int64_t processor)
 {
-    const struct input *given = run->given;
+    const struct input *in = run->in;
     int64_t best = processor;
-    for (int64_t i = processor - 1; i >= 0 && are_alike(given, i, processor); i--)
+    for (int64_t i = processor - 1; i >= 0 && are_alike(in, i, processor); i--)
         if (run->resources[i].free < run->resources[best].free)
             best = i;
-    for (int64_t i = processor + 1; i < given->processors && are_alike(given, i, processor); i++)
+    for (int64_t i = processor + 1; i < in->processors && are_alike(in, i, processor); i++)
         if (run->resources[i].free < run->resources[best].free)
             best = i;
     return best;
@@ -280,25 +283,25 @@ static int64_t begin_on_processor(struct run *run, int64_t operation)
 {
     const struct graph *graph = run->graph;
     int task = graph->kind[operation] == TASK;
-    if (task && run->given->roams[graph->point[operation]])
+    if (task && run->in->unpinned[graph->point[operation]])
         graph->place[operation] = soonest(run, graph->place[operation]);
-    int64_t number = graph->place[operation] + (task ? 0 : run->given->processors);
+    int64_t number = graph->place[operation] + (task ? 0 : run->in->processors);
     if (run->resources[number].free > run->now)
         return number;
     int64_t limit = task ? -1 : graph->limit[operation];
-    if (limit >= 0) { /* mapping waits for a place; the end of the point frees it */
-        if (run->resources[run->first_limit + limit].places == 0)
+    if (limit >= 0) { /* mapping waits for a permit; the end of the point returns it */
+        if (run->resources[run->first_limit + limit].permits == 0)
             return run->first_limit + limit;
-        run->resources[run->first_limit + limit].places--;
+        run->resources[run->first_limit + limit].permits--;
     }
     double end = run->now + graph->seconds[operation], bytes = graph->bytes[operation];
     if (task && bytes > 0.0) {
-        struct way way = access_way(run, graph->place[operation], graph->source[operation]);
+        struct link_path path = access_path(run, graph->place[operation], graph->source[operation]);
         double through = run->now;
-        for (int64_t i = 0; i < way.count; i++)
-            through = fmax(through, run->resources[run->first_link + way.links[i]].free);
-        end = fmax(end, through + bytes / way.slowest);
-        occupy(run, &way, bytes, 0, operation);
+        for (int64_t i = 0; i < path.count; i++)
+            through = fmax(through, run->resources[run->first_link + path.links[i]].free);
+        end = fmax(end, through + bytes / path.slowest);
+        occupy(run, &path, bytes, 0, operation);
     }
     take(run, number, operation, end);
     if (!task)
@@ -338,7 +341,7 @@ static int64_t move_on(struct run *run, int64_t number)
     for (; operation >= 0; operation = next) {
         next = run->next_waiting[operation];
         int64_t sooner = number;
-        if (run->given->roams[run->graph->point[operation]])
+        if (run->in->unpinned[run->graph->point[operation]])
             sooner = soonest(run, number);
         if (sooner == number) {
             wait_for(run, number, operation);
@@ -356,14 +359,14 @@ static int64_t wake(struct run *run, int64_t number)
     struct resource *resource = &run->resources[number];
     int limit = number >= run->first_limit;
     int64_t begun = 0;
-    resource->places += limit;
-    while (resource->first >= 0 && (limit ? resource->places > 0 : resource->free <= run->now)) {
+    resource->permits += limit;
+    while (resource->first >= 0 && (limit ? resource->permits > 0 : resource->free <= run->now)) {
         int64_t operation = resource->first;
         resource->first = run->next_waiting[operation];
         run->schedule->cause[operation] = resource->holder;
         begun += begin(run, operation);
     }
-    if (run->roaming && number < run->given->processors)
+    if (run->any_unpinned && number < run->in->processors)
         begun += move_on(run, number);
     resource->woken = !limit && resource->first >= 0;
     if (resource->woken)
@@ -374,8 +377,8 @@ static int64_t wake(struct run *run, int64_t number)
 static int open_run(struct run *run)
 {
     size_t operations = (size_t)run->graph->operations;
-    size_t processors = (size_t)(run->given->processors + run->given->ranks);
-    size_t links = (size_t)run->given->links, limits = (size_t)run->given->queues;
+    size_t processors = (size_t)(run->in->processors + run->in->ranks);
+    size_t links = (size_t)run->in->links, limits = (size_t)run->in->queues;
     size_t resources = processors + links + limits;
     struct schedule *schedule = run->schedule;
     schedule->ready = calloc(operations + 1, sizeof(double));
@@ -387,28 +390,27 @@ static int open_run(struct run *run)
     run->resources = calloc(resources + 1, sizeof *run->resources);
     run->next_waiting = malloc((operations + 1) * sizeof(int64_t));
     run->waits = malloc((operations + 1) * sizeof(int64_t));
-    /* Each operation may be ready and free a place; each resource may be due once. */
+    /* Each operation may be ready and return a permit; each resource may be due once. */
     run->heap.events = malloc((2 * operations + resources + 1) * sizeof *run->heap.events);
     if (!(schedule->ready && schedule->start && schedule->end && schedule->cause &&
           schedule->link_busy && schedule->link_bytes && run->resources && run->next_waiting &&
           run->waits && run->heap.events))
         return 0;
-    for (int64_t i = 0; i < run->given->points; i++)
-        run->roaming |= run->given->roams[i] != 0;
+    for (int64_t i = 0; i < run->in->points; i++)
+        run->any_unpinned |= run->in->unpinned[i] != 0;
     run->first_link = (int64_t)processors;
     run->first_limit = (int64_t)(processors + links);
     for (size_t i = 0; i < resources; i++)
         run->resources[i] = (struct resource){0.0, -1, -1, -1, 0, 0};
-    for (int64_t i = 0; i < run->given->queues; i++)
-        run->resources[run->first_limit + i].places =
-            run->given->limit_start[i + 1] - run->given->limit_start[i];
+    for (int64_t i = 0; i < run->in->queues; i++)
+        run->resources[run->first_limit + i].permits = run->in->limit_size[i];
     return 1;
 }
 
-enum status execute(const struct input *given, const struct graph *graph,
+enum status execute(const struct input *in, const struct graph *graph,
                     struct schedule *schedule)
 {
-    struct run run = {.given = given, .graph = graph, .schedule = schedule};
+    struct run run = {.in = in, .graph = graph, .schedule = schedule};
     enum status status = NO_HOST_MEMORY;
     memset(schedule, 0, sizeof *schedule);
     if (open_run(&run)) {
@@ -418,15 +420,12 @@ enum status execute(const struct input *given, const struct graph *graph,
         }
         for (int64_t i = 0; i < graph->operations; i++)
             if (graph->waits[i] == 0)
-                push(&run.heap, (struct event){0.0, i});
+                push(&run.heap, ready_at(i, 0.0));
         int64_t done = 0;
         while (run.heap.size > 0) {
             struct event event = pop(&run.heap);
             run.now = event.time;
-            if (event.operation >= 0)
-                done += begin(&run, event.operation);
-            else
-                done += wake(&run, event.operation - INT64_MIN);
+            done += event.kind == READY ? begin(&run, event.number) : wake(&run, event.number);
         }
         status = done == graph->operations ? PLANNED : CYCLE;
     }

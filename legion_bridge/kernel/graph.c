@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-int grow(void **array, size_t size, int64_t room)
+int grow(void **array, size_t size, int64_t capacity)
 {
-    void *larger = realloc(*array, size * (size_t)room);
+    void *larger = realloc(*array, size * (size_t)capacity);
     if (larger == NULL)
         return 0;
     *array = larger;
@@ -15,24 +15,24 @@ int grow(void **array, size_t size, int64_t room)
 
 int grow_operations(struct graph *graph)
 {
-    int64_t room = graph->operation_room ? 2 * graph->operation_room : 1024;
+    int64_t capacity = graph->operation_capacity ? 2 * graph->operation_capacity : 1024;
     int64_t **ints[] = {&graph->kind,      &graph->place,  &graph->source, &graph->point,
                         &graph->iteration, &graph->region, &graph->waits,  &graph->first_edge,
                         &graph->limit};
     for (size_t i = 0; i < sizeof ints / sizeof *ints; i++)
-        if (!grow((void **)ints[i], sizeof(int64_t), room))
+        if (!grow((void **)ints[i], sizeof(int64_t), capacity))
             return 0;
-    if (!grow((void **)&graph->bytes, sizeof(double), room) ||
-        !grow((void **)&graph->seconds, sizeof(double), room))
+    if (!grow((void **)&graph->bytes, sizeof(double), capacity) ||
+        !grow((void **)&graph->seconds, sizeof(double), capacity))
         return 0;
-    graph->operation_room = room;
+    graph->operation_capacity = capacity;
     return 1;
 }
 
 int64_t new_operation(struct graph *graph, enum kind kind, int64_t place, double seconds,
                       int64_t point, int64_t iteration)
 {
-    if (graph->operations == graph->operation_room && !grow_operations(graph)) {
+    if (graph->operations == graph->operation_capacity && !grow_operations(graph)) {
         graph->failed = 1;
         return 0;
     }
@@ -55,14 +55,14 @@ void edge(struct graph *graph, int64_t before, int64_t after)
 {
     if (before < 0 || before == after || graph->failed)
         return;
-    if (graph->edges == graph->edge_room) {
-        int64_t room = graph->edge_room ? 2 * graph->edge_room : 4096;
-        if (!grow((void **)&graph->edge_next, sizeof(int64_t), room) ||
-            !grow((void **)&graph->edge_target, sizeof(int64_t), room)) {
+    if (graph->edges == graph->edge_capacity) {
+        int64_t capacity = graph->edge_capacity ? 2 * graph->edge_capacity : 4096;
+        if (!grow((void **)&graph->edge_next, sizeof(int64_t), capacity) ||
+            !grow((void **)&graph->edge_target, sizeof(int64_t), capacity)) {
             graph->failed = 1;
             return;
         }
-        graph->edge_room = room;
+        graph->edge_capacity = capacity;
     }
     int64_t number = graph->edges++;
     graph->edge_target[number] = after;
@@ -74,14 +74,14 @@ void edge(struct graph *graph, int64_t before, int64_t after)
 /* Puts an operation at the head of a list in a pool; returns the new head. */
 int64_t add(struct state *state, struct pool *pool, int64_t head, int64_t operation)
 {
-    if (pool->used == pool->room) {
-        int64_t room = pool->room ? 2 * pool->room : 1024;
-        if (!grow((void **)&pool->operation, sizeof(int64_t), room) ||
-            !grow((void **)&pool->next, sizeof(int64_t), room)) {
+    if (pool->used == pool->capacity) {
+        int64_t capacity = pool->capacity ? 2 * pool->capacity : 1024;
+        if (!grow((void **)&pool->operation, sizeof(int64_t), capacity) ||
+            !grow((void **)&pool->next, sizeof(int64_t), capacity)) {
             state->graph->failed = 1;
             return head;
         }
-        pool->room = room;
+        pool->capacity = capacity;
     }
     int64_t number = pool->used++;
     pool->operation[number] = operation;
@@ -91,7 +91,7 @@ int64_t add(struct state *state, struct pool *pool, int64_t head, int64_t operat
 
 /* What ends when two operations have ended: `last`, which is the `first` of them so far or stands
  * for several, and another. */
-int64_t both(struct graph *graph, int64_t first, int64_t last, int64_t other)
+int64_t join_after(struct graph *graph, int64_t first, int64_t last, int64_t other)
 {
     if (other < 0 || other == first)
         return last;

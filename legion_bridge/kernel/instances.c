@@ -6,24 +6,24 @@
 int64_t memory_of(const struct state *state, int64_t entry)
 {
     const struct instance *instance = &state->instances[state->entries[entry].instance];
-    return state->given->place_memory[instance->place];
+    return state->in->site_memory[instance->site];
 }
 
 int64_t region_of(const struct state *state, int64_t entry)
 {
-    return state->given->slot_region[state->instances[state->entries[entry].instance].slot];
+    return state->in->slot_region[state->instances[state->entries[entry].instance].slot];
 }
 
 /* The entry of an atom in an instance; the atoms of a slot are in ascending order. */
 int64_t entry_of(const struct state *state, int64_t instance, int64_t atom)
 {
-    const struct input *given = state->given;
+    const struct input *in = state->in;
     int64_t slot = state->instances[instance].slot;
-    int64_t first = given->slot_atom_start[slot];
-    int64_t low = first, high = given->slot_atom_start[slot + 1];
+    int64_t first = in->slot_atom_start[slot];
+    int64_t low = first, high = in->slot_atom_start[slot + 1];
     while (low < high) {
         int64_t middle = (low + high) / 2;
-        if (given->slot_atom_values[middle] < atom)
+        if (in->slot_atom_values[middle] < atom)
             low = middle + 1;
         else
             high = middle;
@@ -83,14 +83,14 @@ void after_readers(struct state *state, int64_t number, int64_t operation)
 /* The valid entry of an atom from which it reaches a memory soonest; the oldest of equals. */
 int64_t nearest(const struct state *state, int64_t atom, int64_t target)
 {
-    const struct input *given = state->given;
+    const struct input *in = state->in;
     int64_t best = -1;
     double best_cost = INFINITY;
     for (int64_t i = state->atom_holder[atom]; i >= 0; i = state->entries[i].next_holder) {
         int64_t source = memory_of(state, i);
-        int64_t kinds = given->memory_kind[source] * MEMORY_KINDS + given->memory_kind[target];
-        int64_t at = (kinds * WHERE_CODES + where_code(given, source, target)) * 2;
-        double cost = given->route_cost[at] + given->route_cost[at + 1] * given->atom_bytes[atom];
+        int64_t kinds = in->memory_kind[source] * MEMORY_KINDS + in->memory_kind[target];
+        int64_t at = (kinds * WHERE_CODES + where_code(in, source, target)) * 2;
+        double cost = in->route_cost[at] + in->route_cost[at + 1] * in->atom_bytes[atom];
         if (cost <= best_cost) {
             best = i;
             best_cost = cost;
@@ -99,17 +99,17 @@ int64_t nearest(const struct state *state, int64_t atom, int64_t target)
     return best;
 }
 
-/* An instance at the place that covers the slot: the slot's own, else the smallest wider one. */
-int64_t find(const struct state *state, int64_t place, int64_t slot, int64_t exact)
+/* An instance at the site that covers the slot: the slot's own, else the smallest wider one. */
+int64_t find(const struct state *state, int64_t site, int64_t slot, int64_t exact)
 {
-    const struct input *given = state->given;
-    const int64_t *at_place = state->instance_of + place * given->slots;
-    if (at_place[slot] >= 0 && state->instances[at_place[slot]].alive)
-        return at_place[slot];
+    const struct input *in = state->in;
+    const int64_t *at_site = state->instance_of + site * in->slots;
+    if (at_site[slot] >= 0 && state->instances[at_site[slot]].alive)
+        return at_site[slot];
     if (exact)
         return -1;
-    for (int64_t i = given->wider_start[slot]; i < given->wider_start[slot + 1]; i++) {
-        int64_t other = at_place[given->wider_values[i]];
+    for (int64_t i = in->wider_start[slot]; i < in->wider_start[slot + 1]; i++) {
+        int64_t other = at_site[in->wider_values[i]];
         if (other >= 0 && state->instances[other].alive)
             return other;
     }
@@ -117,28 +117,28 @@ int64_t find(const struct state *state, int64_t place, int64_t slot, int64_t exa
 }
 
 /* An instance that holds nothing yet, under the number that is known for it. */
-int64_t reset_instance(struct state *state, int64_t *known, int64_t place, int64_t slot,
-                       char apart)
+int64_t reset_instance(struct state *state, int64_t *known, int64_t site, int64_t slot,
+                       char transient)
 {
-    const struct input *given = state->given;
-    int64_t atoms = given->slot_atom_start[slot + 1] - given->slot_atom_start[slot];
+    const struct input *in = state->in;
+    int64_t atoms = atoms_of(in, slot);
     if (*known < 0) {
         *known = state->instance_count++;
         state->instances[*known].entry = state->entry_count;
         state->entry_count += atoms;
     }
     int64_t first = state->instances[*known].entry;
-    state->instances[*known] = (struct instance){place, slot, first, 0, 1, apart};
+    state->instances[*known] = (struct instance){site, slot, first, 0, 1, transient};
     for (int64_t i = first; i < first + atoms; i++)
         state->entries[i] = (struct entry){*known, -1, -1, -1, 0};
     return *known;
 }
 
 /* A new instance for a slot, or -1 where the memory is full. */
-int64_t make(struct state *state, int64_t place, int64_t slot)
+int64_t make(struct state *state, int64_t site, int64_t slot)
 {
-    const struct input *given = state->given;
-    if (!allocate(state, given->place_memory[place], given->slot_bytes[slot]))
+    const struct input *in = state->in;
+    if (!allocate(state, in->site_memory[site], in->slot_bytes[slot]))
         return -1;
-    return reset_instance(state, &state->instance_of[place * given->slots + slot], place, slot, 0);
+    return reset_instance(state, &state->instance_of[site * in->slots + slot], site, slot, 0);
 }

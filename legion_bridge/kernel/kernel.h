@@ -1,8 +1,7 @@
 /* The simulator's kernel: plans what Legion would do (plan.c) and gives it times (execute.c).
  *
- * All arrays come from Python as int64 or double; their meaning is written in
- * legion_bridge/simulation/kernel_arrays.py, in the same order as in `struct input`. Nothing here knows
- * Python; module.c does.
+ * All arrays come from Python as int64 or double; inputs.def lists them, inputs.c checks them.
+ * Nothing here knows Python; module.c does.
  */
 #ifndef MAPPERTUNE_KERNEL_H
 #define MAPPERTUNE_KERNEL_H
@@ -21,54 +20,47 @@ enum kind { RUNTIME = 0, TASK = 1, COPY = 2, FOLD = 3, FILL = 4, JOIN = 5 };
  * is none; one of just the slot; one that covers it, made for the widest slot around it. */
 enum extent { COVERING = 0, EXACT = 1, WHOLE = 2 };
 
-enum { MOST_LINKS = 6, MEMORY_KINDS = 6, WHERE_CODES = 4 };
+/* Whose a link is; see flat_machine.py. */
+enum { SCOPE_PROCESSOR = 0, SCOPE_RANK = 1, SCOPE_NODE = 2, SCOPES };
 
-struct input {
-    /* The program. */
-    const int64_t *launch_point, *launch_parent, *launch_blocking, *launch_timed, *launch_joins;
-    const int64_t *after_start, *after_values;
-    const int64_t *point_launch, *point_parent, *point_requirement, *has_children;
-    const int64_t *privilege, *slot_start, *slot_values, *fold_into;
-    const int64_t *slot_atom_start, *slot_atom_values, *wider_start, *wider_values;
-    const double *slot_bytes;
-    const int64_t *slot_region;
-    const double *atom_bytes;
-    /* The decisions. */
-    const int64_t *processor, *runtime_rank;
-    const double *seconds, *link_bytes;
-    const int64_t *link_memory, *memory, *place, *exact, *collect, *place_memory;
-    const double *place_weight;
-    const int64_t *roams;
-    const int64_t *limit_queue, *limit_start, *queue_task;
-    /* The machine. */
-    const int64_t *processor_kind, *processor_rank;
-    const int64_t *memory_kind, *memory_rank, *memory_owner;
-    const double *memory_capacity;
-    const int64_t *rank_node, *route_links, *route_scopes, *route_sides;
-    const double *route_latency, *route_analysis, *link_bandwidth, *link_overhead;
-    const int64_t *link_exclusive;
-    const int64_t *access_links, *access_scopes;
-    const double *access_bandwidth;
-    const double *route_cost, *costs;
-    const int64_t *settings;
-    /* Lengths. */
-    int64_t launches, points, requirements, occurrences, slots, atoms, places, queues;
-    int64_t processors, memories, ranks, links;
+enum {
+    PRIVILEGES = 5,
+    EXTENTS = 3,
+    PROCESSOR_KINDS = 6,
+    MEMORY_KINDS = 6,
+    WHERE_CODES = 4,
+    MOST_LINKS = 6, /* on the path of a copy, or of a task to a memory */
+    ROUTES = MEMORY_KINDS * MEMORY_KINDS * WHERE_CODES,
+    ACCESSES = PROCESSOR_KINDS * MEMORY_KINDS,
+    MOST_ITERATIONS = 1 << 20,
 };
 
-/* Indices into `costs` and `settings`. */
-enum { COST_LAUNCH, COST_POINT, COST_REQUIREMENT, COST_UNTRACED, COST_FOLD, COST_DOMAIN,
-       COST_INSTANCE };
-enum { SETUP_LAUNCHES, ITERATIONS, UNTRACED, MEASURED_FROM, RECORDED,
-       SHARES_CORES };
+/* The arrays, how many there are of what they are about, and the names of single elements. */
+struct input {
+#define INPUT(owner, name, type, length, values) const type *name;
+#define SIZE(name, array) int64_t name;
+#include "inputs.def"
+};
+
+enum {
+#define COST(name) COST_##name,
+#include "inputs.def"
+    COSTS
+};
+
+enum {
+#define SETTING(name, most) SETTING_##name,
+#include "inputs.def"
+    SETTINGS
+};
 
 /* Operations and the edges between them; arrays grow as needed. */
 struct graph {
-    int64_t operations, operation_room, edges, edge_room;
+    int64_t operations, operation_capacity, edges, edge_capacity;
     int failed; /* no memory on the host */
     int64_t *kind, *place, *source, *point, *iteration, *region, *waits, *first_edge;
-    int64_t *limit; /* the queue in which runtime work takes a place, or in which the end of
-                       another operation frees one; or -1 */
+    int64_t *limit; /* the queue from which runtime work takes a permit, or to which the end of
+                       another operation returns one; or -1 */
     double *bytes, *seconds;
     int64_t *edge_next, *edge_target;
 };
@@ -79,26 +71,40 @@ struct schedule {
     double *link_busy, *link_bytes; /* in the measured iterations */
 };
 
-/* Writes the graph. On OUT_OF_MEMORY `failure` holds the requirement and the slot. `peak` has
- * room for one number a memory. */
-enum status plan(const struct input *given, struct graph *graph, int64_t failure[2], double *peak);
+/* Writes the graph. On OUT_OF_MEMORY `failure` holds the requirement and the slot. `peak` is as
+ * long as there are memories. */
+enum status plan(const struct input *in, struct graph *graph, int64_t failure[2], double *peak);
 
 /* Gives every operation its time. The caller frees what `schedule` points to. */
-enum status execute(const struct input *given, const struct graph *graph,
+enum status execute(const struct input *in, const struct graph *graph,
                     struct schedule *schedule);
 
 void free_graph(struct graph *graph);
 void free_schedule(struct schedule *schedule);
 
+/* The link of a processor, a rank or its node, by the first of its kind. */
+static inline int64_t link_at(const struct input *in, int64_t first, int64_t scope, int64_t rank,
+                              int64_t processor)
+{
+    if (scope == SCOPE_PROCESSOR)
+        return first + processor;
+    return first + (scope == SCOPE_RANK ? rank : in->rank_node[rank]);
+}
+
+static inline int64_t atoms_of(const struct input *in, int64_t slot)
+{
+    return in->slot_atom_start[slot + 1] - in->slot_atom_start[slot];
+}
+
 /* Where a memory lies as seen from another: 0 the same, 1 the same rank, 2 the same node, 3 away. */
-static inline int64_t where_code(const struct input *given, int64_t source, int64_t target)
+static inline int64_t where_code(const struct input *in, int64_t source, int64_t target)
 {
     if (source == target)
         return 0;
-    int64_t a = given->memory_rank[source], b = given->memory_rank[target];
+    int64_t a = in->memory_rank[source], b = in->memory_rank[target];
     if (a == b)
         return 1;
-    return given->rank_node[a] == given->rank_node[b] ? 2 : 3;
+    return in->rank_node[a] == in->rank_node[b] ? 2 : 3;
 }
 
 #endif

@@ -4,81 +4,130 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
-#include "kernel.h"
+#include "inputs.h"
 
-enum { INPUTS = 58 };
+/* Arrays in. */
 
-/* The arrays of SimulationInput in order: 'i' for int64, 'd' for double. */
-static const char FORMATS[INPUTS + 1] =
-    "iiiii" "ii" "iiii" "iiii" "iiii" "did"     /* the program */
-    "ii" "dd" "iiiiii" "di" "iii"                   /* the decisions */
-    "ii" "iii" "d" "iiii" "ddddi" "ii" "d" "dd" "i"; /* the machine */
-
-struct arrays {
+struct buffers {
     Py_buffer buffers[INPUTS];
     int count;
 };
 
-static void release_arrays(struct arrays *arrays)
+static void release_buffers(struct buffers *buffers)
 {
-    while (arrays->count > 0)
-        PyBuffer_Release(&arrays->buffers[--arrays->count]);
+    while (buffers->count > 0)
+        PyBuffer_Release(&buffers->buffers[--buffers->count]);
 }
 
-static int is_wanted(const Py_buffer *buffer, char wanted)
+static int is_wanted(const Py_buffer *buffer, const struct input_rule *rule)
 {
     const char *format = buffer->format ? buffer->format : "";
     if (buffer->itemsize != 8)
         return 0;
-    return wanted == 'd' ? format[0] == 'd' : format[0] == 'l' || format[0] == 'q';
+    return rule->type == FLOATS ? format[0] == 'd' : format[0] == 'l' || format[0] == 'q';
 }
 
-static int get_arrays(PyObject *tuple, struct arrays *arrays)
+static int get_array(PyObject *dict, int number, struct buffers *buffers, struct array *array)
 {
-    arrays->count = 0;
-    if (!PyTuple_Check(tuple) || PyTuple_GET_SIZE(tuple) != INPUTS) {
-        PyErr_Format(PyExc_TypeError, "a tuple of %d arrays is needed", (int)INPUTS);
+    const struct input_rule *rule = &INPUT_RULES[number];
+    PyObject *object = PyDict_GetItemString(dict, rule->name); /* borrowed */
+    if (object == NULL) {
+        PyErr_Format(PyExc_TypeError, "the array %s is missing", rule->name);
         return 0;
     }
-    for (int i = 0; i < INPUTS; i++) {
-        Py_buffer *buffer = &arrays->buffers[i];
-        if (PyObject_GetBuffer(PyTuple_GET_ITEM(tuple, i), buffer,
-                               PyBUF_C_CONTIGUOUS | PyBUF_FORMAT) < 0)
+    Py_buffer *buffer = &buffers->buffers[buffers->count];
+    if (PyObject_GetBuffer(object, buffer, PyBUF_C_CONTIGUOUS | PyBUF_FORMAT) < 0)
+        return 0;
+    buffers->count++;
+    if (!is_wanted(buffer, rule)) {
+        PyErr_Format(PyExc_TypeError, "the array %s must be %s", rule->name,
+                     rule->type == FLOATS ? "float64" : "int64");
+        return 0;
+    }
+    *array = (struct array){buffer->buf, (int64_t)(buffer->len / 8)};
+    return 1;
+}
+
+/* The arrays of some owners: a dictionary of these and no others. On failure the caller releases
+ * what was taken so far. */
+static int get_arrays(PyObject *dict, enum owner first, enum owner last, struct buffers *buffers,
+                      struct array arrays[INPUTS])
+{
+    if (!PyDict_Check(dict)) {
+        PyErr_SetString(PyExc_TypeError, "a dictionary of arrays is needed");
+        return 0;
+    }
+    for (int i = 0; i < INPUTS; i++)
+        if (INPUT_RULES[i].owner >= first && INPUT_RULES[i].owner <= last &&
+            !get_array(dict, i, buffers, &arrays[i]))
             return 0;
-        arrays->count++;
-        if (!is_wanted(buffer, FORMATS[i])) {
-            PyErr_Format(PyExc_TypeError, "array %d must be %s", i,
-                         FORMATS[i] == 'd' ? "float64" : "int64");
-            return 0;
-        }
+    if (PyDict_GET_SIZE(dict) != buffers->count) {
+        PyErr_Format(PyExc_TypeError, "there are %zd arrays where %d are known",
+                     PyDict_GET_SIZE(dict), buffers->count);
+        return 0;
     }
     return 1;
 }
 
-static int64_t length(const struct arrays *arrays, int index)
+/* What is the same for all runs: a copy of the arrays, so that nobody changes what was checked. */
+struct prepared {
+    struct array arrays[INPUTS];
+    struct input input;
+    char data[];
+};
+
+static const char PREPARED[] = "legion_bridge._kernel.Prepared";
+
+static void free_prepared(PyObject *capsule)
 {
-    return (int64_t)(arrays->buffers[index].len / 8);
+    free(PyCapsule_GetPointer(capsule, PREPARED));
 }
 
-static void fill_input(const struct arrays *arrays, struct input *given)
+static struct prepared *copy_arrays(const struct array arrays[INPUTS])
 {
-    const void **pointer = (const void **)given;
+    size_t total = 0;
     for (int i = 0; i < INPUTS; i++)
-        pointer[i] = arrays->buffers[i].buf;
-    given->launches = length(arrays, 1);
-    given->points = length(arrays, 7);
-    given->requirements = length(arrays, 11);
-    given->occurrences = length(arrays, 13);
-    given->slots = length(arrays, 19);
-    given->atoms = length(arrays, 21);
-    given->places = length(arrays, 31);
-    given->queues = length(arrays, 35) - 1;
-    given->processors = length(arrays, 37);
-    given->memories = length(arrays, 39);
-    given->ranks = length(arrays, 43);
-    given->links = length(arrays, 49);
+        total += 8 * (size_t)arrays[i].length;
+    struct prepared *prepared = calloc(1, sizeof *prepared + total);
+    if (prepared == NULL)
+        return NULL;
+    char *data = prepared->data;
+    for (int i = 0; i < INPUTS; i++) {
+        size_t bytes = 8 * (size_t)arrays[i].length;
+        if (bytes > 0)
+            memcpy(data, arrays[i].data, bytes);
+        prepared->arrays[i] = (struct array){data, arrays[i].length};
+        data += bytes;
+    }
+    return prepared;
 }
+
+static PyObject *prepare(PyObject *self, PyObject *dict)
+{
+    (void)self;
+    struct buffers buffers = {.count = 0};
+    struct array arrays[INPUTS] = {{NULL, 0}};
+    struct prepared *prepared = NULL;
+    char complaint[COMPLAINT];
+    PyObject *capsule = NULL;
+    if (get_arrays(dict, PROGRAM, MACHINE, &buffers, arrays)) {
+        prepared = copy_arrays(arrays);
+        if (prepared == NULL)
+            PyErr_NoMemory();
+        else if (!check_prepared(prepared->arrays, &prepared->input, complaint))
+            PyErr_SetString(PyExc_ValueError, complaint);
+        else
+            capsule = PyCapsule_New(prepared, PREPARED, free_prepared);
+    }
+    if (capsule == NULL)
+        free(prepared);
+    release_buffers(&buffers);
+    return capsule;
+}
+
+/* Times out. */
 
 static PyObject *bytes_of(const void *data, int64_t count)
 {
@@ -86,91 +135,173 @@ static PyObject *bytes_of(const void *data, int64_t count)
 }
 
 /* When the last timed, and the last untimed, task of each iteration ended; the setup is first. */
-static int iteration_ends(const struct input *given, const struct graph *graph,
-                          const struct schedule *schedule, double *timed, double *untimed)
+static void iteration_ends(const struct input *in, const struct graph *graph,
+                           const struct schedule *schedule, double *timed, double *untimed)
 {
     for (int64_t i = 0; i < graph->operations; i++) {
         if (graph->kind[i] != TASK)
             continue;
         int64_t at = graph->iteration[i] + 1;
-        int64_t launch = given->point_launch[graph->point[i]];
-        double *ends = given->launch_timed[launch] ? timed : untimed;
+        int64_t launch = in->point_launch[graph->point[i]];
+        double *ends = in->launch_timed[launch] ? timed : untimed;
         ends[at] = fmax(ends[at], schedule->end[i]);
     }
-    return 1;
 }
 
-static PyObject *trace_of(const struct input *given, const struct graph *graph,
+static PyObject *trace_of(const struct input *in, const struct graph *graph,
                           const struct schedule *schedule)
 {
-    int64_t n = graph->operations, links = given->links;
+    int64_t n = graph->operations, links = in->links;
     return Py_BuildValue(
-        "(NNNNNNNNNNNNNNN)", bytes_of(graph->kind, n), bytes_of(graph->place, n),
-        bytes_of(graph->source, n), bytes_of(graph->bytes, n), bytes_of(graph->seconds, n),
-        bytes_of(graph->point, n), bytes_of(graph->iteration, n), bytes_of(graph->region, n),
-        bytes_of(schedule->ready, n), bytes_of(schedule->start, n), bytes_of(schedule->end, n),
-        bytes_of(schedule->cause, n), bytes_of(schedule->link_busy, links),
-        bytes_of(schedule->link_bytes, links), Py_BuildValue("L", (long long)graph->edges));
+        "{sNsNsNsNsNsNsNsNsNsNsNsNsNsNsL}", "kind", bytes_of(graph->kind, n), "place",
+        bytes_of(graph->place, n), "source", bytes_of(graph->source, n), "bytes",
+        bytes_of(graph->bytes, n), "seconds", bytes_of(graph->seconds, n), "point",
+        bytes_of(graph->point, n), "iteration", bytes_of(graph->iteration, n), "region",
+        bytes_of(graph->region, n), "ready", bytes_of(schedule->ready, n), "start",
+        bytes_of(schedule->start, n), "end", bytes_of(schedule->end, n), "cause",
+        bytes_of(schedule->cause, n), "link_busy", bytes_of(schedule->link_busy, links),
+        "link_bytes", bytes_of(schedule->link_bytes, links), "edges", (long long)graph->edges);
+}
+
+/* What came of a run. */
+struct result {
+    enum status status;
+    int64_t failure[2]; /* requirement and slot */
+    struct graph graph;
+    struct schedule schedule;
+    double *peak, *timed, *untimed;
+};
+
+static void run(const struct input *in, struct result *result)
+{
+    result->status = plan(in, &result->graph, result->failure, result->peak);
+    if (result->status == PLANNED)
+        result->status = execute(in, &result->graph, &result->schedule);
+    if (result->status == PLANNED)
+        iteration_ends(in, &result->graph, &result->schedule, result->timed, result->untimed);
+}
+
+static PyObject *result_of(const struct input *in, const struct result *result, int want_trace)
+{
+    int64_t ends = in->settings[SETTING_iterations] + 1;
+    if (result->status == NO_HOST_MEMORY)
+        return PyErr_NoMemory();
+    PyObject *trace = want_trace && result->status == PLANNED
+                          ? trace_of(in, &result->graph, &result->schedule)
+                          : Py_NewRef(Py_None);
+    return Py_BuildValue("(iLLNNNN)", (int)result->status, (long long)result->failure[0],
+                         (long long)result->failure[1], bytes_of(result->peak, in->memories),
+                         bytes_of(result->timed, ends), bytes_of(result->untimed, ends), trace);
+}
+
+static PyObject *run_input(const struct input *in, int want_trace)
+{
+    struct result result = {.failure = {-1, -1}};
+    size_t ends = (size_t)in->settings[SETTING_iterations] + 1;
+    PyObject *found = NULL;
+    result.peak = calloc((size_t)in->memories + 1, sizeof(double));
+    result.timed = calloc(ends, sizeof(double));
+    result.untimed = calloc(ends, sizeof(double));
+    if (result.peak != NULL && result.timed != NULL && result.untimed != NULL) {
+        Py_BEGIN_ALLOW_THREADS
+        run(in, &result);
+        Py_END_ALLOW_THREADS
+        found = result_of(in, &result, want_trace);
+    } else {
+        PyErr_NoMemory();
+    }
+    free_graph(&result.graph);
+    free_schedule(&result.schedule);
+    free(result.peak);
+    free(result.timed);
+    free(result.untimed);
+    return found;
 }
 
 static PyObject *simulate(PyObject *self, PyObject *args)
 {
     (void)self;
-    PyObject *tuple;
+    PyObject *capsule, *dict, *found = NULL;
     int want_trace;
-    struct arrays arrays;
-    struct input given;
-    if (!PyArg_ParseTuple(args, "Op", &tuple, &want_trace))
+    if (!PyArg_ParseTuple(args, "OOp", &capsule, &dict, &want_trace))
         return NULL;
-    if (!get_arrays(tuple, &arrays)) {
-        release_arrays(&arrays);
+    if (!PyCapsule_IsValid(capsule, PREPARED)) {
+        PyErr_SetString(PyExc_TypeError, "simulate needs what prepare has given");
         return NULL;
     }
-    fill_input(&arrays, &given);
-    int64_t iterations = given.settings[ITERATIONS], failure[2] = {-1, -1};
-    struct graph graph;
-    struct schedule schedule = {0};
-    double *peak = calloc((size_t)given.memories + 1, sizeof(double));
-    double *ends = calloc((size_t)(2 * (iterations + 1)) + 1, sizeof(double));
-    PyObject *result = NULL, *trace = NULL;
-    enum status status = NO_HOST_MEMORY;
-    if (peak != NULL && ends != NULL) {
-        Py_BEGIN_ALLOW_THREADS
-        status = plan(&given, &graph, failure, peak);
-        if (status == PLANNED)
-            status = execute(&given, &graph, &schedule);
-        if (status == PLANNED)
-            iteration_ends(&given, &graph, &schedule, ends, ends + iterations + 1);
-        Py_END_ALLOW_THREADS
-        if (status == NO_HOST_MEMORY) {
-            PyErr_NoMemory();
-        } else {
-            trace = want_trace && status == PLANNED ? trace_of(&given, &graph, &schedule)
-                                                    : Py_NewRef(Py_None);
-            if (trace != NULL)
-                result = Py_BuildValue("(iLLNNNN)", (int)status, (long long)failure[0],
-                                       (long long)failure[1], bytes_of(peak, given.memories),
-                                       bytes_of(ends, iterations + 1),
-                                       bytes_of(ends + iterations + 1, iterations + 1), trace);
-        }
-        free_graph(&graph);
-        free_schedule(&schedule);
-    } else {
-        PyErr_NoMemory();
+    const struct prepared *prepared = PyCapsule_GetPointer(capsule, PREPARED);
+    struct buffers buffers = {.count = 0};
+    struct array arrays[INPUTS];
+    struct input in = prepared->input;
+    char complaint[COMPLAINT];
+    memcpy(arrays, prepared->arrays, sizeof arrays);
+    if (get_arrays(dict, DECISIONS, DECISIONS, &buffers, arrays)) {
+        if (check_decisions(arrays, &in, complaint))
+            found = run_input(&in, want_trace);
+        else
+            PyErr_SetString(PyExc_ValueError, complaint);
     }
-    free(peak);
-    free(ends);
-    release_arrays(&arrays);
-    return result;
+    release_buffers(&buffers);
+    return found;
+}
+
+/* The module. */
+
+static PyObject *names_of(const char *const *names, int count)
+{
+    PyObject *found = PyTuple_New(count);
+    for (int i = 0; found != NULL && i < count; i++) {
+        PyObject *name = PyUnicode_FromString(names[i]);
+        if (name == NULL)
+            Py_CLEAR(found);
+        else
+            PyTuple_SET_ITEM(found, i, name);
+    }
+    return found;
+}
+
+static PyObject *inputs(void)
+{
+    static const char *const OWNERS[] = {"program", "machine", "decisions"};
+    PyObject *found = PyTuple_New(INPUTS);
+    for (int i = 0; found != NULL && i < INPUTS; i++) {
+        const struct input_rule *rule = &INPUT_RULES[i];
+        PyObject *each = Py_BuildValue("(sss)", rule->name, OWNERS[rule->owner],
+                                       rule->type == FLOATS ? "float64" : "int64");
+        if (each == NULL)
+            Py_CLEAR(found);
+        else
+            PyTuple_SET_ITEM(found, i, each);
+    }
+    return found;
+}
+
+static int add_constant(PyObject *module, const char *name, PyObject *value)
+{
+    int failed = value == NULL ? -1 : PyModule_AddObjectRef(module, name, value);
+    Py_XDECREF(value);
+    return failed;
+}
+
+static int add_constants(PyObject *module)
+{
+    if (add_constant(module, "INPUTS", inputs()) < 0 ||
+        add_constant(module, "COSTS", names_of(COST_NAMES, COSTS)) < 0)
+        return -1;
+    return add_constant(module, "SETTINGS", names_of(SETTING_NAMES, SETTINGS));
 }
 
 static PyMethodDef methods[] = {
+    {"prepare", prepare, METH_O,
+     "prepare(arrays) -> what simulate needs of a program and a machine"},
     {"simulate", simulate, METH_VARARGS,
-     "simulate(arrays, trace) -> (status, requirement, slot, peak, timed, untimed, trace)"},
+     "simulate(prepared, decisions, trace) -> "
+     "(status, requirement, slot, peak, timed, untimed, trace)"},
     {NULL, NULL, 0, NULL},
 };
 
 static PyModuleDef_Slot slots[] = {
+    {Py_mod_exec, add_constants},
     {0, NULL},
 };
 

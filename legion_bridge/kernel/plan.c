@@ -16,11 +16,11 @@
 /* The runtime's work for a point: in program order in each context (the task that launches). */
 static int64_t analyse(struct state *state, int64_t point, int64_t iteration)
 {
-    const struct input *given = state->given;
-    int64_t rank = given->runtime_rank[point], parent = given->point_parent[point];
-    int64_t width = given->point_requirement[point + 1] - given->point_requirement[point];
-    double seconds = state->factor * (given->costs[COST_POINT] +
-                                      given->costs[COST_REQUIREMENT] * (double)width) +
+    const struct input *in = state->in;
+    int64_t rank = in->runtime_rank[point], parent = in->point_parent[point];
+    int64_t width = in->point_requirement[point + 1] - in->point_requirement[point];
+    double seconds = state->factor * (in->costs[COST_point] +
+                                      in->costs[COST_requirement] * (double)width) +
                      state->owed[rank];
     state->owed[rank] = 0.0;
     int64_t analysis = new_operation(state->graph, RUNTIME, rank, seconds, point, iteration);
@@ -34,35 +34,35 @@ static int64_t analyse(struct state *state, int64_t point, int64_t iteration)
 /* One point task: its execution, and all that must happen before it. */
 static enum status run_point(struct state *state, int64_t point, int64_t analysis)
 {
-    const struct input *given = state->given;
+    const struct input *in = state->in;
     struct graph *graph = state->graph;
-    int64_t processor = given->processor[point], iteration = graph->iteration[analysis];
+    int64_t processor = in->processor[point], iteration = graph->iteration[analysis];
     int64_t task =
-        new_operation(graph, TASK, processor, given->seconds[point], point, iteration);
-    graph->bytes[task] = given->link_bytes[point];
-    graph->source[task] = given->link_memory[point];
+        new_operation(graph, TASK, processor, in->seconds[point], point, iteration);
+    graph->bytes[task] = in->link_bytes[point];
+    graph->source[task] = in->link_memory[point];
     edge(graph, analysis, task);
     int64_t complete = task;
-    if (given->has_children[point]) {
+    if (in->has_children[point]) {
         complete = new_operation(graph, JOIN, processor, 0.0, point, iteration);
         edge(graph, task, complete);
     }
     state->execution[point] = task;
     state->complete[point] = complete;
-    state->limit_queue = state->replays ? -1 : given->limit_queue[point];
+    state->limit_queue = state->replays ? -1 : in->limit_queue[point];
     graph->limit[analysis] = state->limit_queue;
     if (state->limit_queue >= 0)
         release_before(state, state->limit_queue);
-    if (given->point_parent[point] >= 0)
-        edge(graph, complete, state->complete[given->point_parent[point]]);
-    for (int64_t r = given->point_requirement[point]; r < given->point_requirement[point + 1];
+    if (in->point_parent[point] >= 0)
+        edge(graph, complete, state->complete[in->point_parent[point]]);
+    for (int64_t r = in->point_requirement[point]; r < in->point_requirement[point + 1];
          r++) {
         enum status status = require(state, r, task, analysis);
         if (status != PLANNED)
             return status;
     }
-    for (int64_t r = given->point_requirement[point]; r < given->point_requirement[point + 1]; r++)
-        linger(state, r, task);
+    for (int64_t r = in->point_requirement[point]; r < in->point_requirement[point + 1]; r++)
+        defer_releases(state, r, task);
     if (state->limit_queue >= 0)
         state->passed[state->limit_queue]++;
     return PLANNED;
@@ -71,35 +71,35 @@ static enum status run_point(struct state *state, int64_t point, int64_t analysi
 /* One launch: runtime work, then its points. */
 static enum status run_launch(struct state *state, int64_t launch, int64_t iteration)
 {
-    const struct input *given = state->given;
+    const struct input *in = state->in;
     struct graph *graph = state->graph;
-    int64_t first = given->launch_point[launch], last = given->launch_point[launch + 1];
+    int64_t first = in->launch_point[launch], last = in->launch_point[launch + 1];
     int64_t join = -1, before = -1;
-    if (given->launch_joins[launch])
+    if (in->launch_joins[launch])
         join = new_operation(graph, JOIN, 0, 0.0, first, iteration);
-    int nested = given->launch_parent[launch] >= 0;
+    int nested = in->launch_parent[launch] >= 0;
     if (!nested) /* every rank analyses it, whether or not it runs a point of it */
-        for (int64_t rank = 0; rank < given->ranks; rank++)
-            state->owed[rank] += state->factor * (given->costs[COST_LAUNCH] +
-                                                  given->costs[COST_DOMAIN] * (double)(last - first));
+        for (int64_t rank = 0; rank < in->ranks; rank++)
+            state->owed[rank] += state->factor * (in->costs[COST_launch] +
+                                                  in->costs[COST_domain] * (double)(last - first));
     for (int64_t point = first; point < last; point++) {
-        if (nested && given->point_parent[point] != before) {
-            before = given->point_parent[point];
-            state->owed[given->runtime_rank[point]] +=
-                state->factor * given->costs[COST_LAUNCH];
+        if (nested && in->point_parent[point] != before) {
+            before = in->point_parent[point];
+            state->owed[in->runtime_rank[point]] +=
+                state->factor * in->costs[COST_launch];
         }
         int64_t analysis = analyse(state, point, iteration);
         enum status status = run_point(state, point, analysis);
         if (status != PLANNED)
             return status;
-        for (int64_t i = given->after_start[launch]; i < given->after_start[launch + 1]; i++)
-            edge(graph, state->join[given->after_values[i]], state->execution[point]);
+        for (int64_t i = in->after_start[launch]; i < in->after_start[launch + 1]; i++)
+            edge(graph, state->join[in->after_values[i]], state->execution[point]);
         graph->limit[state->complete[point]] = state->limit_queue;
         if (join >= 0)
             edge(graph, state->complete[point], join);
     }
     state->join[launch] = join;
-    if (given->launch_blocking[launch])
+    if (in->launch_blocking[launch])
         state->blocked = join;
     return PLANNED;
 }
@@ -126,52 +126,62 @@ static void *zeros(int64_t count, size_t size, int *failed)
     return array;
 }
 
-static int open_state(struct state *state, const struct input *given, struct graph *graph,
+static struct fifo *empty_fifos(int64_t count, int *failed)
+{
+    struct fifo *fifos = zeros(count, sizeof *fifos, failed);
+    for (int64_t i = 0; fifos != NULL && i < count; i++)
+        fifos[i] = (struct fifo){-1, -1};
+    return fifos;
+}
+
+static int open_state(struct state *state, const struct input *in, struct graph *graph,
                       double *peak)
 {
     int failed = 0;
     memset(state, 0, sizeof *state);
-    state->given = given;
+    state->in = in;
     state->graph = graph;
     state->peak = peak;
     state->blocked = -1;
     state->allocation_head = -1;
-    state->occurrence_atom = integers(given->occurrences, 0, &failed);
+    state->occurrence_atom = integers(in->occurrences, 0, &failed);
     if (failed)
         return 0;
-    int64_t atoms = 0; /* of all occurrences: bounds the entries, as an instance needs one */
-    for (int64_t i = 0; i < given->occurrences; i++) {
-        int64_t slot = given->slot_values[i];
-        state->occurrence_atom[i] = atoms;
-        atoms += given->slot_atom_start[slot + 1] - given->slot_atom_start[slot];
-    }
-    state->used = zeros(given->memories, sizeof(double), &failed);
-    state->idle = zeros(given->memories, sizeof(double), &failed);
-    state->instance_of = integers(given->places * given->slots, -1, &failed);
-    /* Each occurrence may have made an instance that stays, and another one apart. */
-    state->instances = zeros(2 * given->occurrences, sizeof(struct instance), &failed);
-    state->entries = zeros(2 * atoms, sizeof(struct entry), &failed);
-    state->atom_holder = integers(given->atoms, -1, &failed);
-    state->atom_pending = integers(given->atoms, -1, &failed);
+    int64_t atoms = 0, entries = 0;
+    for (int64_t r = 0; r < in->requirements; r++)
+        for (int64_t i = in->slot_start[r]; i < in->slot_start[r + 1]; i++) {
+            int64_t slot = in->slot_values[i];
+            state->occurrence_atom[i] = atoms;
+            atoms += atoms_of(in, slot);
+            /* Each occurrence may have made an instance that stays, and a transient one. */
+            entries += atoms_of(in, slot_to_make(in, r, slot)) + atoms_of(in, slot);
+        }
+    state->used = zeros(in->memories, sizeof(double), &failed);
+    state->idle = zeros(in->memories, sizeof(double), &failed);
+    state->instance_of = integers(in->sites * in->slots, -1, &failed);
+    state->instances = zeros(2 * in->occurrences, sizeof(struct instance), &failed);
+    state->entries = zeros(entries, sizeof(struct entry), &failed);
+    state->atom_holder = integers(in->atoms, -1, &failed);
+    state->atom_pending = integers(in->atoms, -1, &failed);
     state->pending_next = integers(atoms, -1, &failed);
     state->pending_occurrence = integers(atoms, -1, &failed);
     state->spent_by = integers(atoms, -1, &failed);
-    state->apart_of = integers(given->occurrences, -1, &failed);
-    state->lingering = zeros(given->occurrences, sizeof(struct lingering), &failed);
-    state->lingers_in = (struct room *)integers(2 * given->memories, -1, &failed);
-    state->lingers_behind = (struct room *)integers(2 * given->queues, -1, &failed);
-    state->reductions = zeros(given->occurrences, sizeof(struct reduction), &failed);
-    state->freed_in = (struct room *)integers(2 * given->memories, -1, &failed);
-    state->passed = integers(given->queues, 0, &failed);
-    state->kept_by = (struct room *)integers(2 * given->queues, -1, &failed);
-    state->merged_key = integers(given->occurrences + given->memories, -1, &failed);
-    state->merged_operation = integers(given->occurrences + given->memories, -1, &failed);
-    state->execution = integers(given->points, -1, &failed);
-    state->complete = integers(given->points, -1, &failed);
-    state->last_child = integers(given->points, -1, &failed);
-    state->last_on_rank = integers(given->ranks, -1, &failed);
-    state->owed = zeros(given->ranks, sizeof(double), &failed);
-    state->join = integers(given->launches, -1, &failed);
+    state->transient_of = integers(in->occurrences, -1, &failed);
+    state->deferred = zeros(in->occurrences, sizeof(struct deferred_release), &failed);
+    state->deferred_in = empty_fifos(in->memories, &failed);
+    state->deferred_behind = empty_fifos(in->queues, &failed);
+    state->reductions = zeros(in->occurrences, sizeof(struct reduction), &failed);
+    state->freed_in = empty_fifos(in->memories, &failed);
+    state->passed = integers(in->queues, 0, &failed);
+    state->kept_by = empty_fifos(in->queues, &failed);
+    state->merged_key = integers(in->occurrences + in->memories, -1, &failed);
+    state->merged_operation = integers(in->occurrences + in->memories, -1, &failed);
+    state->execution = integers(in->points, -1, &failed);
+    state->complete = integers(in->points, -1, &failed);
+    state->last_child = integers(in->points, -1, &failed);
+    state->last_on_rank = integers(in->ranks, -1, &failed);
+    state->owed = zeros(in->ranks, sizeof(double), &failed);
+    state->join = integers(in->launches, -1, &failed);
     return !failed;
 }
 
@@ -181,13 +191,13 @@ static void close_state(struct state *state)
                       state->instances,       state->entries,       state->atom_holder,
                       state->atom_pending,    state->pending_next,  state->pending_occurrence,
                       state->reductions,      state->freed,         state->freed_in,
-                      state->kept_by,      state->merged_key,    state->merged_operation,
+                      state->kept_by,         state->merged_key,    state->merged_operation,
                       state->execution,       state->complete,      state->last_child,
                       state->last_on_rank,    state->owed,          state->join,
                       state->readers.next,    state->allocation.operation,
                       state->readers.operation, state->allocation.next, state->spent_by,
-                      state->idle,            state->apart_of,
-                      state->lingering,       state->lingers_in,    state->lingers_behind,
+                      state->idle,            state->transient_of,
+                      state->deferred,       state->deferred_in,    state->deferred_behind,
                       state->passed};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         free(arrays[i]);
@@ -197,23 +207,23 @@ static void close_state(struct state *state)
  * but not where an instance of it was collected. */
 static void begin_iteration(struct state *state, int64_t iteration)
 {
-    const struct input *given = state->given;
-    int recorded = given->settings[RECORDED] != 0;
-    int traced = iteration >= given->settings[UNTRACED] && !(recorded && state->collected);
+    const struct input *in = state->in;
+    int recorded = in->settings[SETTING_recorded] != 0;
+    int traced = iteration >= in->settings[SETTING_untraced] && !(recorded && state->collected);
     state->replays = recorded && traced;
-    state->factor = traced ? 1.0 : given->costs[COST_UNTRACED];
+    state->factor = traced ? 1.0 : in->costs[COST_untraced];
     state->collected = 0;
 }
 
 static enum status run(struct state *state)
 {
-    const struct input *given = state->given;
-    int64_t setup = given->settings[SETUP_LAUNCHES];
-    for (int64_t iteration = -1; iteration < given->settings[ITERATIONS]; iteration++) {
+    const struct input *in = state->in;
+    int64_t setup = in->settings[SETTING_setup_launches];
+    for (int64_t iteration = -1; iteration < in->settings[SETTING_iterations]; iteration++) {
         int64_t first = iteration < 0 ? 0 : setup;
-        int64_t last = iteration < 0 ? setup : given->launches;
+        int64_t last = iteration < 0 ? setup : in->launches;
         begin_iteration(state, iteration);
-        for (int64_t i = 0; i < given->points; i++)
+        for (int64_t i = 0; i < in->points; i++)
             state->last_child[i] = -1;
         for (int64_t launch = first; launch < last; launch++) {
             enum status status = run_launch(state, launch, iteration);
@@ -227,14 +237,14 @@ static enum status run(struct state *state)
     return PLANNED;
 }
 
-enum status plan(const struct input *given, struct graph *graph, int64_t failure[2], double *peak)
+enum status plan(const struct input *in, struct graph *graph, int64_t failure[2], double *peak)
 {
     struct state state;
     memset(graph, 0, sizeof *graph);
     if (!grow_operations(graph))
         return NO_HOST_MEMORY;
     enum status status = NO_HOST_MEMORY;
-    if (open_state(&state, given, graph, peak))
+    if (open_state(&state, in, graph, peak))
         status = run(&state);
     failure[0] = state.failed_requirement;
     failure[1] = state.failed_slot;

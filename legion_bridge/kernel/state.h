@@ -1,27 +1,26 @@
 /* The state of planning, and what its files have of each other.
  *
- * An *instance* holds one slot at one place (a memory and a layout). An *entry* is one atom in one
+ * An *instance* holds one slot at one site (a memory and a layout). An *entry* is one atom in one
  * instance: validity, last writer and readers are kept for each. An *occurrence* is one slot of one
- * requirement of one point task; it may have a reduction instance of its own.
+ * requirement of one point task; it may have a reduction instance of its own. A *transient* instance
+ * is made for one task to read, and released later.
  */
 #ifndef MAPPERTUNE_STATE_H
 #define MAPPERTUNE_STATE_H
 
 #include "kernel.h"
 
-#pragma GCC visibility push(hidden)
-
 /* A linked list of operations, in a pool that grows. */
 struct pool {
-    int64_t used, room;
+    int64_t used, capacity;
     int64_t *operation, *next;
 };
 
 struct instance {
-    int64_t place, slot, entry; /* its first entry */
-    int64_t valid;              /* how many of its entries hold the newest value */
+    int64_t site, slot, entry; /* its first entry */
+    int64_t valid;             /* how many of its entries hold the newest value */
     char alive;
-    char apart; /* made for one task, to go after it */
+    char transient; /* made for one task, to be released after it */
 };
 
 struct entry {
@@ -38,22 +37,22 @@ struct freed {
     double bytes;
 };
 
-/* A queue of room that was freed, by its numbers in the array. */
-struct room {
+/* First in, first out: a list of what was freed, or is to be, by numbers in an array. */
+struct fifo {
     int64_t head, tail;
 };
 
-/* An instance that was made apart, after its task was planned: until its room is needed, others copy
- * from it. Under a limit that is when the next task takes the place, which `turn` tells. */
-struct lingering {
+/* A transient instance after its task was planned: until its bytes are needed, others copy from it.
+ * Under a limit that is when the next task gets the permit, which `turn` tells. */
+struct deferred_release {
     int64_t next, instance, task, turn;
 };
 
 struct state {
-    const struct input *given;
+    const struct input *in;
     struct graph *graph;
     double *used, *idle, *peak; /* bytes by memory, in mapping order; idle: used, but freed */
-    int64_t *instance_of; /* [places * slots] */
+    int64_t *instance_of; /* [sites * slots] */
     struct instance *instances;
     struct entry *entries;
     int64_t instance_count, entry_count;
@@ -62,15 +61,15 @@ struct state {
     int64_t *pending_next, *pending_occurrence; /* -1 where an atom is not pending */
     int64_t *spent_by; /* the fold, or the write, that used up an atom of a reduction last */
     struct reduction *reductions;
-    int64_t *apart_of; /* [occurrences] the instance that was made apart for it, or -1 */
-    struct lingering *lingering;
-    int64_t lingering_count;
-    struct room *lingers_in, *lingers_behind; /* [memories], [queues] */
-    struct pool readers, allocation; /* allocation: what the current requirement's room waits for */
+    int64_t *transient_of; /* [occurrences] the transient instance of it, or -1 */
+    struct deferred_release *deferred;
+    int64_t deferred_count;
+    struct fifo *deferred_in, *deferred_behind; /* [memories], [queues] */
+    struct pool readers, allocation; /* allocation: what the current requirement's memory waits for */
     int64_t allocation_head;
     struct freed *freed;
-    int64_t freed_count, freed_room, limit_queue; /* of the current point, or -1 */
-    struct room *freed_in, *kept_by;              /* [memories], [queues] */
+    int64_t freed_count, freed_capacity, limit_queue; /* of the current point, or -1 */
+    struct fifo *freed_in, *kept_by;              /* [memories], [queues] */
     int64_t *passed;                              /* [queues] points so far */
     int64_t *merged_key, *merged_operation, merged; /* copies and folds of a requirement */
     int64_t *execution, *complete, *last_child, *last_on_rank;
@@ -83,13 +82,13 @@ struct state {
 };
 
 /* graph.c */
-int grow(void **array, size_t size, int64_t room);
+int grow(void **array, size_t size, int64_t capacity);
 int grow_operations(struct graph *graph);
 int64_t new_operation(struct graph *graph, enum kind kind, int64_t place, double seconds,
                       int64_t point, int64_t iteration);
 void edge(struct graph *graph, int64_t before, int64_t after);
 int64_t add(struct state *state, struct pool *pool, int64_t head, int64_t operation);
-int64_t both(struct graph *graph, int64_t first, int64_t last, int64_t other);
+int64_t join_after(struct graph *graph, int64_t first, int64_t last, int64_t other);
 
 /* instances.c */
 int64_t memory_of(const struct state *state, int64_t entry);
@@ -101,18 +100,18 @@ void let_go(struct state *state, int64_t atom, int64_t number);
 void read_by(struct state *state, int64_t entry, int64_t operation);
 void after_readers(struct state *state, int64_t number, int64_t operation);
 int64_t nearest(const struct state *state, int64_t atom, int64_t target);
-int64_t find(const struct state *state, int64_t place, int64_t slot, int64_t exact);
-int64_t reset_instance(struct state *state, int64_t *known, int64_t place, int64_t slot,
-                       char apart);
-int64_t make(struct state *state, int64_t place, int64_t slot);
+int64_t find(const struct state *state, int64_t site, int64_t slot, int64_t exact);
+int64_t reset_instance(struct state *state, int64_t *known, int64_t site, int64_t slot,
+                       char transient);
+int64_t make(struct state *state, int64_t site, int64_t slot);
 
-/* room.c */
+/* memory.c */
 void free_after(struct state *state, int64_t memory, double bytes, int64_t operation);
-void free_apart(struct state *state, int64_t memory, double bytes, int64_t operation);
+void free_transient(struct state *state, int64_t memory, double bytes, int64_t operation);
 void release_before(struct state *state, int64_t queue);
 void release_all(struct state *state);
 int allocate(struct state *state, int64_t memory, double bytes);
-int allocate_apart(struct state *state, int64_t memory, double bytes);
+int allocate_transient(struct state *state, int64_t memory, double bytes);
 
 /* transfers.c */
 int64_t operation_for(struct state *state, enum kind kind, int64_t source, int64_t target,
@@ -128,8 +127,7 @@ int reduce(struct state *state, int64_t occurrence, int64_t memory, int64_t task
 
 /* requirements.c */
 enum status require(struct state *state, int64_t requirement, int64_t task, int64_t analysis);
-void linger(struct state *state, int64_t requirement, int64_t task);
-
-#pragma GCC visibility pop
+int64_t slot_to_make(const struct input *in, int64_t requirement, int64_t slot);
+void defer_releases(struct state *state, int64_t requirement, int64_t task);
 
 #endif

@@ -20,10 +20,10 @@ int64_t operation_for(struct state *state, enum kind kind, int64_t source, int64
 int64_t transfer_for(struct state *state, enum kind kind, int64_t source, int64_t target,
                      int64_t analysis, int64_t region)
 {
-    const struct input *given = state->given;
-    int64_t kinds = given->memory_kind[source] * MEMORY_KINDS + given->memory_kind[target];
-    int64_t at = kinds * WHERE_CODES + where_code(given, source, target);
-    state->graph->seconds[analysis] += state->factor * given->route_analysis[at];
+    const struct input *in = state->in;
+    int64_t kinds = in->memory_kind[source] * MEMORY_KINDS + in->memory_kind[target];
+    int64_t at = kinds * WHERE_CODES + where_code(in, source, target);
+    state->graph->seconds[analysis] += state->factor * in->route_analysis[at];
     return operation_for(state, kind, source, target, analysis, region);
 }
 
@@ -51,15 +51,15 @@ static void spend(struct state *state, int64_t node, int64_t operation)
     state->spent_by[node] = operation;
     if (--reduction->left > 0)
         return;
-    const struct input *given = state->given;
-    int64_t slot = given->slot_values[occurrence], first = state->occurrence_atom[occurrence];
-    int64_t atoms = given->slot_atom_start[slot + 1] - given->slot_atom_start[slot];
+    const struct input *in = state->in;
+    int64_t slot = in->slot_values[occurrence], first = state->occurrence_atom[occurrence];
+    int64_t atoms = atoms_of(in, slot);
     int64_t last = operation;
     if (state->graph->kind[operation] != FOLD) /* a fold has waited for the last task already */
-        last = both(state->graph, operation, last, reduction->operation);
+        last = join_after(state->graph, operation, last, reduction->operation);
     for (int64_t i = first; i < first + atoms; i++)
-        last = both(state->graph, operation, last, state->spent_by[i]);
-    free_after(state, reduction->memory, given->slot_bytes[slot], last);
+        last = join_after(state->graph, operation, last, state->spent_by[i]);
+    free_after(state, reduction->memory, in->slot_bytes[slot], last);
 }
 
 /* Forgets the reductions that were made to an atom which is now overwritten. */
@@ -82,7 +82,7 @@ static void fold(struct state *state, int64_t atom, int64_t number, int64_t node
         edge(state->graph, reduction->operation, operation);
         merge(state, key, operation);
     }
-    state->graph->bytes[operation] += state->given->atom_bytes[atom];
+    state->graph->bytes[operation] += state->in->atom_bytes[atom];
     after_readers(state, number, operation);
     state->entries[number].writer = operation;
     spend(state, node, operation);
@@ -92,11 +92,11 @@ static void fold(struct state *state, int64_t atom, int64_t number, int64_t node
  * may be fresh. */
 static double weight_of(const struct state *state, int64_t source, int64_t target)
 {
-    int64_t from = state->instances[state->entries[source].instance].place;
-    int64_t to = state->instances[state->entries[target].instance].place;
-    int64_t places = state->given->places;
-    int64_t fresh = state->instances[state->entries[target].instance].apart;
-    return state->given->place_weight[(fresh * places + from) * places + to];
+    int64_t from = state->instances[state->entries[source].instance].site;
+    int64_t to = state->instances[state->entries[target].instance].site;
+    int64_t sites = state->in->sites;
+    int64_t fresh = state->instances[state->entries[target].instance].transient;
+    return state->in->copy_weight[(fresh * sites + from) * sites + to];
 }
 
 /* The copy that brings the newest value of an atom to an entry, from the nearest instance that
@@ -112,7 +112,7 @@ static int64_t fetch(struct state *state, int64_t atom, int64_t entry, int64_t a
         copy = transfer_for(state, COPY, memory, target, analysis, region);
         merge(state, memory, copy);
     }
-    state->graph->bytes[copy] += weight_of(state, source, entry) * state->given->atom_bytes[atom];
+    state->graph->bytes[copy] += weight_of(state, source, entry) * state->in->atom_bytes[atom];
     edge(state->graph, state->entries[source].writer, copy);
     read_by(state, source, copy);
     return copy;
@@ -127,7 +127,7 @@ void bring(struct state *state, int64_t atom, int64_t number, int64_t analysis)
         if (copy >= 0) {
             after_readers(state, number, copy);
             entry->writer = copy;
-        } else if (state->instances[entry->instance].apart) {
+        } else if (state->instances[entry->instance].transient) {
             return; /* nobody has written it, and there is nothing to copy from here */
         }
         hold(state, atom, number);

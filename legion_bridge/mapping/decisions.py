@@ -46,7 +46,7 @@ class Decisions:
         unpinned: ``[P]`` whether a point runs on whichever processor of the kind is free.
         layout_weights: ``[classes, classes]`` factor on the bytes of copies from one to another.
         layout_rooms: ``[classes]`` bytes of an instance over those of its data.
-        exact: ``[R]`` codes of ``SimulationInput.exact``.
+        exact: ``[R]`` codes of ``enum extent`` in ``kernel/kernel.h``.
         collect: ``[R]`` 0 or 1.
     """
 

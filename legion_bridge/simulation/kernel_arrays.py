@@ -1,17 +1,36 @@
-"""What the simulator's kernel takes and gives: arrays in, operations and their times out."""
+"""What the simulator's kernel takes and gives: arrays in, operations and their times out.
+
+``kernel/inputs.def`` lists the arrays that go in, with what each means, how long it is and what
+its values may be. The kernel is compiled from that list, and tells it as ``INPUTS``, ``COSTS`` and
+``SETTINGS``; nothing here names the arrays again that a program or a machine has already.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["KernelStatus", "Operation", "OperationKind", "SimulationInput", "operations_of"]
+from legion_bridge._kernel import COSTS, INPUTS, SETTINGS
+from legion_bridge.machines.flat_machine import FlatMachine
+from legion_bridge.programs.flat_program import FlatProgram
+
+__all__ = [
+    "Arrays",
+    "KernelStatus",
+    "Operation",
+    "OperationKind",
+    "operations_of",
+    "prepared_arrays",
+]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+Arrays: TypeAlias = dict[str, NDArray[Any]]
+"""Arrays of the kernel by name."""
 
 
 class KernelStatus(IntEnum):
@@ -37,99 +56,6 @@ class OperationKind(IntEnum):
     FOLD = 3
     FILL = 4
     JOIN = 5
-
-
-class SimulationInput(NamedTuple):
-    """The arrays of the kernel, in the order of ``struct input`` in ``kernel/kernel.h``.
-
-    The first are those of ``FlatProgram``, the last those of ``FlatMachine``. Between them stand
-    the decisions, for ``P`` point tasks, ``R`` requirements, ``Q`` limit queues:
-
-    Attributes:
-        launch_joins: ``[L]`` whether somebody waits for the launch as a whole.
-        processor: ``[P]``.
-        runtime_rank: ``[P]`` the rank that analyses and maps the point.
-        seconds: ``[P]`` time on the processor.
-        link_bytes, link_memory: ``[P]`` bytes moved over links, and the kind of memory they go to.
-        memory: ``[R]``; -1 where there is no data.
-        place: ``[R]`` memory and layout together, numbered densely; -1 where there is no data.
-        exact: ``[R]`` 1 where only an instance of just that piece will do, 2 where one is made of
-            the whole region if none covers the piece, else 0.
-        collect: ``[R]`` whether the instance may go after the task.
-        place_memory: ``[places]``.
-        place_weight: ``[2 * places * places]`` factor on the bytes of copies from one to another,
-            to instances that stay and to such as are made for one task.
-        unpinned: ``[P]`` whether the point runs on whichever processor of its kind is free.
-        limit_queue: ``[P]`` or -1.
-        limit_start: ``[Q + 1]`` where the ring of each queue begins.
-        queue_task: ``[Q]`` equal for the queues of one task.
-        route_cost: ``[kinds, kinds, where, 2]`` seconds, and seconds a byte.
-        costs: Seconds a launch, a point and a requirement; factor without a trace; factor on the
-            bytes of folds; seconds a point of a launch domain, on every rank; seconds an instance
-            that is made for one task.
-        settings: Launches of the setup, iterations, iterations without a trace, the first
-            iteration that is measured, whether traces are recorded with their mapping, and
-            whether the runtime shares the processors' cores.
-    """
-
-    launch_point: Ints
-    launch_parent: Ints
-    launch_blocking: Ints
-    launch_timed: Ints
-    launch_joins: Ints
-    after_start: Ints
-    after_values: Ints
-    point_launch: Ints
-    point_parent: Ints
-    point_requirement: Ints
-    has_children: Ints
-    privilege: Ints
-    slot_start: Ints
-    slot_values: Ints
-    fold_into: Ints
-    slot_atom_start: Ints
-    slot_atom_values: Ints
-    wider_start: Ints
-    wider_values: Ints
-    slot_bytes: Floats
-    slot_region: Ints
-    atom_bytes: Floats
-    processor: Ints
-    runtime_rank: Ints
-    seconds: Floats
-    link_bytes: Floats
-    link_memory: Ints
-    memory: Ints
-    place: Ints
-    exact: Ints
-    collect: Ints
-    place_memory: Ints
-    place_weight: Floats
-    unpinned: Ints
-    limit_queue: Ints
-    limit_start: Ints
-    queue_task: Ints
-    processor_kind: Ints
-    processor_rank: Ints
-    memory_kind: Ints
-    memory_rank: Ints
-    memory_owner: Ints
-    memory_capacity: Floats
-    rank_node: Ints
-    route_links: Ints
-    route_scopes: Ints
-    route_sides: Ints
-    route_latency: Floats
-    route_analysis: Floats
-    link_bandwidth: Floats
-    link_overhead: Floats
-    link_exclusive: Ints
-    access_links: Ints
-    access_scopes: Ints
-    access_bandwidth: Floats
-    route_cost: Floats
-    costs: Floats
-    settings: Ints
 
 
 class Operation(NamedTuple):
@@ -168,15 +94,43 @@ class Operation(NamedTuple):
     edges: int
 
 
-_FLOATS = {"bytes", "seconds", "ready", "start", "end", "link_busy", "link_bytes"}
+def prepared_arrays(
+    program: FlatProgram,
+    machine: FlatMachine,
+    computed: Mapping[str, NDArray[Any]],
+    costs: Mapping[str, float],
+    settings: Mapping[str, int],
+) -> Arrays:
+    """All arrays that do not depend on the mapper.
+
+    Args:
+        program: Has many of them as attributes of the same name.
+        machine: Has the others.
+        computed: Those that neither has, and those that another name is used for there.
+        costs, settings: By name.
+    """
+    known: Arrays = {
+        "costs": np.array([costs[name] for name in COSTS], np.float64),
+        "settings": np.array([settings[name] for name in SETTINGS], np.int64),
+        **computed,
+    }
+    sources = {"program": program, "machine": machine}
+    return {
+        name: known[name] if name in known else getattr(sources[owner], name)
+        for name, owner, _ in INPUTS
+        if owner in sources
+    }
 
 
-def operations_of(trace: tuple[bytes | int, ...]) -> Operation:
+def operations_of(trace: Mapping[str, bytes | int]) -> Operation:
     """The operations in what the kernel gave."""
-    columns = [
-        np.frombuffer(data, np.float64 if name in _FLOATS else np.int64)
+    columns = {
+        name: np.frombuffer(data, np.float64 if name in _FLOATS else np.int64)
         if isinstance(data, bytes)
         else data
-        for name, data in zip(Operation._fields, trace, strict=True)
-    ]
-    return Operation(*columns)  # type: ignore[arg-type]  # the last is a number, the rest arrays
+        for name, data in trace.items()
+    }
+    return Operation(**columns)  # type: ignore[arg-type]  # one is a number, the rest arrays
+
+
+_FLOATS = {"bytes", "seconds", "ready", "start", "end", "link_busy", "link_bytes"}

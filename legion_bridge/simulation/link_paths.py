@@ -1,6 +1,6 @@
-"""The ways that data travels, and what it costs: the kernel's cost model (``execute.c``).
+"""The paths that data travels, and what it costs: the kernel's cost model (``execute.c``).
 
-A copy takes each link on its way for the link's ``overhead`` and the time of its bytes; a link
+A copy takes each link on its path for the link's ``overhead`` and the time of its bytes; a link
 that is ``exclusive`` is held for as long as the slowest of them. What a task moves to and from
 memory that it reaches in place has no overhead.
 """
@@ -30,8 +30,9 @@ Floats = NDArray[np.float64]
 
 
 class LinkPath(NamedTuple):
-    """The links on a way in order, bytes a second of the slowest, and seconds before the first
-    byte.
+    """The links of a path in order, bytes a second of the slowest, and the latency.
+
+    The latency is the seconds before the first byte.
     """
 
     links: tuple[int, ...]
@@ -40,7 +41,7 @@ class LinkPath(NamedTuple):
 
 
 class LinkPaths:
-    """The ways of copies, and of processors to memories that they reach in place."""
+    """The paths of copies, and of processors to memories that they reach in place."""
 
     def __init__(self, machine: FlatMachine) -> None:
         self.machine = machine
@@ -52,7 +53,7 @@ class LinkPaths:
         self._accesses: dict[tuple[int, int], LinkPath] = {}
 
     def of(self, trace: Trace, number: int) -> LinkPath:
-        """The way of an operation that moves data."""
+        """The path of an operation that moves data."""
         operations = trace.operations
         source, target = int(operations.source[number]), int(operations.place[number])
         if operations.kind[number] == OperationKind.TASK:
@@ -60,7 +61,7 @@ class LinkPaths:
         return self.copy(source, target)
 
     def copy(self, source: int, target: int) -> LinkPath:
-        """The way from one memory to another."""
+        """The path from one memory to another."""
         key = (source, target)
         if key not in self._copies:
             machine = self.machine
@@ -82,7 +83,7 @@ class LinkPaths:
         return self._copies[key]
 
     def access(self, processor: int, memory_kind: int) -> LinkPath:
-        """The way between a processor and a memory of a kind."""
+        """The path between a processor and a memory of a kind."""
         key = (processor, memory_kind)
         if key not in self._accesses:
             machine = self.machine
@@ -100,21 +101,21 @@ class LinkPaths:
             self._accesses[key] = LinkPath(links, slowest, 0.0)
         return self._accesses[key]
 
-    def uses(self, way: LinkPath, carried: float, *, copies: int = 1) -> list[float]:
-        """Seconds that each link of a way is taken by one copy, or by a task.
+    def uses(self, path: LinkPath, carried: float, *, copies: int = 1) -> list[float]:
+        """Seconds that each link of a path is taken by one copy, or by a task.
 
         Args:
-            way: The way.
+            path: The path.
             carried: Bytes; those of a fold count ``runtime.fold`` times.
             copies: 0 for what a task moves, which nobody has to start.
         """
         own = [
-            copies * self._overhead[link] + carried / self._bandwidth[link] for link in way.links
+            copies * self._overhead[link] + carried / self._bandwidth[link] for link in path.links
         ]
         longest = max(own, default=0.0)
         return [
             longest if self._exclusive[link] else each
-            for link, each in zip(way.links, own, strict=True)
+            for link, each in zip(path.links, own, strict=True)
         ]
 
     def seconds(self, source: int, target: int, size: float) -> float:

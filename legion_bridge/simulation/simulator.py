@@ -30,10 +30,11 @@ from legion_bridge.outcome import Outcome
 from legion_bridge.programs.application import Application
 from legion_bridge.programs.flat_program import PRIVILEGE_CODES, FlatProgram, flatten
 from legion_bridge.simulation.kernel_arrays import (
+    Arrays,
     KernelStatus,
     Operation,
-    SimulationInput,
     operations_of,
+    prepared_arrays,
 )
 from legion_bridge.simulation.link_paths import route_costs
 from legion_bridge.simulation.point_times import PointTimer, PointTimes
@@ -80,7 +81,7 @@ class _Run(NamedTuple):
     peak: bytes
     timed: bytes
     untimed: bytes
-    trace: tuple[bytes | int, ...] | None
+    trace: dict[str, bytes | int] | None
 
 
 class Simulator:
@@ -100,7 +101,10 @@ class Simulator:
         self._decider = Decider(self.program, self.flat_machine)
         self._settle, self._measure = _iterations(application, self.program)
         self._kept = _kept(self.program, self.machine)
-        self._static = _static_input(self.program, self.flat_machine, self._settle, self._measure)
+        self._arrays = _prepared_arrays(
+            self.program, self.flat_machine, self._settle, self._measure
+        )
+        self._prepared = _kernel.prepare(self._arrays)
 
     def run(self, mapper: Mapper) -> Outcome:
         """The outcome under a mapper that was loaded for ``machine.shape``; without a profile."""
@@ -194,7 +198,7 @@ class Simulator:
         return Outcome("execution_error", 0.0, self.application.unit, None, raw)
 
     def _simulate(self, decisions: Decisions, times: PointTimes, *, trace: bool) -> _Run:
-        return _Run(*_kernel.simulate(self._input(decisions, times), trace))
+        return _Run(*_kernel.simulate(self._prepared, self._decided(decisions, times), trace))
 
     def _outcome(self, run: _Run, decisions: Decisions) -> Outcome:
         if run.status == KernelStatus.OUT_OF_MEMORY:
@@ -226,27 +230,28 @@ class Simulator:
         begin = float(untimed[self._settle + 1])
         return begin, begin + float((timed - untimed)[self._settle + 1 :].sum())
 
-    def _input(self, decisions: Decisions, times: PointTimes) -> SimulationInput:
+    def _decided(self, decisions: Decisions, times: PointTimes) -> Arrays:
         memories, fresh = len(self.flat_machine.memory_kind), self.machine.runtime.fresh
-        place, place_memory, place_weight = _places(decisions, memories, fresh)
-        queue, start, tasks = _limits(self.program, self.flat_machine, decisions)
-        return self._static._replace(
-            processor=decisions.processor,
-            runtime_rank=_runtime_ranks(self.program, self.flat_machine, decisions),
-            seconds=times.seconds,
-            link_bytes=times.link_bytes,
-            link_memory=times.link_memory,
-            memory=decisions.memory,
-            place=place,
-            exact=decisions.exact,
-            collect=decisions.collect if self._kept is None else decisions.collect & ~self._kept,
-            place_memory=place_memory,
-            place_weight=place_weight,
-            unpinned=decisions.unpinned,
-            limit_queue=queue,
-            limit_start=start,
-            queue_task=tasks,
-        )
+        site, site_memory, copy_weight = _sites(decisions, memories, fresh)
+        queue, limit_size, queue_task = _limits(self.program, self.flat_machine, decisions)
+        return {
+            "processor": decisions.processor,
+            "runtime_rank": _runtime_ranks(self.program, self.flat_machine, decisions),
+            "seconds": times.seconds,
+            "link_bytes": times.link_bytes,
+            "link_memory": times.link_memory,
+            "unpinned": decisions.unpinned,
+            "limit_queue": queue,
+            "limit_size": limit_size,
+            "queue_task": queue_task,
+            "site": site,
+            "site_memory": site_memory,
+            "copy_weight": copy_weight,
+            "extent": decisions.exact,
+            "collect": decisions.collect
+            if self._kept is None
+            else decisions.collect & ~self._kept,
+        }
 
     def _shortage(self, run: _Run, decisions: Decisions) -> Shortage:
         starts, requirement = self.program.point_requirement, run.requirement
@@ -295,89 +300,56 @@ def _kept(program: FlatProgram, machine: Machine) -> Ints | None:
     return kept
 
 
-def _static_input(
+def _prepared_arrays(
     program: FlatProgram, machine: FlatMachine, settle: int, measure: int
-) -> SimulationInput:
-    """All that does not depend on the mapper; the decisions are left empty."""
-    none, nothing = np.zeros(0, np.int64), np.zeros(0)
+) -> Arrays:
+    """All that does not depend on the mapper."""
     joins = program.launch_blocking.copy()
     joins[program.after.values] = 1
     runtime = machine.machine.runtime
     message = runtime.message if machine.machine.ranks > 1 else 0.0
-    untraced = min(UNTRACED, settle) if program.application.traced else settle + measure
-    per_launch = runtime.launch + message
-    costs = [per_launch, runtime.point, runtime.requirement, runtime.untraced, runtime.fold,
-             runtime.domain, runtime.instance]  # fmt: skip
-    settings = [program.setup_launches, settle + measure, untraced, settle, runtime.recorded,
-                runtime.shares_cores]  # fmt: skip
-    return SimulationInput(
-        launch_point=program.launch_point,
-        launch_parent=program.launch_parent,
-        launch_blocking=program.launch_blocking,
-        launch_timed=program.launch_timed,
-        launch_joins=joins,
-        after_start=program.after.start,
-        after_values=program.after.values,
-        point_launch=program.point_launch,
-        point_parent=program.point_parent,
-        point_requirement=program.point_requirement,
-        has_children=program.has_children,
-        privilege=program.privilege,
-        slot_start=program.slots.start,
-        slot_values=program.slots.values,
-        fold_into=program.fold_into,
-        slot_atom_start=program.slot_atoms.start,
-        slot_atom_values=program.slot_atoms.values,
-        wider_start=program.wider.start,
-        wider_values=program.wider.values,
-        slot_bytes=program.slot_bytes,
-        slot_region=program.slot_region,
-        atom_bytes=program.atom_bytes,
-        processor=none,
-        runtime_rank=none,
-        seconds=nothing,
-        link_bytes=nothing,
-        link_memory=none,
-        memory=none,
-        place=none,
-        exact=none,
-        collect=none,
-        place_memory=none,
-        place_weight=nothing,
-        unpinned=none,
-        limit_queue=none,
-        limit_start=none,
-        queue_task=none,
-        processor_kind=machine.processor_kind,
-        processor_rank=machine.processor_rank,
-        memory_kind=machine.memory_kind,
-        memory_rank=machine.memory_rank,
-        memory_owner=machine.memory_owner,
-        memory_capacity=machine.memory_capacity,
-        rank_node=machine.rank_node,
-        route_links=machine.route_links,
-        route_scopes=machine.route_scopes,
-        route_sides=machine.route_sides,
-        route_latency=machine.route_latency,
-        route_analysis=machine.route_analysis,
-        link_bandwidth=machine.link_bandwidth,
-        link_overhead=machine.link_overhead,
-        link_exclusive=machine.link_exclusive,
-        access_links=machine.access_links,
-        access_scopes=machine.access_scopes,
-        access_bandwidth=machine.bandwidth,
-        route_cost=route_costs(machine.machine),
-        costs=np.array(costs),
-        settings=np.array(settings, np.int64),
+    return prepared_arrays(
+        program,
+        machine,
+        {
+            "launch_joins": joins,
+            "after_start": program.after.start,
+            "after_values": program.after.values,
+            "slot_start": program.slots.start,
+            "slot_values": program.slots.values,
+            "slot_atom_start": program.slot_atoms.start,
+            "slot_atom_values": program.slot_atoms.values,
+            "wider_start": program.wider.start,
+            "wider_values": program.wider.values,
+            "access_bandwidth": machine.bandwidth,
+            "route_cost": route_costs(machine.machine),
+        },
+        costs={
+            "launch": runtime.launch + message,
+            "point": runtime.point,
+            "requirement": runtime.requirement,
+            "untraced": runtime.untraced,
+            "fold": runtime.fold,
+            "domain": runtime.domain,
+            "instance": runtime.instance,
+        },
+        settings={
+            "setup_launches": program.setup_launches,
+            "iterations": settle + measure,
+            "untraced": min(UNTRACED, settle) if program.application.traced else settle + measure,
+            "measured_from": settle,
+            "recorded": runtime.recorded,
+            "shares_cores": runtime.shares_cores,
+        },
     )
 
 
-def _places(decisions: Decisions, memories: int, fresh: float) -> tuple[Ints, Ints, Floats]:
+def _sites(decisions: Decisions, memories: int, fresh: float) -> tuple[Ints, Ints, Floats]:
     """Numbers the pairs of memory and layout class that occur.
 
     Returns:
-        ``[R]`` the place of each requirement, -1 without data; ``[places]`` their memories; and
-        ``[2 * places * places]`` factor on the bytes of copies from one to another, to instances
+        ``[R]`` the site of each requirement, -1 without data; ``[sites]`` their memories; and
+        ``[2 * sites * sites]`` factor on the bytes of copies from one to another, to instances
         that stay and to fresh ones.
     """
     classes = len(decisions.layout_weights)
@@ -404,11 +376,11 @@ def _runtime_ranks(program: FlatProgram, machine: FlatMachine, decisions: Decisi
 def _limits(
     program: FlatProgram, machine: FlatMachine, decisions: Decisions
 ) -> tuple[Ints, Ints, Ints]:
-    """The queue of each point, by task and originating processor; the queues' rings and tasks."""
+    """The queue of each point, by task and originating processor; the queues' sizes and tasks."""
     queue = np.full(len(program.point_launch), -1, np.int64)
     by_launch = [launch.limit for launch in decisions.launches]
     if not any(by_launch):
-        return queue, np.zeros(1, np.int64), np.zeros(0, np.int64)
+        return queue, np.zeros(0, np.int64), np.zeros(0, np.int64)
     limits = np.array(by_launch, np.int64)[program.point_launch]
     tasks = {launch.task: number for number, launch in enumerate(program.launches)}
     task = np.array([tasks[launch.task] for launch in program.launches])[program.point_launch]
@@ -424,4 +396,4 @@ def _limits(
     queue[limited] = where
     sizes = np.zeros(len(unique), np.int64)
     sizes[where] = limits[limited]
-    return queue, np.concatenate(([0], np.cumsum(sizes))), unique // origins
+    return queue, sizes, unique // origins

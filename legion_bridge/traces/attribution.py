@@ -22,17 +22,17 @@ COPIES = (OperationKind.COPY, OperationKind.FOLD)
 def carried_by_link(trace: Trace, measured: Bools) -> dict[str, dict[str, float]]:
     """Bytes of one iteration by link and region; what tasks move in place is among them."""
     found: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
-    ways, names = LinkPaths(trace.machine), trace.machine.link_names
+    paths, names = LinkPaths(trace.machine), trace.machine.link_names
     regions = list(trace.program.application.regions)
 
-    def add(way: LinkPath, region: str, amount: float) -> None:
-        for link in way.links:
+    def add(path: LinkPath, region: str, amount: float) -> None:
+        for link in path.links:
             found[names[link]][region] += amount / trace.iterations
 
     for source, target, region, amount in _moved(trace, measured, (*COPIES, OperationKind.FILL)):
-        add(ways.copy(source, target), regions[region], amount)
+        add(paths.copy(source, target), regions[region], amount)
     for processor, memory, region_name, amount in _in_place(trace, measured):
-        add(ways.access(processor, memory), region_name, amount)
+        add(paths.access(processor, memory), region_name, amount)
     return {link: dict(amounts) for link, amounts in found.items()}
 
 

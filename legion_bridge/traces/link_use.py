@@ -31,7 +31,7 @@ class LinkUse(NamedTuple):
 
 def link_uses(trace: Trace) -> Iterator[LinkUse]:
     """All uses of links, those of each link one after the other."""
-    operations, ways = trace.operations, LinkPaths(trace.machine)
+    operations, paths = trace.operations, LinkPaths(trace.machine)
     moves = np.isin(operations.kind, TRAVELS)
     moves |= (operations.kind == OperationKind.TASK) & (operations.bytes > 0)
     numbers = np.flatnonzero(moves)
@@ -39,13 +39,13 @@ def link_uses(trace: Trace) -> Iterator[LinkUse]:
     is_task = operations.kind[numbers] == OperationKind.TASK
     free: dict[int, float] = {}
     for number in numbers[np.lexsort((numbers, is_task, operations.start[numbers]))].tolist():
-        way = ways.of(trace, number)
+        path = paths.of(trace, number)
         start, kind = float(operations.start[number]), operations.kind[number]
         carried = float(operations.bytes[number])
         if kind == OperationKind.FOLD:
             carried *= trace.machine.machine.runtime.fold
-        uses = ways.uses(way, carried, copies=int(kind != OperationKind.TASK))
-        for link, seconds in zip(way.links, uses, strict=True):
+        uses = paths.uses(path, carried, copies=int(kind != OperationKind.TASK))
+        for link, seconds in zip(path.links, uses, strict=True):
             begin = max(start, free.get(link, 0.0))
             free[link] = begin + seconds
             yield LinkUse(number, link, begin, free[link])

@@ -27,7 +27,7 @@ class OperationNames:
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
         self._regions = list(trace.program.application.regions)
-        self._ways = LinkPaths(trace.machine)
+        self._paths = LinkPaths(trace.machine)
         self._names: dict[tuple[int, int, int, int], str] = {}
 
     def kind(self, number: int) -> str:
@@ -57,10 +57,10 @@ class OperationNames:
         operations, machine = self._trace.operations, self._trace.machine
         source, target = int(operations.source[number]), int(operations.place[number])
         kinds = [MEMORY_KINDS[int(machine.memory_kind[memory])] for memory in (source, target)]
-        way = self._ways.copy(source, target)
+        path = self._paths.copy(source, target)
         over = ""
-        if way.links:
-            slowest = min(way.links, key=lambda link: float(machine.link_bandwidth[link]))
+        if path.links:
+            slowest = min(path.links, key=lambda link: float(machine.link_bandwidth[link]))
             over = f" over {self._link(slowest)}"
         return f"{self._regions[int(operations.region[number])]} ({' to '.join(kinds)}{over})"
 

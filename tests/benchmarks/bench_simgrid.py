@@ -67,7 +67,7 @@ def graph_of(trace: Trace) -> dict[str, Any]:
     leaves = np.flatnonzero(last & (operations.kind == OperationKind.TASK))
     copies = np.flatnonzero(last & (operations.kind == OperationKind.COPY))
     processors: dict[str, list[dict[str, Any]]] = {}
-    ways: dict[tuple[int, int], LinkPath] = {}
+    paths: dict[tuple[int, int], LinkPath] = {}
     finder = LinkPaths(machine)
     for leaf in leaves[np.argsort(operations.start[leaves])].tolist():
         target = int(operations.place[leaf])
@@ -79,11 +79,11 @@ def graph_of(trace: Trace) -> dict[str, Any]:
             "copies": list(zip(sources, sizes, strict=True)),
         }
         processors.setdefault(str(target), []).append(task)
-        ways |= {
+        paths |= {
             (source, target): finder.of(trace, copy)
             for source, copy in zip(sources, mine, strict=True)
         }
-    used = sorted({link for way in ways.values() for link in way.links})
+    used = sorted({link for path in paths.values() for link in path.links})
     bandwidths = {str(link): float(machine.link_bandwidth[link]) for link in used}
     return {
         "repeat": REPEAT,
@@ -93,10 +93,10 @@ def graph_of(trace: Trace) -> dict[str, Any]:
             {
                 "source": source,
                 "target": target,
-                "links": list(dict.fromkeys(str(link) for link in way.links)),
-                "latency": way.latency,
+                "links": list(dict.fromkeys(str(link) for link in path.links)),
+                "latency": path.latency,
             }
-            for (source, target), way in ways.items()
+            for (source, target), path in paths.items()
         ],
     }
 

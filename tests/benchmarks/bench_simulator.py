@@ -62,8 +62,13 @@ def measure(name: str) -> list[str]:
     simulator = evaluator.simulator
     decided = [simulator.decide_program(dsl.parse(text)) for text in texts[:50]]
     valid = [d for d in decided if not isinstance(d, Outcome)]
-    inputs = [simulator._input(d, simulator._timer.times(d.launches)) for d in valid]
-    kernel = seconds(lambda given: _kernel.simulate(given, False), inputs) if inputs else 0.0
+    inputs = [simulator._decided(d, simulator._timer.times(d.launches)) for d in valid]
+    prepared = simulator._prepared
+    kernel = (
+        seconds(lambda arrays: _kernel.simulate(prepared, arrays, False), inputs)
+        if inputs
+        else 0.0
+    )
     statuses = [evaluator.evaluate_text(text).ok for text in texts]
     return [
         name,

@@ -35,8 +35,8 @@ def platform(graph: dict[str, Any]) -> dict[int, Any]:
     for route in graph["routes"]:
         source, target = route["source"], route["target"]
         wire = zone.create_link(f"from {source} to {target}", WIDE).set_latency(route["latency"])
-        way = [LinkInRoute(link.seal()) for link in (wire, *(links[n] for n in route["links"]))]
-        zone.add_route(hosts[source].netpoint, hosts[target].netpoint, None, None, way, False)
+        path = [LinkInRoute(link.seal()) for link in (wire, *(links[n] for n in route["links"]))]
+        zone.add_route(hosts[source].netpoint, hosts[target].netpoint, None, None, path, False)
     zone.seal()
     return hosts
 

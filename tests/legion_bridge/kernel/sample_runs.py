@@ -1,8 +1,8 @@
 """A sample of simulated runs that visits every part of the kernel; a script for a fresh process.
 
-Usage: ``python sample_runs.py KERNEL [REPEATS]`` runs the sample on another build of the kernel,
-and prints one line with what came of it, and how the resident memory of the process grew after
-the first half of the repeats.
+Usage: ``python sample_runs.py KERNEL [REPEATS [BREAKS]]`` runs the sample on another build of the
+kernel, and prints one line with what came of it, how the resident memory of the process grew after
+the first half of the repeats, and how many of so many randomly broken inputs were not refused.
 """
 
 from __future__ import annotations
@@ -99,7 +99,11 @@ def repeat(times: int) -> int:
 if __name__ == "__main__":
     if sys.argv[1] != "installed":
         use_kernel(sys.argv[1])
-    growth = repeat(int(sys.argv[2])) if len(sys.argv) > 2 else 0
-    found = {"outcomes": outcomes(), "growth": growth}
+    repeats, breaks = (*map(int, sys.argv[2:]), 0, 0)[:2]
+    found = {"outcomes": outcomes(), "growth": repeat(repeats) if repeats else 0}
+    if breaks:
+        from tests.legion_bridge.kernel.broken_inputs import survive
+
+        found["survived"] = survive(0, breaks)
     found["kernel"] = sys.modules["legion_bridge._kernel"].__file__
     sys.stdout.write(json.dumps(found) + "\n")

@@ -32,7 +32,7 @@ UNWRITTEN: Value = (None, frozenset())
 
 @dataclass(eq=False)
 class Holder:
-    """Room in a memory: an instance, or what a reduction is made to.
+    """Bytes of a memory: an instance, or what a reduction is made to.
 
     Attributes:
         values: What it holds at the present of a replay, by atom.
@@ -88,8 +88,8 @@ class Step:
             yield holder
 
 
-class OutOfRoomError(Exception):
-    """No room for a slot of a requirement."""
+class OutOfMemoryError(Exception):
+    """No memory for a slot of a requirement."""
 
 
 @dataclass(eq=False)
@@ -107,13 +107,13 @@ class Plan:
         held: After each iteration, the setup first, the bytes in use in each memory.
 
     Raises:
-        OutOfRoomError: The run must fail for want of room.
+        OutOfMemoryError: The run must fail for want of memory.
     """
 
     def __init__(self, run: Run) -> None:
         self.program, self.machine = run.simulator.program, run.simulator.flat_machine
         self.decisions = run.decisions
-        self.route_cost = run.simulator._static.route_cost
+        self.route_cost = run.simulator._arrays["route_cost"]
         self.steps: list[Step] = []
         self.holders: list[Holder] = []
         # What was freed counts as used until it is needed.
@@ -125,21 +125,20 @@ class Plan:
         self.pending: dict[int, list[_Reduction]] = defaultdict(list)
         self.reductions: dict[tuple[int, int], _Reduction] = {}
         self.current: dict[int, Value] = defaultdict(lambda: UNWRITTEN)
-        given = run.simulator._input(
-            run.decisions, run.simulator._timer.times(run.decisions.launches)
-        )
-        self.limits, self.queue_task = given.limit_queue, given.queue_task
-        self.places = np.diff(given.limit_start)
-        # Under a limit: room that the points of a queue hand on, and how many have passed.
+        times = run.simulator._timer.times(run.decisions.launches)
+        decided = run.simulator._decided(run.decisions, times)
+        self.limits, self.queue_task = decided["limit_queue"], decided["queue_task"]
+        self.permits = decided["limit_size"]
+        # Under a limit: memory that the points of a queue hand on, and how many have passed.
         self.kept: dict[int, deque[Holder]] = defaultdict(deque)
         self.passed: dict[int, int] = defaultdict(int)
-        # Instances made for one task, from which others copy until their room is needed.
-        self.lingers_in: dict[int, deque[Holder]] = defaultdict(deque)
-        self.lingers_behind: dict[int, deque[tuple[int, Holder]]] = defaultdict(deque)
+        # Transient instances, from which others copy until their memory is needed.
+        self.deferred_in: dict[int, deque[Holder]] = defaultdict(deque)
+        self.deferred_behind: dict[int, deque[tuple[int, Holder]]] = defaultdict(deque)
         self.queue = -1
         self.tasks: dict[TaskId, Step] = {}
         self.held: list[dict[int, float]] = []
-        setup, iterations, *_ = run.simulator._static.settings.tolist()
+        setup, iterations, *_ = run.simulator._arrays["settings"].tolist()
         for iteration in range(-1, iterations):
             first, last = (0, setup) if iteration < 0 else (setup, len(self.program.launches))
             for point in range(*self.program.launch_point[[first, last]].tolist()):
@@ -162,18 +161,18 @@ class Plan:
             self.steps.append(Step(Kind.JOIN))
         start = self.program.point_requirement
         self.summed: list[Holder] = []  # folded upwards
-        self.apart: list[Holder] = []
+        self.transient: list[Holder] = []
         if self.queue >= 0:
             self._release_before()
         for requirement in range(int(start[point]), int(start[point + 1])):
             self._requirement((iteration, point), requirement, task)
         for holder in self.summed:
             self._hand_on(holder)
-        for holder in self.apart:
+        for holder in self.transient:
             if self.queue < 0:
-                self.lingers_in[holder.memory].append(holder)
+                self.deferred_in[holder.memory].append(holder)
             else:
-                self.lingers_behind[self.queue].append((self.passed[self.queue], holder))
+                self.deferred_behind[self.queue].append((self.passed[self.queue], holder))
         if self.queue >= 0:
             self.passed[self.queue] += 1
 
@@ -187,14 +186,14 @@ class Plan:
                 self._reduce_into(who, at, slot, memory, task)
             elif privilege == REDUCE:
                 self._reduce(who, requirement, slot, memory, task)
-            elif self._reads_apart(requirement, slot, privilege):
-                self.apart.append(self._allocate(slot, memory, apart=True))
-                self._use(who, privilege, slot, self.apart[-1], task)
+            elif self._reads_transient(requirement, slot, privilege):
+                self.transient.append(self._allocate(slot, memory, transient=True))
+                self._use(who, privilege, slot, self.transient[-1], task)
             else:
                 holder = self._find(requirement, slot) or self._make(requirement, slot, memory)
                 self._use(who, privilege, slot, holder, task)
 
-    def _reads_apart(self, requirement: int, slot: int, privilege: int) -> bool:
+    def _reads_transient(self, requirement: int, slot: int, privilege: int) -> bool:
         """What is collected is read in an instance of its own, unless it lies there already."""
         atoms = self.program.slot_atoms.row(slot).tolist()
         if not self.decisions.collect[requirement] or privilege != READ_ONLY:
@@ -220,7 +219,7 @@ class Plan:
     def _bring(self, atom: int, holder: Holder) -> None:
         if holder not in self.valid[atom]:
             self._copy(atom, holder)
-            if self.valid[atom] or holder not in self.apart:
+            if self.valid[atom] or holder not in self.transient:
                 self.valid[atom].insert(0, holder)
         folds = self.pending.pop(atom, [])
         if folds:
@@ -242,7 +241,7 @@ class Plan:
 
     def _reduce_into(self, who: TaskId, at: int, slot: int, memory: int, task: Step) -> None:
         """A nested task reduces to an instance of its own, which is folded into its parent's."""
-        own = self._allocate(slot, memory, apart=True)
+        own = self._allocate(slot, memory, transient=True)
         parent = int(self.program.fold_into[at])
         requirement = int(np.searchsorted(self.program.slots.start, parent, "right")) - 1
         above = self.reductions[requirement, slot].holder
@@ -280,7 +279,7 @@ class Plan:
             writer, added = self.current[atom]
             self.current[atom] = (writer, added | {who})
 
-    # Instances and room
+    # Instances and memory
 
     def _key(self, requirement: int, slot: int) -> tuple[int, int, int]:
         memory, layout = self.decisions.memory[requirement], self.decisions.layout[requirement]
@@ -303,10 +302,10 @@ class Plan:
         self.instances[key] = holder
         return holder
 
-    def _allocate(self, slot: int, memory: int, *, apart: bool = False) -> Holder:
+    def _allocate(self, slot: int, memory: int, *, transient: bool = False) -> Holder:
         size = whole = float(self.program.slot_bytes[slot])
         kept = self.kept[self.queue]
-        if apart and self.queue >= 0 and self.passed[self.queue] >= self.places[self.queue]:
+        if transient and self.queue >= 0 and self.passed[self.queue] >= self.permits[self.queue]:
             while size > 0 and kept and kept[0].memory == memory:
                 taken = min(kept[0].bytes - kept[0].released, size)
                 kept[0].released += taken
@@ -316,12 +315,12 @@ class Plan:
         capacity = float(self.machine.memory_capacity[memory])
         while self.used[memory] + size > capacity:
             if not self.freed[memory]:
-                if self.lingers_in[memory]:
-                    self._release(self.lingers_in[memory].popleft())
+                if self.deferred_in[memory]:
+                    self._release(self.deferred_in[memory].popleft())
                 elif not self._evict(memory) and not self._reclaim(memory):
-                    raise OutOfRoomError
+                    raise OutOfMemoryError
                 continue
-            self.merged = {}  # what fills this room waits for it, what is under way does not
+            self.merged = {}  # what fills this memory waits for it, what is under way does not
             freed = self.freed[memory][0]
             taken = min(freed.bytes - freed.released, self.used[memory] + size - capacity)
             freed.released += taken
@@ -365,16 +364,16 @@ class Plan:
         self._hand_on(holder, queue)
 
     def _release_before(self) -> None:
-        """What stood in the places of a queue before the point that comes now."""
-        line = self.lingers_behind[self.queue]
-        while line and line[0][0] <= self.passed[self.queue] - self.places[self.queue]:
-            self._release(line.popleft()[1], self.queue)
+        """What the points held whose permits go to the point that comes now."""
+        waiting = self.deferred_behind[self.queue]
+        while waiting and waiting[0][0] <= self.passed[self.queue] - self.permits[self.queue]:
+            self._release(waiting.popleft()[1], self.queue)
 
     def _release_all(self) -> None:
-        for line in self.lingers_in.values():
-            while line:
-                self._release(line.popleft())
-        for queue, waiting in self.lingers_behind.items():
+        for released in self.deferred_in.values():
+            while released:
+                self._release(released.popleft())
+        for queue, waiting in self.deferred_behind.items():
             while waiting:
                 self._release(waiting.popleft()[1], queue)
 

@@ -19,7 +19,7 @@ from legion_bridge.traces.spans import Track, tracks
 from tests.legion_bridge.tiny import Run, application, launch, machine, mapper, region, updates
 
 from .random_runs import Case, cases
-from .reference_run import OutOfRoomError, Plan, Replay
+from .reference_run import OutOfMemoryError, Plan, Replay
 
 EXAMPLES = settings(max_examples=100, deadline=None)
 SCARCE = (30, 40, 60, 80, 100, 140)
@@ -59,14 +59,14 @@ def test_every_read_of_an_application_finds_the_newest_value(
 def test_memory_in_use_never_exceeds_capacity(case: Case) -> None:
     run = case.run()
     if "failed allocation" in run.outcome.raw:
-        with pytest.raises(OutOfRoomError):
+        with pytest.raises(OutOfMemoryError):
             Plan(run)
         return
     assume(run.outcome.ok)
     replay = Replay(run)
     for memory, most in replay.most_in_use().items():
         assert most <= run.trace.machine.memory_capacity[memory]
-        # Under a limit, room that points keep for those behind them counts as used, too.
+        # Under a limit, memory that points keep for those behind them counts as used, too.
         if "InstanceLimit" not in case.rules:
             assert run.trace.peak[memory] <= most
 
