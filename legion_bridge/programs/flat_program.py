@@ -8,6 +8,34 @@ Points and fields that no launch ever tells apart behave alike, so that validity
 - a *slot*: a piece of a region for one field group, the smallest thing that a requirement asks
   for. A slot consists of whole atoms.
 
+An example: a line of ten points of one byte, with fields ``a`` and ``b``, and three launches::
+
+    put   2 points  writes a and b of the pieces [0, 4] and [5, 9]
+    get   1 point   reads  a       of the piece  [3, 6]
+    look  1 point   reads  a       of the piece  [3, 4]
+
+``a`` and ``b`` do not always occur together: each is a group of its own. Where pieces of a group
+begin and end the line is cut into atoms, which are numbered through::
+
+    point      0  1  2 | 3  4 | 5  6 | 7  8  9
+    a    atom        0      1      2         3
+    b    atom              4               5
+
+Slots are numbered as requirements ask for them, first by piece and then by group::
+
+    slot  of           slot_atoms  slot_bytes  wider
+    0     a of [0, 4]  0 1         5
+    1     b of [0, 4]  4           5
+    2     a of [5, 9]  2 3         5
+    3     b of [5, 9]  5           5
+    4     a of [3, 6]  1 2         4
+    5     a of [3, 4]  1           2           4 0
+
+So ``slots`` has the rows ``0 1``, ``2 3``, ``4`` and ``5`` for the four requirements of the point
+tasks. Where ``get`` reads slot 4, atom 1 comes from an instance of slot 0 and atom 2 from one of
+slot 2, which may lie in different memories: two copies. ``look`` then finds its data in the
+instance that ``get`` has read, the smallest that contains slot 5.
+
 Nothing here depends on a machine or a mapper; it is made once for each application.
 """
 

@@ -16,6 +16,7 @@ from tests.legion_bridge.tiny import (
     reads,
     reduces,
     region,
+    run,
     updates,
     writes,
 )
@@ -34,6 +35,25 @@ def atoms_of(program: FlatProgram, slot: int) -> set[int]:
 def test_ragged_rows_keep_their_lengths() -> None:
     ragged = Ragged.of([[3, 1], [], [4]])
     assert [ragged.row(i).tolist() for i in range(3)] == [[3, 1], [], [4]]
+
+
+def test_the_example_of_the_documentation() -> None:
+    line = region("line", 10, ("a", "b"))
+    halves = pieces("halves", "line", (0, 4), (5, 9))
+    middle = pieces("middle", "line", (3, 6), (3, 4))
+    loop = [
+        launch("put", writes("line", "halves", "a", "b"), domain=(2,)),
+        launch("get", reads("line", "middle", "a"), colors=[[0]]),
+        launch("look", reads("line", "middle", "a"), colors=[[1]]),
+    ]
+    program = flatten(application([line], loop, partitions=[halves, middle]))
+    assert [slots_of(program, r) for r in range(4)] == [[0, 1], [2, 3], [4], [5]]
+    rows = [program.slot_atoms.row(slot).tolist() for slot in range(6)]
+    assert rows == [[0, 1], [4], [2, 3], [5], [1, 2], [1]]
+    assert program.slot_bytes.tolist() == [5.0, 5.0, 5.0, 5.0, 4.0, 2.0]
+    assert [program.wider.row(slot).tolist() for slot in range(6)] == [[]] * 5 + [[4, 0]]
+    copies = run(program.application).copies()  # the points of `put` are on two GPUs
+    assert copies == [("line", "FB 0.0", "FB 0.0", 2.0), ("line", "FB 0.1", "FB 0.0", 2.0)]
 
 
 def test_overlapping_pieces_share_atoms() -> None:

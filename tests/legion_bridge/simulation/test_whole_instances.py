@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
+
 import dsl
 from legion_bridge import Application, Evaluator, Machine
 from legion_bridge.calibration.probes import copies, sweep
 from legion_bridge.programs.application import TaskKind
 from legion_bridge.simulation.kernel_arrays import OperationKind
+from tests.legion_bridge import tiny
 
 PLAIN = Machine.load("cpu2")
 WHOLE = replace(
@@ -146,3 +149,21 @@ def test_what_is_collected_is_no_home_for_others() -> None:
 
     home = "Layout here * * AOS;"
     assert elapsed(f"{home} CollectMemory there *;") > 1.5 * elapsed(home)
+
+
+def test_whole_instances_in_many_layouts() -> None:
+    """Each task asks for a piece of one point, and makes an instance of the whole region."""
+    count = 12
+    line = tiny.region("line", 100, ("one", "two"))
+    parts = tiny.pieces("parts", "line", *[(at, at) for at in range(count)])
+    reads = tiny.reads("line", "parts", "one", "two")
+    loop = [tiny.launch(f"t{at}", reads, colors=[[at]]) for at in range(count)]
+    program = tiny.application([line], loop, partitions=[parts], setup=[
+        tiny.launch("put", tiny.writes("line", None, "one", "two"))
+    ])  # fmt: skip
+    layouts = [f"Layout t{at} * * SOA Align=={1 << at};" for at in range(count)]
+    run = tiny.Run(program, WHOLE, " ".join([*layouts, "Task * CPU; Region * * CPU SYSMEM;"]))
+    made = np.unique(run.simulator._decided(run.decisions, run.trace.times)["site"])
+    assert len(made) == count + 1  # and that of `put`
+    copies_made = run.trace.operations.kind == OperationKind.COPY
+    assert np.count_nonzero(copies_made) == count
