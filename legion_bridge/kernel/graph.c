@@ -4,38 +4,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-int grow(void **array, size_t size, int64_t capacity)
+/* An array with the capacity for more elements; the array itself, and `failed`, without memory. */
+void *grown(void *array, size_t size, int64_t capacity, int *failed)
 {
-    void *larger = realloc(*array, size * (size_t)capacity);
+    void *larger = realloc(array, size * (size_t)capacity);
     if (larger == NULL)
-        return 0;
-    *array = larger;
-    return 1;
+        *failed = 1;
+    return larger == NULL ? array : larger;
 }
 
-int grow_operations(struct graph *graph)
+void grow_operations(struct graph *graph)
 {
     int64_t capacity = graph->operation_capacity ? 2 * graph->operation_capacity : 1024;
-    int64_t **ints[] = {&graph->kind,      &graph->place,  &graph->source, &graph->point,
-                        &graph->iteration, &graph->region, &graph->waits,  &graph->first_edge,
-                        &graph->limit};
-    for (size_t i = 0; i < sizeof ints / sizeof *ints; i++)
-        if (!grow((void **)ints[i], sizeof(int64_t), capacity))
-            return 0;
-    if (!grow((void **)&graph->bytes, sizeof(double), capacity) ||
-        !grow((void **)&graph->seconds, sizeof(double), capacity))
-        return 0;
-    graph->operation_capacity = capacity;
-    return 1;
+    int64_t **integers[] = {&graph->kind,      &graph->place,  &graph->source, &graph->point,
+                            &graph->iteration, &graph->region, &graph->waits,  &graph->first_edge,
+                            &graph->limit};
+    double **numbers[] = {&graph->bytes, &graph->seconds};
+    for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)
+        *integers[i] = grown(*integers[i], sizeof **integers[i], capacity, &graph->failed);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        *numbers[i] = grown(*numbers[i], sizeof **numbers[i], capacity, &graph->failed);
+    if (!graph->failed)
+        graph->operation_capacity = capacity;
 }
 
 int64_t new_operation(struct graph *graph, enum kind kind, int64_t place, double seconds,
                       int64_t point, int64_t iteration)
 {
-    if (graph->operations == graph->operation_capacity && !grow_operations(graph)) {
-        graph->failed = 1;
+    if (graph->operations == graph->operation_capacity)
+        grow_operations(graph);
+    if (graph->failed)
         return 0;
-    }
     int64_t number = graph->operations++;
     graph->kind[number] = kind;
     graph->place[number] = place;
@@ -57,11 +56,10 @@ void edge(struct graph *graph, int64_t before, int64_t after)
         return;
     if (graph->edges == graph->edge_capacity) {
         int64_t capacity = graph->edge_capacity ? 2 * graph->edge_capacity : 4096;
-        if (!grow((void **)&graph->edge_next, sizeof(int64_t), capacity) ||
-            !grow((void **)&graph->edge_target, sizeof(int64_t), capacity)) {
-            graph->failed = 1;
+        graph->edge_next = grown(graph->edge_next, sizeof(int64_t), capacity, &graph->failed);
+        graph->edge_target = grown(graph->edge_target, sizeof(int64_t), capacity, &graph->failed);
+        if (graph->failed)
             return;
-        }
         graph->edge_capacity = capacity;
     }
     int64_t number = graph->edges++;
@@ -76,11 +74,11 @@ int64_t add(struct state *state, struct pool *pool, int64_t head, int64_t operat
 {
     if (pool->used == pool->capacity) {
         int64_t capacity = pool->capacity ? 2 * pool->capacity : 1024;
-        if (!grow((void **)&pool->operation, sizeof(int64_t), capacity) ||
-            !grow((void **)&pool->next, sizeof(int64_t), capacity)) {
-            state->graph->failed = 1;
+        int *failed = &state->graph->failed;
+        pool->operation = grown(pool->operation, sizeof(int64_t), capacity, failed);
+        pool->next = grown(pool->next, sizeof(int64_t), capacity, failed);
+        if (*failed)
             return head;
-        }
         pool->capacity = capacity;
     }
     int64_t number = pool->used++;

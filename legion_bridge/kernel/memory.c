@@ -18,10 +18,10 @@ static int64_t new_freed(struct state *state, int64_t memory, double bytes, int6
 {
     if (state->freed_count == state->freed_capacity) {
         int64_t capacity = state->freed_capacity ? 2 * state->freed_capacity : 256;
-        if (!grow((void **)&state->freed, sizeof *state->freed, capacity)) {
-            state->graph->failed = 1;
+        state->freed =
+            grown(state->freed, sizeof *state->freed, capacity, &state->graph->failed);
+        if (state->graph->failed)
             return -1;
-        }
         state->freed_capacity = capacity;
     }
     state->freed[state->freed_count] = (struct freed){-1, operation, memory, bytes};

@@ -241,7 +241,8 @@ enum status plan(const struct input *in, struct graph *graph, int64_t failure[2]
 {
     struct state state;
     memset(graph, 0, sizeof *graph);
-    if (!grow_operations(graph))
+    grow_operations(graph);
+    if (graph->failed)
         return NO_HOST_MEMORY;
     enum status status = NO_HOST_MEMORY;
     if (open_state(&state, in, graph, peak))

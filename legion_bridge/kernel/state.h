@@ -82,8 +82,8 @@ struct state {
 };
 
 /* graph.c */
-int grow(void **array, size_t size, int64_t capacity);
-int grow_operations(struct graph *graph);
+void *grown(void *array, size_t size, int64_t capacity, int *failed);
+void grow_operations(struct graph *graph);
 int64_t new_operation(struct graph *graph, enum kind kind, int64_t place, double seconds,
                       int64_t point, int64_t iteration);
 void edge(struct graph *graph, int64_t before, int64_t after);

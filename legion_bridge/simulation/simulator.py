@@ -21,7 +21,8 @@ from dsl.load import load
 from dsl.machine_shape import MEMORY_KINDS
 from dsl.mapper import Mapper
 from dsl.syntax import Program
-from legion_bridge import _kernel
+from legion_bridge._kernel import prepare
+from legion_bridge._kernel import simulate as run_kernel
 from legion_bridge.errors import BridgeError, MappingError
 from legion_bridge.machines.flat_machine import FlatMachine, flatten_machine
 from legion_bridge.machines.machine import Machine
@@ -104,7 +105,7 @@ class Simulator:
         self._arrays = _prepared_arrays(
             self.program, self.flat_machine, self._settle, self._measure
         )
-        self._prepared = _kernel.prepare(self._arrays)
+        self._prepared = prepare(self._arrays)
 
     def run(self, mapper: Mapper) -> Outcome:
         """The outcome under a mapper that was loaded for ``machine.shape``; without a profile."""
@@ -198,7 +199,7 @@ class Simulator:
         return Outcome("execution_error", 0.0, self.application.unit, None, raw)
 
     def _simulate(self, decisions: Decisions, times: PointTimes, *, trace: bool) -> _Run:
-        return _Run(*_kernel.simulate(self._prepared, self._decided(decisions, times), trace))
+        return _Run(*run_kernel(self._prepared, self._decided(decisions, times), trace))
 
     def _outcome(self, run: _Run, decisions: Decisions) -> Outcome:
         if run.status == KernelStatus.OUT_OF_MEMORY:
