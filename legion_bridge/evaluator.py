@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copyreg
+import threading
 from types import MappingProxyType
 from typing import Any
 
@@ -28,8 +29,8 @@ copyreg.pickle(MappingProxyType, lambda mapping: (_read_only, (dict(mapping),)))
 class Evaluator:
     """Loads mappers for a machine, and simulates the program under them.
 
-    Whatever a mapper does wrong becomes an ``Outcome``. An evaluator can be pickled: what it
-    prepares is prepared again on the other side.
+    Whatever a mapper does wrong becomes an ``Outcome``. Several threads may share an evaluator.
+    It can be pickled: what it prepares is prepared again on the other side.
 
     >>> from legion_bridge import Application, Machine
     >>> evaluator = Evaluator(Application.load("stencil"), Machine.load("p100x4"))
@@ -41,13 +42,16 @@ class Evaluator:
         self.application = application
         self.machine = machine
         self._simulator: Simulator | None = None
+        self._preparing = threading.Lock()
         self._statements = StatementCache()
 
     @property
     def simulator(self) -> Simulator:
         """The simulator, prepared on first use."""
         if self._simulator is None:
-            self._simulator = Simulator(self.application, self.machine)
+            with self._preparing:
+                if self._simulator is None:
+                    self._simulator = Simulator(self.application, self.machine)
         return self._simulator
 
     def evaluate(self, program: dsl.Program, *, profile: bool = False) -> Outcome:

@@ -9,6 +9,7 @@ fails and its error must name the place, parse it in full.
 from __future__ import annotations
 
 import re
+import threading
 from typing import NamedTuple
 
 from dsl.errors import MapperSyntaxError
@@ -47,11 +48,10 @@ class StatementCache:
     """
 
     def __init__(self) -> None:
-        self._known: dict[str, _Block] = {}
-        self._lines = 0  # of all blocks, one after the other
+        self._memory = _Memory()
 
     def __len__(self) -> int:
-        return len(self._known)
+        return len(self._memory.known)
 
     def parse(self, text: str) -> Program:
         """The syntax tree of a mapper, positions aside.
@@ -59,16 +59,19 @@ class StatementCache:
         Raises:
             MapperSyntaxError: The text is not a mapper; with the place in the whole text.
         """
-        known, pending, depth = self._known, "", 0
+        memory = self._memory
+        if len(memory.known) >= MOST_BLOCKS:
+            memory = self._memory = _Memory()
+        pending, depth = "", 0
         statements: list[Statement] = []
         for line in text.split("\n"):
             block = pending + line
-            found = known.get(block)
+            found = memory.known.get(block)
             if found is None and len(block) > MOST_CHARACTERS:
                 return parse(text)
             if found is None:
                 try:
-                    found = self._learn(pending, line, depth)
+                    found = memory.learn(pending, line, depth)
                 except MapperSyntaxError:
                     return parse(text)  # an error, or a liberty that only the whole text allows
             if found.statements is None:
@@ -80,12 +83,30 @@ class StatementCache:
             return parse(text)
         return Program(tuple(statements), source=text)
 
-    def _learn(self, pending: str, line: str, depth: int) -> _Block:
+    # What was read does not travel between processes, and need not.
+    def __reduce__(self) -> tuple[object, ...]:
+        return type(self), ()
+
+
+class _Memory:
+    """Blocks that were read, and how many lines they have, as if one stood below the other.
+
+    A text is read with one memory from its first line to its last, so that no two of its
+    statements stand at the same place, whatever other threads read or forget.
+    """
+
+    def __init__(self) -> None:
+        self.known: dict[str, _Block] = {}
+        self._lines = 0
+        self._lock = threading.Lock()
+
+    def learn(self, pending: str, line: str, depth: int) -> _Block:
         """Reads a block whose lines before the last go on, so many braces deep."""
-        if len(self._known) >= MOST_BLOCKS:
-            self._known.clear()
-            self._lines = 0
-        found = self._known[pending + line] = self._read(pending, line, depth)
+        block = pending + line
+        with self._lock:
+            found = self.known.get(block)
+            if found is None:
+                found = self.known[block] = self._read(pending, line, depth)
         return found
 
     def _read(self, pending: str, line: str, depth: int) -> _Block:

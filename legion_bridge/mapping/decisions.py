@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import count, repeat
 from operator import attrgetter
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dsl import syntax
+from dsl.bounded_cache import BoundedCache
 from dsl.machine_shape import PROCESSOR_KINDS
 from dsl.mapper import Mapper
 from dsl.syntax import Program, Statement
@@ -32,6 +33,7 @@ __all__ = ["Decider", "Decisions"]
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+_ColumnKey: TypeAlias = tuple[int, LaunchDecisions, Aligns, bytes]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -75,7 +77,18 @@ class Decider:
 
     A tuner's mappers share most of their statements, and ``dsl.StatementCache`` makes equal ones
     the same object. So the answers for a launch are kept by the identity of the statements that
-    can have a say in it.
+    can have a say in it. An example, with two launches, of the tasks ``a`` and ``b``::
+
+        1  Task * GPU;                     3  InstanceLimit a 4;
+        2  Region * * GPU FBMEM;           4  IndexTaskMap b cyclic;   (and its definition, 5)
+
+    Loading can fail only by 4 and 5, so ``_loads`` knows this mapper by (4, 5). The answers for
+    ``a`` depend on (1, 2) and (3), those for ``b`` on (1, 2) and (4); where ``b``'s points go
+    depends on the definition (5). Now a tuner changes 3 to ``InstanceLimit a 2``: of all these
+    keys only that of ``a``'s answer is new, so ``a`` alone is asked about again.
+
+    An identity is a number that Python uses again once the object is gone. A cache therefore
+    holds the statements beside each answer: as long as the key stands, they do.
     """
 
     def __init__(self, program: FlatProgram, machine: FlatMachine) -> None:
@@ -88,11 +101,11 @@ class Decider:
             LaunchQuestions(program.application, launch, visible) for launch in program.launches
         ]
         self._tasks = {launch.task for launch in program.launches}
-        self._decided: dict[tuple[int, LaunchDecisions], LaunchDecisions] = {}
-        self._loads: dict[tuple[int, ...], Sequence[Statement]] = {}
-        self._answers: dict[tuple[object, ...], tuple[_Answer, Sequence[Statement]]] = {}
-        self._placements: dict[tuple[object, ...], tuple[Ints, Sequence[Statement]]] = {}
-        self._columns: dict[tuple[int, LaunchDecisions, Aligns, bytes], _Columns] = {}
+        self._decided = BoundedCache[tuple[int, LaunchDecisions], LaunchDecisions](MOST_KEPT)
+        self._loads = BoundedCache[tuple[int, ...], Sequence[Statement]](MOST_KEPT)
+        self._answers = BoundedCache[tuple[object, ...], _Answer](MOST_KEPT)
+        self._placements = BoundedCache[tuple[object, ...], _Placement](MOST_KEPT)
+        self._columns = BoundedCache[_ColumnKey, _Columns](MOST_KEPT)
         self._layouts = LayoutClasses(machine.machine)
         processors = machine.machine.processors.values()
         self._pooled = frozenset(each.kind for each in processors if each.pooled)
@@ -122,9 +135,9 @@ class Decider:
         processor = np.zeros(int(program.launch_point[-1]), np.int64)
         rules = _Rules.of(source.statements, self._tasks)
         mapper = cache(mapper)
-        if rules.loading not in self._loads:
+        if self._loads.get(rules.loading) is None:
             mapper()
-            _keep(self._loads, rules.loading, source.statements)
+            self._loads.keep(rules.loading, source.statements)
         launches: list[LaunchDecisions] = []
         places: list[Ints] = []
         unpinned = np.zeros(len(processor), np.int64)
@@ -169,17 +182,16 @@ class Decider:
     ) -> _Answer:
         """What is decided for all points of a launch alike, and the function that places them."""
         key = (number, rules.for_all, tuple(rules.by_task.get(launch.task, ())))
-        if key not in self._answers:
+        answer = self._answers.get(key)
+        if answer is None:
             asked = mapper()
-            decided = self._one(number, self._questions[number].ask(asked))
+            decided = self._questions[number].ask(asked)
+            # One object for equal decisions on a launch: they are compared sooner so.
+            decided = self._decided.keep((number, decided), decided)
             function = asked.single_function if launch.single else asked.index_function
-            answer = _Answer(decided, function(launch.task, decided.kind))
-            _keep(self._answers, key, (answer, asked.program.statements))
-        return self._answers[key][0]
-
-    def _one(self, number: int, decided: LaunchDecisions) -> LaunchDecisions:
-        """One object for equal decisions on a launch: they are compared sooner so."""
-        return self._decided.setdefault((number, decided), decided)
+            named = function(launch.task, decided.kind)
+            answer = self._answers.keep(key, _Answer(decided, named, asked.program.statements))
+        return answer
 
     def _placement(
         self,
@@ -193,21 +205,23 @@ class Decider:
         used = rules.definitions if answer.function else ()
         parents = b"" if above is None else above.tobytes()
         key = (number, answer.decided.kind, answer.function, used, parents)
-        if key not in self._placements:
+        found = self._placements.get(key)
+        if found is None:
             program = self.program
             points = int(program.launch_point[number + 1] - program.launch_point[number])
             launch, kind, asked = program.launches[number], answer.decided.kind, mapper()
             where = placement(self.machine, asked, launch, kind, parents=above, points=points)
-            _keep(self._placements, key, (where, asked.program.statements))
-        return self._placements[key][0]
+            found = self._placements.keep(key, _Placement(where, asked.program.statements))
+        return found.processors
 
     def _column(
         self, number: int, decided: LaunchDecisions, aligns: Aligns, where: Ints
     ) -> _Columns:
         key = (number, decided, aligns, where.tobytes())
-        if key not in self._columns:
-            _keep(self._columns, key, self._make_column(number, decided, aligns, where))
-        return self._columns[key]
+        found = self._columns.get(key)
+        if found is None:
+            found = self._columns.keep(key, self._make_column(number, decided, aligns, where))
+        return found
 
     def _is_whole(self, memory: str) -> bool:
         """Whether instances there are made of whole regions."""
@@ -239,19 +253,26 @@ _EXACT, _WHOLE = 1, 2
 MOST_KEPT = 20_000
 """Answers, placements, and sets of columns that are kept; a tuning run needs some hundreds."""
 
-Key = TypeVar("Key")
-Value = TypeVar("Value")
-
-
-def _keep(known: dict[Key, Value], key: Key, value: Value) -> None:
-    if len(known) >= MOST_KEPT:
-        known.clear()
-    known[key] = value
-
 
 class _Answer(NamedTuple):
+    """What is decided for all points of a launch alike.
+
+    Attributes:
+        decided: The decisions.
+        function: The function that places the points, if any.
+        statements: Those whose identities the key of the answer holds, kept alive.
+    """
+
     decided: LaunchDecisions
     function: str | None
+    statements: Sequence[Statement]
+
+
+class _Placement(NamedTuple):
+    """The processors of a launch's points, and the statements of its key, kept alive."""
+
+    processors: Ints
+    statements: Sequence[Statement]
 
 
 class _Rules(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 
 import numpy as np
@@ -37,6 +38,7 @@ class LayoutClasses:
         # Whether in C order, factor on traffic, factor on room.
         self._classes: list[tuple[bool, float, float]] = []
         self._weights = np.zeros((0, 0)) if self.exact else _EVEN
+        self._lock = threading.Lock()
 
     @property
     def weights(self) -> NDArray[np.float64]:
@@ -44,18 +46,19 @@ class LayoutClasses:
 
         Half of a copy's traffic is at each end; what changes the order goes in strides besides.
         """
-        if self.exact and len(self._weights) != len(self._classes):
-            c_order, factor, _ = (np.array(column) for column in zip(*self._classes, strict=True))
+        weights, classes = self._weights, tuple(self._classes)  # other threads may add to them
+        if self.exact and len(weights) != len(classes):
+            c_order, factor, _ = (np.array(column) for column in zip(*classes, strict=True))
             strides = (c_order[:, None] != c_order[None, :]) * (self._transpose - 1)
-            self._weights = (factor[:, None] + factor[None, :]) / 2 + strides
-        return self._weights
+            self._weights = weights = (factor[:, None] + factor[None, :]) / 2 + strides
+        return weights
 
     @property
     def rooms(self) -> NDArray[np.float64]:
         """``[classes]`` bytes of an instance over those of its data, as fields are aligned."""
         if not self.exact:
             return np.ones(len(self._weights))
-        return np.array([room for _, _, room in self._classes])
+        return np.array([room for _, _, room in tuple(self._classes)])
 
     def code(
         self, requirement: Requirement, region: Region, layout: LayoutDecision, align: Align | None
@@ -68,11 +71,12 @@ class LayoutClasses:
         names = [field.name for field in region.fields]
         factor = max(together_factor(p, region, names, layout) for p in self._processors)
         key = (region.name, c_order, layout.soa, align)
-        if key not in self._codes:
-            self._codes[key] = len(self._classes)
-            room = 1.0 if layout.soa else element_bytes(region, layout) / region.field_bytes(names)
-            self._classes.append((c_order, factor, room))
-        return self._codes[key]
+        room = 1.0 if layout.soa else element_bytes(region, layout) / region.field_bytes(names)
+        with self._lock:
+            code = self._codes.setdefault(key, len(self._classes))
+            if code == len(self._classes):
+                self._classes.append((c_order, factor, room))
+        return code
 
 
 def alignments(launches: Sequence[Launch], decisions: Sequence[LaunchDecisions]) -> list[Aligns]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dsl.bounded_cache import BoundedCache
 from dsl.tables import LayoutDecision
 from legion_bridge.machines.flat_machine import MEMORY_CODES, PROCESSOR_CODES, FlatMachine
 from legion_bridge.machines.machine import Processor
@@ -43,7 +44,7 @@ class PointTimer:
     def __init__(self, program: FlatProgram, machine: FlatMachine) -> None:
         self.program = program
         self.machine = machine
-        self._known: dict[tuple[int, LaunchDecisions], PointTimes] = {}
+        self._known = BoundedCache[tuple[int, LaunchDecisions], PointTimes](MOST_KNOWN)
 
     def times(self, launches: Sequence[LaunchDecisions]) -> PointTimes:
         """The times of all point tasks under the decisions for each launch.
@@ -61,14 +62,14 @@ class PointTimer:
 
     def _launch(self, number: int, chosen: LaunchDecisions) -> PointTimes:
         key = (number, chosen)
-        if key not in self._known:
-            if len(self._known) > MOST_KNOWN:
-                self._known.clear()
+        found = self._known.get(key)
+        if found is None:
             points = int(np.diff(self.program.launch_point[number : number + 2])[0])
             launch = self.program.launches[number]
             application = self.program.application
-            self._known[key] = _launch_times(self.machine, application, launch, chosen, points)
-        return self._known[key]
+            found = _launch_times(self.machine, application, launch, chosen, points)
+            found = self._known.keep(key, found)
+        return found
 
 
 MOST_KNOWN = 20_000

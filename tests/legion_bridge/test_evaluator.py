@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -36,6 +38,9 @@ WRONG = [
     ),
     ("asks for virtual instances", "Region * * * VIRTUAL;", "execution_error", "virtual"),
 ]
+
+
+ROUNDS = 4
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +128,40 @@ def test_mappers_do_not_influence_each_other() -> None:
     for _ in range(2):
         assert [shared.evaluate_text(text) for text in texts] == fresh
     assert [shared.evaluate_text(text) for text in reversed(texts)] == fresh[::-1]
+
+
+@pytest.fixture
+def hasty_threads():
+    """Threads that are interrupted all the time."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("hasty_threads")
+@pytest.mark.parametrize("machine", ["p100x4", "cpu2"])  # on cpu2 many layouts are told apart
+def test_threads_that_share_an_evaluator_get_what_one_thread_gets(
+    machine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where each forgets what the others are about to use."""
+    monkeypatch.setattr("legion_bridge.mapping.decisions.MOST_KEPT", 3)
+    monkeypatch.setattr("legion_bridge.simulation.point_times.MOST_KNOWN", 3)
+    monkeypatch.setattr("dsl.parsing.statement_cache.MOST_BLOCKS", 5)
+    program, on = Application.load("circuit"), Machine.load(machine)
+    texts = [
+        f"Task * CPU;\nTask {task} {kind},CPU;\nLayout * * * {layout};\nInstanceLimit {task} {n};"
+        for task in program.tasks
+        for kind in ("GPU", "CPU")
+        for layout in ("AOS", "SOA C_order", f"AOS Align == {8 << len(task) % 5}")
+        for n in (1, 4)
+    ]
+    alone = Evaluator(program, on)
+    expected = [alone.evaluate_text(text) for text in texts]
+    shared = Evaluator(program, on)
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(ROUNDS):
+            assert list(pool.map(shared.evaluate_text, texts)) == expected
 
 
 def test_a_failed_outcome_has_no_throughput() -> None:

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 
 import dsl
 from dsl import syntax
+from dsl.bounded_cache import BoundedCache
 from dsl.checks.context import CheckContext
 from dsl.choices import choose_memory
 from dsl.facts import RequirementFacts, TaskFacts
@@ -98,7 +99,7 @@ class Background:
         self.what_if = WhatIf(Simulator(self.application, self.machine))
         self.loop_tasks = tuple(dict.fromkeys(each.task for each in self.application.loop))
         self.regions = _regions(self.application)
-        self._known: dict[syntax.Statement, syntax.Statement] = {}
+        self._known = BoundedCache[syntax.Statement, syntax.Statement](MOST_KNOWN)
 
     @staticmethod
     def of(problem: GuidedProblem) -> Background:
@@ -110,9 +111,7 @@ class Background:
     def shared(self, statements: Iterable[syntax.Statement]) -> tuple[syntax.Statement, ...]:
         """Equal statements, the same for all mappers: what they decide is known."""
         known = self._known
-        if len(known) > MOST_KNOWN:
-            known.clear()
-        return tuple([known.setdefault(each, each) for each in statements])
+        return tuple([known.get(each) or known.keep(each, each) for each in statements])
 
     def decide(self, statements: Iterable[syntax.Statement]) -> Decisions | None:
         """What shared statements decide; None where they fail or Legion refuses them."""

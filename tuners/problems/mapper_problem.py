@@ -13,10 +13,10 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
 import dsl
+from dsl.bounded_cache import BoundedCache
 from dsl.parsing.statement_cache import StatementCache
 from legion_bridge.outcome import Outcome
 from tuners import attributes
-from tuners.problems.evaluation_cache import BoundedCache
 from tuners.problems.problem import Evaluation, Finding, Form, Projection, Suggester, Value
 from tuners.problems.projection import Projector
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import pickle
 import random
-import threading
 from types import SimpleNamespace
 
 import optuna
@@ -13,7 +12,6 @@ from optuna.trial import TrialState
 import dsl
 from studies.suite import Case
 from tuners import attributes
-from tuners.problems.evaluation_cache import BoundedCache
 
 VALID = {
     "proc.a": "GPU",
@@ -147,34 +145,3 @@ def test_a_problem_travels_between_processes(toy_problem):
     cache = pickle.loads(pickle.dumps(toy_problem._outcomes))  # noqa: S301  (our own bytes)
     assert len(cache) == 0
     assert cache.get_or_make("a", lambda: 1) == (1, False)
-
-
-def test_the_cache_forgets_what_was_not_asked_for_longest():
-    cache: BoundedCache[str, int] = BoundedCache(2)
-    for key in "aba":
-        cache.get_or_make(key, lambda: 1)
-    cache.get_or_make("c", lambda: 1)
-    assert cache.get_or_make("a", lambda: 2) == (1, True)
-    assert cache.get_or_make("b", lambda: 2) == (2, False)
-    assert len(cache) == 2
-
-
-def test_the_cache_makes_values_side_by_side():
-    cache: BoundedCache[str, int] = BoundedCache(2)
-    both = threading.Barrier(2, timeout=10)
-
-    def make() -> int:
-        both.wait()  # breaks where the other thread must wait for us
-        return 1
-
-    threads = [threading.Thread(target=cache.get_or_make, args=(k, make)) for k in "ab"]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(cache) == 2
-
-
-def test_a_cache_must_hold_something():
-    with pytest.raises(ValueError, match="at least one"):
-        BoundedCache(0)

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import dsl
+from dsl.bounded_cache import BoundedCache
 from dsl.errors import MappertuneError
 from tuners.llm.prompts.parts import part
 from tuners.llm.replies.blocks import blocks_of
-from tuners.problems.evaluation_cache import BoundedCache
 
 if TYPE_CHECKING:
     from tuners.guide.guidance import Guidance
