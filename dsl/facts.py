@@ -113,7 +113,7 @@ class Shortage(Protocol):
         """What the memory holds in all."""
 
 
-class Forecast(Protocol):
+class Obstacle(Protocol):
     """What stops a program under a mapper, if anything."""
 
     @property
@@ -123,6 +123,17 @@ class Forecast(Protocol):
     @property
     def deadlock(self) -> Sequence[str]:
         """Tasks whose instance limits make them wait for each other for ever; mostly none."""
+
+
+class Forecast(Protocol):
+    """Tells of mappers of one program on one machine whether it comes to its end under them."""
+
+    def __call__(self, mapper: Mapper, /) -> Obstacle:
+        """What stops the program once it is mapped.
+
+        The mapper is one without errors: every task has a processor, and every launch a map that
+        stays on the machine.
+        """
 
 
 class TaskFacts(Protocol):
@@ -175,13 +186,6 @@ class ApplicationFacts(Protocol):
     @property
     def ranks_per_node(self) -> int:
         """Processes per node that the program is run with."""
-
-    def forecast(self, mapper: Mapper, machine: MachineFacts) -> Forecast:
-        """What stops the program once it is mapped.
-
-        The mapper is one without errors: every task has a processor, and every launch a map that
-        stays on the machine.
-        """
 
 
 class MachineFacts(Protocol):

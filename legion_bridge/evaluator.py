@@ -12,6 +12,7 @@ from dsl.parsing.statement_cache import StatementCache
 from legion_bridge.machines.machine import Machine
 from legion_bridge.outcome import Outcome
 from legion_bridge.programs.application import Application
+from legion_bridge.simulation.feasibility import Obstacle, obstacle_of
 from legion_bridge.simulation.simulator import Simulator, Trace
 from legion_bridge.traces.profile import profile_of
 
@@ -65,6 +66,19 @@ class Evaluator:
             return self._evaluate(program, profile=profile)
         except dsl.MapperError as error:
             return self.simulator.failure(_said(error))
+
+    def forecast(self, mapper: dsl.Mapper) -> Obstacle:
+        """What stops the program under a mapper: no room, or instance limits that clash.
+
+        For ``dsl.check(program, application, machine, forecast=evaluator.forecast)``.
+
+        Args:
+            mapper: Loaded for the machine's shape.
+
+        Raises:
+            dsl.MapperEvaluationError: A mapping function fails.
+        """
+        return obstacle_of(self.simulator, mapper)
 
     def trace(self, program: dsl.Program) -> tuple[Outcome, Trace | None]:
         """The outcome with its profile, and the whole run unless the mapper fails."""

@@ -14,7 +14,7 @@ from dsl.checks.memory import check_memory
 from dsl.checks.names import check_names
 from dsl.checks.resources import check_resources
 from dsl.checks.silent import check_silent
-from dsl.facts import ApplicationFacts, MachineFacts
+from dsl.facts import ApplicationFacts, Forecast, MachineFacts
 from dsl.syntax import Program
 
 __all__ = ["check"]
@@ -29,20 +29,38 @@ _CHECKS: tuple[Callable[[CheckContext], Iterator[Diagnostic]], ...] = (
 
 
 def check(
-    program: Program, application: ApplicationFacts, machine: MachineFacts
+    program: Program,
+    application: ApplicationFacts,
+    machine: MachineFacts,
+    *,
+    forecast: Forecast | None = None,
 ) -> list[Diagnostic]:
     """Looks for everything that is wrong with a mapper for a program on a machine.
 
-    Index maps are evaluated over whole launch domains, and where all else is right the program is
-    mapped in order, to see whether it finds room and whether instance limits clash. An error means
-    that a simulated run would fail, and without errors none does. What it cannot know: how a real
-    machine differs (memory that others use, an allocator's waste), what a program does that its
-    facts leave out, and whether the time that a run may take is enough.
+    Index maps are evaluated over whole launch domains. Where all else is right, the forecast tells
+    whether the program finds room in memory and whether instance limits clash: with one, an error
+    means that a simulated run would fail, and without errors none does. What a check cannot know:
+    how a real machine differs (memory that others use, an allocator's waste), what a program does
+    that its facts leave out, and whether the time that a run may take is enough.
+
+    Args:
+        program: The parsed mapper.
+        application: The program that it maps.
+        machine: What that runs on.
+        forecast: Whether the program comes to its end, such as ``legion_bridge.Evaluator``'s
+            ``forecast``; without one, nothing is said of memory and of limits that clash.
 
     Returns:
         What was found, in the order of the text; one finding for each cause.
+
+    >>> import dsl
+    >>> from legion_bridge import Application, Evaluator, Machine
+    >>> evaluator = Evaluator(Application.load("stencil"), Machine.load("p100x4"))
+    >>> mapper = dsl.parse("Region * * GPU ZCMEM;"), evaluator.application, evaluator.machine
+    >>> check(*mapper), [found.code for found in check(*mapper, forecast=evaluator.forecast)]
+    ([], ['out-of-memory'])
     """
-    context = CheckContext(program, application, machine)
+    context = CheckContext(program, application, machine, forecast)
     found = [diagnostic for each in _CHECKS for diagnostic in each(context)]
     if not any(diagnostic.severity == "error" for diagnostic in found):
         found += [*check_memory(context), *check_limits(context)]

@@ -10,7 +10,14 @@ from dsl import syntax
 from dsl.checks.diagnostics import Diagnostic
 from dsl.checks.loading import load_leniently
 from dsl.choices import choose_kind, choose_memory
-from dsl.facts import ApplicationFacts, Forecast, MachineFacts, RequirementFacts, TaskFacts
+from dsl.facts import (
+    ApplicationFacts,
+    Forecast,
+    MachineFacts,
+    Obstacle,
+    RequirementFacts,
+    TaskFacts,
+)
 from dsl.machine_shape import PROCESSOR_KINDS
 from dsl.mapper import Mapper
 from dsl.tables import lookup_keys
@@ -28,12 +35,17 @@ class CheckContext:
     """
 
     def __init__(
-        self, program: syntax.Program, application: ApplicationFacts, machine: MachineFacts
+        self,
+        program: syntax.Program,
+        application: ApplicationFacts,
+        machine: MachineFacts,
+        forecast: Forecast | None = None,
     ) -> None:
         self.program = program
         self.application = application
         self.machine = machine.for_ranks(application.ranks_per_node)
         self.loaded = load_leniently(program, self.machine.shape)
+        self._forecast = forecast
         self._kinds: dict[str, str | None] = {}
 
     @property
@@ -42,9 +54,14 @@ class CheckContext:
         return self.loaded.mapper
 
     @cached_property
-    def forecast(self) -> Forecast | None:
-        """What stops the program; only to be asked of a mapper without other errors."""
-        return self.application.forecast(self.mapper, self.machine) if self.mapper else None
+    def obstacle(self) -> Obstacle | None:
+        """What stops the program, where there is a forecast that tells.
+
+        Only to be asked of a mapper without other errors.
+        """
+        if self._forecast is None or self.mapper is None:
+            return None
+        return self._forecast(self.mapper)
 
     @cached_property
     def present(self) -> tuple[str, ...]:

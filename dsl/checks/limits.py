@@ -13,7 +13,7 @@ __all__ = ["check_limits"]
 
 def check_limits(context: CheckContext) -> Iterator[Diagnostic]:
     """Limits that deadlock: a task waits for a place that is held by one that waits for it."""
-    deadlock = context.forecast.deadlock if context.forecast else ()
+    deadlock = context.obstacle.deadlock if context.obstacle else ()
     if not deadlock:
         return
     first: dict[str, syntax.InstanceLimit] = {}

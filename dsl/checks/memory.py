@@ -12,7 +12,7 @@ __all__ = ["check_memory"]
 
 def check_memory(context: CheckContext) -> Iterator[Diagnostic]:
     """The first instance that finds no room when the program's launches are mapped in order."""
-    shortage = context.forecast.shortage if context.forecast else None
+    shortage = context.obstacle.shortage if context.obstacle else None
     if shortage is None:
         return
     task = context.application.tasks[shortage.task]

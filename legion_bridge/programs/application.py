@@ -23,13 +23,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.facts import MachineFacts, Privilege
+from dsl.facts import Privilege
 from legion_bridge.errors import ApplicationError
 
 if TYPE_CHECKING:
-    from dsl.mapper import Mapper
     from legion_bridge.programs.task_summary import TaskSummary
-    from legion_bridge.simulation.feasibility import Forecast
 
 __all__ = [
     "Application",
@@ -357,12 +355,6 @@ class Application:
         from legion_bridge.programs.task_summary import summarise  # noqa: PLC0415  (it needs this module)
 
         return summarise(self)
-
-    def forecast(self, mapper: Mapper, machine: MachineFacts) -> Forecast:
-        """What stops the program under a mapper: no room, or instance limits that clash."""
-        from legion_bridge.simulation.feasibility import forecast  # noqa: PLC0415  (as above)
-
-        return forecast(self, mapper, machine)
 
     def points(self, launches: Sequence[Launch], index: int) -> int:
         """Points of a launch over all points of its parents."""

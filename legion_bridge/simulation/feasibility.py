@@ -4,22 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
-from dsl.facts import MachineFacts
 from dsl.mapper import Mapper
-from legion_bridge.machines.machine import Machine
 from legion_bridge.outcome import Outcome
-from legion_bridge.programs.application import Application
 from legion_bridge.simulation.shortage import Shortage
 from legion_bridge.simulation.simulator import Simulator
 
-__all__ = ["Forecast", "forecast", "least_of"]
+__all__ = ["Obstacle", "least_of", "obstacle_of"]
 
 
 @dataclass(frozen=True, slots=True)
-class Forecast:
-    """What stops a program (see ``dsl.facts.Forecast``).
+class Obstacle:
+    """What stops a program, if anything (see ``dsl.facts.Obstacle``).
 
     Attributes:
         shortage: The first requirement for which there is no room, if any.
@@ -31,29 +27,19 @@ class Forecast:
     deadlock: tuple[str, ...] = ()
 
 
-_prepared: WeakKeyDictionary[Application, Simulator] = WeakKeyDictionary()
-
-
-def forecast(application: Application, mapper: Mapper, machine: MachineFacts) -> Forecast:
-    """What stops the program under a mapper, if anything.
-
-    Nothing on machines of another make, which nothing here can map on.
+def obstacle_of(simulator: Simulator, mapper: Mapper) -> Obstacle:
+    """What stops the simulator's program under a mapper, if anything.
 
     Raises:
         MapperEvaluationError: A mapping function fails.
     """
-    if not isinstance(machine, Machine):
-        return Forecast()
-    simulator = _prepared.get(application)
-    if simulator is None or simulator.machine is not machine:
-        simulator = _prepared[application] = Simulator(application, machine)
     decisions = simulator.decide(mapper)
     if isinstance(decisions, Outcome):
-        return Forecast()  # refused for another reason
+        return Obstacle()  # refused for another reason
     stop = simulator.stop(decisions)
     if stop is None or isinstance(stop, Shortage):
-        return Forecast(stop)
-    return Forecast(deadlock=least_of(stop, lambda kept: simulator.deadlocks(decisions, kept)))
+        return Obstacle(stop)
+    return Obstacle(deadlock=least_of(stop, lambda kept: simulator.deadlocks(decisions, kept)))
 
 
 def least_of(tasks: Sequence[str], deadlock: Callable[[Sequence[str]], bool]) -> tuple[str, ...]:

@@ -27,7 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
         return _refuse(error, arguments)
     case = case_for(arguments, program)
     problem = case.problem()
-    found = list(dsl.check(program, problem.application, problem.machine))
+    forecast = problem.simulation.forecast
+    found = list(dsl.check(program, problem.application, problem.machine, forecast=forecast))
     errors = sum(finding.severity == "error" for finding in found)
     if arguments.json:
         print_json(

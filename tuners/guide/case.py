@@ -15,13 +15,12 @@ from dsl.choices import choose_memory
 from dsl.facts import RequirementFacts, TaskFacts
 from dsl.tables import LayoutDecision
 from dsl.templates.space.tunable_task import tunable_tasks, usable_memories
-from legion_bridge.simulation.simulator import Simulator
 from tuners.guide.costs import Costs, costs_of
 from tuners.guide.edits import Editor
 from tuners.guide.what_if import WhatIf
 
 if TYPE_CHECKING:
-    from legion_bridge import Application, Machine
+    from legion_bridge import Application, Evaluator, Machine
     from legion_bridge.mapping.decisions import Decisions
     from legion_bridge.outcome import Outcome, Profile
     from tuners.guide.moves import Change
@@ -47,6 +46,10 @@ class GuidedProblem(Protocol):
 
     @property
     def evaluator(self) -> _Evaluator: ...
+
+    @property
+    def simulation(self) -> Evaluator:
+        """What simulates the program, be it that ``evaluator`` measures it."""
 
     def check(self, text: str) -> Sequence[Finding]: ...
 
@@ -96,7 +99,7 @@ class Background:
             )
             for name, task in tunable.items()
         }
-        self.what_if = WhatIf(Simulator(self.application, self.machine))
+        self.what_if = WhatIf(problem.simulation.simulator)
         self.loop_tasks = tuple(dict.fromkeys(each.task for each in self.application.loop))
         self.regions = _regions(self.application)
         self._known = BoundedCache[syntax.Statement, syntax.Statement](MOST_KNOWN)
@@ -166,6 +169,11 @@ class Case:
         if self._given or self.program is None or self.outcome.ok:
             return self._given
         return self.problem.check(self.text)
+
+    def check(self, program: dsl.Program) -> Sequence[Finding]:
+        """What a check finds in another mapper."""
+        forecast = self.problem.simulation.forecast
+        return dsl.check(program, self.application, self.machine, forecast=forecast)
 
     @cached_property
     def profile(self) -> Profile | None:

@@ -193,7 +193,7 @@ def _faults(case: Case, text: str) -> _Faults:
         program = dsl.parse(text)
     except dsl.MapperSyntaxError as error:
         return _Faults(1000 + len(error.others), 0.0, 0, inf)
-    found = dsl.check(program, case.application, case.machine)
+    found = case.check(program)
     errors = [each.code for each in found if each.severity == "error"]
     clashes = errors.count("limits-clash")
     others = sum(code != "out-of-memory" for code in errors) - clashes
@@ -267,8 +267,7 @@ def _refused(case: Case, candidate: _Candidate) -> bool:
     """Whether a check finds an error in the changed mapper."""
     change = candidate.change
     changed = dsl.Program(tuple(case.changed(change.new, change.gone)))
-    found = dsl.check(changed, case.application, case.machine)
-    return any(each.severity == "error" for each in found)
+    return any(each.severity == "error" for each in case.check(changed))
 
 
 def _priced(candidate: _Candidate, iteration: float) -> Suggestion:

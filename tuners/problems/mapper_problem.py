@@ -13,6 +13,7 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
 import dsl
+import legion_bridge
 from dsl.bounded_cache import BoundedCache
 from dsl.parsing.statement_cache import StatementCache
 from legion_bridge.outcome import Outcome
@@ -55,7 +56,6 @@ class MapperProblem:
     Attributes:
         application: The program.
         machine: What it runs on.
-        template: The search space.
         evaluator: What runs a mapper.
         start: Values that a study tries first; None where the tuner chooses.
     """
@@ -69,23 +69,31 @@ class MapperProblem:
         template: dsl.Template | None = None,
         evaluator: Evaluator | None = None,
     ) -> None:
-        """Takes the paper's parameter space and the simulator where nothing else is given.
-
-        Raises:
-            dsl.TemplateError: The template cannot be made for this application and machine.
-        """
-        if evaluator is None:
-            from legion_bridge import Evaluator as Simulated  # noqa: PLC0415  (loads the kernel)
-
-            evaluator = Simulated(application, machine)
+        """Takes the paper's parameter space and the simulator where nothing else is given."""
         self.application = application
         self.machine = machine
-        self.template = template or dsl.template_for(application, machine)
-        self.evaluator = evaluator
+        self.evaluator = evaluator or legion_bridge.Evaluator(application, machine)
+        self._template = template
         self._outcomes = BoundedCache[str, Outcome](OUTCOMES_KEPT)
         self._programs = BoundedCache[str, dsl.Program](PROGRAMS_KEPT)
         self._read = BoundedCache[str, tuple[dsl.Program, str]](PROGRAMS_KEPT)
         self._statements = StatementCache()
+
+    @cached_property
+    def template(self) -> dsl.Template:
+        """The search space; written on first use where none was given.
+
+        Raises:
+            dsl.TemplateError: It cannot be made for this application and machine.
+        """
+        return self._template or dsl.template_for(self.application, self.machine)
+
+    @cached_property
+    def simulation(self) -> legion_bridge.Evaluator:
+        """What simulates the program: the evaluator itself where it does, else one beside it."""
+        if isinstance(self.evaluator, legion_bridge.Evaluator):
+            return self.evaluator
+        return legion_bridge.Evaluator(self.application, self.machine)
 
     @cached_property
     def distributions(self) -> Mapping[str, BaseDistribution]:
@@ -125,7 +133,7 @@ class MapperProblem:
         Raises:
             dsl.MapperSyntaxError: It does not parse.
         """
-        return list(dsl.check(self._parse(text), self.application, self.machine))
+        return self._check(self._parse(text))
 
     form: Form = "mapper"
 
@@ -148,18 +156,12 @@ class MapperProblem:
         Raises:
             dsl.MapperSyntaxError: It does not parse.
         """
-        if not self._is_simulated:
+        if self.evaluator is not self.simulation:
             return not self._errors(self._skim(text)[0])
         outcome = self._run(text)
         if outcome.status == "syntax_error":
             self._parse(text)
         return outcome.ok
-
-    @cached_property
-    def _is_simulated(self) -> bool:
-        from legion_bridge import Evaluator as Simulated  # noqa: PLC0415  (loads the kernel)
-
-        return isinstance(self.evaluator, Simulated)
 
     def describe(self) -> str:
         """The application with its sizes and data flow, and the machine, as text."""
@@ -229,7 +231,7 @@ class MapperProblem:
         found: Sequence[Finding] = ()
         if check:
             program = self._parse(text)
-            found = dsl.check(program, self.application, self.machine)
+            found = self._check(program)
         outcome, cached = self._outcomes.get_or_make(normal_form, lambda: self._run(text))
         return Evaluation(text, program, normal_form, tuple(found), outcome, cached)
 
@@ -262,8 +264,11 @@ class MapperProblem:
         return max(1.0, float(self._errors(evaluation.program)))
 
     def _errors(self, program: dsl.Program) -> int:
-        found = dsl.check(program, self.application, self.machine)
-        return sum(diagnostic.severity == "error" for diagnostic in found)
+        return sum(finding.severity == "error" for finding in self._check(program))
+
+    def _check(self, program: dsl.Program) -> list[Finding]:
+        forecast = self.simulation.forecast
+        return list(dsl.check(program, self.application, self.machine, forecast=forecast))
 
     def _run(self, text: str) -> Outcome:
         # The simulator reads mappers that share statements several times as fast.

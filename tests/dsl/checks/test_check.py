@@ -36,8 +36,18 @@ def machine(name: str = "p100x4", nodes: int = 1) -> Machine:
 def check(
     text: str, name: str = "stencil", on: str = "p100x4", nodes: int = 1
 ) -> list[Diagnostic]:
+    return checked(dsl.parse(text), evaluator_of(name, on, nodes))
+
+
+@cache
+def evaluator_of(name: str, on: str = "p100x4", nodes: int = 1) -> Evaluator:
     parameters = {"nodes": nodes} if nodes > 1 else {}
-    return dsl.check(dsl.parse(text), application(name, **parameters), machine(on, nodes))
+    return Evaluator(application(name, **parameters), machine(on, nodes))
+
+
+def checked(program: dsl.Program, evaluator: Evaluator) -> list[Diagnostic]:
+    facts = evaluator.application, evaluator.machine
+    return dsl.check(program, *facts, forecast=evaluator.forecast)
 
 
 def codes(text: str, name: str = "stencil") -> list[str]:
@@ -362,7 +372,7 @@ class TestAgreement:
     @staticmethod
     def agrees(evaluator: Evaluator, text: str) -> None:
         program = dsl.parse(text)
-        found = dsl.check(program, evaluator.application, evaluator.machine)
+        found = checked(program, evaluator)
         errors = [d for d in found if d.severity == "error"]
         outcome = evaluator.evaluate(program)
         assert outcome.ok == (not errors), f"{text}\n{outcome.raw}\n{errors}"
@@ -371,5 +381,5 @@ class TestAgreement:
 @pytest.mark.parametrize("seed", range(50))
 def test_it_never_raises(seed):
     program = random_program(seed)
-    found = dsl.check(dsl.parse(program), application("circuit"), machine())
+    found = check(program, "circuit")
     assert found == sorted(found, key=lambda d: d.position.line if d.position else 0)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import dsl
 from dsl.checks.context import CheckContext
 from dsl.checks.limits import check_limits
-from legion_bridge import Application, Machine
-from legion_bridge.simulation.feasibility import Forecast, least_of
+from legion_bridge import Application, Evaluator, Machine
+from legion_bridge.simulation.feasibility import Obstacle, least_of
 
 TURNS = (
     "Layout * * * SOA C_order;\n"
@@ -19,30 +17,21 @@ TURNS = (
 
 def test_only_the_limit_that_is_to_blame_is_named():
     application, machine = Application.load("cannon"), Machine.load("p100x4")
+    forecast = Evaluator(application, machine).forecast
     text = f"{TURNS}InstanceLimit task_7 3;\nInstanceLimit task_4 1;\nInstanceLimit task_1 2;\n"
-    (found,) = dsl.check(dsl.parse(text), application, machine)
+    (found,) = dsl.check(dsl.parse(text), application, machine, forecast=forecast)
     assert found.sentence.startswith("InstanceLimit task_4 1 cannot be kept:")
     assert found.position.line == 6
     more = text.replace("task_4 1", "task_4 8")
-    assert dsl.check(dsl.parse(more), application, machine) == []
-
-
-@dataclass(frozen=True)
-class Clashing:
-    """An application of which one knows what clashes."""
-
-    deadlock: tuple[str, ...]
-    ranks_per_node: int = 1
-
-    def forecast(self, mapper: object, machine: object) -> Forecast:
-        return Forecast(deadlock=self.deadlock)
+    assert dsl.check(dsl.parse(more), application, machine, forecast=forecast) == []
 
 
 def test_several_limits_that_clash_are_named_together():
     text = "InstanceLimit a 1; InstanceLimit b 2;\nInstanceLimit a 4; InstanceLimit c 3;"
     program = dsl.parse(text)
-    subject = CheckContext(program, Clashing(("c", "a")), Machine.load("p100x4"))
-    (found,) = check_limits(subject)
+    application, machine = Application.load("stencil"), Machine.load("p100x4")
+    obstacle = Obstacle(deadlock=("c", "a"))
+    (found,) = check_limits(CheckContext(program, application, machine, lambda _: obstacle))
     assert found.sentence.startswith("InstanceLimit a 1 and InstanceLimit c 3 clash:")
     assert found.suggestion == "leave out one of them"
     assert (found.position.line, found.position.column) == (1, 1)

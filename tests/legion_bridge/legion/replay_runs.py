@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import dsl
 from dsl.c_output.compiled_policy import compile_policy
-from legion_bridge import Application, Machine
+from legion_bridge import Application, Evaluator, Machine
 from legion_bridge.legion import (
     ReplayResult,
     build_mapper,
@@ -38,11 +38,12 @@ def random_mappers(application: Application, seed: int) -> Iterator[dsl.Program]
     """Mappers of the application's two parameter spaces in turn that pass all checks."""
     rng = random.Random(seed)
     templates = [dsl.template_for(application, CPU2, space) for space in ("paper", "rich")]
-    number = 0
+    forecast, number = Evaluator(application, CPU2).forecast, 0
     while True:
         template = templates[number % 2]
         program = dsl.parse(template.render(random_point(template, rng)))
-        if not any(d.severity == "error" for d in dsl.check(program, application, CPU2)):
+        found = dsl.check(program, application, CPU2, forecast=forecast)
+        if not any(d.severity == "error" for d in found):
             number += 1
             yield program
 

@@ -30,9 +30,10 @@ def run(name: str, machine: str, mapper: str) -> tuple[Outcome, list[str]]:
     """The outcome of a reference mapper, and the errors that a check finds before."""
     program = dsl.parse(application(name).mappers[mapper])
     on = Machine.load(machine)
-    found = dsl.check(program, application(name), on)
+    evaluator = Evaluator(application(name), on)
+    found = dsl.check(program, application(name), on, forecast=evaluator.forecast)
     errors = [str(d) for d in found if d.severity == "error"]
-    return Evaluator(application(name), on).evaluate(program), errors
+    return evaluator.evaluate(program), errors
 
 
 def test_the_machines_are_those_that_are_promised():

@@ -10,8 +10,9 @@ from optuna.distributions import CategoricalDistribution, IntDistribution
 from optuna.trial import TrialState
 
 import dsl
+from legion_bridge import Application, Machine, Simulator
 from studies.suite import Case
-from tuners import attributes
+from tuners import MapperProblem, attributes
 
 VALID = {
     "proc.a": "GPU",
@@ -63,7 +64,7 @@ def test_an_invalid_mapper_is_a_complete_trial_that_violates_a_constraint(toy_pr
 
 
 def test_a_mapper_with_more_errors_violates_more(toy_problem, monkeypatch):
-    def check(program, application, machine):
+    def check(program, application, machine, *, forecast):
         severities = ["error", "error", "warning", "error", "note"]
         return [SimpleNamespace(severity=severity) for severity in severities]
 
@@ -145,3 +146,51 @@ def test_a_problem_travels_between_processes(toy_problem):
     cache = pickle.loads(pickle.dumps(toy_problem._outcomes))  # noqa: S301  (our own bytes)
     assert len(cache) == 0
     assert cache.get_or_make("a", lambda: 1) == (1, False)
+
+
+@pytest.fixture
+def prepared(monkeypatch):
+    """The simulators that are made from here on."""
+    made = []
+    whole = Simulator.__init__
+
+    def prepare(self, application, machine):
+        made.append(self)
+        whole(self, application, machine)
+
+    monkeypatch.setattr(Simulator, "__init__", prepare)
+    return made
+
+
+@pytest.mark.parametrize(("name", "ranks"), [("stencil", 1), ("johnson", 4), ("cosma", 4)])
+def test_checks_runs_and_guidance_share_one_simulator(name, ranks, prepared):
+    sizes = {"ranks_per_node": ranks} if ranks > 1 else {}
+    problem = MapperProblem(Application.load(name, **sizes), Machine.load("p100x4"))
+    for text in problem.application.mappers.values():
+        assert problem.check(text) == []
+        assert problem.explain(problem.evaluate_text(text)).raw.startswith("ELAPSED TIME")
+    problem.check("Task * GPU; Region * * GPU ZCMEM;")
+    assert len(prepared) == 1
+
+
+def test_a_problem_that_is_measured_has_one_simulator_beside_it(toy_problem, prepared):
+    evaluation = toy_problem.evaluate_text(toy_problem.render(VALID))
+    toy_problem.explain(evaluation)
+    toy_problem.check(evaluation.text)
+    assert toy_problem.simulation is not toy_problem.evaluator
+    assert len(prepared) == 1
+
+
+def test_a_problem_writes_its_template_when_it_is_asked_for(monkeypatch, prepared):
+    def refuse(application, machine):
+        raise AssertionError("nobody needs it")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("dsl.template_for", refuse)
+        problem = MapperProblem(Application.load("stencil"), Machine.load("p100x4"))
+        assert not prepared
+        text = problem.application.mappers["expert"]
+        assert problem.evaluate_text(text).outcome.ok
+        assert problem.passes(text)
+    assert problem.template is problem.template
+    assert problem.distributions
