@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import ast
 import importlib
+from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -11,6 +15,17 @@ import pytest
 ROOT = Path(__file__).parent.parent
 FLOORS = ("dsl", "legion_bridge", "tuners", "studies")
 HEAVY = {"mlflow", "litellm", "opentuner", "dask", "matplotlib"}
+
+# Files that import each other, each with the import that closes the circle, and why it may.
+LATE = {
+    # `load` makes an object of the class by a reader, which imports the class.
+    ("legion_bridge.machines.machine", "legion_bridge.machines.machine_file"),
+    ("legion_bridge.programs.application", "legion_bridge.programs.load_application"),
+}
+TYPING_ONLY = {
+    # What an application's tasks are is told by functions over applications.
+    ("legion_bridge.programs.task_summary", "legion_bridge.programs.application"),
+}
 
 
 def modules(package: str) -> list[Path]:
@@ -80,3 +95,70 @@ def test_every_module_says_what_it_is(package: str) -> None:
 @pytest.mark.parametrize("package", FLOORS)
 def test_test_folders_mirror_the_tree(package: str) -> None:
     assert list((ROOT / "tests" / package).rglob("test_*.py"))
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if path.name == "__init__.py" else parts)
+
+
+@cache
+def files() -> dict[str, Path]:
+    return {module_name(path): path for floor in FLOORS for path in modules(floor)}
+
+
+def nodes_of(node: ast.AST, *, typing: bool, late: bool) -> Iterator[ast.AST]:
+    """What is in a file, with or without what only type checkers read, and function bodies."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING" and not typing:
+            continue
+        if isinstance(child, ast.FunctionDef) and not late:
+            continue
+        yield child
+        yield from nodes_of(child, typing=typing, late=late)
+
+
+@cache
+def imported_files(path: Path, *, typing: bool, late: bool = True) -> AbstractSet[str]:
+    found: set[str] = set()
+    for node in nodes_of(ast.parse(path.read_text("utf-8")), typing=typing, late=late):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            inside = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= (inside & files().keys()) or {node.module}
+    return found & files().keys()
+
+
+def circle(exceptions: set[tuple[str, str]], *, typing: bool) -> list[str]:
+    """Files that import each other in turn, but for some imports; empty where there are none."""
+    graph = {
+        name: {
+            other
+            for other in imported_files(path, typing=typing)
+            if (name, other) not in exceptions
+        }
+        for name, path in files().items()
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_files_import_each_other_when_the_code_runs() -> None:
+    assert circle(LATE, typing=False) == []
+
+
+def test_at_most_one_pair_of_files_imports_each_other_for_types() -> None:
+    assert len(TYPING_ONLY) <= 1
+    assert circle(LATE | TYPING_ONLY, typing=True) == []
+
+
+@pytest.mark.parametrize("edge", sorted(LATE | TYPING_ONLY))
+def test_each_exception_is_needed_and_is_what_it_says(edge: tuple[str, str]) -> None:
+    others = (LATE | TYPING_ONLY) - {edge}
+    assert edge[1] in circle(others, typing=edge in TYPING_ONLY)
+    at_start = imported_files(files()[edge[0]], typing=False, late=False)
+    assert edge[1] not in at_start

@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl.machine_shape import MEMORY_KINDS, PROCESSOR_KINDS
-from legion_bridge.machines.machine import WHERE, Link, Machine
+from legion_bridge.machines.machine import MOST_LINKS, WHERE, Link, Machine
 
 __all__ = ["MEMORY_CODES", "PROCESSOR_CODES", "FlatMachine", "flatten_machine"]
 
 PROCESSOR_CODES = {kind: code for code, kind in enumerate(PROCESSOR_KINDS)}
 MEMORY_CODES = {kind: code for code, kind in enumerate(MEMORY_KINDS)}
 MEMORY_SCALE = len(MEMORY_KINDS)
-MOST_LINKS = 6
 RATES = ("fp32", "fp64", "dgemm")
 
 Ints = NDArray[np.int64]

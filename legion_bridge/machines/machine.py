@@ -29,6 +29,8 @@ __all__ = [
 ]
 
 WHERE = ("memory", "rank", "node", "network")
+MOST_LINKS = 6
+"""Links on one way that can be named."""
 RankPlacement: TypeAlias = Literal["packed", "cyclic"]
 
 
@@ -229,7 +231,8 @@ class Machine:
         Raises:
             MachineError: The machine is unknown, or its file is wrong; says what to mend.
         """
-        from legion_bridge.machines.machine_file import read_machine  # noqa: PLC0415  (it needs this one)
+        # What reads machines imports their class, so this must come late.
+        from legion_bridge.machines.machine_file import read_machine  # noqa: PLC0415
 
         machine = read_machine(name)
         return machine if nodes is None else machine.with_nodes(nodes)

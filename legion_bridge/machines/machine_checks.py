@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator
 from dsl.machine_shape import MEMORY_KINDS, PROCESSOR_KINDS
 from dsl.nearest import did_you_mean
 from legion_bridge.errors import MachineError
-from legion_bridge.machines.flat_machine import MOST_LINKS
-from legion_bridge.machines.machine import WHERE, Machine, Route
+from legion_bridge.machines.machine import MOST_LINKS, WHERE, Machine, Route
 
 __all__ = ["check_machine"]
 

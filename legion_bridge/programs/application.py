@@ -18,16 +18,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dsl.facts import Privilege
 from legion_bridge.errors import ApplicationError
-
-if TYPE_CHECKING:
-    from legion_bridge.programs.task_summary import TaskSummary
+from legion_bridge.programs.task_summary import TaskSummary, summarise
 
 __all__ = [
     "Application",
@@ -336,14 +333,10 @@ class Application:
             ApplicationError: The name or a parameter is unknown, a value is out of range, or the
                 file describes no application.
         """
-        from legion_bridge import applications  # noqa: PLC0415  (they import it)
-        from legion_bridge.programs import application_json  # noqa: PLC0415  (it imports this)
+        # What reads and builds applications imports their class, so this must come late.
+        from legion_bridge.programs.load_application import load_application  # noqa: PLC0415
 
-        if not name.endswith(".json"):
-            return applications.build(name, **parameters)
-        if parameters:
-            raise ApplicationError(f"{name}: an application in a file has its sizes; give none")
-        return application_json.read_application(name)
+        return load_application(name, **parameters)
 
     def launches(self) -> tuple[Launch, ...]:
         """All launches in program order: the setup, then one iteration."""
@@ -352,8 +345,6 @@ class Application:
     @cached_property
     def tasks(self) -> Mapping[str, TaskSummary]:
         """What the language needs to know of each task, in program order."""
-        from legion_bridge.programs.task_summary import summarise  # noqa: PLC0415  (it needs this module)
-
         return summarise(self)
 
     def points(self, launches: Sequence[Launch], index: int) -> int:

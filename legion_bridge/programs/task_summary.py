@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from dsl.facts import Privilege
-from legion_bridge.programs.application import Application, Launch, LayoutNeed, Requirement
+
+# An application tells its tasks by this module, whose types speak of applications: the one pair of
+# files that import each other, and only for the types.
+if TYPE_CHECKING:
+    from legion_bridge.programs.application import Application, Launch, LayoutNeed, Requirement
 
 __all__ = ["LaunchSummary", "RequirementSummary", "TaskSummary", "summarise"]
 

@@ -7,7 +7,7 @@ memory that it reaches in place has no overhead.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +19,7 @@ from legion_bridge.machines.flat_machine import (
     FlatMachine,
 )
 from legion_bridge.machines.machine import WHERE, Machine
-from legion_bridge.simulation.kernel_arrays import OperationKind
-
-if TYPE_CHECKING:
-    from legion_bridge.simulation.simulator import Trace
+from legion_bridge.simulation.kernel_arrays import Operation, OperationKind
 
 __all__ = ["LinkPath", "LinkPaths", "route_costs"]
 
@@ -52,9 +49,8 @@ class LinkPaths:
         self._copies: dict[tuple[int, int], LinkPath] = {}
         self._accesses: dict[tuple[int, int], LinkPath] = {}
 
-    def of(self, trace: Trace, number: int) -> LinkPath:
-        """The path of an operation that moves data."""
-        operations = trace.operations
+    def of(self, operations: Operation, number: int) -> LinkPath:
+        """The path of an operation that moves data, by its number."""
         source, target = int(operations.source[number]), int(operations.place[number])
         if operations.kind[number] == OperationKind.TASK:
             return self.access(target, source)

@@ -39,7 +39,7 @@ def link_uses(trace: Trace) -> Iterator[LinkUse]:
     is_task = operations.kind[numbers] == OperationKind.TASK
     free: dict[int, float] = {}
     for number in numbers[np.lexsort((numbers, is_task, operations.start[numbers]))].tolist():
-        path = paths.of(trace, number)
+        path = paths.of(operations, number)
         start, kind = float(operations.start[number]), operations.kind[number]
         carried = float(operations.bytes[number])
         if kind == OperationKind.FOLD:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 if TYPE_CHECKING:
-    from legion_bridge.validation.comparison import ValidatedRow
+    from legion_bridge.validation.validated_row import ValidatedRow
 
 __all__ = ["Agreement", "agreement"]
 

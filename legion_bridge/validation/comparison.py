@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from legion_bridge.errors import ApplicationError, MachineError, MeasurementError
 from legion_bridge.evaluator import Evaluator
@@ -16,55 +16,11 @@ from legion_bridge.programs.application import Application
 from legion_bridge.validation.agreement import Agreement, agreement
 from legion_bridge.validation.measurements import Measurement, read_measurements
 from legion_bridge.validation.reference_mappers import mapper_of
+from legion_bridge.validation.validated_row import RowStatus, ValidatedRow
 
-__all__ = ["RowStatus", "ValidatedRow", "Validation", "validate"]
+__all__ = ["Validation", "validate"]
 
-RowStatus: TypeAlias = Literal["ok", "out of memory", "failed"]
 MEMORY_WORDS = "failed allocation of size"
-
-
-@dataclass(frozen=True, slots=True)
-class ValidatedRow:
-    """A measured run and the simulated one.
-
-    Attributes:
-        simulated: As ``measured``, in the quantity of the measurement; None where it failed.
-        simulated_seconds, measured_seconds: Of what was timed (of one iteration where a
-            throughput was measured); None where the run failed.
-        status: How the simulated run ended; ``raw`` is what the runtime would have said.
-        unit: Of ``simulated`` and ``measured``.
-        work, work_unit: What was done in those seconds on all nodes, and the application's unit
-            of throughput: work over seconds is a throughput in it.
-    """
-
-    measurement: Measurement
-    simulated: float | None
-    simulated_seconds: float | None
-    measured_seconds: float | None
-    status: RowStatus
-    raw: str
-    unit: str
-    work: float
-    work_unit: str
-
-    @property
-    def measured(self) -> float | None:
-        """None where the program ran out of memory."""
-        return self.measurement.value
-
-    @property
-    def ratio(self) -> float | None:
-        """Simulated over measured; None where either failed."""
-        if self.simulated is None or self.measured is None:
-            return None
-        return self.simulated / self.measured
-
-    @property
-    def error(self) -> float | None:
-        """Relative error: 1 where only the simulated run failed, None where it was the other."""
-        if self.measured is None:
-            return None
-        return 1.0 if self.ratio is None else abs(self.ratio - 1)
 
 
 @dataclass(frozen=True)

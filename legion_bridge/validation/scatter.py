@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from legion_bridge.errors import BridgeError
-from legion_bridge.validation.comparison import ValidatedRow, Validation
+from legion_bridge.validation.comparison import Validation
+from legion_bridge.validation.validated_row import ValidatedRow
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

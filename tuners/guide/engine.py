@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import dsl
 from tuners.guide.case import Case, GuidedProblem
+from tuners.guide.changes import Change, Found, Move, TextChange
 from tuners.guide.free_memory import overflow
 from tuners.guide.guidance import Guidance, Suggestion
-from tuners.guide.moves import Change, TextChange
 from tuners.guide.predicates import PREDICATES
 from tuners.guide.repairs import REPAIRS
-from tuners.guide.rules import Found, Move, Rule, load_rules
+from tuners.guide.rules import Rule, load_rules
 from tuners.guide.wording import amount, memory_word, percent, seconds
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from dsl import syntax
 from dsl.machine_shape import MEMORY_KINDS
 from legion_bridge.programs.flat_program import PRIVILEGE_CODES
 from tuners.guide.case import Case
-from tuners.guide.moves import Change, User, joined, regions_of, store_in, tasks_of, told
+from tuners.guide.changes import Change, Move
+from tuners.guide.moves import User, joined, regions_of, store_in, tasks_of, told
 from tuners.guide.predicates.maps import alike, maps_for
-from tuners.guide.rules import Move
 from tuners.guide.wording import listed
 
 if TYPE_CHECKING:

@@ -8,22 +8,20 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import dsl
 from dsl.errors import MappertuneError
+from tuners.guide.changes import Block
 from tuners.guide.edits import apply_change
 from tuners.guide.parameters import moved
 
 if TYPE_CHECKING:
     from dsl.syntax import Statement
+    from dsl.templates.space.parameter import Value
     from dsl.templates.template import Template
-    from tuners.problems.problem import Value
 
-__all__ = ["LEVELS", "Block", "Guidance", "Level", "Suggestion"]
+__all__ = ["LEVELS", "Guidance", "Level", "Suggestion"]
 
 Level: TypeAlias = Literal["raw", "explained", "suggested"]
 LEVELS: tuple[Level, ...] = ("raw", "explained", "suggested")
 """From what the runtime said alone to what to do about it (section 4.3 of the ICML 2025 paper)."""
-
-Block: TypeAlias = Literal["task", "region", "layout", "limit", "index map", "single map"]
-"""The decision blocks of the paper; memory collection counts as a limit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ form (and a template recognises it); otherwise a more special one is put before 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 from typing import TypeAlias, TypeVar
 
@@ -19,14 +19,11 @@ from dsl.templates.space.index_map_library import (
     function_name,
     library_definitions,
 )
-from dsl.unparse import unparse_statement
 from tuners.guide.case import Argument, Case
-from tuners.guide.rules import Move
+from tuners.guide.changes import Change, Move
 from tuners.guide.wording import listed
 
 __all__ = [
-    "Change",
-    "TextChange",
     "User",
     "helps",
     "joined",
@@ -43,40 +40,6 @@ __all__ = [
 
 
 _Rule = TypeVar("_Rule", syntax.Region, syntax.Layout)
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Statements to put into a mapper, and statements to take out."""
-
-    new: tuple[syntax.Statement, ...] = ()
-    gone: tuple[syntax.Statement, ...] = ()
-
-    def __bool__(self) -> bool:
-        return bool(self.new or self.gone)
-
-    @property
-    def statements(self) -> str:
-        """The new statements as text."""
-        return "\n".join(unparse_statement(each) for each in self.new)
-
-    @property
-    def replaces(self) -> tuple[str, ...]:
-        """The statements that go, as text."""
-        return tuple(unparse_statement(each) for each in self.gone)
-
-
-@dataclass(frozen=True, slots=True)
-class TextChange:
-    """A stretch of a text that does not parse, and what to write in its place."""
-
-    statements: str
-    stretch: str
-
-    @property
-    def replaces(self) -> tuple[str, ...]:
-        """The stretch that goes."""
-        return (self.stretch,)
 
 
 User: TypeAlias = tuple[str, Argument]

@@ -11,11 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dsl import syntax
-from dsl.templates.space.parameter import NONE
+from dsl.templates.space.parameter import NONE, Value
 
 if TYPE_CHECKING:
     from dsl.templates.template import Template
-    from tuners.problems.problem import Value
 
 __all__ = ["moved"]
 

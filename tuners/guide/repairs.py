@@ -18,9 +18,9 @@ from dsl.choices import accepts_layout
 from dsl.nearest import nearest
 from dsl.walk import walk
 from tuners.guide.case import Argument, Case
+from tuners.guide.changes import Change, Move
 from tuners.guide.free_memory import leave_memory, make_room
 from tuners.guide.moves import (
-    Change,
     joined,
     place_with_parent,
     regions_of,
@@ -33,12 +33,11 @@ from tuners.guide.moves import (
 )
 from tuners.guide.predicates.maps import maps_for
 from tuners.guide.predicates.processors import all_to_faster
-from tuners.guide.rules import Move
 from tuners.guide.syntax_repairs import mend_syntax
 from tuners.guide.wording import listed, memory_word
 
 if TYPE_CHECKING:
-    from tuners.guide.guidance import Block
+    from tuners.guide.changes import Block
     from tuners.problems.problem import Finding
 
 __all__ = ["REPAIRS", "Repair"]

@@ -4,46 +4,13 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
-if TYPE_CHECKING:
-    from tuners.guide.guidance import Block
-    from tuners.guide.moves import Change, TextChange
-
-__all__ = ["Found", "Move", "Rule", "load_rules", "read_rules"]
-
-
-class Move(NamedTuple):
-    """A change that a predicate or a repair proposes.
-
-    Attributes:
-        values: What the sentence of the suggestion has to say, by placeholder.
-    """
-
-    change: Change | TextChange
-    block: Block
-    values: Mapping[str, str]
-    tasks: tuple[str, ...] = ()
-    regions: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What a predicate found in a profile.
-
-    Attributes:
-        values: What the explanation has to say, by placeholder.
-        seconds: How much of an iteration it is about: the more, the earlier it is told.
-        moves: Changes that may help.
-    """
-
-    values: Mapping[str, str] = field(default_factory=dict)
-    seconds: float = 0.0
-    moves: Sequence[Move] = ()
+__all__ = ["Rule", "load_rules", "read_rules"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import dsl
-from tuners.guide.moves import TextChange
-from tuners.guide.rules import Move
+from tuners.guide.changes import Move, TextChange
 
 if TYPE_CHECKING:
     from tuners.guide.case import Case

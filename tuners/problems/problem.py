@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
+from dsl.templates.space.parameter import Value
+
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
@@ -28,7 +30,6 @@ __all__ = [
     "Value",
 ]
 
-Value: TypeAlias = str | int
 Form: TypeAlias = Literal["mapper", "values"]
 
 

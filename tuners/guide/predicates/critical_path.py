@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from math import inf
 
 from tuners.guide.case import Case
-from tuners.guide.rules import Found
+from tuners.guide.changes import Found
 from tuners.guide.wording import amount, listed, percent, seconds
 
 __all__ = ["critical_path", "launch_overhead"]

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dsl.choices import accepts_layout
 from dsl.tables import LayoutDecision
 from tuners.guide.case import Argument, Case
-from tuners.guide.moves import Change, User, helps, joined, regions_of, store_as, tasks_of, told
-from tuners.guide.rules import Found, Move
+from tuners.guide.changes import Change, Found, Move
+from tuners.guide.moves import User, helps, joined, regions_of, store_as, tasks_of, told
 from tuners.guide.wording import amount, listed, percent, seconds
 
 __all__ = ["conversions", "unsuited_layouts"]

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from dsl import syntax
 from tuners.guide.case import Case
+from tuners.guide.changes import Change, Found, Move
 from tuners.guide.costs import costs_of
-from tuners.guide.moves import Change, helps, unlimited
-from tuners.guide.rules import Found, Move
+from tuners.guide.moves import helps, unlimited
 from tuners.guide.wording import listed, seconds
 
 __all__ = ["collection", "instance_limits"]

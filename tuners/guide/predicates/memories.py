@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tuners.guide.case import Argument, Case
-from tuners.guide.moves import Change, User, joined, regions_of, store_in, tasks_of, told
-from tuners.guide.rules import Found, Move
+from tuners.guide.changes import Change, Found, Move
+from tuners.guide.moves import User, joined, regions_of, store_in, tasks_of, told
 from tuners.guide.wording import amount, listed, percent, seconds
 
 __all__ = ["busy_links", "copies", "memory_nearly_full", "zero_copy"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from tuners.guide.case import Case
-from tuners.guide.moves import Change, joined, run_on, store_in
-from tuners.guide.rules import Found, Move
+from tuners.guide.changes import Change, Found, Move
+from tuners.guide.moves import joined, run_on, store_in
 from tuners.guide.wording import listed, percent, seconds
 
 __all__ = ["all_to_faster", "made_elsewhere", "slow_processors"]
