@@ -15,9 +15,9 @@ from dsl.choices import choose_memory
 from dsl.facts import RequirementFacts, TaskFacts
 from dsl.tables import LayoutDecision
 from dsl.templates.space.tunable_task import tunable_tasks, usable_memories
-from tuners.guide.costs import Costs, costs_of
+from legion_bridge.simulation.costs import Costs, costs_of
+from legion_bridge.simulation.estimate import WhatIf
 from tuners.guide.edits import Editor
-from tuners.guide.what_if import WhatIf
 
 if TYPE_CHECKING:
     from legion_bridge import Application, Evaluator, Machine

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from dsl import syntax
+from legion_bridge.simulation.costs import costs_of
 from tuners.guide.case import Case
 from tuners.guide.changes import Change, Found, Move
-from tuners.guide.costs import costs_of
 from tuners.guide.moves import helps, unlimited
 from tuners.guide.wording import listed, seconds
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
     from legion_bridge.programs.flat_program import FlatProgram
-    from tuners.guide.what_if import Estimate
+    from legion_bridge.simulation.estimate import Estimate
 
 __all__ = ["Costs", "costs_of"]
 

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 import dsl
 from legion_bridge.machines.flat_machine import MEMORY_CODES, PROCESSOR_CODES
 from legion_bridge.outcome import Outcome
+from legion_bridge.simulation.data_movement import DataMovement, Moved
 from legion_bridge.simulation.point_times import PointTimer
-from tuners.guide.data_movement import DataMovement, Moved
 
 if TYPE_CHECKING:
     from legion_bridge.mapping.decisions import Decisions
