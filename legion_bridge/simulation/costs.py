@@ -1,4 +1,4 @@
-"""Which tasks, and which region's copies, a mapper's time goes to, as the estimate has it."""
+"""Which tasks, and which region's copies, an estimated iteration is made of."""
 
 from __future__ import annotations
 

@@ -5,34 +5,45 @@ places; a place is a memory and a layout. What a task reads and its place lacks 
 nearest place that has it; what it writes makes all others stale; reductions are folded by the next
 reader. The loop is followed twice, and the second time counts: what the setup left has found its
 place by then.
+
+The places of an atom are a set of bits in one number. An example on a machine with three memories,
+where place ``layout * 3 + memory`` has bit 0 to 5 for two layouts, and an atom that was just
+written to memory 2 in layout 0::
+
+    write to place 2          holders = 0b000100    nobody else has the newest value
+    read in place 1           0b000100 >> 1 & 1 is 0: a copy from place 2 to place 1
+                              holders = 0b000110    both have it
+    read in place 5           0b000110 >> 5 & 1 is 0: a copy, though memory 2 has it, for the
+                              layout is another (5 = 1 * 3 + 2)
+                              holders = 0b100110
+    write to place 1          holders = 0b000010    the copies are stale
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dsl.bounded_cache import BoundedCache
 from legion_bridge.programs.flat_program import PRIVILEGE_CODES
 from legion_bridge.simulation.link_paths import LinkPaths
 
 if TYPE_CHECKING:
+    from dsl.bounded_cache import BoundedCache
     from legion_bridge.machines.flat_machine import FlatMachine
     from legion_bridge.mapping.decisions import Decisions
-    from legion_bridge.programs.flat_program import FlatProgram
+from legion_bridge.programs.flat_program import FlatProgram
 
-__all__ = ["LAYOUTS", "DataMovement", "Moved"]
+__all__ = ["DataMovement", "Moved"]
 
 Floats = NDArray[np.float64]
 
-LAYOUTS = 4
-"""Layout classes; a place is ``memory * LAYOUTS + class``."""
 ITERATIONS = 2
 """Iterations that are followed."""
-KEPT = 20_000
-"""Regions under decisions that are remembered."""
+MOST_KEPT = 20_000
+"""Regions under decisions, and sources of copies, that are remembered."""
 
 READ_ONLY, WRITE_ONLY, REDUCE = (
     PRIVILEGE_CODES[name] for name in ("READ_ONLY", "WRITE_ONLY", "REDUCE")
@@ -97,19 +108,20 @@ class _Data(NamedTuple):
         valid: By atom, a bit for each place that has its newest value.
         pending: By atom, the reductions that nobody has folded in yet: flat requirements, and
             their memories.
-        apart: Flat requirements that read an instance of their own, which is collected.
+        transient: Flat requirements that read an instance of their own, which is collected.
     """
 
     valid: dict[int, int]
     pending: dict[int, dict[int, int]]
-    apart: frozenset[int]
+    transient: frozenset[int]
 
 
 class DataMovement:
     """Follows data through a program, region by region."""
 
     def __init__(self, program: FlatProgram, machine: FlatMachine) -> None:
-        self.ways = LinkPaths(machine)
+        self.paths = LinkPaths(machine)
+        self._memories = len(machine.memory_kind)
         self._machine = machine
         self._program = program
         self._fold_factor = machine.machine.runtime.fold
@@ -119,26 +131,24 @@ class DataMovement:
             np.unique([flat for access in accesses for _, flat, _ in access.pairs])
             for accesses in self._accesses
         ]
-        self._known: OrderedDict[tuple[int, bytes], tuple[Moved, ...]] = OrderedDict()
-        self._sources: dict[tuple[int, int, float], int] = {}
+        self._known = BoundedCache[tuple[int, bytes], tuple[Moved, ...]](MOST_KEPT)
+        self._sources = BoundedCache[tuple[int, int, float], int](MOST_KEPT)
 
     def of(self, decisions: Decisions) -> list[tuple[Moved, ...]]:
         """What moves in an iteration, by region."""
         found = []
-        places = decisions.memory * LAYOUTS + decisions.layout
+        places = decisions.layout * self._memories + decisions.memory
         for region, flats in enumerate(self._flats):
             key = (region, places[flats].tobytes() + decisions.collect[flats].tobytes())
-            if key not in self._known:
-                self._known[key] = self._region(
-                    region, places.tolist(), decisions.collect.tolist()
-                )
-                if len(self._known) > KEPT:
-                    self._known.popitem(last=False)
-            found.append(self._known[key])
+            moved = self._known.get(key)
+            if moved is None:
+                moved = self._region(region, places.tolist(), decisions.collect.tolist())
+                moved = self._known.keep(key, moved)
+            found.append(moved)
         return found
 
     def _region(self, region: int, places: list[int], collect: list[int]) -> tuple[Moved, ...]:
-        data = _Data({}, {}, self._apart(region, places, collect))
+        data = _Data({}, {}, self._transient(region, places, collect))
         moved: list[Moved] = []
         for _ in range(ITERATIONS):
             moved = []
@@ -148,7 +158,7 @@ class DataMovement:
                     moved.append(self._moved(access, travels))
         return tuple(moved)
 
-    def _apart(self, region: int, places: list[int], collect: list[int]) -> frozenset[int]:
+    def _transient(self, region: int, places: list[int], collect: list[int]) -> frozenset[int]:
         """The flat requirements that find no instance at their place to read: one is made for
         each, even where other instances have the data, and collected again.
         """
@@ -176,20 +186,21 @@ class DataMovement:
         self, access: _Access, places: list[int], collect: list[int], data: _Data
     ) -> Travels:
         """Follows one requirement."""
-        valid, pending, apart = data
+        valid, pending, transient = data
+        memories = self._memories
         travels: Travels = {}
         collected: list[tuple[int, int]] = []
         for atom, flat, into in access.pairs:
             place = places[flat]
             if access.privilege == REDUCE:
                 if into < 0:
-                    pending.setdefault(atom, {})[flat] = place // LAYOUTS
+                    pending.setdefault(atom, {})[flat] = place % memories
                 else:
-                    trip = _Trip(place // LAYOUTS, places[into] // LAYOUTS, into, flat)
+                    trip = _Trip(place % memories, places[into] % memories, into, flat)
                     self._fold(atom, trip, travels)
                 continue
-            if flat in apart and valid.get(atom, 0) >> place & 1 and not pending.get(atom):
-                trip = _Trip(place // LAYOUTS, place // LAYOUTS, flat)
+            if flat in transient and valid.get(atom, 0) >> place & 1 and not pending.get(atom):
+                trip = _Trip(place % memories, place % memories, flat)
                 travels[trip] = travels.get(trip, 0.0) + self._sizes[atom]
                 continue
             if access.privilege == WRITE_ONLY:
@@ -209,7 +220,7 @@ class DataMovement:
     def _bring(self, atom: int, flat: int, place: int, data: _Data, travels: Travels) -> None:
         """Copies to a place that lacks an atom, and the folds that are due."""
         valid, pending, _ = data
-        holders, size, memory = valid.get(atom, 0), self._sizes[atom], place // LAYOUTS
+        holders, size, memory = valid.get(atom, 0), self._sizes[atom], place % self._memories
         if not holders >> place & 1:
             if holders:
                 source = self._nearest(holders, memory, size)
@@ -227,14 +238,13 @@ class DataMovement:
     def _nearest(self, holders: int, target: int, size: float) -> int:
         """The memory among holders from which so many bytes reach the target first."""
         key = (holders, target, size)
-        if key not in self._sources:
-            memories = {
-                bit // LAYOUTS for bit in range(holders.bit_length()) if holders >> bit & 1
-            }
-            self._sources[key] = min(
-                sorted(memories), key=lambda memory: self.ways.seconds(memory, target, size)
-            )
-        return self._sources[key]
+        found = self._sources.get(key)
+        if found is None:
+            places = (bit for bit in range(holders.bit_length()) if holders >> bit & 1)
+            memories = sorted({place % self._memories for place in places})
+            source = min(memories, key=lambda memory: self.paths.seconds(memory, target, size))
+            found = self._sources.keep(key, source)
+        return found
 
     def _moved(self, access: _Access, travels: Travels) -> Moved:
         busy = np.zeros(self._machine.link_total)
@@ -242,10 +252,10 @@ class DataMovement:
         latency = 0.0
         kinds = self._machine.memory_kind
         for trip, amount in travels.items():
-            way = self.ways.copy(trip.source, trip.target)
-            for link, seconds in zip(way.links, self.ways.uses(way, amount), strict=True):
+            path = self.paths.copy(trip.source, trip.target)
+            for link, seconds in zip(path.links, self.paths.uses(path, amount), strict=True):
                 busy[link] += seconds
-            latency = max(latency, way.latency)
+            latency = max(latency, path.latency)
             pair = int(kinds[trip.source]), int(kinds[trip.target])
             between[pair] = between.get(pair, 0.0) + amount
         return Moved(

@@ -1,8 +1,8 @@
-"""What a changed mapper would cost, estimated without running it.
+"""What an iteration takes, estimated without simulating it.
 
 The estimate adds up, launch by launch, the copies that it waits for and the slowest processor
 that runs its points. It knows no overlap and no queues, so it is good for comparing mappers that
-differ in a few decisions, and for nothing else.
+differ in a few decisions, and for nothing else. What links cost, ``link_paths.py`` says.
 """
 
 from __future__ import annotations
@@ -18,14 +18,13 @@ import dsl
 from legion_bridge.machines.flat_machine import MEMORY_CODES, PROCESSOR_CODES
 from legion_bridge.outcome import Outcome
 from legion_bridge.simulation.data_movement import DataMovement, Moved
-from legion_bridge.simulation.point_times import PointTimer
 
 if TYPE_CHECKING:
     from legion_bridge.mapping.decisions import Decisions
     from legion_bridge.simulation.point_times import PointTimes
     from legion_bridge.simulation.simulator import Simulator
 
-__all__ = ["Estimate", "WhatIf"]
+__all__ = ["Estimate", "Estimator"]
 
 Floats = NDArray[np.float64]
 
@@ -46,7 +45,7 @@ class Estimate(NamedTuple):
     moved: tuple[Moved, ...]
 
 
-class WhatIf:
+class Estimator:
     """Estimates for mappers of one application on one machine.
 
     Args:
@@ -61,7 +60,6 @@ class WhatIf:
         self.machine = simulator.machine
         self.program = simulator.program
         self.flat_machine = simulator.flat_machine
-        self._timer = PointTimer(self.program, self.flat_machine)
         self._movement = DataMovement(self.program, self.flat_machine)
         self._below = _descendants(self.program.launch_parent)
         self._timed = self.program.launch_timed[self.program.setup_launches :] != 0
@@ -81,7 +79,7 @@ class WhatIf:
 
     def times(self, decisions: Decisions) -> PointTimes:
         """How long each point takes by itself."""
-        return self._timer.times(decisions.launches)
+        return self._simulator.times(decisions)
 
     def estimate(self, decisions: Decisions) -> Estimate:
         """The seconds of an iteration under some decisions."""
@@ -115,7 +113,8 @@ class WhatIf:
                 reads = launch.requirements[index].privilege == "READ_ONLY"
                 each = (machine.gather if reads else machine.update)[at]
                 moved, scattered = launch.work.traffic[:, index], launch.work.accesses[:, index]
-                cost = moved / machine.bandwidth[at] + scattered * each
+                speeds = self._access_speeds(decisions.processor[self._part(number)], at[1])
+                cost = moved / speeds + scattered * each
                 known = found.get((launch.task, index), (0.0, 0.0))
                 found[launch.task, index] = (
                     known[0] + float(moved.sum()),
@@ -146,7 +145,7 @@ class WhatIf:
             if carried.any():
                 code = int(times.link_memory[part].max())
                 through = self._zero_copy(processors, carried, code)
-                seconds = np.maximum(seconds, carried / self._bandwidth(processors, code))
+                seconds = np.maximum(seconds, carried / self._access_speeds(processors, code))
             load = float(np.bincount(processors, seconds).max(initial=0.0))
             limit = decisions.launches[launch].limit
             if limit:
@@ -217,19 +216,19 @@ class WhatIf:
             last = max(last, end)
         return last
 
-    def _bandwidth(self, processors: NDArray[np.int64], memory_kind: int) -> Floats:
-        kinds = self.flat_machine.processor_kind[processors]
-        speeds: Floats = self.flat_machine.bandwidth[kinds, memory_kind]
-        return speeds
+    def _access_speeds(self, processors: NDArray[np.int64], memory_kind: int) -> Floats:
+        """Bytes a second at which each processor reaches a memory in place."""
+        paths = self._movement.paths
+        return np.array([paths.access(each, memory_kind).slowest for each in processors.tolist()])
 
     def _zero_copy(
         self, processors: NDArray[np.int64], carried: Floats, memory_kind: int
     ) -> float:
         """Seconds of the busiest link between processors and a memory that they reach in place."""
-        ways, busy = self._movement.ways, np.zeros(self.flat_machine.link_total)
+        paths, busy = self._movement.paths, np.zeros(self.flat_machine.link_total)
         for processor, amount in zip(processors.tolist(), carried.tolist(), strict=True):
-            way = ways.access(processor, memory_kind)
-            for link, seconds in zip(way.links, ways.uses(way, amount, copies=0), strict=True):
+            path = paths.access(processor, memory_kind)
+            for link, seconds in zip(path.links, paths.uses(path, amount, copies=0), strict=True):
                 busy[link] += seconds
         return float(busy.max(initial=0.0))
 

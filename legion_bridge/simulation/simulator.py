@@ -138,6 +138,10 @@ class Simulator:
         except MappingError as refused:
             return self.failure(str(refused))
 
+    def times(self, decisions: Decisions) -> PointTimes:
+        """How long each point takes by itself under given decisions."""
+        return self._timer.times(decisions.launches)
+
     def run_decisions(self, decisions: Decisions) -> Outcome:
         """The outcome under given decisions; without a profile."""
         times = self._timer.times(decisions.launches)

@@ -11,6 +11,7 @@ import pytest
 import dsl
 from legion_bridge import Application, Evaluator, Machine, Outcome
 from legion_bridge.applications import application_names
+from tests.legion_bridge.simulation.test_whole_instances import WHOLE
 
 GOOD = "Task * GPU; Region * * GPU FBMEM;"
 # What is wrong with a mapper, its text, the status, and a word of what is said.
@@ -140,25 +141,28 @@ def hasty_threads():
 
 
 @pytest.mark.usefixtures("hasty_threads")
-@pytest.mark.parametrize("machine", ["p100x4", "cpu2"])  # on cpu2 many layouts are told apart
+@pytest.mark.parametrize("machine", [Machine.load("p100x4"), WHOLE], ids=["GPUs", "CPUs"])
 def test_threads_that_share_an_evaluator_get_what_one_thread_gets(
-    machine: str, monkeypatch: pytest.MonkeyPatch
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also where each forgets what the others are about to use."""
+    """Also where each forgets what the others are about to use.
+
+    The second machine tells many layouts apart, which are numbered as they come.
+    """
     monkeypatch.setattr("legion_bridge.mapping.decisions.MOST_KEPT", 3)
     monkeypatch.setattr("legion_bridge.simulation.point_times.MOST_KNOWN", 3)
     monkeypatch.setattr("dsl.parsing.statement_cache.MOST_BLOCKS", 5)
-    program, on = Application.load("circuit"), Machine.load(machine)
+    program = Application.load("circuit")
     texts = [
         f"Task * CPU;\nTask {task} {kind},CPU;\nLayout * * * {layout};\nInstanceLimit {task} {n};"
         for task in program.tasks
         for kind in ("GPU", "CPU")
-        for layout in ("AOS", "SOA C_order", f"AOS Align == {8 << len(task) % 5}")
+        for layout in ("AOS", "SOA C_order", *(f"AOS Align == {8 << power}" for power in range(4)))
         for n in (1, 4)
     ]
-    alone = Evaluator(program, on)
+    alone = Evaluator(program, machine)
     expected = [alone.evaluate_text(text) for text in texts]
-    shared = Evaluator(program, on)
+    shared = Evaluator(program, machine)
     with ThreadPoolExecutor(8) as pool:
         for _ in range(ROUNDS):
             assert list(pool.map(shared.evaluate_text, texts)) == expected

@@ -16,7 +16,7 @@ from dsl.facts import RequirementFacts, TaskFacts
 from dsl.tables import LayoutDecision
 from dsl.templates.space.tunable_task import tunable_tasks, usable_memories
 from legion_bridge.simulation.costs import Costs, costs_of
-from legion_bridge.simulation.estimate import WhatIf
+from legion_bridge.simulation.estimate import Estimator
 from tuners.guide.edits import Editor
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Background:
         machine: Where it runs, shared out over ranks as the program asks.
         kinds: By task, the processor kinds that can run it, the fastest first.
         arguments: By task, its arguments with data; tasks that a mapper cannot name are left out.
-        what_if: Estimates for changed mappers.
+        estimator: Estimates for changed mappers.
         loop_tasks: The tasks of the main loop.
         regions: The regions that a requirement is a part of over all launches, by task and place.
     """
@@ -99,14 +99,14 @@ class Background:
             )
             for name, task in tunable.items()
         }
-        self.what_if = WhatIf(problem.simulation.simulator)
+        self.estimator = Estimator(problem.simulation.simulator)
         self.loop_tasks = tuple(dict.fromkeys(each.task for each in self.application.loop))
         self.regions = _regions(self.application)
         self._known = BoundedCache[syntax.Statement, syntax.Statement](MOST_KNOWN)
 
     @staticmethod
     def of(problem: GuidedProblem) -> Background:
-        """The one of a problem, made once."""
+        """What a problem's evaluations share, made for the first of them."""
         if problem not in _backgrounds:
             _backgrounds[problem] = Background(problem)
         return _backgrounds[problem]
@@ -118,7 +118,7 @@ class Background:
 
     def decide(self, statements: Iterable[syntax.Statement]) -> Decisions | None:
         """What shared statements decide; None where they fail or Legion refuses them."""
-        return self.what_if.decide(syntax.Program(tuple(statements)))
+        return self.estimator.decide(syntax.Program(tuple(statements)))
 
 
 def _regions(application: Application) -> dict[tuple[str, int], tuple[str, ...]]:
@@ -158,14 +158,14 @@ class Case:
         self.application = self.background.application
         self.machine = self.background.machine
         self.arguments = self.background.arguments
-        self.what_if = self.background.what_if
+        self.estimator = self.background.estimator
         self._saved: dict[Change, float | None] = {}
         self._memories: dict[tuple[str, int, str], str] = {}
         self._layouts: dict[tuple[str, int], LayoutDecision] = {}
 
     @cached_property
     def diagnostics(self) -> Sequence[Finding]:
-        """What a check found; where a mapper failed and nobody has made one, it is made now."""
+        """What a check found; a mapper that failed without having been checked is checked now."""
         if self._given or self.program is None or self.outcome.ok:
             return self._given
         return self.problem.check(self.text)
@@ -218,14 +218,14 @@ class Case:
             self._saved[change] = (
                 None
                 if decisions is None
-                else 1.0 - self.what_if.estimate(decisions).total / self._total
+                else 1.0 - self.estimator.estimate(decisions).total / self._total
             )
         return self._saved[change]
 
     @cached_property
     def _total(self) -> float:
         assert self.decisions is not None  # noqa: S101  (as above)
-        return self.what_if.estimate(self.decisions).total
+        return self.estimator.estimate(self.decisions).total
 
     # The program
 
@@ -248,10 +248,10 @@ class Case:
 
     @cached_property
     def costs(self) -> Costs:
-        """Where the time goes, as the estimate has it; nothing for a mapper that fails."""
+        """Where the time of an estimated iteration goes; nothing for a mapper that fails."""
         if self.decisions is None:
             return Costs()
-        return costs_of(self.what_if.program, self.what_if.estimate(self.decisions))
+        return costs_of(self.estimator.program, self.estimator.estimate(self.decisions))
 
     @cached_property
     def mattering(self) -> list[str]:

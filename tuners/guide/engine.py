@@ -201,7 +201,7 @@ def _faults(case: Case, text: str) -> _Faults:
     if decisions is None:
         return _Faults(others, inf, 0, inf)
     lacking = overflow(case, decisions) if "out-of-memory" in errors else 0.0
-    return _Faults(0, lacking, clashes, case.what_if.estimate(decisions).total)
+    return _Faults(0, lacking, clashes, case.estimator.estimate(decisions).total)
 
 
 class _Candidate(NamedTuple):

@@ -35,7 +35,7 @@ def make_room(case: Case) -> Iterator[Move]:
     if case.decisions is None:
         return
     demand = _demand(case, case.decisions)
-    first = case.what_if.full_memory(case.decisions)
+    first = case.estimator.full_memory(case.decisions)
     for kind in dict.fromkeys([*([first] if first else []), *_overflowing(case, demand)]):
         by_user: dict[tuple[str, int], float] = defaultdict(float)
         for (_, user), size in demand.items():
@@ -71,7 +71,7 @@ def _users_of(case: Case, pairs: Sequence[tuple[str, int]], memory: str) -> list
 
 def overflow(case: Case, decisions: Decisions) -> float:
     """Bytes that do not fit into memories, if every instance is kept."""
-    machine = case.what_if.flat_machine
+    machine = case.estimator.flat_machine
     sums = _sums(_demand(case, decisions))
     return sum(max(0.0, size - float(machine.memory_capacity[m])) for m, size in sums.items())
 
@@ -122,7 +122,7 @@ _Demand: TypeAlias = dict[tuple[int, tuple[str, int]], float]
 
 def _demand(case: Case, decisions: Decisions) -> _Demand:
     """What all instances take that tasks ask for: an upper bound, as stale ones are evicted."""
-    program = case.what_if.program
+    program = case.estimator.program
     found: _Demand = defaultdict(float)
     seen: set[tuple[int, int, int]] = set()
     points = np.searchsorted(program.point_requirement, np.arange(len(decisions.memory)), "right")
@@ -151,7 +151,7 @@ def _sums(demand: _Demand) -> dict[int, float]:
 
 
 def _overflowing(case: Case, demand: _Demand) -> list[str]:
-    machine = case.what_if.flat_machine
+    machine = case.estimator.flat_machine
     sums = _sums(demand)
     full = [m for m, size in sums.items() if size > float(machine.memory_capacity[m])]
     return list(dict.fromkeys(MEMORY_KINDS[int(machine.memory_kind[m])] for m in full))

@@ -48,7 +48,7 @@ def collection(case: Case) -> Iterator[Found]:
         decisions = case.background.decide(case.changed(change.new, change.gone))
         if decisions is None:
             continue
-        kept = costs_of(case.what_if.program, case.what_if.estimate(decisions))
+        kept = costs_of(case.estimator.program, case.estimator.estimate(decisions))
         saved: dict[str, float] = defaultdict(float)
         for (region, task), cost in case.costs.copying.items():
             saved[task] += cost - kept.copying.get((region, task), 0.0)

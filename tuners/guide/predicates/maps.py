@@ -57,8 +57,8 @@ def needless_communication(case: Case) -> Iterator[Found]:
     if case.profile is None or case.decisions is None:
         return
     moved: dict[str, float] = {}
-    for each in case.what_if.estimate(case.decisions).moved:
-        task = case.what_if.program.launches[each.launch].task
+    for each in case.estimator.estimate(case.decisions).moved:
+        task = case.estimator.program.launches[each.launch].task
         between = sum(size for source, target, size in each.between if source == target)
         moved[task] = moved.get(task, 0.0) + between
     heavy = [task for task in case.mattering if moved.get(task)]
@@ -136,7 +136,7 @@ def far_from_parent(case: Case) -> Iterator[Found]:
     """Single tasks that run elsewhere than the task that launched them, where their data lies."""
     if case.decisions is None:
         return
-    program, processor = case.what_if.program, case.decisions.processor
+    program, processor = case.estimator.program, case.decisions.processor
     for task in case.mattering[:LOOKED_AT]:
         summary = case.tasks[task]
         kind = case.kind(task)

@@ -55,7 +55,7 @@ def _traffic(case: Case) -> list[tuple[str, Argument, float, float]]:
     """Task, argument, bytes over links and the seconds they take, the most first."""
     if case.decisions is None:
         return []
-    uses = case.what_if.linked_access(case.decisions)
+    uses = case.estimator.linked_access(case.decisions)
     found = [
         (task, argument, moved, cost)
         for (task, number), (moved, cost) in uses.items()
