@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from dsl.checks.context import CheckContext
 from dsl.checks.diagnostics import Diagnostic
-from dsl.checks.findings import told
+from dsl.checks.findings import deduplicate
 from dsl.checks.functions import check_functions
 from dsl.checks.launches import check_launches
 from dsl.checks.limits import check_limits
@@ -64,4 +64,4 @@ def check(
     found = [diagnostic for each in _CHECKS for diagnostic in each(context)]
     if not any(diagnostic.severity == "error" for diagnostic in found):
         found += [*check_memory(context), *check_limits(context)]
-    return told(found)
+    return deduplicate(found)

@@ -1,4 +1,4 @@
-"""From what the checks found to what is told: one finding for each cause, in the text's order."""
+"""Findings without repetitions: one for each cause, in the text's order."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import replace
 from dsl.checks.diagnostics import Diagnostic, in_order
 from dsl.syntax import Position
 
-__all__ = ["told"]
+__all__ = ["deduplicate"]
 
 # One statement makes these for many tasks, regions or points: the first one speaks for all.
 _ONCE = frozenset(
@@ -21,7 +21,7 @@ _ONCE = frozenset(
 _LESS = frozenset({"undefined-function", "undefined-name"})
 
 
-def told(found: Iterable[Diagnostic]) -> list[Diagnostic]:
+def deduplicate(found: Iterable[Diagnostic]) -> list[Diagnostic]:
     """Puts findings in order, and leaves out those that say again what another said."""
     first: dict[object, Diagnostic] = {}
     alike: dict[object, int] = {}

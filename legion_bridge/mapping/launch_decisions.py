@@ -44,7 +44,7 @@ class LaunchDecisions:
         object.__setattr__(self, "_hash", hash(content))
 
     def __hash__(self) -> int:
-        """That of the content, taken once: decisions are looked up more often than made."""
+        """The hash of the content, computed once: decisions are looked up more often than made."""
         return self._hash
 
 

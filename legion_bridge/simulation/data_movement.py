@@ -88,7 +88,7 @@ class _Trip(NamedTuple):
     Attributes:
         source, target: Memories.
         flat: The flat requirement that asks for it.
-        reducer: That of the reduction which is folded; -1 for a copy.
+        reducer: The flat requirement of the reduction that is folded; -1 for a copy.
     """
 
     source: int

@@ -29,12 +29,12 @@ MOST = 5
 LEAST = 1e-3
 """Share of an iteration that a suggestion must promise."""
 ALIKE = 2
-"""Findings of one diagnostic that are told."""
+"""Findings of one diagnostic that are explained."""
 NEAR = 0.01
 """Share of an iteration by which two suggestions about the same tasks must differ."""
 EQUAL = 1.05
 """Factor below which savings count as equal: the smaller change comes first then."""
-TOLD = 15
+MOST_EXPLAINED = 15
 """Explanations that are given at most: the first ones matter most."""
 
 
@@ -58,16 +58,17 @@ def explain(
         rules: The rules to follow; those of mappertune by default.
     """
     case = Case(problem, evaluation)
-    heard = list(_heard(case, load_rules() if rules is None else rules))
-    told = sorted(heard, key=lambda each: -each.found.seconds)
+    matches = list(_matches(case, load_rules() if rules is None else rules))
+    ranked = sorted(matches, key=lambda each: -each.found.seconds)
     if case.program is None or not case.outcome.ok:
-        suggestions = _mending(case, heard, most)
+        suggestions = _mending(case, matches, most)
     else:
-        suggestions = _improving(case, told, most, verify=verify)
-    return Guidance(case.outcome.raw, tuple(islice(_explanations(told), TOLD)), tuple(suggestions))
+        suggestions = _improving(case, ranked, most, verify=verify)
+    explanations = tuple(islice(_explanations(ranked), MOST_EXPLAINED))
+    return Guidance(case.outcome.raw, explanations, tuple(suggestions))
 
 
-class _Heard(NamedTuple):
+class _Match(NamedTuple):
     """A rule that applies, its place among the rules, and what it found."""
 
     rule: Rule
@@ -75,17 +76,17 @@ class _Heard(NamedTuple):
     found: Found
 
 
-def _heard(case: Case, rules: Sequence[Rule]) -> Iterator[_Heard]:
+def _matches(case: Case, rules: Sequence[Rule]) -> Iterator[_Match]:
     for order, rule in enumerate(rules):
         for found in _findings(case, rule):
-            yield _Heard(rule, order, found)
+            yield _Match(rule, order, found)
 
 
 def _findings(case: Case, rule: Rule) -> Iterator[Found]:
     if rule.raw is not None:
         match = rule.raw.search(case.outcome.raw)
         if match is not None:
-            values = _told_of(case, match.groupdict())
+            values = _values_in(case, match.groupdict())
             found = _with_repair(case, rule, values, None)
             # A profile tells more of a run than the time that it took.
             yield replace(found, moves=()) if case.profile is not None else found
@@ -98,7 +99,7 @@ def _findings(case: Case, rule: Rule) -> Iterator[Found]:
         yield from PREDICATES[rule.profile](case)
 
 
-def _told_of(case: Case, groups: Mapping[str, str | None]) -> Mapping[str, str]:
+def _values_in(case: Case, groups: Mapping[str, str | None]) -> Mapping[str, str]:
     """What a runtime's words say, in the program's names and with readable numbers."""
     values = {name: text or "" for name, text in groups.items()}
     for name in ("bytes", "capacity"):
@@ -131,21 +132,21 @@ def _with_repair(
     return Found(values, 0.0, moves)
 
 
-def _explanations(heard: Sequence[_Heard]) -> Iterator[str]:
+def _explanations(matches: Sequence[_Match]) -> Iterator[str]:
     """What the rules explain, each once; of many alike the first ones."""
     said: set[str] = set()
-    alike = Counter(each.rule.name for each in heard if each.rule.diagnostic)
-    told: Counter[str] = Counter()
-    for each in heard:
+    alike = Counter(each.rule.name for each in matches if each.rule.diagnostic)
+    given: Counter[str] = Counter()
+    for each in matches:
         text = " ".join(each.rule.explanation.format_map(each.found.values).split())
-        told[each.rule.name] += 1
-        if not text or text in said or (each.rule.diagnostic and told[each.rule.name] > ALIKE):
+        given[each.rule.name] += 1
+        if not text or text in said or (each.rule.diagnostic and given[each.rule.name] > ALIKE):
             continue
         said.add(text)
         more = alike[each.rule.name] - ALIKE
         yield (
             f"{text} ({more} more like it.)"
-            if more > 0 and told[each.rule.name] == ALIKE
+            if more > 0 and given[each.rule.name] == ALIKE
             else text
         )
 
@@ -153,11 +154,11 @@ def _explanations(heard: Sequence[_Heard]) -> Iterator[str]:
 # What to do
 
 
-def _mending(case: Case, heard: Sequence[_Heard], most: int) -> list[Suggestion]:
+def _mending(case: Case, matches: Sequence[_Match], most: int) -> list[Suggestion]:
     """Changes for a mapper that fails: those first that leave the fewest errors, then the fast."""
     ranked = []
     before = _faults(case, case.text)
-    for order, suggestion in _suggestions(heard):
+    for order, suggestion in _suggestions(matches):
         try:
             text = suggestion.apply(case.text)
         except dsl.MapperSyntaxError:
@@ -228,7 +229,7 @@ class _Candidate(NamedTuple):
 
 
 def _improving(
-    case: Case, heard: Sequence[_Heard], most: int, *, verify: bool
+    case: Case, matches: Sequence[_Match], most: int, *, verify: bool
 ) -> list[Suggestion]:
     """Changes that make a mapper faster, those first that save most."""
     if case.decisions is None:
@@ -236,7 +237,7 @@ def _improving(
     iteration = case.profile.iteration if case.profile else case.costs.total
     chosen: list[_Candidate] = []
     found: list[Suggestion] = []
-    for candidate in sorted(_candidates(case, heard), key=lambda each: each.order):
+    for candidate in sorted(_candidates(case, matches), key=lambda each: each.order):
         if len(found) == most:
             break
         if any(candidate.resembles(other) for other in chosen) or _refused(case, candidate):
@@ -249,10 +250,10 @@ def _improving(
     return sorted(found, key=lambda each: -(each.gain or 0.0)) if verify else found
 
 
-def _candidates(case: Case, heard: Sequence[_Heard]) -> Iterator[_Candidate]:
+def _candidates(case: Case, matches: Sequence[_Match]) -> Iterator[_Candidate]:
     """Changes with what they are expected to save, where that is worth a try."""
     seen: set[Change] = set()
-    for rule, _, found in heard:
+    for rule, _, found in matches:
         for move in found.moves:
             change = move.change
             if not isinstance(change, Change) or not change or change in seen:
@@ -295,10 +296,10 @@ def _verified(case: Case, suggestion: Suggestion, iteration: float) -> Suggestio
     return replace(suggestion, sentence=sentence, gain=gain, share=share, verified=True)
 
 
-def _suggestions(heard: Sequence[_Heard]) -> Iterator[tuple[int, Suggestion]]:
+def _suggestions(matches: Sequence[_Match]) -> Iterator[tuple[int, Suggestion]]:
     """All changes, each once, with the place of their rule among the rules."""
     seen: set[Change | TextChange] = set()
-    for rule, order, found in heard:
+    for rule, order, found in matches:
         for move in found.moves:
             if move.change and move.change not in seen:
                 seen.add(move.change)

@@ -1,4 +1,4 @@
-"""Making room in a memory that overflows: what leaves it, and what need not be there so long."""
+"""Freeing a memory that overflows: what leaves it, and what need not be there so long."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from dsl.machine_shape import MEMORY_KINDS
 from legion_bridge.programs.flat_program import PRIVILEGE_CODES
 from tuners.guide.case import Case
 from tuners.guide.changes import Change, Move
-from tuners.guide.moves import User, joined, regions_of, store_in, tasks_of, told
+from tuners.guide.moves import User, joined, placeholders, regions_of, store_in, tasks_of
 from tuners.guide.predicates.maps import alike, maps_for
 from tuners.guide.wording import listed
 
 if TYPE_CHECKING:
     from legion_bridge.mapping.decisions import Decisions
 
-__all__ = ["leave_memory", "make_room", "overflow"]
+__all__ = ["free_memory", "leave_memory", "overflow"]
 
 MOST = 3
 """Tasks that are looked at one by one."""
 
 
-def make_room(case: Case) -> Iterator[Move]:
+def free_memory(case: Case) -> Iterator[Move]:
     """Changes after which a memory holds less, where it holds more than it can.
 
     Arguments lie elsewhere, the largest first; or data that was only read is collected; or points
@@ -111,7 +111,8 @@ def _leaving(case: Case, users: Sequence[User], memory: str) -> Iterator[Move]:
         change = joined(store_in(case, *each) for each in leaving)
         if change:
             pairs = [each[:2] for each in leaving]
-            said, target = told(pairs), " or ".join(dict.fromkeys(each[3] for each in leaving))
+            said = placeholders(pairs)
+            target = " or ".join(dict.fromkeys(each[3] for each in leaving))
             values = {**said, "memory": memory, "how": f"put {said['regions']} into {target}"}
             yield Move(change, "region", values, tasks_of(pairs), regions_of(pairs))
 

@@ -28,13 +28,13 @@ __all__ = [
     "helps",
     "joined",
     "place_with_parent",
+    "placeholders",
     "regions_of",
     "run_on",
     "spread",
     "store_as",
     "store_in",
     "tasks_of",
-    "told",
     "unlimited",
 ]
 
@@ -46,7 +46,7 @@ User: TypeAlias = tuple[str, Argument]
 """A task and one of its arguments."""
 
 
-def told(users: Iterable[User]) -> dict[str, str]:
+def placeholders(users: Iterable[User]) -> dict[str, str]:
     """Tasks and their arguments as placeholders of a sentence."""
     pairs = list(users)
     return {

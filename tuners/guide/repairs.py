@@ -19,16 +19,16 @@ from dsl.nearest import nearest
 from dsl.walk import walk
 from tuners.guide.case import Argument, Case
 from tuners.guide.changes import Change, Move
-from tuners.guide.free_memory import leave_memory, make_room
+from tuners.guide.free_memory import free_memory, leave_memory
 from tuners.guide.moves import (
     joined,
     place_with_parent,
+    placeholders,
     regions_of,
     spread,
     store_as,
     store_in,
     tasks_of,
-    told,
     unlimited,
 )
 from tuners.guide.predicates.maps import maps_for
@@ -66,7 +66,7 @@ def needed_layouts(case: Case, _: Values, __: Finding | None) -> Moves:
     change = joined(store_as(case, *user, _needed(user[1])) for user in refused)
     if change:
         wanted = dict.fromkeys(_said(argument) for _, argument in refused)
-        values = {**told(refused), "layout": " or ".join(wanted)}
+        values = {**placeholders(refused), "layout": " or ".join(wanted)}
         yield Move(change, "layout", values, tasks_of(refused), regions_of(refused))
 
 
@@ -110,12 +110,12 @@ def visible_memories(case: Case, _: Values, __: Finding | None) -> Moves:
         for task, argument in users
     )
     if change:
-        yield Move(change, "region", told(users), tasks_of(users), regions_of(users))
+        yield Move(change, "region", placeholders(users), tasks_of(users), regions_of(users))
 
 
 def room(case: Case, values: Values, __: Finding | None) -> Moves:
     """The largest arguments leave a memory that overflows."""
-    found = list(make_room(case))
+    found = list(free_memory(case))
     yield from found
     memory, number = memory_word(values.get("memory", "")), values.get("requirement")
     if not found and case.program is not None and memory and number:

@@ -8,7 +8,7 @@ from dsl.choices import accepts_layout
 from dsl.tables import LayoutDecision
 from tuners.guide.case import Argument, Case
 from tuners.guide.changes import Change, Found, Move
-from tuners.guide.moves import User, helps, joined, regions_of, store_as, tasks_of, told
+from tuners.guide.moves import User, helps, joined, placeholders, regions_of, store_as, tasks_of
 from tuners.guide.wording import amount, listed, percent, seconds
 
 __all__ = ["conversions", "unsuited_layouts"]
@@ -87,7 +87,7 @@ def _suited(case: Case, users: Sequence[User]) -> Move:
 
 
 def _laid_out(change: Change, users: Sequence[User], layout: str) -> Move:
-    values = {**told(users), "layout": layout}
+    values = {**placeholders(users), "layout": layout}
     return Move(change, "layout", values, tasks_of(users), regions_of(users))
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from tuners.guide.case import Argument, Case
 from tuners.guide.changes import Change, Found, Move
-from tuners.guide.moves import User, joined, regions_of, store_in, tasks_of, told
+from tuners.guide.moves import User, joined, placeholders, regions_of, store_in, tasks_of
 from tuners.guide.wording import amount, listed, percent, seconds
 
 __all__ = ["busy_links", "copies", "memory_nearly_full", "zero_copy"]
@@ -87,7 +87,7 @@ def _to_best(case: Case, users: Sequence[User]) -> list[Move]:
 
 
 def _stored(change: Change, users: Sequence[User], memory: str) -> Move:
-    values = {**told(users), "target": memory}
+    values = {**placeholders(users), "target": memory}
     return Move(change, "region", values, tasks_of(users), regions_of(users))
 
 
