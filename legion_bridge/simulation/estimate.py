@@ -113,7 +113,7 @@ class Estimator:
                 reads = launch.requirements[index].privilege == "READ_ONLY"
                 each = (machine.gather if reads else machine.update)[at]
                 moved, scattered = launch.work.traffic[:, index], launch.work.accesses[:, index]
-                speeds = self._access_speeds(decisions.processor[self._part(number)], at[1])
+                speeds = self._access_speeds(decisions.processor[self._part(int(number))], at[1])
                 cost = moved / speeds + scattered * each
                 known = found.get((launch.task, index), (0.0, 0.0))
                 found[launch.task, index] = (

@@ -57,6 +57,7 @@ class MapperProblem:
         application: The program.
         machine: What it runs on.
         evaluator: What runs a mapper.
+        simulation: What simulates it: the evaluator itself where it does, else one beside it.
         start: Values that a study tries first; None where the tuner chooses.
     """
 
@@ -72,7 +73,12 @@ class MapperProblem:
         """Takes the paper's parameter space and the simulator where nothing else is given."""
         self.application = application
         self.machine = machine
-        self.evaluator = evaluator or legion_bridge.Evaluator(application, machine)
+        self.simulation = (
+            evaluator
+            if isinstance(evaluator, legion_bridge.Evaluator)
+            else legion_bridge.Evaluator(application, machine)
+        )
+        self.evaluator: Evaluator = evaluator or self.simulation
         self._template = template
         self._outcomes = BoundedCache[str, Outcome](OUTCOMES_KEPT)
         self._programs = BoundedCache[str, dsl.Program](PROGRAMS_KEPT)
@@ -87,13 +93,6 @@ class MapperProblem:
             dsl.TemplateError: It cannot be made for this application and machine.
         """
         return self._template or dsl.template_for(self.application, self.machine)
-
-    @cached_property
-    def simulation(self) -> legion_bridge.Evaluator:
-        """What simulates the program: the evaluator itself where it does, else one beside it."""
-        if isinstance(self.evaluator, legion_bridge.Evaluator):
-            return self.evaluator
-        return legion_bridge.Evaluator(self.application, self.machine)
 
     @cached_property
     def distributions(self) -> Mapping[str, BaseDistribution]:
@@ -271,10 +270,9 @@ class MapperProblem:
         return list(dsl.check(program, self.application, self.machine, forecast=forecast))
 
     def _run(self, text: str) -> Outcome:
-        # The simulator reads mappers that share statements several times as fast.
-        quick = getattr(self.evaluator, "evaluate_text", None)
-        outcome: Outcome = quick(text) if quick else self.evaluator.evaluate(self._parse(text))
-        return outcome
+        if self.evaluator is self.simulation:  # reads mappers that share statements faster
+            return self.simulation.evaluate_text(text)
+        return self.evaluator.evaluate(self._parse(text))
 
     def _parse(self, text: str) -> dsl.Program:
         return self._programs.get_or_make(text, lambda: dsl.parse(text))[0]
