@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from dsl.checks.context import CheckContext
 from dsl.checks.diagnostics import Diagnostic
+from dsl.units import amount
 
 __all__ = ["check_memory"]
 
@@ -23,19 +24,7 @@ def check_memory(context: CheckContext) -> Iterator[Diagnostic]:
     yield context.diagnostic(
         "out-of-memory",
         rule.position if rule else None,
-        f"{shortage.task} finds no room for {requirement.names[0]}, {_size(shortage.bytes)} a "
-        f"point, in {shortage.memory}, which holds {_size(shortage.capacity)} in all",
+        f"{shortage.task} finds no room for {requirement.names[0]}, {amount(shortage.bytes)} a "
+        f"point, in {shortage.memory}, which holds {amount(shortage.capacity)} in all",
         f"put it, or other regions, into {' or '.join(others)}" if others else None,
     )
-
-
-def _size(count: int) -> str:
-    """Bytes as people say them.
-
-    >>> _size(2_147_483_648)
-    '2.15 GB'
-    """
-    for unit, scale in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= scale:
-            return f"{count / scale:.3g} {unit}"
-    return f"{count} bytes"

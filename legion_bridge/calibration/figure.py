@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from dsl.units import percent
 from legion_bridge.measurement import Measurement
 
 __all__ = ["Figure", "guess", "measured"]
@@ -59,4 +60,4 @@ def _scatter(found: Measurement) -> str:
         return ""
     if found.spread > 1:
         return ", mostly noise"
-    return f", spread {found.spread:.0%}".replace("%", " %")
+    return f", spread {percent(found.spread)}"

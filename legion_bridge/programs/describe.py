@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from dsl.units import amount, seconds
 from legion_bridge.programs.application import Application, Partition
 from legion_bridge.programs.data_flow import Flow, data_flow
 from legion_bridge.programs.task_summary import TaskSummary
@@ -76,7 +77,7 @@ def _regions(application: Application) -> Iterator[str]:
         each = sum(f.bytes for f in region.fields)
         yield (
             f"{region.name}: {' x '.join(map(str, extents))} points of {each} bytes, "
-            f"{_bytes(math.prod(extents) * each)}: {_fields([f.name for f in region.fields])}"
+            f"{amount(math.prod(extents) * each)}: {_fields([f.name for f in region.fields])}"
         )
         for partition in application.partitions.values():
             if partition.region == region.name:
@@ -103,7 +104,7 @@ def _tasks(application: Application) -> Iterator[str]:
             wants = f", wants {need.order}" if need and need.order else ""
             yield (
                 f"  {index} {requirement.names[0]}: {requirement.privilege.lower()} "
-                f"{_fields(requirement.fields)}, up to {_bytes(requirement.piece_bytes)} "
+                f"{_fields(requirement.fields)}, up to {amount(requirement.piece_bytes)} "
                 f"a point{wants}"
             )
 
@@ -112,7 +113,7 @@ def _copies(application: Application) -> Iterator[str]:
     for copy in application.copies:
         yield (
             f"{copy.region}: {copy.count} from {copy.source} to {copy.target}, "
-            f"{_bytes(copy.bytes)} in {copy.seconds:.3g} s"
+            f"{amount(copy.bytes)} in {seconds(copy.seconds, digits=3)}"
         )
 
 
@@ -140,14 +141,6 @@ def _fields(names: Sequence[str]) -> str:
     shown = ", ".join(names[:SHOWN_FIELDS])
     more = len(names) - SHOWN_FIELDS
     return f"{shown} and {more} more" if more > 0 else shown
-
-
-def _bytes(size: float) -> str:
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} TB"
 
 
 def _quoted(text: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from dsl.units import seconds, time_scale
 from legion_bridge.errors import BridgeError
 from legion_bridge.simulation.simulator import Trace
 from legion_bridge.traces.operation_names import OperationNames
@@ -38,7 +39,6 @@ KIND_COLOURS = {
 }
 THINNEST = 0.004
 """Share of the window from which a bar is wide enough for an edge of another colour."""
-UNITS = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 
 
 class _Bar(NamedTuple):
@@ -95,7 +95,7 @@ def gantt_figure(trace: Trace, *, iterations: int = 1) -> Figure:
     colours = _colours(trace, rows)
     figure = Figure(figsize=(12, 1.8 + 0.26 * len(rows)), layout="constrained")
     axes = figure.add_subplot()
-    unit, symbol = _unit(length)
+    unit, symbol = time_scale(length)
     _draw(axes, rows, colours, unit, length)
     axes.set_xlim(0, length / unit)
     axes.set_xlabel(f"time in {symbol}{_note(rows)}")
@@ -136,20 +136,15 @@ def _choose(rows: Sequence[_Row]) -> list[_Row]:
 
 def _colours(trace: Trace, rows: Sequence[_Row]) -> dict[str, str]:
     """A colour for each label, the tasks first, by how long they run."""
-    seconds: dict[str, float] = defaultdict(float)
+    busy: dict[str, float] = defaultdict(float)
     for row in rows:
         for bar in row.bars:
-            seconds[bar.label] += bar.length
-    ranked = sorted(seconds, key=lambda label: (-seconds[label], label))
+            busy[bar.label] += bar.length
+    ranked = sorted(busy, key=lambda label: (-busy[label], label))
     tasks = [label for label in ranked if label in trace.program.application.task_kinds]
     found = dict.fromkeys(tasks, OTHER_TASKS)
     found |= dict(zip(tasks, TASK_COLOURS, strict=False))
-    return found | {kind: colour for kind, colour in KIND_COLOURS.items() if kind in seconds}
-
-
-def _unit(seconds: float) -> tuple[float, str]:
-    """The unit in which a length has at least one digit before the point."""
-    return next(((unit, name) for unit, name in UNITS if seconds >= unit), UNITS[-1])
+    return found | {kind: colour for kind, colour in KIND_COLOURS.items() if kind in busy}
 
 
 def _note(rows: Sequence[_Row]) -> str:
@@ -185,14 +180,13 @@ def _draw(
 
 
 def _title(trace: Trace, shown: int, length: float, rows: int, found: int) -> str:
-    unit, symbol = _unit(length)
     many = "one iteration" if shown == 1 else f"{shown} iterations"
     left_out = f"; the busiest {rows} of {found} rows" if rows < found else ""
     machine = trace.machine.machine
     nodes = f", {machine.nodes} nodes" if machine.nodes > 1 else ""
     return (
         f"{trace.program.application.name} on {machine.name}{nodes}: {many} in the "
-        f"steady state, {length / unit:.3g} {symbol}{left_out}"
+        f"steady state, {seconds(length, digits=3)}{left_out}"
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from dsl.units import amount, percent, seconds
 from legion_bridge.outcome import Profile, Usage
 
 __all__ = ["ProfileTable", "profile_tables"]
@@ -42,7 +43,7 @@ def profile_tables(profile: Profile, *, most: int = 20) -> Iterator[ProfileTable
     """
     title = f"critical path of one iteration ({seconds(profile.iteration)})"
     shares = [
-        ((s.name, s.kind, seconds(s.seconds), percent(s.fraction)), (s.seconds, s.fraction))
+        ((s.name, s.kind, seconds(s.seconds), _share(s.fraction)), (s.seconds, s.fraction))
         for s in profile.critical_path
     ]
     rest = [(f"{len(shares) - most} more", "", *_sums([sums for _, sums in shares[most:]]))]
@@ -51,7 +52,7 @@ def profile_tables(profile: Profile, *, most: int = 20) -> Iterator[ProfileTable
     yield from _usages("processors", "processor", profile.processors, most)
     yield from _usages("links", "link", profile.links, most)
     peaks = [
-        (m.name, amount(m.peak), amount(m.capacity), percent(m.peak / m.capacity))
+        (m.name, amount(m.peak), amount(m.capacity), _share(m.peak / m.capacity))
         for m in sorted(profile.memories, key=lambda m: -m.peak / m.capacity)
     ]
     rows = _first(peaks, most)
@@ -61,25 +62,8 @@ def profile_tables(profile: Profile, *, most: int = 20) -> Iterator[ProfileTable
     yield from _amounts(title, "task and region", profile.zero_copy, most)
 
 
-def seconds(value: float) -> str:
-    """A time with a unit that suits it, such as ``"1.874 ms"``."""
-    for unit, name in ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs")):
-        if value >= unit:
-            return f"{value / unit:.3f} {name}"
-    return f"{value * 1e9:.0f} ns"
-
-
-def amount(value: float) -> str:
-    """Bytes with a unit that suits them, such as ``"15.7 GB"``; a GB is 10^9 bytes."""
-    for unit, name in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if value >= unit:
-            return f"{value / unit:.3g} {name}"
-    return f"{value:.0f} B"
-
-
-def percent(fraction: float) -> str:
-    """Such as ``"58.9 %"``."""
-    return f"{100 * fraction:.1f} %"
+def _share(fraction: float) -> str:
+    return percent(fraction, decimals=1)
 
 
 def _table(title: str, columns: Row, words: int, rows: Sequence[Row]) -> Iterator[ProfileTable]:
@@ -96,7 +80,7 @@ def _first(rows: Sequence[Row], most: int) -> list[Row]:
 
 
 def _sums(parts: Sequence[tuple[float, float]]) -> Row:
-    return seconds(sum(part[0] for part in parts)), percent(sum(part[1] for part in parts))
+    return seconds(sum(part[0] for part in parts)), _share(sum(part[1] for part in parts))
 
 
 def _usages(title: str, column: str, usages: Sequence[Usage], most: int) -> Iterator[ProfileTable]:
@@ -105,7 +89,7 @@ def _usages(title: str, column: str, usages: Sequence[Usage], most: int) -> Iter
         usages = sorted(usages, key=lambda usage: -usage.busy)
     carried = any(usage.bytes for usage in usages)
     rows = [
-        (u.name, seconds(u.busy), percent(u.fraction), *([amount(u.bytes)] if carried else []))
+        (u.name, seconds(u.busy), _share(u.fraction), *([amount(u.bytes)] if carried else []))
         for u in usages
     ]
     columns = (column, "busy", "share", *(["carried"] if carried else []))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dsl.units import percent
 from legion_bridge.errors import BridgeError
 from legion_bridge.validation.comparison import Validation
 from legion_bridge.validation.validated_row import ValidatedRow
@@ -94,7 +95,7 @@ def _draw_band(axes: Axes, values: list[float]) -> None:
         [v * (1 + BAND) for v in line],
         color="#DDDDDD",
         linewidth=0,
-        label=f"within {BAND:.0%}",
+        label=f"within {percent(BAND)}",
     )
     axes.plot(line, line, color="#8A8A8A", linewidth=0.8, label="equal")
     axes.set_xlim(low, high)

@@ -38,15 +38,14 @@ def _finite(value: Any) -> Any:
 
 
 def quantity(value: float, unit: str = "") -> str:
-    """A number with a prefix where it is large.
+    """A number with four digits, and a prefix where it is large.
 
     >>> quantity(1.2345e10, "points/s"), quantity(0.5, "s")
     ('12.35 Gpoints/s', '0.5 s')
     """
-    for factor, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if abs(value) >= factor and not unit.startswith(("G", "T", "M")):
-            return f"{value / factor:.4g} {prefix}{unit}".rstrip()
-    return f"{value:.4g} {unit}".rstrip()
+    from dsl import units  # noqa: PLC0415  (loads the parser)
+
+    return units.quantity(value, unit, digits=4)
 
 
 def columns(rows: Sequence[tuple[str, str]], indent: str = "  ") -> None:

@@ -133,16 +133,10 @@ def _runtime(runtime: Runtime) -> list[tuple[str, str]]:
     return [(name, said(name, value)) for name, value in asdict(runtime).items() if value]
 
 
-def _time(seconds: float) -> str:
-    """In the unit in which people say it.
+def _time(value: float) -> str:
+    from dsl.units import seconds  # noqa: PLC0415  (loads the parser)
 
-    >>> _time(5.5e-05), _time(3e-09), _time(0.002)
-    ('55 us', '3 ns', '2 ms')
-    """
-    for unit, name in ((1e-3, "ms"), (1e-6, "us")):
-        if seconds >= unit:
-            return f"{seconds / unit:.3g} {name}"
-    return f"{seconds / 1e-9:.3g} ns"
+    return seconds(value, digits=3)
 
 
 def _as_json(machine: Machine) -> dict[str, Any]:

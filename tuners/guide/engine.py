@@ -10,6 +10,7 @@ from math import inf, log
 from typing import TYPE_CHECKING, NamedTuple
 
 import dsl
+from dsl.units import amount, percent, seconds
 from tuners.guide.case import Case, GuidedProblem
 from tuners.guide.changes import Change, Found, Move, TextChange
 from tuners.guide.free_memory import overflow
@@ -17,7 +18,7 @@ from tuners.guide.guidance import Guidance, Suggestion
 from tuners.guide.predicates import PREDICATES
 from tuners.guide.repairs import REPAIRS
 from tuners.guide.rules import Rule, load_rules
-from tuners.guide.wording import amount, memory_word, percent, seconds
+from tuners.guide.wording import memory_word
 
 if TYPE_CHECKING:
     from tuners.problems.problem import Evaluation, Finding

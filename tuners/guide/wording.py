@@ -1,4 +1,4 @@
-"""Numbers and lists as people say them."""
+"""Lists and memories as people say them."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ import re
 from collections.abc import Sequence
 
 from dsl.machine_shape import MEMORY_KINDS
-from legion_bridge.traces.tables import amount, seconds
 
-__all__ = ["amount", "listed", "memory_word", "percent", "seconds"]
+__all__ = ["listed", "memory_word"]
 
 _REALM = {
     "SYSTEM_MEM": "SYSMEM",
@@ -28,16 +27,6 @@ def memory_word(said: str) -> str | None:
     words = re.findall(r"\w+", said)
     known = [_REALM.get(word, word) for word in words]
     return next((word for word in known if word in MEMORY_KINDS), None)
-
-
-def percent(fraction: float) -> str:
-    """Such as ``"58 %"``.
-
-    >>> percent(0.583), percent(0.0042)
-    ('58 %', '0.4 %')
-    """
-    digits = 0 if fraction >= 0.0995 else 1
-    return f"{100 * fraction:.{digits}f} %"
 
 
 def listed(names: Sequence[str], most: int = 4) -> str:

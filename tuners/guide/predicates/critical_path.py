@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import inf
 
+from dsl.units import amount, percent, seconds
 from tuners.guide.case import Case
 from tuners.guide.changes import Found
-from tuners.guide.wording import amount, listed, percent, seconds
+from tuners.guide.wording import listed
 
 __all__ = ["critical_path", "launch_overhead"]
 

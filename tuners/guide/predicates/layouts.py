@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from dsl.choices import accepts_layout
 from dsl.tables import LayoutDecision
+from dsl.units import amount, percent, seconds
 from tuners.guide.case import Argument, Case
 from tuners.guide.changes import Change, Found, Move
 from tuners.guide.moves import User, helps, joined, placeholders, regions_of, store_as, tasks_of
-from tuners.guide.wording import amount, listed, percent, seconds
+from tuners.guide.wording import listed
 
 __all__ = ["conversions", "unsuited_layouts"]
 

@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from dsl import syntax
+from dsl.units import seconds
 from legion_bridge.simulation.costs import costs_of
 from tuners.guide.case import Case
 from tuners.guide.changes import Change, Found, Move
 from tuners.guide.moves import helps, unlimited
-from tuners.guide.wording import listed, seconds
+from tuners.guide.wording import listed
 
 __all__ = ["collection", "instance_limits"]
 

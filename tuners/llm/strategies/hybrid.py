@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsl.units import percent
 from tuners.llm.prompts.fitting import Entry
 from tuners.llm.prompts.parts import part
 from tuners.llm.strategies.importance import importances
@@ -55,7 +56,7 @@ class Hybrid(Strategy):
             for each in history.by_usefulness()[:most]
         ]
         shares = importances(history.attempts, tuple(formatter.problem.distributions))
-        told = "\n".join(f"- {name}: {share:.0%}" for name, share in shares[:_TOLD])
+        told = "\n".join(f"- {name}: {percent(share)}" for name, share in shares[:_TOLD])
         task = part(
             "task_hybrid",
             trials=len(history.attempts),
