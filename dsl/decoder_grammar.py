@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from functools import cache
 from importlib.resources import files
 
+from dsl import names
 from dsl.facts import ApplicationFacts, MachineFacts
 from dsl.machine_shape import MEMORY_KINDS, PROCESSOR_KINDS
 
 __all__ = ["RESERVED_WORDS", "grammar_for"]
 
-# Section 1 of the language reference, and the constructor of machine spaces.
-RESERVED_WORDS = frozenset(
-    """
-    Task Region Layout InstanceLimit CollectMemory IndexTaskMap SingleTaskMap ControlReplicate
-    F_order C_order AOS SOA Compact Align Exact
-    size split merge swap slice reverse balance_split auto_split greedy_split volume has len
-    ipoint ispace parent processor
-    CPU GPU IO PY PROC OMP SYSMEM FBMEM RDMEM ZCMEM SOCKMEM VIRTUAL
-    int bool IPoint ISpace MSpace tuple for in True False def return print Machine
-    """.split()  # noqa: SIM905  (a table of words)
-)
+RESERVED_WORDS = names.RESERVED_WORDS | {"Machine"}
+"""What a decoder cannot use as a name: the constructor of machine spaces is no variable."""
 
-_IDENTIFIER = re.compile(r"[_A-Za-z][_A-Za-z0-9]*\Z")
 _FIRST = "ABCDEFGHIJKLMNOPQRSTUVWXYZ_abcdefghijklmnopqrstuvwxyz"
 _FURTHER = "0123456789" + _FIRST
 
@@ -42,7 +32,7 @@ def grammar_for(application: ApplicationFacts, machine: MachineFacts) -> str:
         The text of an LALR(1) grammar: ``lark.Lark(text, parser="lalr")`` takes it, and so does
         llguidance, hence the constrained decoding of vLLM, SGLang, llama.cpp and others.
     """
-    tasks = [name for name in application.tasks if _writable(name)]
+    tasks = [name for name in application.tasks if names.is_name(name)]
     requirements = [r for task in application.tasks.values() for r in task.requirements]
     regions = {name: None for r in requirements for name in r.names}
     kinds = [kind for kind in PROCESSOR_KINDS if machine.shape.count(kind)]
@@ -55,7 +45,7 @@ def grammar_for(application: ApplicationFacts, machine: MachineFacts) -> str:
             _skeleton(),
             f"// The names of {application.name} and the kinds of {machine.name}",
             _words("task", tasks),
-            _words("region", [*filter(_writable, regions), *sorted(indices, key=int)]),
+            _words("region", [*filter(names.is_name, regions), *sorted(indices, key=int)]),
             _words("processor", kinds),
             _words("map_processor", [kind for kind in kinds if kind in ("CPU", "GPU", "OMP")]),
             _words("memory", memories),
@@ -68,11 +58,6 @@ def grammar_for(application: ApplicationFacts, machine: MachineFacts) -> str:
 
 def _skeleton() -> str:
     return files("dsl").joinpath("decoder.lark").read_text(encoding="utf-8")
-
-
-def _writable(name: str) -> bool:
-    """Whether the language can name it: no dots, colons or dashes, no reserved word."""
-    return bool(_IDENTIFIER.match(name)) and name not in RESERVED_WORDS
 
 
 def _words(rule: str, words: Iterable[str]) -> str:

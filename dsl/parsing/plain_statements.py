@@ -14,25 +14,16 @@ from types import MappingProxyType
 
 from dsl import syntax
 from dsl.machine_shape import MEMORY_KINDS, PROCESSOR_KINDS
+from dsl.names import NAME_PATTERN
 from dsl.parsing.tree_builder import LAYOUT_WORDS as SETTINGS
-from dsl.parsing.words import LAYOUT_WORDS, MEMBERS, STATEMENT_WORDS, TYPES
+from dsl.parsing.words import LAYOUT_WORDS
 from dsl.syntax import Position
 
 __all__ = ["plain_statement"]
 
-_WORDS = {
-    *STATEMENT_WORDS.values(),
-    *LAYOUT_WORDS[:-1],  # No_Align is a name like any other to the grammar
-    *MEMBERS,
-    *TYPES,
-    *PROCESSOR_KINDS,
-    *MEMORY_KINDS,
-    *("Align", "return", "tuple", "True", "False", "for", "in"),
-}
-_NAME = rf"(?!(?:{'|'.join(sorted(_WORDS))})\b)[_A-Za-z][_A-Za-z0-9]*"
-_NAMES = rf"({_NAME}(?:[ \t\r]*,[ \t\r]*{_NAME})*|\*)"
+_NAMES = rf"({NAME_PATTERN}(?:[ \t\r]*,[ \t\r]*{NAME_PATTERN})*|\*)"
 # Nine digits: what is longer does not fit 32 bits, and is not plain.
-_REGION = rf"({_NAME}|\*|[0-9]{{1,9}})"
+_REGION = rf"({NAME_PATTERN}|\*|[0-9]{{1,9}})"
 _KIND, _MEMORY = "|".join(PROCESSOR_KINDS), "|".join(MEMORY_KINDS)
 _MEMORIES = rf"((?:{_MEMORY})(?:[ \t\r]*,[ \t\r]*(?:{_MEMORY}))*)"
 _CONSTRAINT = rf"(?:{'|'.join(LAYOUT_WORDS)}|Align[ \t\r]*==[ \t\r]*[0-9]{{1,9}})"
@@ -103,10 +94,10 @@ _FORMS: dict[str, tuple[re.Pattern[str], _Reader]] = {
         _form("Layout", _NAMES, _REGION, rf"({_MEMORY}|{_KIND}|\*)" + _CONSTRAINTS),
         _layout,
     ),
-    "In": (_form("InstanceLimit", f"({_NAME})", "([0-9]{1,9})"), _limit),
-    "C": (_form("CollectMemory", rf"({_NAME}|\*)", rf"({_NAME}|\*)"), _collect),
-    "IT": (_form("IndexTaskMap", _NAMES, f"({_NAME})"), _index_map),
-    "S": (_form("SingleTaskMap", _NAMES, f"({_NAME})"), _single_map),
+    "In": (_form("InstanceLimit", f"({NAME_PATTERN})", "([0-9]{1,9})"), _limit),
+    "C": (_form("CollectMemory", rf"({NAME_PATTERN}|\*)", rf"({NAME_PATTERN}|\*)"), _collect),
+    "IT": (_form("IndexTaskMap", _NAMES, f"({NAME_PATTERN})"), _index_map),
+    "S": (_form("SingleTaskMap", _NAMES, f"({NAME_PATTERN})"), _single_map),
 }
 _BEGINNINGS = {
     "Ta": "T",

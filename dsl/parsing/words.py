@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from lark import Token
 
 from dsl.machine_shape import MEMORY_KINDS, PROCESSOR_KINDS
+from dsl.names import WORDS
 
 __all__ = [
     "LAYOUT_WORDS",
@@ -19,31 +20,15 @@ __all__ = [
     "one_of",
 ]
 
-STATEMENT_WORDS = {
-    "TASK": "Task",
-    "REGION": "Region",
-    "LAYOUT": "Layout",
-    "INSTANCE_LIMIT": "InstanceLimit",
-    "COLLECT_MEMORY": "CollectMemory",
-    "INDEX_TASK_MAP": "IndexTaskMap",
-    "SINGLE_TASK_MAP": "SingleTaskMap",
-    "CONTROL_REPLICATE": "ControlReplicate",
-    "DEF": "def",
-    "PRINT": "print",
-}
-LAYOUT_WORDS = ("SOA", "AOS", "C_order", "F_order", "Compact", "Exact", "No_Align")
-MEMBERS = (
-    *("size", "volume", "len", "split", "merge", "swap", "slice", "reverse"),
-    *("balance_split", "auto_split", "greedy_split", "has"),
-    *("ipoint", "ispace", "parent", "processor"),
+_STATEMENTS = (
+    *("TASK", "REGION", "LAYOUT", "INSTANCE_LIMIT", "COLLECT_MEMORY", "INDEX_TASK_MAP"),
+    *("SINGLE_TASK_MAP", "CONTROL_REPLICATE", "DEF", "PRINT"),
 )
-TYPES = ("Task", "int", "bool", "IPoint", "ISpace", "MSpace")
-
-_RESERVED = {
-    *STATEMENT_WORDS,
-    *("PROCESSOR", "MEMORY", "CONSTRAINT", "TYPE", "MEMBER", "ALIGN", "RETURN", "TUPLE"),
-    *("TRUE", "FALSE", "FOR", "IN"),
-}
+STATEMENT_WORDS = {terminal: WORDS[terminal][0] for terminal in _STATEMENTS}
+"""The word that a statement begins with, by terminal."""
+LAYOUT_WORDS = (*WORDS["CONSTRAINT"], "No_Align")  # the last is a name to the grammar
+MEMBERS = WORDS["MEMBER"]
+TYPES = (*WORDS["TASK"], *WORDS["TYPE"])
 
 
 def _all(terminals: str) -> frozenset[str]:
@@ -107,16 +92,9 @@ _WORDS = {
     "MEMBER": "a member such as size or split",
     "CONSTRAINT": "a layout word",
     "TYPE": "a type",
-    "ALIGN": "Align",
-    "RETURN": "return",
-    "TUPLE": "tuple",
-    "TRUE": "True",
-    "FALSE": "False",
-    "FOR": "for",
-    "IN": "in",
+    **{terminal: words[0] for terminal, words in WORDS.items() if len(words) == 1},
     "$END": "the end of the text",
     **{name: f"'{mark}'" for name, mark in _MARKS.items()},
-    **STATEMENT_WORDS,
 }
 
 
@@ -148,7 +126,7 @@ def one_of(words: tuple[str, ...]) -> str:
 
 def is_reserved(token: Token) -> bool:
     """Whether a token is a word that cannot be a name."""
-    return token.type in _RESERVED
+    return token.type in WORDS
 
 
 def describe_token(token: Token) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from dsl.templates.space.tunable_task import is_name, region_name
+from dsl.names import argument_name, is_name
 from legion_bridge.capture.decisions import ArgumentDecision, Decisions, Place, TaskDecisions
 from legion_bridge.capture.mapper_log import Index
 from legion_bridge.programs.application import Application
@@ -84,7 +84,7 @@ class _Writer:
             for index, decided in seen.arguments.items():
                 if index >= len(summary.requirements) or summary.inner:
                     continue
-                region = region_name(summary, index)
+                region = argument_name(summary.requirements, index)
                 if len(decided) > 1:
                     self._tell(f"points of {name} differ in where {region} lies")
                 most = decided.most_common(1)[0][0]
@@ -127,7 +127,8 @@ class _Writer:
     def _is_tight(self, task: str, region: str, decided: ArgumentDecision) -> bool:
         """Whether instances were as small as their pieces where others could have been larger."""
         summary = self._tasks[task][1]
-        names = [region_name(summary, i) for i in range(len(summary.requirements))]
+        requirements = summary.requirements
+        names = [argument_name(requirements, i) for i in range(len(requirements))]
         index = names.index(region)
         divided = any(
             index < len(launch.requirements) and launch.requirements[index].partition is not None
@@ -137,7 +138,7 @@ class _Writer:
         return (
             decided.own_size
             and divided
-            and summary.requirements[index].privilege != "REDUCE"
+            and requirements[index].privilege != "REDUCE"
             and decided.memory in {"SYSMEM", "RDMEM", "SOCKMEM"}
         )
 

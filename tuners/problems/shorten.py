@@ -17,6 +17,7 @@ from dsl.choices import PREFERENCE, choose_kind
 from dsl.facts import ApplicationFacts, MachineFacts
 from dsl.machine_shape import PROCESSOR_KINDS
 from dsl.mapper import Mapper
+from dsl.names import argument_name
 from dsl.tables import LayoutDecision
 from dsl.templates.match.answers import Answers, Question, Questions, distance
 from dsl.unparse import unparse_statement
@@ -154,16 +155,9 @@ class MapperShortener:
 
     def _name(self, question: Question) -> str:
         """The first name of an argument that no other of the task has; else its index."""
-        own = str(question.requirement)
+        assert question.requirement is not None  # noqa: S101  (the caller knows the topic)
         requirements = self._questions.tasks[question.task].requirements
-        others = {
-            name
-            for index, each in enumerate(requirements)
-            if index != question.requirement
-            for name in each.names
-        }
-        names = (name for name in question.names if name not in others and name.isidentifier())
-        return next(names, own)
+        return argument_name(requirements, question.requirement, question.names)
 
 
 def _named_tasks(statements: Iterable[syntax.Statement]) -> set[str]:

@@ -6,16 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 
-from dsl.errors import MapperSyntaxError
 from dsl.facts import ApplicationFacts, MachineFacts, RequirementFacts, TaskFacts
 from dsl.machine_shape import PROCESSOR_KINDS
-from dsl.parsing.parse import parse
+from dsl.names import argument_name, is_name
 
 __all__ = [
     "Argument",
     "TunableTask",
-    "is_name",
-    "region_name",
     "tunable_tasks",
     "usable_kinds",
     "usable_memories",
@@ -82,27 +79,7 @@ def usable_memories(machine: MachineFacts, kind: str) -> tuple[str, ...]:
 
 def _arguments(task: TaskFacts) -> tuple[Argument, ...]:
     return tuple(
-        Argument(region_name(task, index), requirement)
+        Argument(argument_name(task.requirements, index), requirement)
         for index, requirement in enumerate(task.requirements)
         if requirement.privilege != "NO_ACCESS"
     )
-
-
-def region_name(task: TaskFacts, index: int) -> str:
-    """The first name that belongs to this requirement alone; else its index."""
-    others = {
-        name
-        for other, requirement in enumerate(task.requirements)
-        if other != index
-        for name in requirement.names
-    }
-    names = (name for name in task.requirements[index].names if name not in others)
-    return next(filter(is_name, names), str(index))
-
-
-def is_name(name: str) -> bool:
-    """Whether the language can say this name: it has no dots, and is no reserved word."""
-    try:
-        return parse(f"InstanceLimit {name} 1;").statements[0].task == name  # type: ignore[union-attr]
-    except MapperSyntaxError:
-        return False
