@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from dsl.machine_shape import PROCESSOR_KINDS
 from legion_bridge.errors import ApplicationError
-from legion_bridge.json_shapes import (
+from legion_bridge.shapes import (
     Shape,
     a_flag,
     a_list,
