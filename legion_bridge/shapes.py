@@ -1,67 +1,139 @@
-"""Shapes that a JSON document must have, and one sentence for the first place that has not.
+"""Shapes that JSON and TOML documents must have, and one sentence for what does not fit.
 
-A shape is a function from a decoded value and its place (``loop[3].work.flops``) to what it stands
-for; the functions here make shapes out of smaller ones.
+A shape is a function from a decoded value to what it stands for; the functions here make shapes
+out of smaller ones. What does not fit raises a `ShapeError`, which learns on its way out where the
+value stood. A reader of nested objects shows it as ``str``, with the whole place
+(``loop[3].work.flops: it must be a number, not 'much'``); a reader of tables says ``in_table``
+(``flops must be a number, not 'much'``) of the table at ``table``.
+
+A library such as msgspec names the place and the type that is expected; what stood there, the
+known words, the nearest of them and the units of a machine's numbers would have to be added to
+its sentences.
 """
 
 from __future__ import annotations
 
-import difflib
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
-from legion_bridge.errors import ApplicationError
+from dsl.nearest import did_you_mean
 
 __all__ = [
     "Shape",
+    "ShapeError",
     "a_flag",
     "a_list",
     "a_number",
+    "a_number_from",
+    "a_positive_number",
     "a_table",
     "a_text",
     "a_whole_number",
     "an_object",
+    "at",
+    "check_keys",
     "one_of",
     "optional",
+    "wrong",
 ]
 
 T = TypeVar("T")
-Shape: TypeAlias = Callable[[Any, str], T]
+Shape: TypeAlias = Callable[[Any], T]
 
 WIDEST = 2**53
 """Whole numbers beyond this do not survive every JSON reader."""
+MOST_SHOWN = 20
+"""Known words that an error lists."""
 
 
-def a_text(value: Any, place: str) -> str:
+class ShapeError(ValueError):
+    """A value that does not have its shape.
+
+    Attributes:
+        path: The keys and positions that lead to it, the outermost first.
+        predicate: What is wrong, to be said of it: ``must be a text, not 3``.
+        sentence: The same where its place was named: ``it must be a text, not 3``.
+        of_table: Whether it is a table; else it is a value in one.
+    """
+
+    def __init__(
+        self, predicate: str, sentence: str | None = None, *, of_table: bool = False
+    ) -> None:
+        super().__init__(predicate)
+        self.path: tuple[str | int, ...] = ()
+        self.predicate = predicate
+        self.sentence = sentence or f"it {predicate}"
+        self.of_table = of_table
+
+    def under(self, key: str | int) -> ShapeError:
+        """The same error, of a value that stands under a key or at a position."""
+        self.path = (key, *self.path)
+        return self
+
+    @property
+    def table(self) -> tuple[str | int, ...]:
+        """The path of the table that it is about."""
+        return self.path if self.of_table else self.path[:-1]
+
+    @property
+    def in_table(self) -> str:
+        """What is wrong in the table."""
+        return self.predicate if self.of_table else f"{self.path[-1]} {self.predicate}"
+
+    def __str__(self) -> str:
+        parts = (f"[{key}]" if isinstance(key, int) else f".{key}" for key in self.path)
+        return f"{''.join(parts).removeprefix('.') or 'document'}: {self.sentence}"
+
+
+def a_text(value: Any) -> str:
     """A string."""
     if not isinstance(value, str):
-        raise _wrong(place, "a text", value)
+        raise wrong("a text", value)
     return value
 
 
-def a_flag(value: Any, place: str) -> bool:
+def a_flag(value: Any) -> bool:
     """True or false."""
     if not isinstance(value, bool):
-        raise _wrong(place, "true or false", value)
+        raise wrong("true or false", value)
     return value
 
 
-def a_number(value: Any, place: str) -> float:
+def a_number(value: Any) -> float:
     """A finite number."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise _wrong(place, "a number", value)
+    if not _is_number(value):
+        raise wrong("a number", value)
     return float(value)
+
+
+def a_positive_number(value: Any) -> float:
+    """A finite number above 0."""
+    if not _is_number(value) or value <= 0:
+        raise wrong("a number above 0", value)
+    return float(value)
+
+
+def a_number_from(lowest: float) -> Shape[float]:
+    """A finite number, not below ``lowest``."""
+
+    def shape(value: Any) -> float:
+        if not _is_number(value) or value < lowest:
+            raise wrong(f"a number of at least {lowest:g}", value)
+        return float(value)
+
+    return shape
 
 
 def a_whole_number(lowest: int = -WIDEST) -> Shape[int]:
     """A whole number, not below ``lowest``."""
+    wanted = f"a whole number from {lowest} on" if lowest > -WIDEST else "a whole number"
 
-    def shape(value: Any, place: str) -> int:
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise _wrong(place, "a whole number", value)
-        if not lowest <= value <= WIDEST:
-            raise ApplicationError(f"{place}: {value} is out of range; it begins at {lowest}")
+    def shape(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
+            raise wrong(wanted, value)
+        if value > WIDEST:
+            raise wrong(f"at most {WIDEST}", value)
         return value
 
     return shape
@@ -70,12 +142,11 @@ def a_whole_number(lowest: int = -WIDEST) -> Shape[int]:
 def one_of(*words: str) -> Shape[str]:
     """One of some words."""
 
-    def shape(value: Any, place: str) -> str:
+    def shape(value: Any) -> str:
         if value not in words:
-            raise ApplicationError(
-                f"{place}: {_shown(value)} is unknown; {_nearest(value, words)}known are "
-                f"{', '.join(words)}"
-            )
+            hint = did_you_mean(str(value), words, limit=MOST_SHOWN)
+            said = f"{_shown(value)} is unknown: {hint}"
+            raise ShapeError(said, said)
         return str(value)
 
     return shape
@@ -84,23 +155,24 @@ def one_of(*words: str) -> Shape[str]:
 def a_list(of: Shape[T], length: int | None = None) -> Shape[tuple[T, ...]]:
     """A list of equal things."""
 
-    def shape(value: Any, place: str) -> tuple[T, ...]:
+    def shape(value: Any) -> tuple[T, ...]:
         if not isinstance(value, list):
-            raise _wrong(place, "a list", value)
+            raise wrong("a list", value)
         if length is not None and len(value) != length:
-            raise ApplicationError(f"{place}: there must be {length} of them, not {len(value)}")
-        return tuple(of(item, f"{place}[{i}]") for i, item in enumerate(value))
+            said = f"must be {length} of them, not {len(value)}"
+            raise ShapeError(said, f"there {said}")
+        return tuple(at(i, of, item) for i, item in enumerate(value))
 
     return shape
 
 
-def a_table(of: Shape[T]) -> Shape[dict[str, T]]:
-    """Things by name."""
+def a_table(of: Shape[T], called: str = "an object") -> Shape[dict[str, T]]:
+    """Things by name; ``called`` is what the format calls that."""
 
-    def shape(value: Any, place: str) -> dict[str, T]:
+    def shape(value: Any) -> dict[str, T]:
         if not isinstance(value, dict):
-            raise _wrong(place, "an object", value)
-        return {key: of(item, _under(place, key)) for key, item in value.items()}
+            raise wrong(called, value, of_table=True)
+        return {key: at(key, of, item) for key, item in value.items()}
 
     return shape
 
@@ -111,51 +183,64 @@ def optional(of: Shape[T], default: T) -> tuple[Shape[T], T]:
 
 
 def an_object(
-    members: Mapping[str, Shape[Any] | tuple[Shape[Any], Any]],
+    members: Mapping[str, Shape[Any] | tuple[Shape[Any], Any]], called: str = "an object"
 ) -> Shape[dict[str, Any]]:
     """An object with these members and no others."""
 
-    def shape(value: Any, place: str) -> dict[str, Any]:
+    def shape(value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
-            raise _wrong(place, "an object", value)
-        for key in value:
-            if key not in members:
-                raise ApplicationError(
-                    f"{_under(place, key)}: no such member; {_nearest(key, tuple(members))}known "
-                    f"are {', '.join(members)}"
-                )
-        return {key: _member(value, key, shape, place) for key, shape in members.items()}
+            raise wrong(called, value, of_table=True)
+        check_keys(value, members)
+        return {key: _member(value, key, of) for key, of in members.items()}
 
     return shape
 
 
-def _member(
-    value: Mapping[str, Any], key: str, shape: Shape[Any] | tuple[Shape[Any], Any], place: str
-) -> Any:
-    of, *default = shape if isinstance(shape, tuple) else (shape,)
-    if key in value:
-        return of(value[key], _under(place, key))
-    if not default:
-        raise ApplicationError(f"{_under(place, key)}: this member is missing")
-    return default[0]
+def check_keys(value: Iterable[str], known: Iterable[str]) -> None:
+    """Refuses an object that has a member of another name than the known ones.
+
+    Raises:
+        ShapeError: It has one.
+    """
+    for key in value:
+        if key not in known:
+            said = f"{key!r} is unknown: {did_you_mean(key, known, limit=MOST_SHOWN)}"
+            raise ShapeError(said, said, of_table=True)
 
 
-def _under(place: str, key: str) -> str:
-    return f"{place}.{key}" if place else key
+def at(key: str | int, of: Shape[T], value: Any) -> T:
+    """What a value that stands under a key or at a position stands for."""
+    try:
+        return of(value)
+    except ShapeError as error:
+        raise error.under(key) from None
 
 
-def _wrong(place: str, wanted: str, value: Any) -> ApplicationError:
-    return ApplicationError(f"{place or 'document'}: it must be {wanted}, not {_shown(value)}")
+def wrong(wanted: str, value: Any, *, of_table: bool = False) -> ShapeError:
+    """The error for a value that must be something else."""
+    return ShapeError(f"must be {wanted}, not {_shown(value)}", of_table=of_table)
+
+
+def _is_number(value: Any) -> bool:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_number and math.isfinite(value)
 
 
 def _shown(value: Any) -> str:
     """A short form of what stood there."""
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "a list"
-    text = {None: "null", True: "true", False: "false"}.get(value) or repr(value)
+    is_word = value is None or isinstance(value, bool)
+    text = {None: "null", True: "true", False: "false"}[value] if is_word else repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
 
 
-def _nearest(value: Any, words: Sequence[str]) -> str:
-    near = difflib.get_close_matches(str(value), words, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}? " if near else ""
+def _member(
+    value: Mapping[str, Any], key: str, member: Shape[Any] | tuple[Shape[Any], Any]
+) -> Any:
+    of, *default = member if isinstance(member, tuple) else (member,)
+    if key in value:
+        return at(key, of, value[key])
+    if not default:
+        raise ShapeError("is missing", "this member is missing").under(key)
+    return default[0]

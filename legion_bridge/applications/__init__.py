@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,6 +9,7 @@ from importlib import import_module, resources
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from dsl.nearest import did_you_mean
 from legion_bridge.errors import ApplicationError
 
 if TYPE_CHECKING:
@@ -52,15 +52,14 @@ def build(name: str, **parameters: float | str) -> Application:
     """
     if name not in _NAMES:
         raise ApplicationError(
-            f"unknown application {name!r}: {_nearest(name, _NAMES)}known are {', '.join(_NAMES)}"
+            f"unknown application {name!r}: {did_you_mean(name, _NAMES, limit=len(_NAMES))}"
         )
     builder: Any = import_module(f"legion_bridge.applications.{name}").build
     known = inspect.signature(builder).parameters
     for key, value in parameters.items():
         if key not in known:
             raise ApplicationError(
-                f"{name} has no parameter {key!r}: {_nearest(key, known)}known are "
-                f"{', '.join(known)}"
+                f"{name} has no parameter {key!r}: {did_you_mean(key, known, limit=len(known))}"
             )
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise ApplicationError(
@@ -71,8 +70,3 @@ def build(name: str, **parameters: float | str) -> Application:
     application: Application = replace(builder(**parameters), mappers=reference_mappers(name))
     application.validate()
     return application
-
-
-def _nearest(name: str, known: Any) -> str:
-    near = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}? " if near else ""

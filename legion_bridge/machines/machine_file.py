@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, Field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -16,13 +17,25 @@ from legion_bridge.machines.local_machine import LOCAL_MACHINE, local_machine_fi
 from legion_bridge.machines.machine import Access, Link, Machine, Memory, Processor, Route, Runtime
 from legion_bridge.machines.machine_checks import check_machine
 from legion_bridge.machines.machine_units import wrong_number
+from legion_bridge.shapes import (
+    Shape,
+    ShapeError,
+    a_flag,
+    a_list,
+    a_table,
+    an_object,
+    at,
+    check_keys,
+    optional,
+    wrong,
+)
 
 __all__ = ["machine_names", "read_machine"]
 
 SCHEMA = 1
 TABLES = ("processors", "memories", "access", "links", "routes", "runtime")
-NONE: Mapping[str, str] = MappingProxyType({})
-ROUTE_ENDS = MappingProxyType({"source": "from", "target": "to"})
+ROUTE_ENDS = MappingProxyType({"from": "source", "to": "target"})
+"""Fields of a route by the keys that a file has for them."""
 
 
 def read_machine(name: str | Path) -> Machine:
@@ -83,142 +96,125 @@ def _from_text(text: str, place: str) -> Machine:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise MachineError(f"{place}: not TOML: {error}") from None
-    return _Reader(place).machine(data, text)
+    try:
+        machine = _machine(data, text)
+    except ShapeError as error:
+        raise MachineError(f"{place}: {_table(error.table)}: {error.in_table}") from None
+    for table, sentence in check_machine(machine):
+        raise MachineError(f"{place}: {table}: {sentence}")
+    return machine
 
 
-class _Reader:
-    """Turns the tables of a file into a machine; every complaint names the table and the key."""
+def _table(path: Sequence[str | int]) -> str:
+    """What a file calls one of its tables."""
+    match path:
+        case ():
+            return "the file"
+        case ("routes", int(index)):
+            return f"[[routes]] number {index + 1}"
+    return f"[{'.'.join(map(str, path))}]"
 
-    def __init__(self, place: str) -> None:
-        self.place = place
 
-    def machine(self, data: dict[str, Any], text: str) -> Machine:
-        top = "the file"
-        self.reject_unknown(top, data, ("schema", "name", "summary", "nodes", *TABLES))
-        if data.get("schema") != SCHEMA:
-            raise self.error(top, f"needs schema = {SCHEMA} at its head")
-        machine = Machine(
-            name=self.text(top, data, "name"),
-            summary=self.text(top, data, "summary"),
-            nodes=self.whole(top, data, "nodes"),
-            processors=MappingProxyType(self.keyed(data, "processors", Processor, "kind")),
-            memories=MappingProxyType(self.keyed(data, "memories", Memory, "kind")),
-            access=MappingProxyType(self.accesses(data)),
-            links=MappingProxyType(self.keyed(data, "links", Link, "name")),
-            routes=self.routes(data),
-            runtime=self.record("[runtime]", self.table(data, "runtime"), Runtime),
-            source=text,
-        )
-        for place, sentence in check_machine(machine):
-            raise self.error(place, sentence)
-        return machine
+def _machine(data: dict[str, Any], text: str) -> Machine:
+    check_keys(data, ("schema", *HEAD, *TABLES))
+    if data.get("schema") != SCHEMA:
+        raise ShapeError(f"needs schema = {SCHEMA} at its head", of_table=True)
+    head = an_object(HEAD)({key: data[key] for key in HEAD if key in data})
+    return Machine(
+        **head,
+        processors=MappingProxyType(_keyed(data, "processors", Processor, "kind")),
+        memories=MappingProxyType(_keyed(data, "memories", Memory, "kind")),
+        access=MappingProxyType(_accesses(data)),
+        links=MappingProxyType(_keyed(data, "links", Link, "name")),
+        routes=_routes(data),
+        runtime=Runtime(**at("runtime", _record(Runtime), _needed(data, "runtime"))),
+        source=text,
+    )
 
-    def keyed(self, data: dict[str, Any], name: str, kind: type[Any], key: str) -> dict[str, Any]:
-        return {
-            entry: self.record(f"[{name}.{entry}]", table, kind, {key: entry})
-            for entry, table in self.table(data, name).items()
-        }
 
-    def accesses(self, data: dict[str, Any]) -> dict[tuple[str, str], Access]:
-        found: dict[tuple[str, str], Access] = {}
-        for processor, memories in self.table(data, "access").items():
-            if not isinstance(memories, dict):
-                raise self.error("[access]", f"needs tables such as [access.{processor}.SYSMEM]")
-            for memory, table in memories.items():
-                place = f"[access.{processor}.{memory}]"
-                found[processor, memory] = self.record(
-                    place, table, Access, {"processor": processor, "memory": memory}
-                )
-        return found
+def _needed(data: dict[str, Any], name: str) -> dict[str, Any]:
+    table = data.get(name)
+    if not isinstance(table, dict) or not table:
+        raise ShapeError(f"needs a table [{name}]", of_table=True)
+    return table
 
-    def routes(self, data: dict[str, Any]) -> tuple[Route, ...]:
-        tables = data.get("routes")
-        if not isinstance(tables, list) or not tables:
-            raise self.error("the file", "needs tables [[routes]], one for each way of a copy")
-        return tuple(
-            self.record(f"[[routes]] number {number}", table, Route, names=ROUTE_ENDS)
-            for number, table in enumerate(tables, start=1)
-        )
 
-    def record(
-        self,
-        place: str,
-        table: Any,
-        kind: type[Any],
-        given: Mapping[str, str] = NONE,
-        names: Mapping[str, str] = NONE,
-    ) -> Any:
-        """A table as a dataclass; ``names`` are keys of fields that the file calls otherwise."""
-        if not isinstance(table, dict):
-            raise self.error(place, f"must be a table, not {table!r}")
-        wanted = {names.get(f.name, f.name): f for f in fields(kind) if f.name not in given}
-        self.reject_unknown(place, table, wanted)
-        values: dict[str, Any] = dict(given)
-        for key, spec in wanted.items():
-            if key in table or spec.default is MISSING:
-                values[spec.name] = self.value(place, table, key, spec)
-        return kind(**values)
+def _keyed(data: dict[str, Any], name: str, kind: type[Any], key: str) -> dict[str, Any]:
+    """Tables such as ``[links.NAME]`` as dataclasses, by name."""
+    tables = at(name, a_table(_record(kind, (key,))), _needed(data, name))
+    return {entry: kind(**{key: entry}, **values) for entry, values in tables.items()}
 
-    def value(self, place: str, table: Mapping[str, Any], key: str, spec: Field[Any]) -> Any:
-        if spec.type == "str":
-            return self.text(place, table, key)
-        if spec.type == "bool":
-            return self.flag(place, table, key)
-        if spec.type == "tuple[str, ...]":
-            return self.texts(place, table, key)
-        if spec.type == "int":
-            return self.whole(place, table, key)
-        return float(self.number(place, table, key))
 
-    def table(self, data: dict[str, Any], name: str) -> dict[str, Any]:
-        table = data.get(name)
-        if not isinstance(table, dict) or not table:
-            raise self.error("the file", f"needs a table [{name}]")
-        return table
+def _accesses(data: dict[str, Any]) -> dict[tuple[str, str], Access]:
+    read = a_table(_record(Access, ("processor", "memory")))
+    found: dict[tuple[str, str], Access] = {}
+    for processor, memories in _needed(data, "access").items():
+        if not isinstance(memories, dict):
+            said = f"needs tables such as [access.{processor}.SYSMEM]"
+            raise ShapeError(said, of_table=True).under("access")
+        tables = at("access", partial(at, processor, read), memories)
+        for memory, values in tables.items():
+            found[processor, memory] = Access(processor=processor, memory=memory, **values)
+    return found
 
-    def text(self, place: str, table: Mapping[str, Any], key: str) -> str:
-        value = self.present(place, table, key)
-        if not isinstance(value, str) or not value.strip():
-            raise self.error(place, f"{key} must be a text in quotes, not {value!r}")
-        return value
 
-    def texts(self, place: str, table: Mapping[str, Any], key: str) -> tuple[str, ...]:
-        value = self.present(place, table, key)
-        if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
-            raise self.error(place, f'{key} must be a list such as ["a", "b"], not {value!r}')
-        return tuple(value)
+def _routes(data: dict[str, Any]) -> tuple[Route, ...]:
+    tables = data.get("routes")
+    if not isinstance(tables, list) or not tables:
+        raise ShapeError("needs tables [[routes]], one for each way of a copy", of_table=True)
+    return tuple(
+        Route(**{ROUTE_ENDS.get(key, key): value for key, value in values.items()})
+        for values in at("routes", a_list(_record(Route)), tables)
+    )
 
-    def whole(self, place: str, table: Mapping[str, Any], key: str) -> int:
-        value = self.number(place, table, key)
-        if value != int(value):
-            raise self.error(place, f"{key} must be a whole number, not {value!r}")
-        return int(value)
 
-    def flag(self, place: str, table: Mapping[str, Any], key: str) -> bool:
-        value = self.present(place, table, key)
-        if not isinstance(value, bool):
-            raise self.error(place, f"{key} must be true or false, not {value!r}")
-        return value
+def _record(kind: type[Any], given: Sequence[str] = ()) -> Shape[dict[str, Any]]:
+    """A table with the fields of a dataclass, but for those that are given otherwise."""
+    names = {field: key for key, field in ROUTE_ENDS.items()} if kind is Route else {}
+    members: dict[str, Any] = {}
+    for spec in fields(kind):
+        if spec.name not in given:
+            key = names.get(spec.name, spec.name)
+            of = _value(key, str(spec.type))
+            members[key] = of if spec.default is MISSING else optional(of, spec.default)
+    return an_object(members, "a table")
 
-    def number(self, place: str, table: Mapping[str, Any], key: str) -> float:
-        value = self.present(place, table, key)
+
+def _value(key: str, kind: str) -> Shape[Any]:
+    """The shape of a field, by its type as it is written."""
+    known = {"str": _quoted, "bool": a_flag, "tuple[str, ...]": _texts, "int": _whole(key)}
+    return known.get(kind) or _number(key)
+
+
+def _quoted(value: Any) -> str:
+    if not isinstance(value, str) or not value.strip():
+        raise wrong("a text in quotes", value)
+    return value
+
+
+def _texts(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
+        raise wrong('a list such as ["a", "b"]', value)
+    return tuple(value)
+
+
+def _number(key: str) -> Shape[float]:
+    def shape(value: Any) -> float:
         if complaint := wrong_number(key, value):
-            raise self.error(place, complaint)
-        number: float = value
-        return number
+            raise ShapeError(complaint)
+        return float(value)
 
-    def present(self, place: str, table: Mapping[str, Any], key: str) -> Any:
-        if key not in table:
-            raise self.error(place, f"{key} is missing")
-        return table[key]
+    return shape
 
-    def reject_unknown(self, place: str, found: Iterable[str], known: Iterable[str]) -> None:
-        known = sorted(known)
-        for key in found:
-            if key not in known:
-                raise self.error(
-                    place, f"{key!r} is unknown: {did_you_mean(key, known, limit=20)}"
-                )
 
-    def error(self, place: str, sentence: str) -> MachineError:
-        return MachineError(f"{self.place}: {place}: {sentence}")
+def _whole(key: str) -> Shape[int]:
+    def shape(value: Any) -> int:
+        number = _number(key)(value)
+        if number != int(number):
+            raise wrong("a whole number", value)
+        return int(number)
+
+    return shape
+
+
+HEAD: Mapping[str, Shape[Any]] = {"name": _quoted, "summary": _quoted, "nodes": _whole("nodes")}

@@ -44,21 +44,21 @@ def is_time(key: str) -> bool:
 
 
 def wrong_number(key: str, value: Any) -> str | None:
-    """Why a value of a key cannot be meant, with the unit that it is in; None where it can.
+    """Why a value of a key cannot be meant, to be said of the key; None where it can.
 
     >>> wrong_number("bandwidth", 12)
-    'bandwidth is in bytes a second (12 GB/s is 12e9): 12 cannot be meant'
+    'is in bytes a second (12 GB/s is 12e9): 12 cannot be meant'
     """
     unit = UNIT_OF.get(key, FACTOR)
     kind = unit.name if unit is COUNT else f"a number, {unit.name}"
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return f"{key} must be {kind} ({unit.example}), not {value!r}"
+        return f"must be {kind} ({unit.example}), not {value!r}"
     if not math.isfinite(value):
-        return f"{key} must be {kind} ({unit.example}), not {value}"
+        return f"must be {kind} ({unit.example}), not {value}"
     if value < 0 or (value < unit.least and unit is COUNT):
-        return f"{key} must be at least {unit.least if unit is COUNT else 0:g}, not {value}"
+        return f"must be at least {unit.least if unit is COUNT else 0:g}, not {value}"
     if unit is COUNT and value > unit.most:
-        return f"{key} must be at most {unit.most:g}, not {value}"
+        return f"must be at most {unit.most:g}, not {value}"
     if not unit.least <= value <= unit.most:
-        return f"{key} is in {unit.name} ({unit.example}): {value} cannot be meant"
+        return f"is in {unit.name} ({unit.example}): {value} cannot be meant"
     return None

@@ -20,18 +20,6 @@ from numpy.typing import NDArray
 
 from dsl.machine_shape import PROCESSOR_KINDS
 from legion_bridge.errors import ApplicationError
-from legion_bridge.shapes import (
-    Shape,
-    a_flag,
-    a_list,
-    a_number,
-    a_table,
-    a_text,
-    a_whole_number,
-    an_object,
-    one_of,
-    optional,
-)
 from legion_bridge.programs.application import (
     PRIVILEGES,
     RATES,
@@ -45,6 +33,19 @@ from legion_bridge.programs.application import (
     Requirement,
     TaskKind,
     Work,
+)
+from legion_bridge.shapes import (
+    Shape,
+    ShapeError,
+    a_flag,
+    a_list,
+    a_number,
+    a_table,
+    a_text,
+    a_whole_number,
+    an_object,
+    one_of,
+    optional,
 )
 
 __all__ = ["SCHEMA", "application_of"]
@@ -65,7 +66,10 @@ def application_of(document: Any) -> Application:
             f"schema: this version of mappertune reads {' and '.join(map(str, _READ))}, "
             f"not {document['schema']!r}"
         )
-    read = _DOCUMENT(document, "")
+    try:
+        read = _DOCUMENT(document)
+    except ShapeError as error:
+        raise ApplicationError(str(error)) from None
     regions = {name: _region(name, part) for name, part in read["regions"].items()}
     partitions = {
         name: _partition(name, part, regions) for name, part in read["partitions"].items()
@@ -178,13 +182,13 @@ def _column(amount: float | tuple[float, ...], points: int, place: str) -> NDArr
     return np.broadcast_to(np.array(amount, float), (points,)).copy()
 
 
-def _amounts(value: Any, place: str) -> float | tuple[float, ...]:
+def _amounts(value: Any) -> float | tuple[float, ...]:
     """A number for all points, or a list with one for each."""
-    return a_list(a_number)(value, place) if isinstance(value, list) else a_number(value, place)
+    return a_list(a_number)(value) if isinstance(value, list) else a_number(value)
 
 
 def _nullable(of: Shape[Any]) -> Shape[Any]:
-    return lambda value, place: None if value is None else of(value, place)
+    return lambda value: None if value is None else of(value)
 
 
 _INDEX = a_whole_number(0)
@@ -235,13 +239,10 @@ _LAUNCH = an_object(
 )
 
 
-def _parameter(value: Any, place: str) -> Any:
-    return value if isinstance(value, str) else _number_as_written(value, place)
-
-
-def _number_as_written(value: Any, place: str) -> int | float:
-    number = a_number(value, place)
-    return value if isinstance(value, int) else number
+def _parameter(value: Any) -> Any:
+    """A text, or a number as it was written: 3 stays a whole number."""
+    number = None if isinstance(value, str) else a_number(value)
+    return number if isinstance(value, float) else value
 
 
 _COPY = an_object(

@@ -17,20 +17,28 @@ the path of a file that ends in ``.map``. What is null was not measured.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 from dsl.nearest import did_you_mean
 from legion_bridge.applications import application_names
 from legion_bridge.errors import MeasurementError
 from legion_bridge.programs.application import Application
+from legion_bridge.shapes import (
+    Shape,
+    ShapeError,
+    a_number_from,
+    a_positive_number,
+    a_whole_number,
+    at,
+)
 
 __all__ = ["Measurement", "Quantity", "read_measurements"]
 
+T = TypeVar("T")
 Quantity: TypeAlias = Literal["seconds", "throughput per node"]
 
 MAPPER_COLUMNS = {
@@ -48,6 +56,7 @@ ALIASES = {
     "tsteps": "steps",
     "tprune": "prune",
 }
+COUNT = a_whole_number(1)
 # How a program is cut for its machine: who measures these compares mappers, not sizes.
 MAPPING_PARAMETERS = ("ntx", "nty")
 # These ran as four processes a node, of one GPU each.
@@ -179,7 +188,7 @@ class _Row:
         columns = [c for c in MAPPER_COLUMNS if c in self.said or c + SECONDS in self.said]
         if "elapsed_s" in self.said:
             if self.said["elapsed_s"] is not None:
-                value = self._number("elapsed_s", lowest=None)
+                value = self._value("elapsed_s", a_positive_number)
                 yield self._measurement(self._mapper(), "elapsed_s", "seconds", value)
         elif columns:
             for column in columns:
@@ -193,10 +202,10 @@ class _Row:
     def _column(self, column: str) -> Iterator[Measurement]:
         mapper = MAPPER_COLUMNS[column]
         if self.said.get(column) is not None:
-            value = self._number(column, lowest=0.0)
+            value = self._value(column, a_number_from(0.0))
             yield self._measurement(mapper, column, "throughput per node", value or None)
         elif self.said.get(column + SECONDS) is not None:
-            value = self._number(column + SECONDS, lowest=None)
+            value = self._value(column + SECONDS, a_positive_number)
             yield self._measurement(mapper, column + SECONDS, "seconds", value)
 
     def _measurement(
@@ -250,27 +259,16 @@ class _Row:
         if "nodes" not in self.said:
             raise self._error("needs 'nodes', the number of nodes it ran on")
         known = _parameter_names(application)
-        given = {k: self._whole(k) for k in known if self.said.get(k) is not None}
+        given = {k: self._value(k, COUNT) for k in known if self.said.get(k) is not None}
         if application in RANKS:
             given.setdefault("ranks_per_node", RANKS[application])
         return given
 
-    def _whole(self, key: str) -> int:
-        value = self.said[key]
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise self._error(f"{key} must be a whole number from 1 on, not {value!r}")
-        return value
-
-    def _number(self, key: str, *, lowest: float | None) -> float:
-        """A finite number: above 0, or at least ``lowest``."""
-        value = self.said[key]
-        good = isinstance(value, int | float) and not isinstance(value, bool)
-        if not good or not math.isfinite(value) or value < (lowest or 0.0):
-            good = False
-        if not good or (lowest is None and value == 0):
-            bound = "above 0" if lowest is None else f"of at least {lowest:g}"
-            raise self._error(f"{key} must be a number {bound}, not {value!r}")
-        return float(value)
+    def _value(self, key: str, of: Shape[T]) -> T:
+        try:
+            return at(key, of, self.said[key])
+        except ShapeError as error:
+            raise self._error(error.in_table) from None
 
     def _error(self, sentence: str) -> MeasurementError:
         return MeasurementError(f"{self.place}: {sentence}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import difflib
 import math
 import re
 import sys
@@ -418,7 +417,7 @@ class _Parser(argparse.ArgumentParser):
         super().__init__(allow_abbrev=False, **settings)  # type: ignore[arg-type]  # passed on
 
     def error(self, message: str) -> NoReturn:
-        advice = _nearest(message, self._option_strings())
+        advice = _meant(message, self._option_strings())
         sys.stderr.write(f"{self.prog}: {message};{advice} {self.prog} --help explains\n")
         sys.exit(2)
 
@@ -426,8 +425,10 @@ class _Parser(argparse.ArgumentParser):
         return [option for action in self._actions for option in action.option_strings]
 
 
-def _nearest(message: str, options: Iterable[str]) -> str:
+def _meant(message: str, options: Iterable[str]) -> str:
     """What the user probably meant by an unknown choice or option."""
+    from dsl.nearest import nearest  # noqa: PLC0415  (loads the parser)
+
     choice = re.search(r"invalid choice: '(.*)' \(.*choose from (.*)\)", message)
     option = re.search(r"unrecognized argument '(-.*)'", message)
     if choice:
@@ -436,5 +437,5 @@ def _nearest(message: str, options: Iterable[str]) -> str:
         name, known = option[1].split("=")[0], list(options)
     else:
         return ""
-    near = difflib.get_close_matches(name, known, n=1)
-    return f" did you mean {near[0]!r}?" if near else ""
+    near = nearest(name, known)
+    return f" did you mean {near!r}?" if near else ""

@@ -10,6 +10,8 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from legion_bridge.shapes import ShapeError, a_text, an_object, optional
+
 __all__ = ["Rule", "load_rules", "read_rules"]
 
 
@@ -49,8 +51,8 @@ def read_rules(text: str) -> tuple[Rule, ...]:
     r"""Rules from a file's text.
 
     Raises:
-        ValueError: A rule has no name, an unknown key, or not just one of ``raw``,
-            ``diagnostic`` and ``profile``; or two have one name.
+        ValueError: A rule has no name, a member that is none of a rule, or not just one of
+            ``raw``, ``diagnostic`` and ``profile``; or two have one name.
 
     >>> read_rules('[[rule]]\nname = "a"\nsource = "me"\nraw = "boom"\n')[0].name
     'a'
@@ -62,17 +64,37 @@ def read_rules(text: str) -> tuple[Rule, ...]:
     return rules
 
 
-_KEYS = frozenset(Rule.__dataclass_fields__)
 _TRIGGERS = ("raw", "diagnostic", "profile")
+
+
+def _pattern(value: Any) -> re.Pattern[str]:
+    try:
+        return re.compile(a_text(value), re.IGNORECASE)
+    except re.error as error:
+        raise ShapeError(f"must be a regular expression: {error}") from None
+
+
+_RULE = an_object(
+    {
+        "name": a_text,
+        "source": a_text,
+        "raw": optional(_pattern, None),
+        "diagnostic": optional(a_text, None),
+        "profile": optional(a_text, None),
+        "explanation": optional(a_text, ""),
+        "suggestion": optional(a_text, ""),
+        "move": optional(a_text, None),
+    },
+    "a table",
+)
 
 
 def _rule(entry: Mapping[str, Any]) -> Rule:
     name = entry.get("name", "")
-    if unknown := sorted(set(entry) - _KEYS):
-        raise ValueError(f"rule {name!r} has an unknown key {unknown[0]!r}")
+    try:
+        content = _RULE(entry)
+    except ShapeError as error:
+        raise ValueError(f"rule {name!r}: {error.in_table}") from None
     if not name or sum(key in entry for key in _TRIGGERS) != 1:
         raise ValueError(f"rule {name!r} needs a name and just one of {', '.join(_TRIGGERS)}")
-    content = dict(entry)
-    if "raw" in content:
-        content["raw"] = re.compile(content["raw"], re.IGNORECASE)
     return Rule(**content)

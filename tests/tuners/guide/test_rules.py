@@ -580,7 +580,10 @@ def test_the_nine_rules_of_the_paper_are_there():
     [
         ('[[rule]]\nname = "a"\nsource = ""\n', "just one of"),
         ('[[rule]]\nname = "a"\nsource = ""\nraw = "x"\nprofile = "y"\n', "just one of"),
-        ('[[rule]]\nname = "a"\nsource = ""\nraw = "x"\nhint = "y"\n', "unknown key 'hint'"),
+        (
+            '[[rule]]\nname = "a"\nsource = ""\nraw = "x"\nhint = "y"\n',
+            "'hint' is unknown",
+        ),
         ('[[rule]]\nname = "a"\nsource = ""\nraw = "x"\n' * 2, "two rules are named a"),
     ],
 )
