@@ -123,9 +123,9 @@ class MapperSyntaxError(MapperError):
         *,
         expected: tuple[str, ...] = (),
         others: tuple[MapperSyntaxError, ...] = (),
-        **place: Any,
+        **where: Any,
     ) -> None:
-        super().__init__(sentence, **place)
+        super().__init__(sentence, **where)
         self.expected = expected
         self.others = others
 
@@ -142,9 +142,9 @@ class MapperEvaluationError(MapperError):
     """
 
     def __init__(
-        self, sentence: str, *, point: tuple[int, ...] | None = None, **place: Any
+        self, sentence: str, *, point: tuple[int, ...] | None = None, **where: Any
     ) -> None:
-        super().__init__(sentence, **place)
+        super().__init__(sentence, **where)
         self.point = point
 
 

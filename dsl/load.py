@@ -11,7 +11,7 @@ from dsl.evaluation.code import compile_expression, compile_print
 from dsl.evaluation.evaluate import Evaluator, Failed, Session, require_assignable
 from dsl.evaluation.faults import Fault
 from dsl.evaluation.printing import render
-from dsl.evaluation.source_location import place_of
+from dsl.evaluation.source_location import source_location
 from dsl.evaluation.values import Function, describe
 from dsl.machine_shape import MachineShape
 from dsl.mapper import Mapper
@@ -54,7 +54,7 @@ def _load_error(
     program: Program, fault: Fault, position: syntax.Position | None
 ) -> MapperLoadError:
     return MapperLoadError(
-        fault.sentence, code=fault.code, hint=fault.hint, **place_of(program, position)
+        fault.sentence, code=fault.code, hint=fault.hint, **source_location(program, position)
     )
 
 

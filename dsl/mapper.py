@@ -15,7 +15,7 @@ from dsl.errors import MapperEvaluationError
 from dsl.evaluation.evaluate import Failed, Session
 from dsl.evaluation.launch import PointFailed, evaluate_launch, evaluate_task
 from dsl.evaluation.printing import render
-from dsl.evaluation.source_location import place_of
+from dsl.evaluation.source_location import source_location
 from dsl.evaluation.values import IndexTask, SingleTask
 from dsl.limits import INT_MAX, INT_MIN, MAX_POINTS, MAX_PRINTED, MAX_WORK
 from dsl.machine_shape import MachineShape
@@ -281,7 +281,7 @@ class Mapper:
             point=point,
             code=fault.code,
             hint=fault.hint,
-            **place_of(self.program, failed.position),
+            **source_location(self.program, failed.position),
         )
 
 

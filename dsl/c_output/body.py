@@ -11,7 +11,7 @@ from dsl.syntax import Position
 
 __all__ = ["Body", "Operand", "StaticType", "at", "c_integer", "c_type", "joined"]
 
-# A place has 20 bits for the line and 12 for the column.
+# A source location has 20 bits for the line and 12 for the column.
 _MAX_LINE, _MAX_COLUMN = (1 << 20) - 1, (1 << 12) - 1
 
 
@@ -134,7 +134,7 @@ class Body:
 
 
 def at(position: Position | None) -> str:
-    """The C constant of a place in the mapper's text."""
+    """The C constant of a location in the mapper's text."""
     if position is None:
         return "NOWHERE"
     return f"AT({min(position.line, _MAX_LINE)}, {min(position.column, _MAX_COLUMN)})"

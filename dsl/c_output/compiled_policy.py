@@ -286,8 +286,8 @@ class CompiledPolicy:
     ) -> LayoutDecision | None:
         """The layout in a memory kind, or None where no rule applies."""
         layout = _Layout()
-        place = (*_names(region_names), MEMORY_KINDS.index(memory), _kind(kind))
-        self._ask("layout", task, *place, ctypes.byref(layout))
+        key = (*_names(region_names), MEMORY_KINDS.index(memory), _kind(kind))
+        self._ask("layout", task, *key, ctypes.byref(layout))
         if not layout.found:
             return None
         align = Align(layout.align.decode(), layout.alignment) if layout.align else None

@@ -127,46 +127,46 @@ class Expressions:
 
     def binary(self, node: syntax.Binary) -> Operand:
         left, right = self.each((node.left, node.right))
-        place = at(node.position)
+        where = at(node.position)
         if node.operator in _ARITHMETIC:
-            return self._arithmetic(node, left, right, place)
+            return self._arithmetic(node, left, right, where)
         if node.operator in _BOTH:
             a, b = (self.bool_of(operand, node, "TYPE_MISMATCH") for operand in (left, right))
             return Operand(f"{_BOTH[node.operator]}({a}, {b})", BOOL)
-        return self._comparison(node, left, right, place)
+        return self._comparison(node, left, right, where)
 
     def _arithmetic(
-        self, node: syntax.Binary, left: Operand, right: Operand, place: str
+        self, node: syntax.Binary, left: Operand, right: Operand, where: str
     ) -> Operand:
         if INT in (left.static, right.static):
             a, b = (self.int_of(operand, node, "TYPE_MISMATCH") for operand in (left, right))
-            return Operand(f"int_{_ARITHMETIC[node.operator]}(p, {place}, {a}, {b})", INT)
-        text = f"operate(p, {place}, {left.boxed}, '{node.operator}', {right.boxed})"
+            return Operand(f"int_{_ARITHMETIC[node.operator]}(p, {where}, {a}, {b})", INT)
+        text = f"operate(p, {where}, {left.boxed}, '{node.operator}', {right.boxed})"
         return Operand(text, INTS if {left.static, right.static} & {*_TUPLES} else ANY)
 
     def _comparison(
-        self, node: syntax.Binary, left: Operand, right: Operand, place: str
+        self, node: syntax.Binary, left: Operand, right: Operand, where: str
     ) -> Operand:
         operator = node.operator
         plain = (INT, BOOL) if operator not in _ORDER else (INT,)
         if left.static is right.static and left.static in plain:
             return Operand(f"({left.text} {operator} {right.text})", BOOL)
-        arguments = f'(p, {place}, {left.boxed}, "{operator}", {right.boxed})'
+        arguments = f'(p, {where}, {left.boxed}, "{operator}", {right.boxed})'
         if operator in _ORDER:
             return Operand(f"(order{arguments} {operator} 0)", BOOL)
         return Operand(f"{'!' if operator == '!=' else ''}equal{arguments}", BOOL)
 
     def negate(self, node: syntax.Negate) -> Operand:
-        place = at(node.position)
+        where = at(node.position)
         if isinstance(node.operand, syntax.Integer) and node.operand.value != INT_MIN:
             return Operand(c_integer(-node.operand.value), INT, settled=True)
         if is_int_literal(node.operand):
             negated = [syntax.Negate(e, position=node.position) for e in node.operand.elements]
-            return self._ints([self.emit(element).text for element in negated], place)
+            return self._ints([self.emit(element).text for element in negated], where)
         operand = self.emit(node.operand)
         if operand.static is INT:
-            return Operand(f"int_subtract(p, {place}, 0, {operand.text})", INT)
-        return Operand(f"negate(p, {place}, {operand.boxed})", ANY)
+            return Operand(f"int_subtract(p, {where}, 0, {operand.text})", INT)
+        return Operand(f"negate(p, {where}, {operand.boxed})", ANY)
 
     def conditional(self, node: syntax.Conditional) -> Operand:
         test = self.emit(node.condition)
@@ -199,112 +199,112 @@ class Expressions:
     # Tuples
 
     def tuple_literal(self, node: syntax.TupleLiteral) -> Operand:
-        place = at(node.position)
+        where = at(node.position)
         if is_int_literal(node):
-            return self._ints([self.emit(element).text for element in node.elements], place)
-        listed = self.collected(node.elements, place)
-        return Operand(f"tuple_of(p, {place}, {listed})", TUPLE)
+            return self._ints([self.emit(element).text for element in node.elements], where)
+        listed = self.collected(node.elements, where)
+        return Operand(f"tuple_of(p, {where}, {listed})", TUPLE)
 
-    def _ints(self, numbers: list[str], place: str) -> Operand:
+    def _ints(self, numbers: list[str], where: str) -> Operand:
         array = f"(const int32_t[]){{{', '.join(numbers)}}}"
-        return Operand(f"copy_ints(p, {place}, {len(numbers)}, {array})", INTS)
+        return Operand(f"copy_ints(p, {where}, {len(numbers)}, {array})", INTS)
 
-    def collected(self, nodes: Sequence[syntax.Expression], place: str) -> str:
+    def collected(self, nodes: Sequence[syntax.Expression], where: str) -> str:
         """The name of a list with the values of the expressions, unpacked ones spliced in."""
-        name = self._list(len(nodes), place)
+        name = self._list(len(nodes), where)
         for node in nodes:
-            self._push(name, self.emit(node), place)
+            self._push(name, self.emit(node), where)
         return name
 
-    def _list(self, room: int, place: str) -> str:
+    def _list(self, room: int, where: str) -> str:
         name = self.body.fresh()
-        self.body.line(f"list {name} = new_list(p, {place}, {room});")
+        self.body.line(f"list {name} = new_list(p, {where}, {room});")
         return name
 
-    def _push(self, name: str, operand: Operand, place: str) -> None:
+    def _push(self, name: str, operand: Operand, where: str) -> None:
         verb = "push" if operand.static is LOOSE else "append"
-        self.body.line(f"{verb}(p, {place}, &{name}, {operand.boxed});")
+        self.body.line(f"{verb}(p, {where}, &{name}, {operand.boxed});")
 
     def unpack(self, node: syntax.Unpack) -> Operand:
         operand = self.emit(node.operand)
         return Operand(f"unpack(p, {at(node.position)}, {operand.boxed})", LOOSE)
 
     def comprehension(self, node: syntax.Comprehension) -> Operand:
-        place = at(node.position)
+        where = at(node.position)
         if self.scope.statement is not None:
             sentence = "a comprehension stands outside of a function"
             return self.fault(node, "comprehension-at-top-level", sentence)
         numbers = [_constant(element) for element in node.elements]
-        name = self._list(len(numbers), place)
+        name = self._list(len(numbers), where)
         if None not in numbers:
             self._loop(node, [number for number in numbers if number is not None], name)
         else:
             for element in node.elements:
                 with self.scope.bound(node.variable, element):
-                    self._push_element(name, self.emit(node.element), place)
-        return Operand(f"tuple_of(p, {place}, {name})", TUPLE)
+                    self._push_element(name, self.emit(node.element), where)
+        return Operand(f"tuple_of(p, {where}, {name})", TUPLE)
 
-    def _push_element(self, name: str, operand: Operand, place: str) -> None:
+    def _push_element(self, name: str, operand: Operand, where: str) -> None:
         if operand.static is LOOSE:
-            operand = Operand(f"one_element(p, {place}, {operand.text})", ITEM)
-        self._push(name, operand, place)
+            operand = Operand(f"one_element(p, {where}, {operand.text})", ITEM)
+        self._push(name, operand, where)
 
     def _loop(self, node: syntax.Comprehension, numbers: list[int], name: str) -> None:
         """Elements that are integers need no writing out."""
-        table, k, place = self.body.fresh(), self.body.fresh(), at(node.position)
+        table, k, where = self.body.fresh(), self.body.fresh(), at(node.position)
         variable = Operand(f"x_{node.variable}", INT, settled=True)
         listed = ", ".join(c_integer(number) for number in numbers)
         self.body.line(f"static const int32_t {table}[] = {{{listed}}};")
         with self.body.block(f"for (int32_t {k} = 0; {k} < {len(numbers)}; {k}++) {{"):
             self.body.line(f"int32_t {variable.text} = {table}[{k}];")
             self.body.line(f"(void){variable.text};")
-            self.body.line(f"take_steps(p, {place}, 1);")
+            self.body.line(f"take_steps(p, {where}, 1);")
             with self.scope.bound(node.variable, variable):
-                self._push_element(name, self.emit(node.element), place)
+                self._push_element(name, self.emit(node.element), where)
 
     def index(self, node: syntax.Index) -> Operand:
-        place = at(node.position)
+        where = at(node.position)
         if len(node.indices) == 1 and isinstance(node.indices[0], syntax.Unpack):
-            return self._spread(node, node.indices[0], place)
+            return self._spread(node, node.indices[0], where)
         if any(isinstance(each, (syntax.Unpack, syntax.Star)) for each in node.indices):
-            listed = self.collected(node.indices, place)
-            return self._index_by(listed, self.emit(node.base), place)
+            listed = self.collected(node.indices, where)
+            return self._index_by(listed, self.emit(node.base), where)
         *indices, base = self.each((*node.indices, node.base))
         if any(operand.static >= ITEM for operand in indices):
-            listed = self._list(len(indices), place)
+            listed = self._list(len(indices), where)
             for operand in indices:
-                self._push(listed, operand, place)
-            return self._index_by(listed, base, place)
+                self._push(listed, operand, where)
+            return self._index_by(listed, base, where)
         pairs = zip(indices, node.indices, strict=True)
         numbers = [self.int_of(operand, index, "BAD_INDEX") for operand, index in pairs]
         if len(numbers) == 1:
-            return self._one_index(base, numbers[0], place)
+            return self._one_index(base, numbers[0], where)
         array = f"{len(numbers)}, (const int32_t[]){{{', '.join(numbers)}}}"
-        return Operand(f"index_many(p, {place}, {base.boxed}, {array})", PLACE)
+        return Operand(f"index_many(p, {where}, {base.boxed}, {array})", PLACE)
 
-    def _spread(self, node: syntax.Index, unpack: syntax.Unpack, place: str) -> Operand:
+    def _spread(self, node: syntax.Index, unpack: syntax.Unpack, where: str) -> Operand:
         """One tuple spread over all dimensions: the commonest index of a machine."""
         spread = self.emit(unpack.operand)
         if spread.static not in _TUPLES:
-            listed = self._list(1, place)
+            listed = self._list(1, where)
             text = f"unpack(p, {at(unpack.position)}, {spread.boxed})"
-            self._push(listed, Operand(text, LOOSE), place)
-            return self._index_by(listed, self.emit(node.base), place)
+            self._push(listed, Operand(text, LOOSE), where)
+            return self._index_by(listed, self.emit(node.base), where)
         if not self._inert(node.base):
             spread = self.body.settle(spread)
         base = self.emit(node.base)
         static = PLACE if base.static is SPACE else ITEM
-        return Operand(f"index_spread(p, {place}, {base.boxed}, {spread.boxed})", static)
+        return Operand(f"index_spread(p, {where}, {base.boxed}, {spread.boxed})", static)
 
-    def _index_by(self, listed: str, base: Operand, place: str) -> Operand:
+    def _index_by(self, listed: str, base: Operand, where: str) -> Operand:
         static = PLACE if base.static is SPACE else ITEM
-        return Operand(f"index_list(p, {place}, {base.boxed}, {listed})", static)
+        return Operand(f"index_list(p, {where}, {base.boxed}, {listed})", static)
 
-    def _one_index(self, base: Operand, number: str, place: str) -> Operand:
+    def _one_index(self, base: Operand, number: str, where: str) -> Operand:
         if base.static is INTS:
-            return Operand(f"ints_item(p, {place}, {base.text}, {number})", INT)
+            return Operand(f"ints_item(p, {where}, {base.text}, {number})", INT)
         static = INTS if base.static is SPACE else ITEM
-        return Operand(f"index_one(p, {place}, {base.boxed}, {number})", static)
+        return Operand(f"index_one(p, {where}, {base.boxed}, {number})", static)
 
     def slice(self, node: syntax.Slice) -> Operand:
         bounds = [bound for bound in (node.lower, node.upper) if bound is not None]
@@ -319,13 +319,13 @@ class Expressions:
     # Members and calls
 
     def member(self, node: syntax.Member) -> Operand:
-        base, place = self.emit(node.base), at(node.position)
+        base, where = self.emit(node.base), at(node.position)
         if node.name in ("size", "volume", "len"):
             static = INTS if node.name == "size" else INT
-            return Operand(f"{node.name}_of(p, {place}, {base.boxed})", static)
+            return Operand(f"{node.name}_of(p, {where}, {base.boxed})", static)
         if node.name in ("ipoint", "ispace", "parent"):
             static = TASK if node.name == "parent" else INTS
-            return Operand(f"task_{node.name}(p, {place}, {base.boxed})", static)
+            return Operand(f"task_{node.name}(p, {where}, {base.boxed})", static)
         self.body.drop(base)
         return self.fault(node, "bad-member", f"{node.name} is not a value: it has to be called")
 
@@ -348,19 +348,19 @@ class Expressions:
         return None  # a variable that stands for itself
 
     def _machine(self, node: syntax.Call) -> Operand:
-        place = at(node.position)
+        where = at(node.position)
         if len(node.arguments) == 1 and isinstance(node.arguments[0], syntax.ProcessorKind):
-            return Operand(f"whole_machine(p, {place}, MAPPER_{node.arguments[0].kind})", SPACE)
-        listed = self.collected(node.arguments, place)
-        return Operand(f"machine_of(p, {place}, {listed})", SPACE)
+            return Operand(f"whole_machine(p, {where}, MAPPER_{node.arguments[0].kind})", SPACE)
+        listed = self.collected(node.arguments, where)
+        return Operand(f"machine_of(p, {where}, {listed})", SPACE)
 
     def _method(self, node: syntax.Call, method: syntax.Member) -> Operand:
-        name, place = method.name, at(node.position)
+        name, where = method.name, at(node.position)
         base, given = self._with_arguments(node, method)
         if name == "processor":
             if given is None:
                 return self._wrong_count(node, "method-arity", name, 1)
-            text = f"task_processor(p, {place}, {base.boxed}, {given[0].boxed})"
+            text = f"task_processor(p, {where}, {base.boxed}, {given[0].boxed})"
             return Operand(text, INTS)
         if name not in _TRANSFORMS:
             code = "has-always-fails" if name == "has" else "method-arity"
@@ -372,8 +372,8 @@ class Expressions:
             self.int_of(argument, node, "ARG_TYPE") if static is INT else argument.boxed
             for argument, static in zip(given, wanted, strict=True)
         ]
-        space = f"as_space(p, {place}, {base.boxed}, {c_string(name)})"
-        return Operand(f"space_{name}(p, {place}, {', '.join([space, *texts])})", SPACE)
+        space = f"as_space(p, {where}, {base.boxed}, {c_string(name)})"
+        return Operand(f"space_{name}(p, {where}, {', '.join([space, *texts])})", SPACE)
 
     def _function(self, node: syntax.Call, name: str) -> Operand:
         definition = self.scope.globals.definitions.get(name)
@@ -385,13 +385,13 @@ class Expressions:
             return self._wrong_count(node, "arity", name, len(parameters))
         if any(parameter.type == "Task" for parameter in parameters):
             return self.fault(node, "arg-type", f"{name} takes a task: only a launch calls it")
-        place = at(node.position)
+        where = at(node.position)
         statement = self.scope.globals.functions[name]
         if not self.scope.defined(statement):
             given = [self.body.settle(operand) for operand in given]
-            self.body.line(f"require_function(p, {place}, {statement}, {c_string(name)});")
+            self.body.line(f"require_function(p, {where}, {statement}, {c_string(name)});")
         pairs = zip(parameters, given, strict=True)
-        texts = [_PARAMETERS[parameter.type](each, place) for parameter, each in pairs]
+        texts = [_PARAMETERS[parameter.type](each, where) for parameter, each in pairs]
         static = self.scope.globals.type_of(name)
         return Operand(f"fn_{name}(p, {', '.join(texts)})", static)
 
@@ -418,12 +418,12 @@ class Expressions:
         """As many arguments as are wanted, or None if there are more or fewer."""
         operands = self.each(node.arguments)
         if any(operand.static is LOOSE for operand in operands):
-            place = at(node.position)
-            listed = self._list(len(operands), place)
+            where = at(node.position)
+            listed = self._list(len(operands), where)
             for operand in operands:
-                self._push(listed, operand, place)
+                self._push(listed, operand, where)
             self.body.line(
-                f"require_count(p, {place}, MAPPER_{code}, {listed}, {count}, {c_string(name)});"
+                f"require_count(p, {where}, MAPPER_{code}, {listed}, {count}, {c_string(name)});"
             )
             return [Operand(f"{listed}.items[{k}]", ITEM, settled=True) for k in range(count)]
         if len(operands) == count:
@@ -454,12 +454,12 @@ def _constant(node: syntax.Expression) -> int | None:
 def _passed(tag: str, static: StaticType) -> Callable[[Operand, str], str]:
     """How an argument of a parameter's type is passed: checked where its type is not known."""
 
-    def passed(operand: Operand, place: str) -> str:
+    def passed(operand: Operand, where: str) -> str:
         if operand.static is static:
             return operand.text
         if static in (INT, BOOL):
-            return f"as_{tag.lower()}(p, {place}, MAPPER_ARG_TYPE, {operand.boxed})"
-        return f"passed(p, {place}, {tag}, {operand.boxed})"
+            return f"as_{tag.lower()}(p, {where}, MAPPER_ARG_TYPE, {operand.boxed})"
+        return f"passed(p, {where}, {tag}, {operand.boxed})"
 
     return passed
 

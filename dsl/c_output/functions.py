@@ -93,7 +93,7 @@ class _Statements:
 
     def say(self, statement: syntax.Print) -> None:
         """A print statement: its text, with a value in place of each {}."""
-        place = at(statement.position)
+        where = at(statement.position)
         first, *rest = statement.format.split("{}")
         if len(statement.arguments) < len(rest):
             sentence = f"print has {len(rest)} {{}} and {len(statement.arguments)} arguments"
@@ -104,7 +104,7 @@ class _Statements:
         values = [self.body.settle(operand) for operand in operands]
         for value in values:
             if value.static not in (StaticType.INT, StaticType.BOOL, StaticType.INTS):
-                self.body.line(f"require_printable(p, {place}, {value.text});")
+                self.body.line(f"require_printable(p, {where}, {value.text});")
         self.body.line(f"say(p, {c_string(first)});")
         for value, text in zip(values, rest, strict=True):
             self.body.line(f"say_value(p, {value.boxed});")
@@ -141,12 +141,12 @@ class _Function(_Statements):
         return f"HELPER {c_type(self.declared)} fn_{self.definition.name}({parameters})"
 
     def text(self) -> list[str]:
-        head, place = self.head(), at(self.definition.position)
+        head, where = self.head(), at(self.definition.position)
         steps = 1 + sum(1 for _ in walk(self.definition)) // _NODES_PER_STEP
-        self.body.line(f"enter(p, {place}, {steps});")
+        self.body.line(f"enter(p, {where}, {steps});")
         if self.in_arena:
             count = f"{self.in_arena}, sizeof(value)"
-            self.body.line(f"value *locals = allocate(p, {place}, {count});")
+            self.body.line(f"value *locals = allocate(p, {where}, {count});")
         self._statements()
         for index, name in reversed(self.declarations):
             if name not in self.scope.used:

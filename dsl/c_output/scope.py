@@ -41,28 +41,28 @@ class Globals:
     def of(cls, program: syntax.Program) -> Globals:
         """The names that a program defines."""
         found = cls(first_call=len(program.statements))
-        for place, statement in enumerate(program.statements):
-            found._add(place, statement)
+        for number, statement in enumerate(program.statements):
+            found._add(number, statement)
         return found
 
-    def _add(self, place: int, statement: syntax.Statement) -> None:
+    def _add(self, number: int, statement: syntax.Statement) -> None:
         if isinstance(statement, syntax.FunctionDefinition):
             if statement.name not in self.variables and statement.name not in self.functions:
-                self.functions[statement.name] = place
+                self.functions[statement.name] = number
                 self.definitions[statement.name] = statement
         elif isinstance(statement, (syntax.Assignment, syntax.Print)):
-            if place < self.first_call and _calls(statement):
-                self.first_call = place
+            if number < self.first_call and _calls(statement):
+                self.first_call = number
             if isinstance(statement, syntax.Assignment) and statement.name not in self.functions:
-                self.variables.setdefault(statement.name, place)
+                self.variables.setdefault(statement.name, number)
 
     def type_of(self, name: str) -> StaticType:
         """What is known of a variable's value or of a function's result."""
         return self.types.get(name, StaticType.ANY)
 
-    def always_defined(self, place: int) -> bool:
+    def always_defined(self, statement: int) -> bool:
         """Whether what a statement defines is defined whenever a function runs."""
-        return place < self.first_call
+        return statement < self.first_call
 
 
 def _calls(statement: syntax.Statement) -> bool:
@@ -102,33 +102,33 @@ class Scope:
             self.used.add(found.text)
         return found
 
-    def read_global(self, name: str, place: str) -> Operand | None:
+    def read_global(self, name: str, where: str) -> Operand | None:
         """The value of a name of the top level; None where nothing defines it."""
         if name in self.globals.functions:
-            return self._function_value(name, place)
+            return self._function_value(name, where)
         if name not in self.globals.variables:
             return None
         static = self.globals.type_of(name)
         text = f"p->globals[GLOBAL_{name}]"
         settled = self.defined(self.globals.variables[name])
         if not settled:
-            text = f"global(p, {place}, GLOBAL_{name}, {c_string(name)})"
+            text = f"global(p, {where}, GLOBAL_{name}, {c_string(name)})"
         if static in (StaticType.INT, StaticType.BOOL):
             text += ".as.i"
         return Operand(text, static, settled)
 
-    def _function_value(self, name: str, place: str) -> Operand:
+    def _function_value(self, name: str, where: str) -> Operand:
         statement = self.globals.functions[name]
         if self.defined(statement):
             return Operand("of_tag(FUNCTION, 0)", StaticType.ANY, settled=True)
-        text = f"function_value(p, {place}, {statement}, {c_string(name)})"
+        text = f"function_value(p, {where}, {statement}, {c_string(name)})"
         return Operand(text, StaticType.ANY)
 
-    def defined(self, place: int) -> bool:
+    def defined(self, statement: int) -> bool:
         """Whether what a statement of the top level defines is defined here for certain."""
         if self.statement is None:
-            return self.globals.always_defined(place)
-        return place < self.statement
+            return self.globals.always_defined(statement)
+        return statement < self.statement
 
     def defined_variable(self, name: str) -> bool:
         """Whether a variable of the top level has a value here for certain."""

@@ -100,12 +100,12 @@ def _map_rows(node: syntax.IndexTaskMap | syntax.SingleTaskMap, names: Globals) 
     if definition is None or not is_mapping_function(definition):
         return  # loading fails
     returns = [each for each in definition.body if isinstance(each, syntax.Return)]
-    place = at(returns[0].position if returns else definition.position)
+    where = at(returns[0].position if returns else definition.position)
     for key in node.keys:
         if key in PROCESSOR_KINDS:
-            yield (key,), f"NULL, MAPPER_{key}, fn_{node.function}, {place}"
+            yield (key,), f"NULL, MAPPER_{key}, fn_{node.function}, {where}"
         elif key != "*":  # which has no effect
-            function = f"fn_{node.function}, {place}"
+            function = f"fn_{node.function}, {where}"
             yield (key,), f"{c_string(key)}, MAPPER_ANY_KIND, {function}"
 
 

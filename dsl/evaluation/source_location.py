@@ -6,10 +6,10 @@ from typing import Any
 
 from dsl.syntax import Position, Program
 
-__all__ = ["place_of"]
+__all__ = ["source_location"]
 
 
-def place_of(program: Program, position: Position | None) -> dict[str, Any]:
+def source_location(program: Program, position: Position | None) -> dict[str, Any]:
     """Keyword arguments of a `MapperError`: position, source line and file name."""
     lines = program.source.split("\n")
     line = None

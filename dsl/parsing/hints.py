@@ -18,11 +18,11 @@ from dsl.nearest import nearest
 from dsl.parsing.tolerant_lexer import BAD
 from dsl.parsing.words import LAYOUT_WORDS, MEMBERS, STATEMENT_WORDS, TYPES, is_reserved
 
-__all__ = ["ErrorPlace", "hint_for"]
+__all__ = ["ErrorContext", "hint_for"]
 
 
 @dataclass(frozen=True)
-class ErrorPlace:
+class ErrorContext:
     """Where the parser could not go on.
 
     Attributes:
@@ -63,13 +63,13 @@ class ErrorPlace:
         return self.lines[number - 1]
 
 
-Rule: TypeAlias = Callable[[ErrorPlace], str | None]
+Rule: TypeAlias = Callable[[ErrorContext], str | None]
 
 
-def hint_for(place: ErrorPlace) -> str | None:
+def hint_for(context: ErrorContext) -> str | None:
     """What to do about a syntax error, or None."""
     for rule in _RULES:
-        hint = rule(place)
+        hint = rule(context)
         if hint:
             return hint
     return None
@@ -92,10 +92,10 @@ _CHARACTERS = {
 }
 
 
-def _character(place: ErrorPlace) -> str | None:
-    if place.token.type != BAD:
+def _character(context: ErrorContext) -> str | None:
+    if context.token.type != BAD:
         return None
-    first = place.token.value[0]
+    first = context.token.value[0]
     if first in "\u2018\u2019\u201c\u201d\u00ab\u00bb":  # the quotes of word processors
         return 'quotes are plain: only print takes a text, in "..."'
     if not first.isascii():
@@ -110,11 +110,11 @@ _LOOPS = {"while", "do", "for", "foreach"}
 _DECLARATIONS = {"auto", "const", "var", "let", "float", "double", "unsigned", "long", "size_t"}
 
 
-def _no_statements_of_others(place: ErrorPlace) -> str | None:
-    words = {place.opening.value, place.before().value, place.token.value}
+def _no_statements_of_others(context: ErrorContext) -> str | None:
+    words = {context.opening.value, context.before().value, context.token.value}
     if words & _BRANCHES:
         return "there is no if statement: choose a value with condition ? a : b"
-    if words & (_LOOPS - {"for"}) or "for" in (place.opening.value, place.token.value):
+    if words & (_LOOPS - {"for"}) or "for" in (context.opening.value, context.token.value):
         return (
             "there are no loops: a mapping function is evaluated for each index point,"
             " and tuple(f(x) for x in (0, 1)) makes a tuple"
@@ -124,18 +124,18 @@ def _no_statements_of_others(place: ErrorPlace) -> str | None:
     return None
 
 
-def _no_declarations(place: ErrorPlace) -> str | None:
-    first = place.opening
+def _no_declarations(context: ErrorContext) -> str | None:
+    first = context.opening
     typed = first.type == "TYPE" or first.value in _DECLARATIONS
-    if not typed or place.at > place.statement + 1:
+    if not typed or context.at > context.statement + 1:
         return None
-    name = place.after if place.at == place.statement else place.token
+    name = context.after if context.at == context.statement else context.token
     shown = name.value if name.type == "NAME" else "x"
     return f"variables have no types: write {shown} = ...;"
 
 
-def _logic_in_words(place: ErrorPlace) -> str | None:
-    for token in (place.token, place.before()):
+def _logic_in_words(context: ErrorContext) -> str | None:
+    for token in (context.token, context.before()):
         if token.type == "NAME" and token.value.lower() in ("and", "or"):
             mark = "&&" if token.value.lower() == "and" else "||"
             return f"write {mark} for {token.value}"
@@ -144,26 +144,26 @@ def _logic_in_words(place: ErrorPlace) -> str | None:
     return None
 
 
-def _integer_division(place: ErrorPlace) -> str | None:
-    start = place.before().end_column or 1
-    rest = place.line[start - 1 :].lstrip()
-    if rest.startswith("//") and rest[2:].strip() and "SEMICOLON" not in _types_on_line(place):
+def _integer_division(context: ErrorContext) -> str | None:
+    start = context.before().end_column or 1
+    rest = context.line[start - 1 :].lstrip()
+    if rest.startswith("//") and rest[2:].strip() and "SEMICOLON" not in _types_on_line(context):
         return "// begins a comment: integer division is /"
     return None
 
 
-def _types_on_line(place: ErrorPlace) -> set[str]:
+def _types_on_line(context: ErrorContext) -> set[str]:
     """Types of the tokens from the error to the end of the line before it."""
-    return {place.token.type} if place.token.line == place.before().line else set()
+    return {context.token.type} if context.token.line == context.before().line else set()
 
 
-def _assignment_operators(place: ErrorPlace) -> str | None:
-    if place.token.type in _ARITHMETIC and place.after.type in ("ASSIGN", "PLUS", "MINUS"):
+def _assignment_operators(context: ErrorContext) -> str | None:
+    if context.token.type in _ARITHMETIC and context.after.type in ("ASSIGN", "PLUS", "MINUS"):
         return "a variable is assigned once: write the new value under another name"
     if (
-        place.token.type == "ASSIGN"
-        and "EQUAL" in place.accepted
-        and place.opening.type in _VALUES
+        context.token.type == "ASSIGN"
+        and "EQUAL" in context.accepted
+        and context.opening.type in _VALUES
     ):
         return "within an expression, == compares; a statement assigns one name"
     return None
@@ -173,25 +173,25 @@ _ARITHMETIC = {"PLUS", "MINUS", "STAR", "SLASH", "PERCENT"}
 _VALUES = {"NAME", "RETURN", "PRINT"}
 
 
-def _other_brackets(place: ErrorPlace) -> str | None:
-    if place.token.type == "LEFT_BRACKET" and "LEFT_PARENTHESIS" in place.accepted:
+def _other_brackets(context: ErrorContext) -> str | None:
+    if context.token.type == "LEFT_BRACKET" and "LEFT_PARENTHESIS" in context.accepted:
         return "a tuple is written in parentheses, as in (1, 2)"
-    if place.token.type == "LEFT_BRACE" and "LEFT_PARENTHESIS" in place.accepted:
+    if context.token.type == "LEFT_BRACE" and "LEFT_PARENTHESIS" in context.accepted:
         return "braces hold the body of a function; a tuple is written in parentheses"
     return None
 
 
-def _floats(place: ErrorPlace) -> str | None:
-    dotted = place.before().type == "DOT" and place.token.type == "INTEGER"
-    if dotted or (place.token.type == "DOT" and place.after.type == "INTEGER"):
+def _floats(context: ErrorContext) -> str | None:
+    dotted = context.before().type == "DOT" and context.token.type == "INTEGER"
+    if dotted or (context.token.type == "DOT" and context.after.type == "INTEGER"):
         return "numbers are integers: scale by hand, as in i * 3 / 2"
     return None
 
 
-def _texts(place: ErrorPlace) -> str | None:
-    if place.before(2).type == "PRINT" and "STRING" in place.accepted:
+def _texts(context: ErrorContext) -> str | None:
+    if context.before(2).type == "PRINT" and "STRING" in context.accepted:
         return 'print takes a text first: print("{}", x);'
-    if place.token.type == "STRING":
+    if context.token.type == "STRING":
         return "only print takes a text: names and kinds are written without quotes"
     return None
 
@@ -199,32 +199,36 @@ def _texts(place: ErrorPlace) -> str | None:
 # Functions
 
 
-def _function_heads(place: ErrorPlace) -> str | None:
-    if place.opening.type != "DEF":
+def _function_heads(context: ErrorContext) -> str | None:
+    if context.opening.type != "DEF":
         return None
-    if "LEFT_BRACE" in place.accepted:
+    if "LEFT_BRACE" in context.accepted:
         return "the body of a function stands in braces: def f(Task t) { return m[0, 0]; }"
-    if "TYPE" in place.accepted:
-        typed = place.token.type == "NAME" and place.after.type == "NAME"
-        near = nearest(place.token.value, TYPES) if typed else None
+    if "TYPE" in context.accepted:
+        typed = context.token.type == "NAME" and context.after.type == "NAME"
+        near = nearest(context.token.value, TYPES) if typed else None
         meant = f"did you mean {near}? " if near else ""
         return f"{meant}a parameter has a type and a name, as in def f(Task t)"
-    if place.token.type in ("ASSIGN", "COLON") and "COMMA" in place.accepted:
+    if context.token.type in ("ASSIGN", "COLON") and "COMMA" in context.accepted:
         return "parameters have a type before the name, and no default: def f(Task t, int n)"
     return None
 
 
-def _function_bodies(place: ErrorPlace) -> str | None:
-    token = place.token
-    if token.type == "SEMICOLON" and place.before().type == "RIGHT_BRACE":
+def _function_bodies(context: ErrorContext) -> str | None:
+    token = context.token
+    if token.type == "SEMICOLON" and context.before().type == "RIGHT_BRACE":
         return "no ; follows the } of a function"
-    if token.type == "SEMICOLON" and place.before().type in ("SEMICOLON", "LEFT_BRACE", ""):
+    if token.type == "SEMICOLON" and context.before().type in ("SEMICOLON", "LEFT_BRACE", ""):
         return "take out the ;: there are no empty statements"
-    if token.type == "RIGHT_BRACE" and place.before().type == "LEFT_BRACE":
+    if token.type == "RIGHT_BRACE" and context.before().type == "LEFT_BRACE":
         return "a function has at least one statement: return m[0, 0];"
-    if token.type == "RETURN" and "RETURN" not in place.accepted and place.at == place.statement:
+    if (
+        token.type == "RETURN"
+        and "RETURN" not in context.accepted
+        and context.at == context.statement
+    ):
         return "return stands in functions only, between their { and }"
-    if {"RETURN", "RIGHT_BRACE"} & place.accepted and place.at == place.statement:
+    if {"RETURN", "RIGHT_BRACE"} & context.accepted and context.at == context.statement:
         if token.type == "DEF":
             return "functions are not nested: close the one before with }"
         if token.type in STATEMENT_WORDS or token.type == "$END":
@@ -235,69 +239,69 @@ def _function_bodies(place: ErrorPlace) -> str | None:
 # Lists and calls
 
 
-def _commas(place: ErrorPlace) -> str | None:
-    closing = place.token.type in ("RIGHT_PARENTHESIS", "RIGHT_BRACKET")
-    if closing and place.before().type == "COMMA":
+def _commas(context: ErrorContext) -> str | None:
+    closing = context.token.type in ("RIGHT_PARENTHESIS", "RIGHT_BRACKET")
+    if closing and context.before().type == "COMMA":
         return "no comma before the closing parenthesis: a tuple has two elements or more"
-    if closing and place.before().type in ("LEFT_PARENTHESIS", "LEFT_BRACKET"):
-        if place.before(2).value == "Machine":
+    if closing and context.before().type in ("LEFT_PARENTHESIS", "LEFT_BRACKET"):
+        if context.before(2).value == "Machine":
             return "Machine takes a processor kind: Machine(GPU)"
-        if place.before(2).value in ("size", "volume", "len", "ipoint", "ispace", "parent"):
-            return f"write .{place.before(2).value} without parentheses"
+        if context.before(2).value in ("size", "volume", "len", "ipoint", "ispace", "parent"):
+            return f"write .{context.before(2).value} without parentheses"
         return "a call has at least one argument, an index one expression, a tuple two"
-    same = place.token.type == place.before().type
-    if same and place.token.type in ("PROCESSOR", "MEMORY") and "COMMA" in place.accepted:
-        return f"separate kinds by commas: {place.before().value}, {place.token.value}"
+    same = context.token.type == context.before().type
+    if same and context.token.type in ("PROCESSOR", "MEMORY") and "COMMA" in context.accepted:
+        return f"separate kinds by commas: {context.before().value}, {context.token.value}"
     return None
 
 
-def _unclosed(place: ErrorPlace) -> str | None:
-    if place.token.type not in ("SEMICOLON", "RIGHT_BRACE", "$END"):
+def _unclosed(context: ErrorContext) -> str | None:
+    if context.token.type not in ("SEMICOLON", "RIGHT_BRACE", "$END"):
         return None
     for closing, pair in (("RIGHT_PARENTHESIS", "()"), ("RIGHT_BRACKET", "[]")):
-        if closing in place.accepted:
+        if closing in context.accepted:
             return f"a {pair[0]} is not closed: put a {pair[1]} before"
     return None
 
 
-def _extra_closing(place: ErrorPlace) -> str | None:
-    brace = place.token.type == "RIGHT_BRACE" and "TASK" in place.accepted
-    closing = place.token.type in ("RIGHT_PARENTHESIS", "RIGHT_BRACKET")
-    if brace or (closing and "SEMICOLON" in place.accepted):
-        return f"there is one {place.token.value} too many"
+def _extra_closing(context: ErrorContext) -> str | None:
+    brace = context.token.type == "RIGHT_BRACE" and "TASK" in context.accepted
+    closing = context.token.type in ("RIGHT_PARENTHESIS", "RIGHT_BRACKET")
+    if brace or (closing and "SEMICOLON" in context.accepted):
+        return f"there is one {context.token.value} too many"
     return None
 
 
 # Statements
 
 
-def _policy_statements(place: ErrorPlace) -> str | None:
-    form = _FORMS.get(place.opening.type)
+def _policy_statements(context: ErrorContext) -> str | None:
+    form = _FORMS.get(context.opening.type)
     if form is None:
         return None
-    token = place.token
+    token = context.token
     if "-" in token.value or token.type in ("DOT", "MINUS", "COLON"):
         return f"names have letters, digits and _ only; the form is: {form}"
-    if token.type == "MEMORY" and "PROCESSOR" in place.accepted:
+    if token.type == "MEMORY" and "PROCESSOR" in context.accepted:
         return f"the processor is missing, or * for any: {form}"
-    if place.before().type == "ALIGN":
+    if context.before().type == "ALIGN":
         return "write Align == 64"
-    wanted = _wanted_words(place)
+    wanted = _wanted_words(context)
     near = nearest(token.value, wanted) if wanted and token.value.isidentifier() else None
     if near and near != token.value:
         return f"did you mean {near}? the form is: {form}"
-    if is_reserved(token) and "NAME" in place.accepted and token.type not in STATEMENT_WORDS:
+    if is_reserved(token) and "NAME" in context.accepted and token.type not in STATEMENT_WORDS:
         return f"{token.value} is a reserved word and cannot be a name; the form is: {form}"
     return f"the form is: {form}"
 
 
-def _wanted_words(place: ErrorPlace) -> list[str]:
+def _wanted_words(context: ErrorContext) -> list[str]:
     wanted: list[str] = []
-    if "PROCESSOR" in place.accepted:
+    if "PROCESSOR" in context.accepted:
         wanted += PROCESSOR_KINDS
-    if "MEMORY" in place.accepted:
+    if "MEMORY" in context.accepted:
         wanted += MEMORY_KINDS
-    if "CONSTRAINT" in place.accepted:
+    if "CONSTRAINT" in context.accepted:
         wanted += LAYOUT_WORDS
     return wanted
 
@@ -316,19 +320,21 @@ _FORMS = {
 }
 
 
-def _unknown_statement(place: ErrorPlace) -> str | None:
-    if place.opening.type != "NAME" or place.accepted != {"ASSIGN"}:
+def _unknown_statement(context: ErrorContext) -> str | None:
+    if context.opening.type != "NAME" or context.accepted != {"ASSIGN"}:
         return None
     words = [*STATEMENT_WORDS.values(), "return"]
-    near = nearest(place.opening.value, words)
+    near = nearest(context.opening.value, words)
     if near:
         return f"did you mean {near}?"
     return f"a statement is name = ...; or begins with {', '.join(words[:-1])}"
 
 
-def _missing_semicolon(place: ErrorPlace) -> str | None:
-    later = (place.token.line or 0) > (place.before().line or 0) or place.token.type == "$END"
-    if "SEMICOLON" in place.accepted and (later or place.token.type == "RIGHT_BRACE"):
+def _missing_semicolon(context: ErrorContext) -> str | None:
+    later = (context.token.line or 0) > (
+        context.before().line or 0
+    ) or context.token.type == "$END"
+    if "SEMICOLON" in context.accepted and (later or context.token.type == "RIGHT_BRACE"):
         return "every statement but def ends in ;"
     return None
 
@@ -336,25 +342,25 @@ def _missing_semicolon(place: ErrorPlace) -> str | None:
 # Expressions
 
 
-def _members(place: ErrorPlace) -> str | None:
-    if place.before().type != "DOT":
+def _members(context: ErrorContext) -> str | None:
+    if context.before().type != "DOT":
         return None
-    near = nearest(place.token.value, MEMBERS) if place.token.type == "NAME" else None
+    near = nearest(context.token.value, MEMBERS) if context.token.type == "NAME" else None
     meant = f"did you mean {near}? " if near else ""
     return f"{meant}members are {', '.join(MEMBERS)}"
 
 
-def _reserved(place: ErrorPlace) -> str | None:
-    if not is_reserved(place.token) or "NAME" not in place.accepted:
+def _reserved(context: ErrorContext) -> str | None:
+    if not is_reserved(context.token) or "NAME" not in context.accepted:
         return None
-    word = place.token.value
-    if place.token.type == "MEMBER" and "INTEGER" in place.accepted:
+    word = context.token.value
+    if context.token.type == "MEMBER" and "INTEGER" in context.accepted:
         return f"{word} is a reserved word: use it as a member, as in m.{word}"
     return f"{word} is a reserved word and cannot be a name"
 
 
-def _conditionals(place: ErrorPlace) -> str | None:
-    if "COLON" in place.accepted and "QUESTION" in place.accepted:
+def _conditionals(context: ErrorContext) -> str | None:
+    if "COLON" in context.accepted and "QUESTION" in context.accepted:
         return "a conditional has both branches: condition ? a : b"
     return None
 

@@ -14,7 +14,7 @@ from lark import Lark, Token, UnexpectedToken
 from lark.parsers.lalr_interactive_parser import InteractiveParser
 
 from dsl.errors import MapperSyntaxError
-from dsl.parsing.hints import ErrorPlace, hint_for
+from dsl.parsing.hints import ErrorContext, hint_for
 from dsl.parsing.tolerant_lexer import BAD, TokenList, tolerant_tokens
 from dsl.parsing.tree_builder import token_position
 from dsl.parsing.words import STATEMENT_WORDS, describe_token, in_words, one_of
@@ -91,27 +91,27 @@ def _explain(
         state.feed_token(token)
     accepted: frozenset[str] = frozenset(cast("Any", state).accepts())
     statement = _statement_start(found.tokens, at)
-    place = ErrorPlace(found.tokens, at, statement, accepted, found.lines)
+    context = ErrorContext(found.tokens, at, statement, accepted, found.lines)
     expected = in_words(accepted)
     error = MapperSyntaxError(
-        _sentence(place, expected),
+        _sentence(context, expected),
         expected=expected,
-        code="lex" if place.token.type == BAD else "syntax",
-        position=_position(place),
-        hint=hint_for(place),
+        code="lex" if context.token.type == BAD else "syntax",
+        position=_position(context),
+        hint=hint_for(context),
     )
     _place(error, found.lines)
     return error
 
 
-def _sentence(place: ErrorPlace, expected: tuple[str, ...]) -> str:
-    token = place.token
+def _sentence(context: ErrorContext, expected: tuple[str, ...]) -> str:
+    token = context.token
     if token.type == BAD:
         return _bad_character(token.value)
-    if _lacks_semicolon(place):
-        return f"a ';' is missing after {describe_token(place.before())}"
+    if _lacks_semicolon(context):
+        return f"a ';' is missing after {describe_token(context.before())}"
     wanted = one_of(expected)
-    if place.at == 0 and token.type == "$END":
+    if context.at == 0 and token.type == "$END":
         return "the text has no statement"
     return f"{describe_token(token)} cannot stand here; expected {wanted}"
 
@@ -123,18 +123,18 @@ def _bad_character(found: str) -> str:
     return f"the character {shown} has no meaning in the language"
 
 
-def _lacks_semicolon(place: ErrorPlace) -> bool:
-    later = (place.token.line or 0) > (place.before().line or 0)
-    closing = place.token.type in ("$END", "RIGHT_BRACE")
-    return place.at > 0 and "SEMICOLON" in place.accepted and (later or closing)
+def _lacks_semicolon(context: ErrorContext) -> bool:
+    later = (context.token.line or 0) > (context.before().line or 0)
+    closing = context.token.type in ("$END", "RIGHT_BRACE")
+    return context.at > 0 and "SEMICOLON" in context.accepted and (later or closing)
 
 
-def _position(place: ErrorPlace) -> Position:
-    if _lacks_semicolon(place):
-        before = token_position(place.before())
+def _position(context: ErrorContext) -> Position:
+    if _lacks_semicolon(context):
+        before = token_position(context.before())
         end = before.end_column
         return Position(before.end_line, end, before.end_line, end + 1)
-    return token_position(place.token)
+    return token_position(context.token)
 
 
 def _place(error: MapperSyntaxError, lines: list[str]) -> None:

@@ -1,7 +1,7 @@
 /* ---- Indices, members, calls (sections 3 to 9) ---- */
 
 /* base[i] */
-HELPER value index_one(mapper_policy *p, place at, value base, int32_t i)
+HELPER value index_one(mapper_policy *p, source_location at, value base, int32_t i)
 {
     if (base.tag == SPACE) return space_index(p, at, base.as.space, 1, &i, false);
     if (!is_tuple(base))
@@ -10,7 +10,8 @@ HELPER value index_one(mapper_policy *p, place at, value base, int32_t i)
 }
 
 /* base[i, j, ...] */
-HELPER value index_many(mapper_policy *p, place at, value base, int32_t n, const int32_t *indices)
+HELPER value index_many(mapper_policy *p, source_location at, value base, int32_t n,
+                        const int32_t *indices)
 {
     if (base.tag == SPACE) return space_index(p, at, base.as.space, n, indices, false);
     if (!is_tuple(base))
@@ -19,7 +20,7 @@ HELPER value index_many(mapper_policy *p, place at, value base, int32_t n, const
 }
 
 /* base[...], of whatever the list holds. */
-HELPER value index_list(mapper_policy *p, place at, value base, list l)
+HELPER value index_list(mapper_policy *p, source_location at, value base, list l)
 {
     if (base.tag != SPACE) {
         if (l.n == 1 && l.items[0].tag == INT) return index_one(p, at, base, l.items[0].as.i);
@@ -39,7 +40,7 @@ HELPER value index_list(mapper_policy *p, place at, value base, list l)
 }
 
 /* base[*t] */
-HELPER value index_spread(mapper_policy *p, place at, value base, value t)
+HELPER value index_spread(mapper_policy *p, source_location at, value base, value t)
 {
     if (base.tag == SPACE && t.tag == INTS)
         return space_index(p, at, base.as.space, t.n, t.as.ints, false);
@@ -48,13 +49,13 @@ HELPER value index_spread(mapper_policy *p, place at, value base, value t)
     return index_list(p, at, base, l);
 }
 
-HELPER value sizes_of(mapper_policy *p, place at, const space *s)
+HELPER value sizes_of(mapper_policy *p, source_location at, const space *s)
 {
     with_kind(p, at, s);
     return (value){.tag = INTS, .n = s->n, .as.ints = s->sizes};
 }
 
-HELPER value slice(mapper_policy *p, place at, value base, int32_t lower, int32_t upper)
+HELPER value slice(mapper_policy *p, source_location at, value base, int32_t lower, int32_t upper)
 {
     if (base.tag == SPACE) base = sizes_of(p, at, base.as.space);
     if (!is_tuple(base)) fail(p, at, MAPPER_BAD_INDEX, "%s cannot be sliced", type_name(base));
@@ -62,7 +63,7 @@ HELPER value slice(mapper_policy *p, place at, value base, int32_t lower, int32_
 }
 
 /* v.size: the sizes of a machine, or the tuple itself; `name` is the member that asks. */
-HELPER value extents_of(mapper_policy *p, place at, value v, const char *name)
+HELPER value extents_of(mapper_policy *p, source_location at, value v, const char *name)
 {
     if (v.tag == SPACE) return sizes_of(p, at, v.as.space);
     if (!is_tuple(v)) fail(p, at, MAPPER_BAD_MEMBER, "%s has no %s", type_name(v), name);
@@ -71,12 +72,12 @@ HELPER value extents_of(mapper_policy *p, place at, value v, const char *name)
     return ints;
 }
 
-HELPER value size_of(mapper_policy *p, place at, value v)
+HELPER value size_of(mapper_policy *p, source_location at, value v)
 {
     return extents_of(p, at, v, "size");
 }
 
-HELPER int32_t volume_of(mapper_policy *p, place at, value v)
+HELPER int32_t volume_of(mapper_policy *p, source_location at, value v)
 {
     value ints = extents_of(p, at, v, "volume");
     int32_t volume = 1;
@@ -86,40 +87,40 @@ HELPER int32_t volume_of(mapper_policy *p, place at, value v)
     return volume;
 }
 
-HELPER int32_t len_of(mapper_policy *p, place at, value v)
+HELPER int32_t len_of(mapper_policy *p, source_location at, value v)
 {
     return extents_of(p, at, v, "len").n;
 }
 
-HELPER const launch *launch_of(mapper_policy *p, place at, value v, const char *name)
+HELPER const launch *launch_of(mapper_policy *p, source_location at, value v, const char *name)
 {
     if (v.tag != TASK)
         fail(p, at, MAPPER_BAD_MEMBER, "%s has no %s: only a task has", type_name(v), name);
     return p->launch;
 }
 
-HELPER value of_index_launch(mapper_policy *p, place at, value v, const char *name)
+HELPER value of_index_launch(mapper_policy *p, source_location at, value v, const char *name)
 {
     const launch *l = launch_of(p, at, v, name);
     if (l->single) fail(p, at, MAPPER_NO_IPOINT_ON_SINGLE, "a single task has no %s", name);
     return (value){.tag = INTS, .n = l->dimensions};
 }
 
-HELPER value task_ipoint(mapper_policy *p, place at, value v)
+HELPER value task_ipoint(mapper_policy *p, source_location at, value v)
 {
     value t = of_index_launch(p, at, v, "ipoint");
     t.as.ints = p->launch->point;
     return t;
 }
 
-HELPER value task_ispace(mapper_policy *p, place at, value v)
+HELPER value task_ispace(mapper_policy *p, source_location at, value v)
 {
     value t = of_index_launch(p, at, v, "ispace");
     t.as.ints = p->launch->extents;
     return t;
 }
 
-HELPER value task_parent(mapper_policy *p, place at, value v)
+HELPER value task_parent(mapper_policy *p, source_location at, value v)
 {
     const launch *l = launch_of(p, at, v, "parent");
     if (!l->has_parent || v.as.i == 1)
@@ -128,7 +129,7 @@ HELPER value task_parent(mapper_policy *p, place at, value v)
 }
 
 /* t.processor(m): where in m the task's processor lies. */
-HELPER value task_processor(mapper_policy *p, place at, value task, value m)
+HELPER value task_processor(mapper_policy *p, source_location at, value task, value m)
 {
     if (task.tag != TASK)
         fail(p, at, MAPPER_METHOD_ON_NON_MACHINE, "%s has no processor: only a task has",
@@ -150,7 +151,7 @@ HELPER value task_processor(mapper_policy *p, place at, value task, value m)
 }
 
 /* Machine(...), of whatever the list holds. */
-HELPER value machine_of(mapper_policy *p, place at, list arguments)
+HELPER value machine_of(mapper_policy *p, source_location at, list arguments)
 {
     if (arguments.n != 1)
         fail(p, at, MAPPER_METHOD_ARITY, "Machine takes one processor kind, not %d arguments",
@@ -161,28 +162,30 @@ HELPER value machine_of(mapper_policy *p, place at, list arguments)
     return whole_machine(p, at, arguments.items[0].as.i);
 }
 
-HELPER void require_count(mapper_policy *p, place at, int32_t code, list arguments, int32_t count,
-                          const char *name)
+HELPER void require_count(mapper_policy *p, source_location at, int32_t code, list arguments,
+                          int32_t count, const char *name)
 {
     if (arguments.n != count)
         fail(p, at, code, "%s takes %d arguments, not %d", name, count, arguments.n);
 }
 
 /* A function whose definition is a later statement than the one that runs is not defined yet. */
-HELPER void require_function(mapper_policy *p, place at, int32_t statement, const char *name)
+HELPER void require_function(mapper_policy *p, source_location at, int32_t statement,
+                             const char *name)
 {
     if (p->statement <= statement)
         fail(p, at, MAPPER_UNDEFINED_FUNCTION, "the function %s is not defined", name);
 }
 
-HELPER value function_value(mapper_policy *p, place at, int32_t statement, const char *name)
+HELPER value function_value(mapper_policy *p, source_location at, int32_t statement,
+                            const char *name)
 {
     if (p->statement <= statement) fail(p, at, MAPPER_UNDEFINED_NAME, "%s is not defined", name);
     return of_tag(FUNCTION, 0);
 }
 
 /* An argument for a parameter of type IPoint or ISpace (INTS) or MSpace (SPACE). */
-HELPER value passed(mapper_policy *p, place at, enum tag tag, value v)
+HELPER value passed(mapper_policy *p, source_location at, enum tag tag, value v)
 {
     if (v.tag != tag)
         fail(p, at, MAPPER_ARG_TYPE, "an argument is %s where %s is wanted", type_name(v),
@@ -190,14 +193,14 @@ HELPER value passed(mapper_policy *p, place at, enum tag tag, value v)
     return v;
 }
 
-HELPER value assignable(mapper_policy *p, place at, value v)
+HELPER value assignable(mapper_policy *p, source_location at, value v)
 {
     if (v.tag >= POINTS)
         fail(p, at, MAPPER_BAD_ASSIGN, "a variable cannot be assigned %s", type_name(v));
     return v;
 }
 
-HELPER value returnable(mapper_policy *p, place at, value v)
+HELPER value returnable(mapper_policy *p, source_location at, value v)
 {
     if (v.tag == SPACE || v.tag == TASK || v.tag > POINTS)
         fail(p, at, MAPPER_BAD_RETURN_TYPE, "a function cannot return %s", type_name(v));

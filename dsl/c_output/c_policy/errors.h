@@ -12,10 +12,10 @@
 #define HELPER __attribute__((unused)) static
 #define INLINE __attribute__((unused)) static inline
 
-/* A place in the mapper's text. */
-typedef uint32_t place;
-#define AT(line, column) ((place)(line) << 12 | (place)(column))
-#define NOWHERE ((place)0)
+/* A location in the mapper's text. */
+typedef uint32_t source_location;
+#define AT(line, column) ((source_location)(line) << 12 | (source_location)(column))
+#define NOWHERE ((source_location)0)
 
 /* What is asked of a mapping function: its launch, as the mapped task sees it. */
 typedef struct launch {
@@ -57,8 +57,8 @@ HELPER void add_point(mapper_error *error, const launch *launch)
 }
 
 /* "circuit.mapper:12:9: at point (0, 5): node 5 is ...", and the line below it. */
-HELPER int32_t write_error(mapper_error *error, place at, int32_t code, const launch *launch,
-                           const char *sentence)
+HELPER int32_t write_error(mapper_error *error, source_location at, int32_t code,
+                           const launch *launch, const char *sentence)
 {
     if (!error) return code;
     error->code = code;

@@ -13,7 +13,7 @@ HELPER int32_t prime_factors(int32_t n, int32_t *factors)
 
 /* Each prime factor goes to the smallest part, the first on ties; at the end the parts are sorted,
  * the largest first. */
-HELPER void balance(mapper_policy *p, place at, int32_t n, int32_t k, int32_t *parts)
+HELPER void balance(mapper_policy *p, source_location at, int32_t n, int32_t k, int32_t *parts)
 {
     int32_t primes[31], count = prime_factors(n, primes);
     if (n < 1)
@@ -119,8 +119,8 @@ HELPER float cost(int32_t k, const int32_t *parts, const int32_t *extents)
 }
 
 /* The cheapest factorisation; among equals the greedy one, else the first. */
-HELPER void cheapest(mapper_policy *p, place at, int32_t n, int32_t k, const int32_t *extents,
-                     int32_t *parts)
+HELPER void cheapest(mapper_policy *p, source_location at, int32_t n, int32_t k,
+                     const int32_t *extents, int32_t *parts)
 {
     size_t bytes = (size_t)k * sizeof(int32_t);
     int32_t tried[MAX_DIMENSIONS], greedy_parts[MAX_DIMENSIONS];
@@ -159,7 +159,7 @@ HELPER factoring *recall(mapper_policy *p, bool automatic, int32_t n, int32_t k,
     return slot;
 }
 
-HELPER void factor(mapper_policy *p, place at, bool automatic, int32_t n, int32_t k,
+HELPER void factor(mapper_policy *p, source_location at, bool automatic, int32_t n, int32_t k,
                    const int32_t *extents, int32_t *parts)
 {
     if (n < 0 || n > MAX_SPLIT_EXTENT)
@@ -177,7 +177,7 @@ HELPER void factor(mapper_policy *p, place at, bool automatic, int32_t n, int32_
 }
 
 /* auto_split and greedy_split of n over k > 0 extents. */
-HELPER void factor_over(mapper_policy *p, place at, bool automatic, int32_t n, int32_t k,
+HELPER void factor_over(mapper_policy *p, source_location at, bool automatic, int32_t n, int32_t k,
                         const int32_t *extents, int32_t *parts)
 {
     size_t bytes = (size_t)k * sizeof(int32_t);

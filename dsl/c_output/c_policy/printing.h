@@ -21,7 +21,7 @@ HELPER void say_int(mapper_policy *p, int32_t i, const char *after)
     say(p, text);
 }
 
-HELPER void require_printable(mapper_policy *p, place at, value v)
+HELPER void require_printable(mapper_policy *p, source_location at, value v)
 {
     if (v.tag == TUPLE)
         for (int32_t i = 0; i < v.n; i++)

@@ -1,7 +1,7 @@
 /* ---- Machine spaces, and the points that they name (sections 5 and 7) ---- */
 
 /* From an index of a space to one of the space that it was made from; or the other way. */
-typedef void step(mapper_policy *p, place at, const space *s, int32_t *index);
+typedef void step(mapper_policy *p, source_location at, const space *s, int32_t *index);
 
 /* A view of a machine. Index maps lead from the newest space back to the base. */
 struct space {
@@ -16,7 +16,7 @@ struct space {
     int32_t sizes[MAX_DIMENSIONS];
 };
 
-HELPER space *new_space(mapper_policy *p, place at, int32_t n, int32_t depth)
+HELPER space *new_space(mapper_policy *p, source_location at, int32_t n, int32_t depth)
 {
     if (n > MAX_DIMENSIONS || depth > 4 * MAX_DIMENSIONS)
         fail(p, at, MAPPER_TOO_LARGE,
@@ -31,8 +31,8 @@ HELPER space *new_space(mapper_policy *p, place at, int32_t n, int32_t depth)
 
 /* A space of n dimensions made from an old one; its sizes are those of the old one where their
  * numbers are equal. */
-HELPER space *transformed(mapper_policy *p, place at, const space *old, int32_t n, int32_t a,
-                          int32_t b)
+HELPER space *transformed(mapper_policy *p, source_location at, const space *old, int32_t n,
+                          int32_t a, int32_t b)
 {
     space *s = new_space(p, at, n, old->depth + 1);
     s->old = old;
@@ -50,7 +50,7 @@ INLINE value of_space(const space *s)
 }
 
 /* Machine(KIND): its sizes are nodes and processors of the kind in each. */
-HELPER value whole_machine(mapper_policy *p, place at, int32_t kind)
+HELPER value whole_machine(mapper_policy *p, source_location at, int32_t kind)
 {
     space *s = new_space(p, at, 2, 0);
     s->kind = (uint8_t)(kind + 1);
@@ -60,19 +60,19 @@ HELPER value whole_machine(mapper_policy *p, place at, int32_t kind)
 }
 
 /* The bare word Machine: a machine of no kind, which nothing can use. */
-HELPER value bare_machine(mapper_policy *p, place at)
+HELPER value bare_machine(mapper_policy *p, source_location at)
 {
     return of_space(new_space(p, at, 0, 0));
 }
 
-HELPER const space *with_kind(mapper_policy *p, place at, const space *s)
+HELPER const space *with_kind(mapper_policy *p, source_location at, const space *s)
 {
     if (!s->kind) fail(p, at, MAPPER_MACHINE_ARG, "Machine needs a processor kind");
     return s;
 }
 
 /* The machine whose method `name` is called. */
-HELPER const space *as_space(mapper_policy *p, place at, value v, const char *name)
+HELPER const space *as_space(mapper_policy *p, source_location at, value v, const char *name)
 {
     if (v.tag != SPACE)
         fail(p, at, MAPPER_METHOD_ON_NON_MACHINE, "%s is a method of machine spaces, not of %s",
@@ -80,7 +80,7 @@ HELPER const space *as_space(mapper_policy *p, place at, value v, const char *na
     return with_kind(p, at, v.as.space);
 }
 
-HELPER void to_base(mapper_policy *p, place at, const space *s, int32_t *index)
+HELPER void to_base(mapper_policy *p, source_location at, const space *s, int32_t *index)
 {
     for (; s->old; s = s->old) {
         take_steps(p, at, 1);
@@ -96,7 +96,7 @@ HELPER void to_base(mapper_policy *p, place at, const space *s, int32_t *index)
 }
 
 /* The base point of an index of s; `index` has s->n elements. */
-HELPER void base_point(mapper_policy *p, place at, const space *s, const int32_t *index,
+HELPER void base_point(mapper_policy *p, source_location at, const space *s, const int32_t *index,
                        int32_t *point)
 {
     int32_t room[MAX_DIMENSIONS + 2];
@@ -107,7 +107,8 @@ HELPER void base_point(mapper_policy *p, place at, const space *s, const int32_t
 }
 
 /* All points along the one wildcard of an index: at dimension d. */
-HELPER value points_along(mapper_policy *p, place at, const space *s, int32_t *index, int32_t d)
+HELPER value points_along(mapper_policy *p, source_location at, const space *s, int32_t *index,
+                          int32_t d)
 {
     int32_t size = s->sizes[d];
     value result = {.tag = POINTS, .kind = s->kind, .n = size};
@@ -122,7 +123,7 @@ HELPER value points_along(mapper_policy *p, place at, const space *s, int32_t *i
 }
 
 /* Of several wildcards, all but the last may range over one index only (section 7). */
-HELPER value wildcard_points(mapper_policy *p, place at, const space *s, int32_t *index)
+HELPER value wildcard_points(mapper_policy *p, source_location at, const space *s, int32_t *index)
 {
     int32_t last = -1;
     for (int32_t d = 0; d < s->n; d++) {
@@ -136,7 +137,7 @@ HELPER value wildcard_points(mapper_policy *p, place at, const space *s, int32_t
 }
 
 /* m[index...] where -1 is a wildcard, unless it stands alone and no star. */
-HELPER value space_index(mapper_policy *p, place at, const space *s, int32_t n,
+HELPER value space_index(mapper_policy *p, source_location at, const space *s, int32_t n,
                          const int32_t *given, bool star)
 {
     int32_t index[MAX_DIMENSIONS];
@@ -161,7 +162,7 @@ HELPER value space_index(mapper_policy *p, place at, const space *s, int32_t n,
 }
 
 /* Where a processor of the base lies in s: t.processor(m). */
-HELPER value space_locate(mapper_policy *p, place at, const space *s, mapper_point point)
+HELPER value space_locate(mapper_policy *p, source_location at, const space *s, mapper_point point)
 {
     int32_t index[MAX_DIMENSIONS + 2] = {point.node, point.processor};
     const space *chain[4 * MAX_DIMENSIONS + 1], *newest = s;

@@ -38,5 +38,5 @@ typedef struct map_rule {
     const char *task; /* or NULL, and then the kind of processor that the task runs on */
     int8_t kind;
     mapping_function *function;
-    place at;
+    source_location at;
 } map_rule;

@@ -1,6 +1,6 @@
 /* ---- Transforms of machine spaces (section 5): sizes, the way back, and the way on ---- */
 
-INLINE int32_t dimension(mapper_policy *p, place at, const space *s, int32_t d)
+INLINE int32_t dimension(mapper_policy *p, source_location at, const space *s, int32_t d)
 {
     if (d < 0 || d >= s->n)
         fail(p, at, MAPPER_TRANSFORM_DIM,
@@ -9,7 +9,8 @@ INLINE int32_t dimension(mapper_policy *p, place at, const space *s, int32_t d)
     return d;
 }
 
-HELPER void two_dimensions(mapper_policy *p, place at, const space *s, int32_t a, int32_t b)
+HELPER void two_dimensions(mapper_policy *p, source_location at, const space *s, int32_t a,
+                           int32_t b)
 {
     dimension(p, at, s, a);
     dimension(p, at, s, b);
@@ -18,7 +19,7 @@ HELPER void two_dimensions(mapper_policy *p, place at, const space *s, int32_t a
 
 /* Splits: one dimension becomes several, of which the first varies fastest. */
 
-HELPER void back_split(mapper_policy *p, place at, const space *s, int32_t *index)
+HELPER void back_split(mapper_policy *p, source_location at, const space *s, int32_t *index)
 {
     int32_t sum = 0, stride = 1;
     for (int32_t j = s->a; j < s->a + s->b; j++) {
@@ -30,7 +31,7 @@ HELPER void back_split(mapper_policy *p, place at, const space *s, int32_t *inde
         index[j - s->b + 1] = index[j];
 }
 
-HELPER void on_split(mapper_policy *p, place at, const space *s, int32_t *index)
+HELPER void on_split(mapper_policy *p, source_location at, const space *s, int32_t *index)
 {
     int32_t k = index[s->a];
     for (int32_t j = s->n - 1; j >= s->a + s->b; j--)
@@ -43,8 +44,8 @@ HELPER void on_split(mapper_policy *p, place at, const space *s, int32_t *index)
 }
 
 /* The old space with k parts in place of dimension d. */
-HELPER space *split_into(mapper_policy *p, place at, const space *old, int32_t d, int32_t k,
-                         const int32_t *parts)
+HELPER space *split_into(mapper_policy *p, source_location at, const space *old, int32_t d,
+                         int32_t k, const int32_t *parts)
 {
     space *s = transformed(p, at, old, old->n + k - 1, d, k);
     s->back = back_split;
@@ -55,13 +56,15 @@ HELPER space *split_into(mapper_policy *p, place at, const space *old, int32_t d
     return s;
 }
 
-HELPER value space_split(mapper_policy *p, place at, const space *old, int32_t d, int32_t f)
+HELPER value space_split(mapper_policy *p, source_location at, const space *old, int32_t d,
+                         int32_t f)
 {
     int32_t rest = int_divide(p, at, old->sizes[dimension(p, at, old, d)], f);
     return of_space(split_into(p, at, old, d, 2, (const int32_t[]){f, rest}));
 }
 
-HELPER value space_balance_split(mapper_policy *p, place at, const space *old, int32_t d, int32_t k)
+HELPER value space_balance_split(mapper_policy *p, source_location at, const space *old, int32_t d,
+                                 int32_t k)
 {
     int32_t size = old->sizes[dimension(p, at, old, d)], parts[MAX_DIMENSIONS];
     if (k < 1 || k > MAX_DIMENSIONS)
@@ -72,8 +75,8 @@ HELPER value space_balance_split(mapper_policy *p, place at, const space *old, i
     return of_space(s);
 }
 
-HELPER value split_over(mapper_policy *p, place at, const space *old, int32_t d, value tuple,
-                        bool automatic)
+HELPER value split_over(mapper_policy *p, source_location at, const space *old, int32_t d,
+                        value tuple, bool automatic)
 {
     value extents = as_ints(p, at, MAPPER_AUTOSPLIT_ARG, tuple);
     int32_t size = old->sizes[dimension(p, at, old, d)], parts[MAX_DIMENSIONS];
@@ -84,12 +87,13 @@ HELPER value split_over(mapper_policy *p, place at, const space *old, int32_t d,
     return of_space(split_into(p, at, old, d, extents.n, parts));
 }
 
-HELPER value space_auto_split(mapper_policy *p, place at, const space *old, int32_t d, value tuple)
+HELPER value space_auto_split(mapper_policy *p, source_location at, const space *old, int32_t d,
+                              value tuple)
 {
     return split_over(p, at, old, d, tuple, true);
 }
 
-HELPER value space_greedy_split(mapper_policy *p, place at, const space *old, int32_t d,
+HELPER value space_greedy_split(mapper_policy *p, source_location at, const space *old, int32_t d,
                                 value tuple)
 {
     return split_over(p, at, old, d, tuple, false);
@@ -97,7 +101,7 @@ HELPER value space_greedy_split(mapper_policy *p, place at, const space *old, in
 
 /* merge: dimensions a and b become one, in which b varies fastest. */
 
-HELPER void back_merge(mapper_policy *p, place at, const space *s, int32_t *index)
+HELPER void back_merge(mapper_policy *p, source_location at, const space *s, int32_t *index)
 {
     int32_t fast = s->old->sizes[s->b], k = index[s->a < s->b ? s->a : s->a - 1];
     for (int32_t j = s->old->n - 1; j > s->b; j--)
@@ -106,14 +110,15 @@ HELPER void back_merge(mapper_policy *p, place at, const space *s, int32_t *inde
     index[s->b] = int_modulo(p, at, k, fast);
 }
 
-HELPER void on_merge(mapper_policy *p, place at, const space *s, int32_t *index)
+HELPER void on_merge(mapper_policy *p, source_location at, const space *s, int32_t *index)
 {
     int32_t slow = int_multiply(p, at, index[s->a], s->old->sizes[s->b]);
     index[s->a] = int_add(p, at, slow, index[s->b]);
     memmove(&index[s->b], &index[s->b + 1], (size_t)(s->n - s->b) * sizeof(int32_t));
 }
 
-HELPER value space_merge(mapper_policy *p, place at, const space *old, int32_t a, int32_t b)
+HELPER value space_merge(mapper_policy *p, source_location at, const space *old, int32_t a,
+                         int32_t b)
 {
     two_dimensions(p, at, old, a, b);
     int32_t size = int_multiply(p, at, old->sizes[a], old->sizes[b]);
@@ -127,7 +132,7 @@ HELPER value space_merge(mapper_policy *p, place at, const space *old, int32_t a
 
 /* swap: dimensions a and b change places. */
 
-HELPER void exchange(mapper_policy *p, place at, const space *s, int32_t *index)
+HELPER void exchange(mapper_policy *p, source_location at, const space *s, int32_t *index)
 {
     int32_t i = index[s->a];
     (void)p, (void)at;
@@ -135,7 +140,8 @@ HELPER void exchange(mapper_policy *p, place at, const space *s, int32_t *index)
     index[s->b] = i;
 }
 
-HELPER value space_swap(mapper_policy *p, place at, const space *old, int32_t a, int32_t b)
+HELPER value space_swap(mapper_policy *p, source_location at, const space *old, int32_t a,
+                        int32_t b)
 {
     two_dimensions(p, at, old, a, b);
     space *s = transformed(p, at, old, old->n, a, b);
@@ -146,7 +152,7 @@ HELPER value space_swap(mapper_policy *p, place at, const space *old, int32_t a,
 
 /* slice: only `lower` to `upper` of dimension d, both included. */
 
-HELPER void back_slice(mapper_policy *p, place at, const space *s, int32_t *index)
+HELPER void back_slice(mapper_policy *p, source_location at, const space *s, int32_t *index)
 {
     if (index[s->a] >= s->sizes[s->a])
         fail(p, at, MAPPER_SLICE_RANGE, "the index %d is beyond the slice of %d in dimension %d",
@@ -154,7 +160,7 @@ HELPER void back_slice(mapper_policy *p, place at, const space *s, int32_t *inde
     index[s->a] = int_add(p, at, index[s->a], s->b);
 }
 
-HELPER void on_slice(mapper_policy *p, place at, const space *s, int32_t *index)
+HELPER void on_slice(mapper_policy *p, source_location at, const space *s, int32_t *index)
 {
     if (index[s->a] < s->b)
         fail(p, at, MAPPER_PROCESSOR_OUTSIDE_MACHINE,
@@ -162,8 +168,8 @@ HELPER void on_slice(mapper_policy *p, place at, const space *s, int32_t *index)
     index[s->a] = int_subtract(p, at, index[s->a], s->b);
 }
 
-HELPER value space_slice(mapper_policy *p, place at, const space *old, int32_t d, int32_t lower,
-                         int32_t upper)
+HELPER value space_slice(mapper_policy *p, source_location at, const space *old, int32_t d,
+                         int32_t lower, int32_t upper)
 {
     int32_t size = old->sizes[dimension(p, at, old, d)];
     if (lower >= size || upper >= size)
@@ -178,14 +184,14 @@ HELPER value space_slice(mapper_policy *p, place at, const space *old, int32_t d
 
 /* reverse: dimension d counts down. */
 
-HELPER void mirror(mapper_policy *p, place at, const space *s, int32_t *index)
+HELPER void mirror(mapper_policy *p, source_location at, const space *s, int32_t *index)
 {
     int64_t mirrored = (int64_t)s->sizes[s->a] - 1 - index[s->a];
     if (mirrored != (int32_t)mirrored) overflow(p, at, s->sizes[s->a] - 1, '-', index[s->a]);
     index[s->a] = (int32_t)mirrored;
 }
 
-HELPER value space_reverse(mapper_policy *p, place at, const space *old, int32_t d)
+HELPER value space_reverse(mapper_policy *p, source_location at, const space *old, int32_t d)
 {
     space *s = transformed(p, at, old, old->n, dimension(p, at, old, d), 0);
     s->back = s->on = mirror;

@@ -61,10 +61,10 @@ struct mapper_policy {
 static const char *const KIND_NAMES[] = {"CPU", "GPU", "IO", "PY", "PROC", "OMP"};
 
 /* Ends the question: notes what is wrong and where, and goes back to where it was asked. */
-HELPER value fail(mapper_policy *p, place at, int32_t code, const char *format, ...)
+HELPER value fail(mapper_policy *p, source_location at, int32_t code, const char *format, ...)
     __attribute__((noreturn, format(printf, 4, 5)));
 
-HELPER value fail(mapper_policy *p, place at, int32_t code, const char *format, ...)
+HELPER value fail(mapper_policy *p, source_location at, int32_t code, const char *format, ...)
 {
     char sentence[512];
     va_list arguments;
@@ -78,7 +78,7 @@ HELPER value fail(mapper_policy *p, place at, int32_t code, const char *format, 
 
 /* Bounds: storage, steps, depth. */
 
-HELPER void *allocate(mapper_policy *p, place at, int64_t count, size_t size)
+HELPER void *allocate(mapper_policy *p, source_location at, int64_t count, size_t size)
 {
     size_t bytes = ((size_t)count * size + 15) & ~(size_t)15;
     if (count > MAX_TUPLE)
@@ -90,7 +90,7 @@ HELPER void *allocate(mapper_policy *p, place at, int64_t count, size_t size)
     return room;
 }
 
-INLINE void take_steps(mapper_policy *p, place at, int64_t steps)
+INLINE void take_steps(mapper_policy *p, source_location at, int64_t steps)
 {
     p->steps += steps;
     if (p->steps > p->last_step)
@@ -98,7 +98,7 @@ INLINE void take_steps(mapper_policy *p, place at, int64_t steps)
 }
 
 /* Every call of a function of the mapper passes here, and `leave`s. */
-INLINE void enter(mapper_policy *p, place at, int64_t steps)
+INLINE void enter(mapper_policy *p, source_location at, int64_t steps)
 {
     const char *here = __builtin_frame_address(0);
     ptrdiff_t stack = p->stack > here ? p->stack - here : here - p->stack;
@@ -130,12 +130,12 @@ INLINE value of_tag(enum tag tag, int32_t i)
 }
 
 /* An int tuple, its n elements still to be filled in. */
-INLINE value new_ints(mapper_policy *p, place at, int32_t n)
+INLINE value new_ints(mapper_policy *p, source_location at, int32_t n)
 {
     return (value){.tag = INTS, .n = n, .as.room = allocate(p, at, n, sizeof(int32_t))};
 }
 
-HELPER value copy_ints(mapper_policy *p, place at, int32_t n, const int32_t *elements)
+HELPER value copy_ints(mapper_policy *p, source_location at, int32_t n, const int32_t *elements)
 {
     value t = new_ints(p, at, n);
     if (n > 0) memcpy(t.as.room, elements, (size_t)n * sizeof(int32_t));
@@ -156,20 +156,20 @@ HELPER const char *type_name(value v)
 }
 
 /* The value, which has to be an int; `code` is the error if it is none. */
-INLINE int32_t as_int(mapper_policy *p, place at, int32_t code, value v)
+INLINE int32_t as_int(mapper_policy *p, source_location at, int32_t code, value v)
 {
     if (v.tag != INT) fail(p, at, code, "this is %s, not an int", type_name(v));
     return v.as.i;
 }
 
-INLINE bool as_bool(mapper_policy *p, place at, int32_t code, value v)
+INLINE bool as_bool(mapper_policy *p, source_location at, int32_t code, value v)
 {
     if (v.tag != BOOL) fail(p, at, code, "this is %s, not a bool", type_name(v));
     return v.as.i != 0;
 }
 
 /* A global; its assignment may not have run yet while the mapper is loading. */
-INLINE value global(mapper_policy *p, place at, int32_t index, const char *name)
+INLINE value global(mapper_policy *p, source_location at, int32_t index, const char *name)
 {
     value v = p->globals[index];
     if (v.tag == UNSET) fail(p, at, MAPPER_UNDEFINED_NAME, "%s is not defined", name);

@@ -250,10 +250,10 @@ enum { GLOBAL_mgpu, GLOBALS };
 #define HELPER __attribute__((unused)) static
 #define INLINE __attribute__((unused)) static inline
 
-/* A place in the mapper's text. */
-typedef uint32_t place;
-#define AT(line, column) ((place)(line) << 12 | (place)(column))
-#define NOWHERE ((place)0)
+/* A location in the mapper's text. */
+typedef uint32_t source_location;
+#define AT(line, column) ((source_location)(line) << 12 | (source_location)(column))
+#define NOWHERE ((source_location)0)
 
 /* What is asked of a mapping function: its launch, as the mapped task sees it. */
 typedef struct launch {
@@ -295,8 +295,8 @@ HELPER void add_point(mapper_error *error, const launch *launch)
 }
 
 /* "circuit.mapper:12:9: at point (0, 5): node 5 is ...", and the line below it. */
-HELPER int32_t write_error(mapper_error *error, place at, int32_t code, const launch *launch,
-                           const char *sentence)
+HELPER int32_t write_error(mapper_error *error, source_location at, int32_t code,
+                           const launch *launch, const char *sentence)
 {
     if (!error) return code;
     error->code = code;
@@ -377,10 +377,10 @@ struct mapper_policy {
 static const char *const KIND_NAMES[] = {"CPU", "GPU", "IO", "PY", "PROC", "OMP"};
 
 /* Ends the question: notes what is wrong and where, and goes back to where it was asked. */
-HELPER value fail(mapper_policy *p, place at, int32_t code, const char *format, ...)
+HELPER value fail(mapper_policy *p, source_location at, int32_t code, const char *format, ...)
     __attribute__((noreturn, format(printf, 4, 5)));
 
-HELPER value fail(mapper_policy *p, place at, int32_t code, const char *format, ...)
+HELPER value fail(mapper_policy *p, source_location at, int32_t code, const char *format, ...)
 {
     char sentence[512];
     va_list arguments;
@@ -394,7 +394,7 @@ HELPER value fail(mapper_policy *p, place at, int32_t code, const char *format, 
 
 /* Bounds: storage, steps, depth. */
 
-HELPER void *allocate(mapper_policy *p, place at, int64_t count, size_t size)
+HELPER void *allocate(mapper_policy *p, source_location at, int64_t count, size_t size)
 {
     size_t bytes = ((size_t)count * size + 15) & ~(size_t)15;
     if (count > MAX_TUPLE)
@@ -406,7 +406,7 @@ HELPER void *allocate(mapper_policy *p, place at, int64_t count, size_t size)
     return room;
 }
 
-INLINE void take_steps(mapper_policy *p, place at, int64_t steps)
+INLINE void take_steps(mapper_policy *p, source_location at, int64_t steps)
 {
     p->steps += steps;
     if (p->steps > p->last_step)
@@ -414,7 +414,7 @@ INLINE void take_steps(mapper_policy *p, place at, int64_t steps)
 }
 
 /* Every call of a function of the mapper passes here, and `leave`s. */
-INLINE void enter(mapper_policy *p, place at, int64_t steps)
+INLINE void enter(mapper_policy *p, source_location at, int64_t steps)
 {
     const char *here = __builtin_frame_address(0);
     ptrdiff_t stack = p->stack > here ? p->stack - here : here - p->stack;
@@ -441,7 +441,7 @@ INLINE value of_tag(enum tag tag, int32_t i)
 }
 
 /* An int tuple, its n elements still to be filled in. */
-INLINE value new_ints(mapper_policy *p, place at, int32_t n)
+INLINE value new_ints(mapper_policy *p, source_location at, int32_t n)
 {
     return (value){.tag = INTS, .n = n, .as.room = allocate(p, at, n, sizeof(int32_t))};
 }
@@ -460,7 +460,7 @@ HELPER const char *type_name(value v)
 }
 
 /* The value, which has to be an int; `code` is the error if it is none. */
-INLINE int32_t as_int(mapper_policy *p, place at, int32_t code, value v)
+INLINE int32_t as_int(mapper_policy *p, source_location at, int32_t code, value v)
 {
     if (v.tag != INT) fail(p, at, code, "this is %s, not an int", type_name(v));
     return v.as.i;
@@ -468,26 +468,26 @@ INLINE int32_t as_int(mapper_policy *p, place at, int32_t code, value v)
 
 /* ---- Operators and tuples (sections 3 and 4) ---- */
 
-HELPER value overflow(mapper_policy *p, place at, int32_t a, char op, int32_t b)
+HELPER value overflow(mapper_policy *p, source_location at, int32_t a, char op, int32_t b)
 {
     return fail(p, at, MAPPER_OVERFLOW, "%d %c %d does not fit in 32 bits", a, op, b);
 }
 
-INLINE int32_t int_add(mapper_policy *p, place at, int32_t a, int32_t b)
+INLINE int32_t int_add(mapper_policy *p, source_location at, int32_t a, int32_t b)
 {
     int32_t c;
     if (__builtin_add_overflow(a, b, &c)) overflow(p, at, a, '+', b);
     return c;
 }
 
-INLINE int32_t int_subtract(mapper_policy *p, place at, int32_t a, int32_t b)
+INLINE int32_t int_subtract(mapper_policy *p, source_location at, int32_t a, int32_t b)
 {
     int32_t c;
     if (__builtin_sub_overflow(a, b, &c)) overflow(p, at, a, '-', b);
     return c;
 }
 
-INLINE int32_t int_multiply(mapper_policy *p, place at, int32_t a, int32_t b)
+INLINE int32_t int_multiply(mapper_policy *p, source_location at, int32_t a, int32_t b)
 {
     int32_t c;
     if (__builtin_mul_overflow(a, b, &c)) overflow(p, at, a, '*', b);
@@ -495,7 +495,7 @@ INLINE int32_t int_multiply(mapper_policy *p, place at, int32_t a, int32_t b)
 }
 
 /* Truncates towards zero, as C does. */
-INLINE int32_t int_divide(mapper_policy *p, place at, int32_t a, int32_t b)
+INLINE int32_t int_divide(mapper_policy *p, source_location at, int32_t a, int32_t b)
 {
     if (b == 0) fail(p, at, MAPPER_DIVISION_BY_ZERO, "%d is divided by zero", a);
     if (a == INT32_MIN && b == -1) overflow(p, at, a, '/', b);
@@ -503,14 +503,14 @@ INLINE int32_t int_divide(mapper_policy *p, place at, int32_t a, int32_t b)
 }
 
 /* Has the sign of the dividend, as in C. */
-INLINE int32_t int_modulo(mapper_policy *p, place at, int32_t a, int32_t b)
+INLINE int32_t int_modulo(mapper_policy *p, source_location at, int32_t a, int32_t b)
 {
     if (b == 0) fail(p, at, MAPPER_DIVISION_BY_ZERO, "%d is taken modulo zero", a);
     if (a == INT32_MIN && b == -1) overflow(p, at, a, '%', b);
     return a % b;
 }
 
-HELPER int32_t int_operate(mapper_policy *p, place at, int32_t a, char op, int32_t b)
+HELPER int32_t int_operate(mapper_policy *p, source_location at, int32_t a, char op, int32_t b)
 {
     switch (op) {
     case '+': return int_add(p, at, a, b);
@@ -522,7 +522,7 @@ HELPER int32_t int_operate(mapper_policy *p, place at, int32_t a, char op, int32
 }
 
 /* The tuple as an int tuple; a general tuple becomes one if all its elements are ints. */
-HELPER value as_ints(mapper_policy *p, place at, int32_t code, value t)
+HELPER value as_ints(mapper_policy *p, source_location at, int32_t code, value t)
 {
     if (t.tag == INTS) return t;
     if (t.tag != TUPLE) fail(p, at, code, "this is %s, not a tuple of ints", type_name(t));
@@ -537,14 +537,14 @@ INLINE bool is_tuple(value v)
     return v.tag == INTS || v.tag == TUPLE;
 }
 
-HELPER value mismatch(mapper_policy *p, place at, value a, const char *op, value b)
+HELPER value mismatch(mapper_policy *p, source_location at, value a, const char *op, value b)
 {
     return fail(p, at, MAPPER_TYPE_MISMATCH, "%s does not combine %s and %s", op,
                 type_name(a), type_name(b));
 }
 
 /* + - * / % between two ints, or element by element between two tuples of ints. */
-HELPER value operate(mapper_policy *p, place at, value a, char op, value b)
+HELPER value operate(mapper_policy *p, source_location at, value a, char op, value b)
 {
     if (a.tag == INT && b.tag == INT) return of_int(int_operate(p, at, a.as.i, op, b.as.i));
     if (!is_tuple(a) || !is_tuple(b)) mismatch(p, at, a, (const char[]){op, '\0'}, b);
@@ -560,19 +560,19 @@ HELPER value operate(mapper_policy *p, place at, value a, char op, value b)
 }
 
 /* Where index i of n elements lies: negative ones count from the end. */
-INLINE int32_t element(mapper_policy *p, place at, int32_t i, int32_t n)
+INLINE int32_t element(mapper_policy *p, source_location at, int32_t i, int32_t n)
 {
     if (i >= n || i < -n)
         fail(p, at, MAPPER_INDEX_BOUNDS, "the index %d is out of range for a tuple of %d", i, n);
     return i < 0 ? i + n : i;
 }
 
-INLINE int32_t ints_item(mapper_policy *p, place at, value t, int32_t i)
+INLINE int32_t ints_item(mapper_policy *p, source_location at, value t, int32_t i)
 {
     return t.as.ints[element(p, at, i, t.n)];
 }
 
-HELPER value tuple_item(mapper_policy *p, place at, value t, int32_t i)
+HELPER value tuple_item(mapper_policy *p, source_location at, value t, int32_t i)
 {
     if (t.tag == INTS) return of_int(ints_item(p, at, t, i));
     return t.as.items[element(p, at, i, t.n)];
@@ -584,12 +584,12 @@ typedef struct list {
     int32_t n, room;
 } list;
 
-HELPER list new_list(mapper_policy *p, place at, int32_t room)
+HELPER list new_list(mapper_policy *p, source_location at, int32_t room)
 {
     return (list){.items = allocate(p, at, room, sizeof(value)), .room = room};
 }
 
-HELPER void append(mapper_policy *p, place at, list *l, value v)
+HELPER void append(mapper_policy *p, source_location at, list *l, value v)
 {
     if (l->n == l->room) {
         list longer = new_list(p, at, 2 * l->room < MAX_TUPLE ? 2 * l->room + 1 : l->room + 1);
@@ -601,7 +601,7 @@ HELPER void append(mapper_policy *p, place at, list *l, value v)
 }
 
 /* Appends a value; of an unpacked tuple, each element. */
-HELPER void push(mapper_policy *p, place at, list *l, value v)
+HELPER void push(mapper_policy *p, source_location at, list *l, value v)
 {
     if (v.tag != UNPACKED) {
         append(p, at, l, v);
@@ -612,7 +612,7 @@ HELPER void push(mapper_policy *p, place at, list *l, value v)
 }
 
 /* *t: the tuple, marked for splicing. */
-HELPER value unpack(mapper_policy *p, place at, value t)
+HELPER value unpack(mapper_policy *p, source_location at, value t)
 {
     if (!is_tuple(t)) fail(p, at, MAPPER_BAD_UNPACK, "* unpacks a tuple, not %s", type_name(t));
     t.inner = t.tag;
@@ -623,7 +623,7 @@ HELPER value unpack(mapper_policy *p, place at, value t)
 /* ---- Machine spaces, and the points that they name (sections 5 and 7) ---- */
 
 /* From an index of a space to one of the space that it was made from; or the other way. */
-typedef void step(mapper_policy *p, place at, const space *s, int32_t *index);
+typedef void step(mapper_policy *p, source_location at, const space *s, int32_t *index);
 
 /* A view of a machine. Index maps lead from the newest space back to the base. */
 struct space {
@@ -638,7 +638,7 @@ struct space {
     int32_t sizes[MAX_DIMENSIONS];
 };
 
-HELPER space *new_space(mapper_policy *p, place at, int32_t n, int32_t depth)
+HELPER space *new_space(mapper_policy *p, source_location at, int32_t n, int32_t depth)
 {
     if (n > MAX_DIMENSIONS || depth > 4 * MAX_DIMENSIONS)
         fail(p, at, MAPPER_TOO_LARGE,
@@ -657,7 +657,7 @@ INLINE value of_space(const space *s)
 }
 
 /* Machine(KIND): its sizes are nodes and processors of the kind in each. */
-HELPER value whole_machine(mapper_policy *p, place at, int32_t kind)
+HELPER value whole_machine(mapper_policy *p, source_location at, int32_t kind)
 {
     space *s = new_space(p, at, 2, 0);
     s->kind = (uint8_t)(kind + 1);
@@ -666,13 +666,13 @@ HELPER value whole_machine(mapper_policy *p, place at, int32_t kind)
     return of_space(s);
 }
 
-HELPER const space *with_kind(mapper_policy *p, place at, const space *s)
+HELPER const space *with_kind(mapper_policy *p, source_location at, const space *s)
 {
     if (!s->kind) fail(p, at, MAPPER_MACHINE_ARG, "Machine needs a processor kind");
     return s;
 }
 
-HELPER void to_base(mapper_policy *p, place at, const space *s, int32_t *index)
+HELPER void to_base(mapper_policy *p, source_location at, const space *s, int32_t *index)
 {
     for (; s->old; s = s->old) {
         take_steps(p, at, 1);
@@ -688,7 +688,7 @@ HELPER void to_base(mapper_policy *p, place at, const space *s, int32_t *index)
 }
 
 /* The base point of an index of s; `index` has s->n elements. */
-HELPER void base_point(mapper_policy *p, place at, const space *s, const int32_t *index,
+HELPER void base_point(mapper_policy *p, source_location at, const space *s, const int32_t *index,
                        int32_t *point)
 {
     int32_t room[MAX_DIMENSIONS + 2];
@@ -699,7 +699,8 @@ HELPER void base_point(mapper_policy *p, place at, const space *s, const int32_t
 }
 
 /* All points along the one wildcard of an index: at dimension d. */
-HELPER value points_along(mapper_policy *p, place at, const space *s, int32_t *index, int32_t d)
+HELPER value points_along(mapper_policy *p, source_location at, const space *s, int32_t *index,
+                          int32_t d)
 {
     int32_t size = s->sizes[d];
     value result = {.tag = POINTS, .kind = s->kind, .n = size};
@@ -714,7 +715,7 @@ HELPER value points_along(mapper_policy *p, place at, const space *s, int32_t *i
 }
 
 /* Of several wildcards, all but the last may range over one index only (section 7). */
-HELPER value wildcard_points(mapper_policy *p, place at, const space *s, int32_t *index)
+HELPER value wildcard_points(mapper_policy *p, source_location at, const space *s, int32_t *index)
 {
     int32_t last = -1;
     for (int32_t d = 0; d < s->n; d++) {
@@ -728,7 +729,7 @@ HELPER value wildcard_points(mapper_policy *p, place at, const space *s, int32_t
 }
 
 /* m[index...] where -1 is a wildcard, unless it stands alone and no star. */
-HELPER value space_index(mapper_policy *p, place at, const space *s, int32_t n,
+HELPER value space_index(mapper_policy *p, source_location at, const space *s, int32_t n,
                          const int32_t *given, bool star)
 {
     int32_t index[MAX_DIMENSIONS];
@@ -767,7 +768,7 @@ HELPER value space_index(mapper_policy *p, place at, const space *s, int32_t n,
 /* ---- Indices, members, calls (sections 3 to 9) ---- */
 
 /* base[i] */
-HELPER value index_one(mapper_policy *p, place at, value base, int32_t i)
+HELPER value index_one(mapper_policy *p, source_location at, value base, int32_t i)
 {
     if (base.tag == SPACE) return space_index(p, at, base.as.space, 1, &i, false);
     if (!is_tuple(base))
@@ -776,7 +777,7 @@ HELPER value index_one(mapper_policy *p, place at, value base, int32_t i)
 }
 
 /* base[...], of whatever the list holds. */
-HELPER value index_list(mapper_policy *p, place at, value base, list l)
+HELPER value index_list(mapper_policy *p, source_location at, value base, list l)
 {
     if (base.tag != SPACE) {
         if (l.n == 1 && l.items[0].tag == INT) return index_one(p, at, base, l.items[0].as.i);
@@ -796,7 +797,7 @@ HELPER value index_list(mapper_policy *p, place at, value base, list l)
 }
 
 /* base[*t] */
-HELPER value index_spread(mapper_policy *p, place at, value base, value t)
+HELPER value index_spread(mapper_policy *p, source_location at, value base, value t)
 {
     if (base.tag == SPACE && t.tag == INTS)
         return space_index(p, at, base.as.space, t.n, t.as.ints, false);
@@ -805,14 +806,14 @@ HELPER value index_spread(mapper_policy *p, place at, value base, value t)
     return index_list(p, at, base, l);
 }
 
-HELPER value sizes_of(mapper_policy *p, place at, const space *s)
+HELPER value sizes_of(mapper_policy *p, source_location at, const space *s)
 {
     with_kind(p, at, s);
     return (value){.tag = INTS, .n = s->n, .as.ints = s->sizes};
 }
 
 /* v.size: the sizes of a machine, or the tuple itself; `name` is the member that asks. */
-HELPER value extents_of(mapper_policy *p, place at, value v, const char *name)
+HELPER value extents_of(mapper_policy *p, source_location at, value v, const char *name)
 {
     if (v.tag == SPACE) return sizes_of(p, at, v.as.space);
     if (!is_tuple(v)) fail(p, at, MAPPER_BAD_MEMBER, "%s has no %s", type_name(v), name);
@@ -821,33 +822,33 @@ HELPER value extents_of(mapper_policy *p, place at, value v, const char *name)
     return ints;
 }
 
-HELPER value size_of(mapper_policy *p, place at, value v)
+HELPER value size_of(mapper_policy *p, source_location at, value v)
 {
     return extents_of(p, at, v, "size");
 }
 
-HELPER const launch *launch_of(mapper_policy *p, place at, value v, const char *name)
+HELPER const launch *launch_of(mapper_policy *p, source_location at, value v, const char *name)
 {
     if (v.tag != TASK)
         fail(p, at, MAPPER_BAD_MEMBER, "%s has no %s: only a task has", type_name(v), name);
     return p->launch;
 }
 
-HELPER value of_index_launch(mapper_policy *p, place at, value v, const char *name)
+HELPER value of_index_launch(mapper_policy *p, source_location at, value v, const char *name)
 {
     const launch *l = launch_of(p, at, v, name);
     if (l->single) fail(p, at, MAPPER_NO_IPOINT_ON_SINGLE, "a single task has no %s", name);
     return (value){.tag = INTS, .n = l->dimensions};
 }
 
-HELPER value task_ipoint(mapper_policy *p, place at, value v)
+HELPER value task_ipoint(mapper_policy *p, source_location at, value v)
 {
     value t = of_index_launch(p, at, v, "ipoint");
     t.as.ints = p->launch->point;
     return t;
 }
 
-HELPER value task_ispace(mapper_policy *p, place at, value v)
+HELPER value task_ispace(mapper_policy *p, source_location at, value v)
 {
     value t = of_index_launch(p, at, v, "ispace");
     t.as.ints = p->launch->extents;
@@ -918,7 +919,7 @@ typedef struct map_rule {
     const char *task; /* or NULL, and then the kind of processor that the task runs on */
     int8_t kind;
     mapping_function *function;
-    place at;
+    source_location at;
 } map_rule;
 
 static const task_rule TASK_RULES[] = {
