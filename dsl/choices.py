@@ -1,4 +1,4 @@
-"""What a mapper's lists of preferences come to on a machine (language reference, section 10).
+"""Which of a mapper's preferences a machine can grant (language reference, section 10).
 
 The checks and the runtime's side ask the same questions here, so that they cannot disagree.
 """
@@ -19,7 +19,7 @@ PREFERENCE = ("GPU", "OMP", "CPU", "PY", "IO", "PROC")
 def choose_kind(
     wanted: Sequence[str], variants: Sequence[str], present: Sequence[str]
 ) -> str | None:
-    """The first wanted kind that the task has a variant for and the machine has; else by default.
+    """The first wanted kind that the task has a variant for and the machine has; else the default.
 
     Returns:
         The kind, or None where no variant of the task can run on the machine.
@@ -51,10 +51,10 @@ def accepts_layout(
     """Whether a variant that needs such a layout takes an instance of this one.
 
     Args:
-        need: What the variant was compiled for; None for anything.
-        dimension: Of the region; one dimension has no order.
-        fields: How many the requirement has; one field lies neither apart nor together.
-        layout: Of the instance.
+        need: The layout that the variant was compiled for; None where any will do.
+        dimension: Number of dimensions of the region; a single dimension has no order.
+        fields: Number of fields of the requirement; a single field is neither apart nor together.
+        layout: The layout of the instance.
     """
     if need is None:
         return True

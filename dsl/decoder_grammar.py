@@ -1,4 +1,4 @@
-"""The grammar that a decoder may follow: this program's names, this machine's kinds."""
+"""The grammar that a decoder may follow, with the program's names and the machine's kinds."""
 
 from __future__ import annotations
 

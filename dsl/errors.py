@@ -1,4 +1,4 @@
-"""The errors of mappertune: one small tree, of which the language has this part.
+"""The errors of mappertune are one small tree; the language's part of it is defined here.
 
     MappertuneError                 the root
     ├── MapperError                 anything wrong with a mapper
@@ -12,7 +12,7 @@
 ``studies.StudyError`` alone stands beside it: the command line must answer ``--help`` before the
 language is loaded.
 
-Each carries a code, a sentence, the place it happened at and what to do about it.
+Each carries a code, a sentence, the position where it happened and what to do about it.
 ``str(error)`` is the whole report, with the offending line and a caret; ``error.sentence`` is the
 sentence alone.
 """
@@ -43,7 +43,7 @@ class MapperError(MappertuneError):
     Attributes:
         sentence: What is wrong, in one sentence.
         code: A stable short name of the kind of error, such as ``"node-bounds"``.
-        position: Where in the text, or None where no place is known.
+        position: Where in the text, or None where that is not known.
         filename: The file of the text, or None.
         source_line: The offending line of the text, or None.
         hint: What to do about it, or None.
@@ -99,7 +99,7 @@ def _rebuild(kind: type[MapperError], sentence: str, state: dict[str, Any]) -> M
 
 
 def excerpt(line: str, position: Position, width: int = 100) -> list[str]:
-    """The offending line, cut to a readable window, and a caret under the place."""
+    """The offending line, cut to a readable window, with a caret under the position."""
     column = min(position.column - 1, len(line))
     start = max(0, column - width // 2) if len(line) > width else 0
     window = "".join(c if c.isprintable() else " " for c in line[start : start + width])
@@ -114,7 +114,7 @@ class MapperSyntaxError(MapperError):
 
     Attributes:
         expected: What could have stood there, in the words of the language.
-        others: Further errors found in the same pass, in order of their place.
+        others: Further errors found in the same pass, in the order of the text.
     """
 
     def __init__(

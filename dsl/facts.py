@@ -87,7 +87,7 @@ class LaunchFacts(Protocol):
 
     @property
     def requirements(self) -> Sequence[RequirementFacts]:
-        """Those of this launch, with the names that hold for it."""
+        """The requirements of this launch, with the names that hold for it."""
 
 
 class Shortage(Protocol):
@@ -98,7 +98,7 @@ class Shortage(Protocol):
 
     @property
     def requirement(self) -> int:
-        """Its index."""
+        """The index of the requirement."""
 
     @property
     def memory(self) -> str:
@@ -198,7 +198,7 @@ class MachineFacts(Protocol):
     def shape(self) -> MachineShape: ...
 
     def for_ranks(self, per_node: int) -> MachineFacts:
-        """The machine as a program with so many processes a node sees it."""
+        """The machine as a program with that number of processes per node sees it."""
 
     def visible_memories(self, processor: str) -> Sequence[str]:
         """Memory kinds that a processor kind sees, the best first."""

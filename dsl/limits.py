@@ -1,6 +1,6 @@
-"""The bounds of the language: every program is answered, or refused, in bounded time and space.
+"""The limits of the language: every program is answered or refused in bounded time and space.
 
-A program beyond one of them gets an error with the code that stands beside it.
+A program that exceeds one gets an error with the code named beside it.
 """
 
 from __future__ import annotations

@@ -39,9 +39,9 @@ class Mapper:
     given in the order of look-up: ``["rp_shared", "0"]``, say.
 
     Attributes:
-        program: What it was loaded from.
+        program: The program that it was loaded from.
         shape: The machine.
-        tables: The statements by key.
+        tables: The mapper's statements by key.
 
     >>> from dsl import MachineShape, load, parse
     >>> text = '''
@@ -73,7 +73,7 @@ class Mapper:
 
     @property
     def surprises(self) -> AbstractSet[tuple[str, Position | None]]:
-        """What was passed over in silence so far: codes of `dsl.CODES`, with their places."""
+        """What was ignored silently so far: codes of `dsl.CODES`, with their positions."""
         return self._loaded.surprises
 
     @property
@@ -90,7 +90,7 @@ class Mapper:
     def memories(self, task: str, region_names: Sequence[str], kind: str) -> tuple[str, ...]:
         """Memory kinds for a region of a task that runs on a processor kind, the best first.
 
-        The entries of all keys that match are put one behind the other, so kinds may repeat.
+        The entries of all keys that match are concatenated, so kinds may repeat.
         ``VIRTUAL`` stands for a virtual instance; empty where no statement says.
         """
         return self.tables.task_memories(task, region_names, kind)
@@ -196,7 +196,7 @@ class Mapper:
     def index_points(
         self, task: str, kind: str | None, ispace: Sequence[int], ipoint: Sequence[int]
     ) -> list[tuple[int, ...]]:
-        """All places where one point of an index launch may run: several for a star.
+        """All processors on which one point of an index launch may run: several for a star.
 
         Raises:
             MapperEvaluationError: As for `index_map`.

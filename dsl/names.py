@@ -1,7 +1,7 @@
 """The words of the language, read from its grammar, and the names that a mapper may write.
 
-Reserved words are terminals of the grammar, so none of them is ever a name. Here they are read
-from its text, once: what is listed there is listed nowhere else.
+Reserved words are terminals of the grammar, so none of them is ever a name. They are read here
+from the grammar's text, which is the only place that lists them.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ def argument_name(
     """What a mapper calls one region requirement of a task.
 
     Args:
-        requirements: All of the task's.
-        index: Of the one that is asked about.
-        names: Those to choose from; by default all that it has.
+        requirements: All requirements of the task.
+        index: Index of the requirement to name.
+        names: The names to choose from; by default all that the requirement has.
 
     Returns:
         The first name that belongs to no other requirement of the task and that can be written;

@@ -1,4 +1,4 @@
-"""The known name that a mistaken one most likely stands for."""
+"""Suggests the known name that a mistaken one most likely stands for."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(name: str, known: Iterable[str], limit: int = 8) -> str:
-    """A hint: the nearest known name, and the known names where they are few.
+    """A hint: the nearest known name, and the known names, of which ``limit`` are listed.
 
     >>> did_you_mean("GPPU", ["CPU", "GPU"])
     'did you mean GPU? known are CPU, GPU'

@@ -19,10 +19,10 @@ class LayoutDecision:
     """The layout of an instance.
 
     Attributes:
-        soa: Fields apart (structure of arrays), not together.
-        c_order: The last dimension varies fastest, not the first.
-        compact: A compact instance.
-        exact: Exactly the region that was asked for; has an effect only if ``compact``.
+        soa: Whether fields lie apart (structure of arrays) rather than together.
+        c_order: Whether the last dimension varies fastest rather than the first.
+        compact: Whether the instance is compact.
+        exact: Whether it holds exactly the region asked for; only has an effect if ``compact``.
         align: Alignment of each field, or None.
     """
 

@@ -1,1 +1,1 @@
-"""A mapper as one C file, and that file compiled and asked."""
+"""Writes a mapper as one C file, compiles it, and asks the compiled mapper."""

@@ -16,7 +16,7 @@ _MAX_LINE, _MAX_COLUMN = (1 << 20) - 1, (1 << 12) - 1
 
 
 class StaticType(IntEnum):
-    """What is known, before running, of an expression's value; from ANY on each includes the last.
+    """What is known of an expression's value before it runs; from ANY on, each includes the last.
 
     Ints and bools are plain C values, everything else is a tagged ``value``.
     """
@@ -70,7 +70,7 @@ class Operand:
         return self.text
 
     def held_as(self, static: StaticType) -> str:
-        """The operand as C holds a value of a type that includes its own."""
+        """The operand as C holds it in a variable of a type that includes the operand's own."""
         if static not in (StaticType.INT, StaticType.BOOL):
             return self.boxed
         return self.text if self.static is static else f"{self.text}.as.i"  # never evaluated
@@ -97,7 +97,7 @@ class Body:
         return f"t{self.temporaries}"
 
     def declare(self, static: StaticType) -> str:
-        """A new temporary that is still to be given its value."""
+        """A new temporary, whose value is assigned later."""
         name = self.fresh()
         self.line(f"{c_type(static)} {name};")
         return name
@@ -107,7 +107,7 @@ class Body:
         self.line(f"(void){operand.text};")
 
     def settle(self, operand: Operand) -> Operand:
-        """The operand, evaluated here and now."""
+        """Evaluates the operand here and now, into a temporary where that is needed."""
         if operand.settled:
             return operand
         name = self.fresh()
@@ -125,7 +125,7 @@ class Body:
 
     @contextmanager
     def aside(self) -> Iterator[list[str]]:
-        """Collects the lines that are written meanwhile instead of adding them."""
+        """Collects the lines that are written meanwhile, instead of adding them to the body."""
         kept, self.lines = self.lines, []
         self.indent += 1
         yield self.lines

@@ -1,4 +1,4 @@
-"""A mapper compiled to machine code, asked the questions that a `dsl.Mapper` answers.
+"""A mapper compiled to machine code; it answers the same questions as a `dsl.Mapper`.
 
 The shared object is the one that the Legion mapper loads, so this is also how its decisions are
 compared with those of the evaluator.
@@ -342,7 +342,7 @@ class CompiledPolicy:
     def index_points(
         self, task: str, kind: str | None, ispace: Sequence[int], ipoint: Sequence[int]
     ) -> list[tuple[int, int]]:
-        """All places where one point may run: several for a star.
+        """All processors on which one point may run: several for a star.
 
         Raises:
             MapperEvaluationError: As for `dsl.Mapper.index_points`.

@@ -93,10 +93,10 @@ def emit_c(program: syntax.Program, *, name: str | None = None) -> str:
 
 
 def _typed_body(program: syntax.Program, names: Globals) -> list[str]:
-    """The functions and the top level, in whose types a fixed point is reached.
+    """The functions and the top level, written again until the types that they need stay the same.
 
-    It starts from below, with functions that never return, so that recursive functions get the
-    type that their other branches give. If that takes too long, nothing is assumed of any type.
+    It starts by assuming that no function returns, so that a recursive function gets the type of
+    its other branches. If that takes too long, nothing is assumed of any type.
     """
     names.types = dict.fromkeys(names.definitions, StaticType.NEVER)
     names.types |= dict.fromkeys(names.variables, StaticType.NEVER)

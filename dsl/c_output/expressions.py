@@ -49,7 +49,7 @@ class Expressions:
         self.refused = refused
 
     def emit(self, node: syntax.Expression) -> Operand:
-        """The operand that holds the expression's value; it is short."""
+        """The operand that holds the expression's value, in a temporary if its C is long."""
         operand = self.whole(node)
         return self.body.settle(operand) if len(operand.text) > _LONG else operand
 
@@ -210,7 +210,7 @@ class Expressions:
         return Operand(f"copy_ints(p, {where}, {len(numbers)}, {array})", INTS)
 
     def collected(self, nodes: Sequence[syntax.Expression], where: str) -> str:
-        """The name of a list with the values of the expressions, unpacked ones spliced in."""
+        """The name of a list with the values of the expressions; unpacked ones are spliced in."""
         name = self._list(len(nodes), where)
         for node in nodes:
             self._push(name, self.emit(node), where)
@@ -340,7 +340,7 @@ class Expressions:
         return self.fault(node, "not-a-function", "what is called must be the name of a function")
 
     def _callee(self, callee: syntax.Expression | Operand) -> syntax.Expression | Operand | None:
-        """What is called, once the variables of comprehensions are replaced."""
+        """What is called, after the variables of comprehensions are replaced."""
         for _ in range(MAX_NESTING):
             if not isinstance(callee, syntax.Name) or callee.name not in self.scope.variables:
                 return callee
@@ -438,14 +438,14 @@ class Expressions:
 
 
 def is_int_literal(node: syntax.Expression) -> TypeGuard[syntax.TupleLiteral]:
-    """Whether it is a tuple of plain integers: an int tuple from the start (section 4)."""
+    """Whether an expression is a tuple of integer literals, which is an int tuple (section 4)."""
     return isinstance(node, syntax.TupleLiteral) and all(
         isinstance(element, syntax.Integer) for element in node.elements
     )
 
 
 def _constant(node: syntax.Expression) -> int | None:
-    """The value of an integer that is written out, with its sign."""
+    """The value of an integer literal, with its sign."""
     if isinstance(node, syntax.Negate) and isinstance(node.operand, syntax.Integer):
         return -node.operand.value if node.operand.value != INT_MIN else None
     return node.value if isinstance(node, syntax.Integer) else None

@@ -47,7 +47,7 @@ def prototype(definition: syntax.FunctionDefinition, names: Globals) -> list[str
 
 
 def write_function(definition: syntax.FunctionDefinition, names: Globals) -> list[str]:
-    """The C function for a function of the mapper; notes the type of its result in the names."""
+    """Writes a function of the mapper in C, and notes the type of its result in the names."""
     comment = c_comment(f"{_line(definition)}: {_first_line(definition)}")
     if not _callable(definition):
         return [
@@ -84,7 +84,7 @@ class _Statements:
         self.body.line(c_comment(f"{_line(statement)}: {unparse_statement(statement)}"))
 
     def assignable(self, statement: syntax.Assignment) -> Operand:
-        """The value that is assigned: some cannot be."""
+        """The value to assign, checked where some values cannot be assigned."""
         operand = self.expressions.whole(statement.value)
         if operand.static < StaticType.PLACE:
             return operand
@@ -92,7 +92,7 @@ class _Statements:
         return Operand(text, StaticType.ANY)
 
     def say(self, statement: syntax.Print) -> None:
-        """A print statement: its text, with a value in place of each {}."""
+        """Writes a print statement: its text, with a value in place of each {}."""
         where = at(statement.position)
         first, *rest = statement.format.split("{}")
         if len(statement.arguments) < len(rest):
@@ -154,7 +154,7 @@ class _Function(_Statements):
         return [head, "{", *self.body.lines, "}"]
 
     def _parameters(self) -> list[str]:
-        """The declarations of the parameters; of two with one name the first counts."""
+        """The declarations of the parameters; where two have one name, the first counts."""
         listed = []
         for k, parameter in enumerate(self.definition.parameters):
             if parameter.type == "Task":

@@ -54,7 +54,7 @@ def resource(path: str) -> str:
 
 
 def needed_helpers(parts: Iterable[str], users: Sequence[str]) -> list[str]:
-    """Those pieces of the named files that some texts use, directly or not, in order."""
+    """The pieces of the named files that some texts use, directly or indirectly, in order."""
     pieces = [piece for part in parts for piece in _pieces(part)]
     pending = {word for text in users for word in _words(text)}
     pending |= {word for piece in pieces if piece.always for word in piece.uses}

@@ -25,7 +25,7 @@ class Globals:
         functions: Where in the program each function is defined.
         definitions: The functions by name.
         types: What is known of the values of variables and of the results of functions.
-        noted: The same, as it turned out while they were written.
+        noted: What was found of these types while the functions were written.
         first_call: Where in the program a function is first called while the mapper loads;
             names that are defined before are defined whenever a function runs.
     """
@@ -96,7 +96,7 @@ class Scope:
         return name in self.locals
 
     def local(self, name: str) -> Operand | syntax.Expression | None:
-        """What a variable of a comprehension or a local stands for."""
+        """What a local name or a variable of a comprehension stands for."""
         found = self.variables.get(name) or self.locals.get(name)
         if isinstance(found, Operand):
             self.used.add(found.text)

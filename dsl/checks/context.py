@@ -1,4 +1,4 @@
-"""What the checks look at: a mapper, the program that it is for, and the machine."""
+"""What the checks look at: a mapper, the application that it is for, and the machine."""
 
 from __future__ import annotations
 
@@ -28,10 +28,13 @@ Rule = TypeVar("Rule")
 
 
 class CheckContext:
-    """A program, an application and a machine, with what follows from the three.
+    """What all checks of one mapper share: the mapper, the application and the machine.
 
     Attributes:
-        loaded: The program, as far as it can be loaded.
+        program: The syntax tree of the mapper.
+        application: What the mapper is for.
+        machine: The machine as the application's processes see it.
+        loaded: The mapper, as far as it can be loaded.
     """
 
     def __init__(
@@ -50,7 +53,7 @@ class CheckContext:
 
     @property
     def mapper(self) -> Mapper | None:
-        """The loaded program, less what cannot be loaded; None where nothing can."""
+        """The loaded mapper, without the statements that fail; None where nothing loads."""
         return self.loaded.mapper
 
     @cached_property
@@ -121,7 +124,7 @@ class CheckContext:
         sentence: str,
         suggestion: str | None = None,
     ) -> Diagnostic:
-        """A finding at a place of the text."""
+        """A finding about some position in the mapper's text."""
         line = None
         if position is not None and position.line <= len(self._lines):
             line = self._lines[position.line - 1].rstrip("\r")
@@ -130,7 +133,7 @@ class CheckContext:
     def layout_rule(
         self, task: str, requirement: RequirementFacts, places: Sequence[str]
     ) -> syntax.Layout | None:
-        """The statement that decides a layout: the most special key, then the first place."""
+        """The statement that decides a layout: of the most specific key, then the first."""
         for at in lookup_keys(task, tuple(requirement.names)):
             for place in (*places, "*"):
                 for rule in self.rules(syntax.Layout):

@@ -1,4 +1,4 @@
-"""What a check can say: the table of codes, and one finding."""
+"""What a check can report: the table of codes, and one finding."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _RANK = {"error": 0, "warning": 1, "note": 2}
 
 
 class Meaning(NamedTuple):
-    """Severity of a code, and what it tells in general."""
+    """The severity of a code, and what it means in general."""
 
     severity: Severity
     text: str
@@ -93,7 +93,7 @@ class Diagnostic:
     Attributes:
         code: One of ``CODES``.
         sentence: What is the matter, in one sentence.
-        position: Where in the text; None where no single place is to blame.
+        position: Where in the text; None where no single position is to blame.
         suggestion: What to do about it, or None.
         source_line: The line of the text, or None.
         cause: The code of the error of the language behind it, such as ``"node-bounds"``, or None.
@@ -121,7 +121,7 @@ class Diagnostic:
         return "\n".join(lines)
 
     def to_dict(self) -> dict[str, Any]:
-        """The same as JSON values."""
+        """The finding as JSON values."""
         return {
             "code": self.code,
             "severity": self.severity,
@@ -140,7 +140,7 @@ class Diagnostic:
 
 
 def in_order(diagnostic: Diagnostic) -> tuple[int, int, int, str]:
-    """By place, then the gravest first."""
+    """Sorts findings by position; at one position the gravest comes first."""
     place = diagnostic.position
     line, column = (place.line, place.column) if place else (0, 0)
     return line, column, _RANK[diagnostic.severity], diagnostic.code

@@ -1,4 +1,4 @@
-"""Findings without repetitions: one for each cause, in the text's order."""
+"""Reduces what the checks found to one finding for each cause, in the order of the text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LESS = frozenset({"undefined-function", "undefined-name"})
 
 
 def deduplicate(found: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Puts findings in order, and leaves out those that say again what another said."""
+    """Puts findings in order, and leaves out those that repeat another one."""
     first: dict[object, Diagnostic] = {}
     alike: dict[object, int] = {}
     failing: set[Position | None] = set()

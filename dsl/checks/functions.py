@@ -1,4 +1,4 @@
-"""Functions: what nothing uses, what others hide, and names that stand for nothing."""
+"""Checks functions: unused ones, hidden ones, and names that stand for nothing."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _names(
     functions: set[str],
     variables: set[str],
 ) -> Iterator[Diagnostic]:
-    """Names that no call of the function can find."""
+    """Checks for names that no call of the function can find."""
     known = {p.name for p in function.parameters} | functions | variables
     known |= {s.name for s in function.body if isinstance(s, syntax.Assignment)}
     known |= {n.variable for n in walk(function) if isinstance(n, syntax.Comprehension)}

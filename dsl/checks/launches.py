@@ -177,7 +177,7 @@ def _single(
 
 
 def _parents(context: CheckContext, mapper: Mapper, launch: LaunchFacts) -> Iterator[Parent]:
-    """Where the tasks that launch a single task run, as far as the mapper says."""
+    """Where the tasks run that launch a single task, as far as the mapper says."""
     if launch.parent is None:
         yield Parent((0, 0), "CPU")
         return

@@ -1,4 +1,4 @@
-"""Loads what can be loaded of a mapper: a statement that fails is left out, and the next tried."""
+"""Loads a mapper as far as possible: without the statements that fail."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _UNDEFINED = ("undefined-name", "undefined-function")
 
 
 class Loaded(NamedTuple):
-    """What came of loading.
+    """The result of loading.
 
     Attributes:
         mapper: The mapper without the statements that failed; None where no statement is to
             blame, or too many are.
-        errors: Why they failed, those left out that only follow from another.
-        missing: Names that the statements left out would have defined.
+        errors: Why they failed, without the errors that only follow from another one.
+        missing: Names that the omitted statements would have defined.
     """
 
     mapper: Mapper | None
@@ -32,7 +32,7 @@ class Loaded(NamedTuple):
     missing: frozenset[str]
 
     def follows(self, error: MapperError) -> bool:
-        """Whether an error is only that a name is missing whose definition failed itself."""
+        """Whether an error only says that a name is missing whose own definition failed."""
         if error.code not in _UNDEFINED or not error.source_line or error.position is None:
             return False
         name = re.match(r"\w+", error.source_line[error.position.column - 1 :])
@@ -40,7 +40,7 @@ class Loaded(NamedTuple):
 
 
 def load_leniently(program: syntax.Program, shape: MachineShape) -> Loaded:
-    """Loads a program; where that fails, what is left of it."""
+    """Loads a program without the statements that fail."""
     found = Loaded(None, (), frozenset())
     while len(found.errors) < MAX_ERRORS:
         try:
@@ -60,7 +60,7 @@ def load_leniently(program: syntax.Program, shape: MachineShape) -> Loaded:
 def _statement_at(
     program: syntax.Program, position: syntax.Position | None
 ) -> syntax.Statement | None:
-    """The statement around a place; None for a function, which fails because it is called."""
+    """The statement around a position; None for a function, which fails because it is called."""
     for statement in program.statements:
         place = statement.position
         if position is None or place is None:

@@ -1,4 +1,4 @@
-"""Names that the program does not have."""
+"""Checks for names that the program does not have."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["check_names"]
 
 
 def check_names(context: CheckContext) -> Iterator[Diagnostic]:
-    """Tasks and regions that rules name in vain, with the nearest that there is."""
+    """Reports tasks and regions that do not exist, with the nearest name that does."""
     for rule in context.program.statements:
         for task in _tasks(rule):
             yield from _task(context, rule, task)

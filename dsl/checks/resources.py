@@ -13,7 +13,7 @@ __all__ = ["check_resources"]
 
 
 def check_resources(context: CheckContext) -> Iterator[Diagnostic]:
-    """Rules of which the machine or the task takes nothing, or not what comes first."""
+    """Reports rules whose first choice, or every choice, the task cannot have."""
     for rule in context.rules(syntax.Task):
         if rule.tasks == ("*",):
             yield from _other_kinds(context, rule)
@@ -114,7 +114,7 @@ def _visible(context: CheckContext, rule: syntax.Region, kind: str) -> Iterator[
 
 
 def _places(context: CheckContext, rule: syntax.Layout) -> Iterator[Diagnostic]:
-    """Layouts in a memory where the named tasks have no data."""
+    """Reports layouts for a memory where the named tasks have no data."""
     if "*" in rule.tasks or rule.place in ("*", "VIRTUAL"):
         return
     concerned = context.concerned(rule.tasks, rule.region)

@@ -1,4 +1,4 @@
-"""Rules that the language passes over in silence: their meaning stays, and is pointed out here."""
+"""Reports rules that the language ignores silently; their meaning does not change."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["check_silent"]
 
 
 def check_silent(context: CheckContext) -> Iterator[Diagnostic]:
-    """Rules without effect, and rules that others hide."""
+    """Reports rules without effect, and rules that others hide."""
     yield from _hidden(context)
     for layout in context.rules(syntax.Layout):
         if layout.exact and not layout.compact:

@@ -1,4 +1,4 @@
-"""Where in a program's text something stands, for error messages."""
+"""The position of something in a program's text, for error messages."""
 
 from __future__ import annotations
 

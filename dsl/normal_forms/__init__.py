@@ -1,1 +1,1 @@
-"""Equal mappers have equal texts."""
+"""Normal forms: mappers that decide alike get equal texts."""

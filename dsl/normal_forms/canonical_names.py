@@ -1,8 +1,8 @@
-"""Functions under canonical names: what stays of one once its author's names are gone (section 8).
+"""Functions under canonical names, which do not depend on the author's names (section 8).
 
 Parameters, locals and the variables of comprehensions are numbered in the order in which they
-are bound. A name is local where it is a parameter or an earlier statement assigns it; before, it
-is that of a global.
+are bound. A name is local where it is a parameter or an earlier statement assigns it; otherwise it
+is the name of a global.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ _LOCAL = re.compile(r"x\d+")
 
 
 class Irregular(Exception):  # noqa: N818  a turn of the work, not an error of the mapper
-    """Names are used in a way that is better left as it is."""
+    """Names are used in a way that makes renaming them unsafe."""
 
 
 def canonical_function(
     function: syntax.FunctionDefinition, resolve: Resolve
 ) -> syntax.FunctionDefinition:
-    """The function under canonical names, and without statements that have no effect.
+    """The function with canonical names, and without statements that have no effect.
 
-    Those are statements behind the first return, and prints without ``{}``, which cannot fail.
+    Statements after the first return have none, nor has a print without ``{}``, which cannot fail.
 
     Args:
-        function: A function; it keeps its own name.
+        function: The function; it keeps its own name.
         resolve: The canonical name of a global, or of a name that is defined nowhere.
 
     Raises:

@@ -80,7 +80,7 @@ def _words(layout: syntax.Layout) -> tuple[bool, bool, bool, bool, syntax.Align 
 
 
 def decided(table: Mapping[Key, Decision], key: Key) -> Decision:
-    """What is decided for a key, be it by a more general one; None where nothing is."""
+    """What is decided for a key, perhaps by a more general one; None where nothing is decided."""
     if key[0] == "Task":
         return table.get(key, table.get(("Task", "*")))
     if key[0] == "CollectMemory":
@@ -93,7 +93,7 @@ def decided(table: Mapping[Key, Decision], key: Key) -> Decision:
 
 
 def needed(table: Mapping[Key, Decision]) -> dict[Key, Decision]:
-    """The decisions without those that others make as well."""
+    """The decisions without those that follow from others."""
     return {key: decision for key, decision in table.items() if not _follows(table, key)}
 
 

@@ -1,4 +1,4 @@
-"""The functions and variables of a mapper under names that tell their content (section 8).
+"""The functions and variables of a mapper under names that identify their content (section 8).
 
 A definition's canonical name is a digest of what it says, in which the names of other
 definitions are canonical as well. So two functions that differ in names alone are one, and the
@@ -54,7 +54,7 @@ class Definitions:
             self._add(statement)
 
     def canonical_name(self, name: str) -> str:
-        """The name that tells the content of a global; one that is not defined keeps its own.
+        """The name that identifies the content of a global; an undefined name is kept.
 
         Raises:
             Irregular: Functions call each other in a circle, or comprehensions capture names.
@@ -74,7 +74,7 @@ class Definitions:
     def closure(self, names: Iterable[str]) -> list[Definition]:
         """The canonical definitions of some canonical names, each after those that it needs.
 
-        First come those that might fail when the mapper is loaded, in text order.
+        Definitions that might fail when the mapper is loaded come first, in the order of the text.
         """
         found: dict[str, Definition] = {}
         stack = [*names][::-1] + self._required[::-1]
@@ -87,7 +87,7 @@ class Definitions:
         return list(found.values())
 
     def _needs(self, name: str) -> list[str]:
-        """The canonical definitions that one uses, but for itself."""
+        """The canonical definitions that one uses, except itself."""
         nodes = walk(self._written[name])
         names = dict.fromkeys(node.name for node in nodes if isinstance(node, syntax.Name))
         return [each for each in names if each in self._written and each != name]

@@ -1,4 +1,4 @@
-"""The normal form of a mapper: equal for mappers that decide alike, as far as text can tell."""
+"""The normal form of a mapper: equal for mappers that decide alike, as far as text shows."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["normal_form"]
 def normal_form(program: Program) -> str:
     """The text of a mapper that takes the same decisions, and fails on the same machines.
 
-    Gone are comments, spacing, the order of statements where it does not matter, statements
-    that an earlier or a more general one overrides or makes idle, functions and variables that
-    nothing uses, statements behind a return, prints that cannot fail, and the names of functions,
-    variables and parameters. Lists are put together anew, and what has a portable form is
-    written in it.
+    It does not keep comments, spacing, the order of statements where that does not matter,
+    statements that an earlier or a more general one overrides or makes idle, functions and
+    variables that nothing uses, statements after a return, prints that cannot fail, nor the names
+    of functions, variables and parameters. Lists are put together anew, and what has a portable
+    form is written in it.
 
     A program that cannot be loaded, and one that uses names in unusual ways (functions that
     call each other in a circle, a comprehension that captures a name), only loses comments and

@@ -1,1 +1,1 @@
-"""From text to syntax tree, and errors that teach."""
+"""Parsing: from text to syntax tree, with errors that say what to do."""

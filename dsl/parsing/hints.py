@@ -1,7 +1,7 @@
 """What the author of a mistaken mapper most likely meant.
 
-Each rule looks at the place of a syntax error and says what to do, or passes. The first that
-speaks is heard; they go from the particular to the general. Most of the mistakes are habits of
+Each rule looks at the context of a syntax error and returns a hint or None. The first hint is
+used; the rules go from the particular to the general. Most of the mistakes are habits of
 Python or C++, or slips of language models.
 """
 
@@ -27,9 +27,9 @@ class ErrorContext:
 
     Attributes:
         tokens: All tokens of the text.
-        at: Number of the token that it could not take.
+        at: Number of the token that the parser could not take.
         statement: Number of the first token of the statement.
-        accepted: Types of the tokens that it could have taken.
+        accepted: Types of the tokens that the parser could have taken.
         lines: Lines of the text.
     """
 
@@ -49,7 +49,7 @@ class ErrorContext:
         return self.tokens[self.statement]
 
     def before(self, distance: int = 1) -> Token:
-        """The token so far before the error; an empty one where there is none."""
+        """The token that many positions before the error; an empty one where there is none."""
         return self.tokens[self.at - distance] if self.at >= distance else Token("", "")
 
     @property

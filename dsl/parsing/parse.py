@@ -1,4 +1,4 @@
-"""From text to syntax tree."""
+"""Parses a mapper's text into a syntax tree."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def parse(text: str, *, filename: str | None = None) -> Program:
         filename: The file that it came from, for messages.
 
     Returns:
-        Its syntax tree, in which every node knows its place.
+        Its syntax tree, in which every node knows its position.
 
     Raises:
         MapperSyntaxError: The text is not a mapper. The error names the first mistake; those in

@@ -1,4 +1,4 @@
-"""Statements that a glance tells: rules of one line, of names and words alone.
+"""Statements that are easy to read: rules on one line that consist of names and words alone.
 
 Most lines of a mapper are such. They are read by one regular expression each, some twenty times as
 fast as by the grammar; whatever is not plainly such a rule is left to the grammar, which also says
@@ -114,7 +114,7 @@ def plain_statement(line: str, number: int) -> syntax.Statement | None:
 
     Args:
         line: The line.
-        number: Of the line, for the statement's position.
+        number: The number of the line, for the statement's position.
     """
     start = line.lstrip()
     key = _BEGINNINGS.get(start[:2])

@@ -1,9 +1,9 @@
 """Parsing of many similar mappers: each line is parsed once, whichever mapper it stands in.
 
 A tuner renders thousands of mappers from one template; they consist of the same few hundred
-lines, and of functions of some lines each. The trees are those of ``parse``, except that positions
-are not those in the text, and no more than different for different statements: where a mapper
-fails and its error must name the place, parse it in full.
+lines, and of functions of some lines each. The trees are those of ``parse``, except that
+positions are not those in the text; they only differ for different statements. Where a mapper
+fails and its error must name the position, parse it in full.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ class _Block(NamedTuple):
     """Some lines of a text.
 
     Attributes:
-        statements: Those in it, or None where the last one goes on.
-        depth: Of braces that are open at its end.
+        statements: The statements in it, or None where the last one goes on.
+        depth: How many braces are open at its end.
     """
 
     statements: tuple[Statement, ...] | None
@@ -54,10 +54,10 @@ class StatementCache:
         return len(self._memory.known)
 
     def parse(self, text: str) -> Program:
-        """The syntax tree of a mapper, positions aside.
+        """The syntax tree of a mapper; its positions are not those in the text.
 
         Raises:
-            MapperSyntaxError: The text is not a mapper; with the place in the whole text.
+            MapperSyntaxError: The text is not a mapper; the position is that in the whole text.
         """
         memory = self._memory
         if len(memory.known) >= MOST_BLOCKS:

@@ -1,6 +1,6 @@
-"""From a text that does not parse to errors that teach.
+"""Explains why a text does not parse.
 
-The parser is fed token by token. Where it cannot go on, the place is explained, and it starts
+The parser is fed token by token. Where it cannot go on, the error is explained, and it starts
 anew at the next line that begins a statement no deeper than the broken one: what stands between
 may be a consequence of the mistake, and is passed over.
 """
@@ -38,7 +38,7 @@ _HEAD = [
 
 
 def syntax_errors(parser: Lark, text: str) -> list[MapperSyntaxError]:
-    """The mistakes of a text in order of their place, at most `MAX_ERRORS`."""
+    """The mistakes of a text in the order of the text, at most `MAX_ERRORS`."""
     found = tolerant_tokens(parser, text)
     errors: list[MapperSyntaxError] = []
     start, in_body = 0, False

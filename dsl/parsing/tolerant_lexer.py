@@ -1,4 +1,4 @@
-"""Tokens of a text that is not all lexis: characters that have no meaning become tokens too."""
+"""A lexer for texts with errors: characters that have no meaning become tokens too."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From reductions of the grammar to nodes of the syntax tree, each with its place in the text.
+"""Turns reductions of the grammar into nodes of the syntax tree, each with its position.
 
 Every method of `TreeBuilder` is the action of the grammar rule of its name. Its argument holds
 what the right side of the rule left: the tokens that it names, and the results of other actions.

@@ -1,4 +1,4 @@
-"""Tokens of the grammar in the words of the language, for messages."""
+"""Describes tokens of the grammar in the words of the language, for messages."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def is_reserved(token: Token) -> bool:
 
 
 def describe_token(token: Token) -> str:
-    """What stands there."""
+    """Describes a token in a message: ``the name x``, ``the end of the text``."""
     if token.type == "$END":
         return "the end of the text"
     if token.type == "STRING":

@@ -1,1 +1,1 @@
-"""Mappers with holes: reading, rendering and matching them, and writing those of a program."""
+"""Mappers with holes: reads, renders and matches them, and writes one for a program."""

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dsl.parsing.parse import parse
 from dsl.syntax import Program
 from dsl.templates.match.matcher import Matcher
-from dsl.templates.match.unit import Unit
 from dsl.templates.match.split_units import split_units
+from dsl.templates.match.unit import Unit
 from dsl.templates.space.parameter import Parameter, Value
 from dsl.templates.space.parameter_space import ParameterSpace
 from dsl.templates.space.space_size import count_points
@@ -29,7 +29,7 @@ class Template:
     Args:
         text: The template; `dsl.templates.text.pieces` tells its form.
         filename: The file that it came from, for messages.
-        check: Whether to try each choice at once, at about 0.2 ms each. Otherwise a choice that
+        check: Whether to try each choice now, at about 0.2 ms each. Otherwise a choice that
             makes the text no mapper shows when its rendering is parsed.
 
     Raises:
@@ -72,8 +72,8 @@ class Template:
     def size(self) -> int:
         """How many points the space has.
 
-        Points that differ only in parameters that do not count are one. The number is exact but
-        where conditions ask about very many combinations: there it is an upper bound
+        Points that differ only in parameters that do not count are one. The number is exact,
+        unless conditions ask about very many combinations: then it is an upper bound
         (`dsl.templates.space.space_size.count_points`).
         """
         return count_points(self._space.parameters)
@@ -84,7 +84,7 @@ class Template:
         return self._matcher.units
 
     def defaults(self) -> dict[str, Value]:
-        """The values of the untouched template: of each parameter that counts then."""
+        """The default values: those of each parameter that counts where all others have theirs."""
         return self._space.active({})
 
     def is_active(self, name: str, values: Mapping[str, Value]) -> bool:

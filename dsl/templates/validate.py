@@ -1,4 +1,4 @@
-"""Does a template make mappers? Each choice is tried once, and a mistake is shown in its place."""
+"""Checks that a template makes mappers: each choice is tried once, and errors point into it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["check_template"]
 def check_template(
     source: TemplateSource, units: Iterable[Rendering], parameters: Mapping[str, Parameter]
 ) -> None:
-    """Parses every unit with each choice of each of its holes.
+    """Checks a template by parsing every unit with each choice of each of its holes.
 
     Raises:
         TemplateError: One of these texts is no mapper; the error points into the template.
@@ -72,7 +72,7 @@ def _in_template(
     parameter: Parameter | None,
     error: MapperSyntaxError,
 ) -> TemplateError:
-    """The error of a rendering, told of the template."""
+    """The error of a rendering as an error of the template."""
     sentence = error.sentence
     if parameter is not None:
         sentence = f"with {parameter.name} = {texts[parameter.name] or NONE}: {sentence}"

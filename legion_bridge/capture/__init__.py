@@ -1,4 +1,4 @@
-"""Programs captured: from a run of their own, or from a log that a mapper wrote."""
+"""Captures programs: from a run of their own, or from a log that a mapper wrote."""
 
 from legion_bridge.capture.captured import Captured
 from legion_bridge.capture.log_program import capture_log

@@ -1,4 +1,4 @@
-"""From a program that was seen to an application: phases, launches below others, names, work."""
+"""Makes an application of an observed program: phases, nested launches, names, work."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ Layout * * * SOA F_order;
 
 
 def assemble(seen: ObservedProgram, name: str, summary: str) -> Application:
-    """The application that was seen.
+    """The application that was observed.
 
     Raises:
         CaptureError: Nothing was launched.
@@ -77,7 +77,7 @@ class _Merged(NamedTuple):
 
 @dataclass
 class _Phase:
-    """Entries of one phase, in order, and the place of each top-level launch among them."""
+    """Entries of one phase, in order, and the position of each top-level launch among them."""
 
     entries: list[_Merged]
     places: dict[int, int]

@@ -1,4 +1,4 @@
-"""What came of capturing a program."""
+"""The result of capturing a program."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Captured:
     """An application, and what could not be put into it.
 
     Attributes:
-        application: What is unknown of it, it says itself.
-        skipped: What was seen and left out, in words, and how often.
+        application: The application; its ``unknown`` says what the run did not show.
+        skipped: What was observed and left out, in words, and how often.
         output: What the program printed; empty for one that was not run.
     """
 

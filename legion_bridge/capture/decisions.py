@@ -32,9 +32,9 @@ class ArgumentDecision:
     Attributes:
         memory: The memory's kind; ``"VIRTUAL"`` where it had no instance, None where it had
             several that differ, or one in a memory that the language does not name.
-        soa: Whether fields were apart; None where it was not told.
+        soa: Whether fields were apart; None where the log does not say.
         order: ``"F_order"``, ``"C_order"`` or None for any other, or where there is no choice.
-        own_size: Whether the instance was as large as the argument, and not larger.
+        own_size: Whether the instance was exactly as large as the argument.
     """
 
     memory: str | None
@@ -45,13 +45,13 @@ class ArgumentDecision:
 
 @dataclass
 class TaskDecisions:
-    """What was decided for the points of one task, and how often.
+    """The decisions for the points of one task, and how often each was taken.
 
     Attributes:
         kinds: Processor kinds.
-        places: For each index point, ``()`` of a single task, the processors that it might run
+        places: For each index point (``()`` for a single task), the processors that it might run
             on; None where these were all of a node.
-        arguments: By the number of the requirement.
+        arguments: Decisions on each argument, by the number of its requirement.
     """
 
     kinds: Counter[str] = field(default_factory=Counter)
@@ -67,7 +67,7 @@ Decisions = Mapping[str, TaskDecisions]
 
 
 def decisions_of(log: MapperLog) -> Decisions:
-    """The decisions of a log by the name of the task, those for the top-level task left out."""
+    """The decisions in a log by the name of the task, except those for the top-level task."""
     machine = _Processors(log)
     found: defaultdict[str, TaskDecisions] = defaultdict(TaskDecisions)
     mapped = [each for each in log.decisions if each.what == "MAP_TASK" and each.processors]
@@ -146,7 +146,7 @@ def _node(processor: str) -> int:
 
 
 def differences(one: Decisions, other: Decisions) -> list[str]:
-    """What two runs decided differently, a sentence each: how often does not count."""
+    """What two runs decided differently, in one sentence each; how often is ignored."""
     return [text for name in one for text in _differences(name, one[name], other.get(name))]
 
 

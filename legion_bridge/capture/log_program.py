@@ -1,7 +1,7 @@
-"""From a mapper's log to a program that was seen: launches are put together from their points.
+"""Makes an observed program of a mapper's log: launches are put together from their points.
 
-A log shows what the mapper was asked, not what the program asked for: names of regions and
-partitions, sizes of fields and durations are not in it, nor what other ranks were asked, nor the
+A log shows what the mapper was asked, not what the program asked for. It does not have the names
+of regions and partitions, the sizes of fields, durations, what other ranks were asked, nor the
 iterations that were replayed from a trace.
 """
 
@@ -61,14 +61,14 @@ _UNKNOWN = {
 
 
 def capture_log(paths: Sequence[Path], *, name: str | None = None) -> Captured:
-    """Makes an application of the logs of a mapper, as far as they tell.
+    """Makes an application of the logs of a mapper, as far as they show it.
 
     Args:
         paths: The logs of one run, one a rank.
-        name: What to call the application; by default as the first log.
+        name: What to call the application; by default it is named after the first log.
 
     Raises:
-        CaptureError: A log cannot be read, or tells of no task.
+        CaptureError: A log cannot be read, or mentions no task.
     """
     called = name or Path(paths[0].name.removesuffix(".gz")).stem
     files = ", ".join(path.name for path in paths)

@@ -1,4 +1,4 @@
-"""Where a program's main loop is, in the order of its launches."""
+"""Finds a program's main loop in the order of its launches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LONGEST = 4000  # launches in one iteration
 
 
 class Loop(NamedTuple):
-    """Iterations of equal launches: ``start``, launches in each, and how many."""
+    """Iterations of equal launches: the first launch, launches per iteration, and iterations."""
 
     start: int
     period: int
@@ -21,16 +21,16 @@ class Loop(NamedTuple):
 
     @property
     def end(self) -> int:
-        """The first launch behind it."""
+        """The first launch after the loop."""
         return self.start + self.period * self.iterations
 
 
 def find_loop(launches: Sequence[Hashable]) -> Loop | None:
     """The loop that covers most launches; None where nothing is repeated.
 
-    Of loops that cover the same the one with the shortest iteration counts. Launches in front of
-    it that look like the end of an iteration are left to the setup: a program begins by making
-    its data as it will make it again.
+    Of loops that cover equally many, the one with the shortest iteration is taken. Launches before
+    it that look like the end of an iteration belong to the setup: a program often begins by making
+    its data in the same way as later iterations do.
 
     >>> find_loop("abcbcbcd")
     Loop(start=1, period=2, iterations=3)

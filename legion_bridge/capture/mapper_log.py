@@ -2,8 +2,8 @@
 
 Each decision is a line such as ``MAP_TASK for stencil(index_point=(0,1))<42> @ stencil.rg:7``,
 followed by lines with its parts, further to the right. Threads write at the same time: the lines
-of one decision belong together by the thread in the line's head. What is not understood is
-counted by its first word, and left out.
+of one decision belong together by the thread in the line's head. Lines that are not
+understood are counted by their first word, and left out.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ class LoggedArgument:
     """A requirement of a task that was mapped.
 
     Attributes:
-        tree, space: Of its logical region.
-        boxes: What it consists of; none of an empty region.
-        sparse: Whether the log tells that it has holes, but not where.
+        tree, space: Numbers of its logical region's tree and index space.
+        boxes: The boxes that it consists of; an empty region has none.
+        sparse: Whether the log says that it has holes, but not where.
         instances: Descriptions of the chosen instances.
     """
 
@@ -74,7 +74,7 @@ class LoggedArgument:
 
     @property
     def box(self) -> Box | None:
-        """The box around it; None of an empty region."""
+        """Its bounding box; None for an empty region."""
         return around(self.boxes) if self.boxes else None
 
     @property
@@ -90,10 +90,10 @@ class Decision:
     Attributes:
         task, place, number: The task, where the program launches it, and the runtime's number.
         point: Index point, None for a single task or a whole launch.
-        arguments: Of ``MAP_TASK``.
+        arguments: The arguments, for ``MAP_TASK``.
         processors: Numbers of target processors.
-        shards: Of ``SELECT_SHARDING_FUNCTOR``: index points by shard.
-        slices: Of ``SLICE_TASK``: boxes.
+        shards: Index points by shard, for ``SELECT_SHARDING_FUNCTOR``.
+        slices: Boxes of points, for ``SLICE_TASK``.
     """
 
     what: str
@@ -119,7 +119,7 @@ class MapperLog:
 
 
 def read_mapper_log(paths: Iterable[Path]) -> MapperLog:
-    """Reads the logs of one run, one a rank, plain or packed by gzip.
+    """Reads the logs of one run, one per rank, plain or compressed by gzip.
 
     Raises:
         CaptureError: A file cannot be read or is empty, or no line of it is a mapper's.
@@ -247,7 +247,7 @@ def volume_of(box: Box) -> int:
 
 
 def around(boxes: Iterable[Box]) -> Box:
-    """The box around some boxes, at least one."""
+    """The bounding box of some boxes, of which there must be one."""
     lower, upper = zip(*boxes, strict=True)
     return (
         tuple(map(min, zip(*lower, strict=True))),

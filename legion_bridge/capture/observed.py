@@ -1,4 +1,4 @@
-"""What was seen of a program in its logs, whichever they were: the step before an application.
+"""What was observed of a program in its logs, of whatever form: the step before an application.
 
 Keys of regions, partitions and pieces are whatever the log calls them; names are those that the
 program gave, None where it gave none.
@@ -31,9 +31,9 @@ Index: TypeAlias = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A set of points: inclusive bounds, and how many lie in them.
+    """A set of points: inclusive bounds, and the number of points in them.
 
-    An empty one has a volume of 0 and upper bounds below its lower ones.
+    An empty piece has a volume of 0 and upper bounds below its lower ones.
     """
 
     lower: Index
@@ -46,8 +46,8 @@ class ObservedRegion:
     """The root of a region tree.
 
     Attributes:
-        fields: Bytes by name; None where nobody told.
-        guessed: Whether its bounds are those of the pieces that were seen.
+        fields: Bytes of each field by name; None where they are not known.
+        guessed: Whether its bounds are those of the pieces that were observed.
     """
 
     name: str | None
@@ -84,9 +84,9 @@ class ObservedPoint:
 
     Attributes:
         pieces: Key of the piece that it takes, for each requirement; None for all of a region.
-        kind: Processor kind that it ran on, if that was seen.
-        seconds: How long it ran, waits not counted, if that was seen.
-        children: What it launched, in order.
+        kind: Processor kind that it ran on, if that was observed.
+        seconds: How long it ran without waits, if that was observed.
+        children: The launches that it made, in order.
     """
 
     pieces: tuple[Key | None, ...]
@@ -102,7 +102,7 @@ class ObservedLaunch:
     Attributes:
         lower, upper: Inclusive bounds of the launch domain; None for a single task.
         points: By index point, in row-major order; the key of a single task is ``()``.
-        number: What the log calls it.
+        number: Its number in the log.
         uses: Numbers of the launches whose futures it takes.
         blocking: Whether the launching task waited for it.
     """
@@ -127,12 +127,12 @@ class ObservedTask:
 
 @dataclass(slots=True)
 class ObservedProgram:
-    """All that was seen.
+    """Everything that was observed of a program.
 
     Attributes:
-        launches: Those of the top-level task, in program order.
-        skipped: What was seen and has no place in an application, in words, and how often.
-        unknown: What could not be seen: where in the document it stands, and why.
+        launches: The launches of the top-level task, in program order.
+        skipped: What was observed but has no place in an application, in words, and how often.
+        unknown: What could not be observed: its place in the document, and why.
     """
 
     tasks: dict[str, ObservedTask]
@@ -145,5 +145,5 @@ class ObservedProgram:
     unknown: dict[str, str] = field(default_factory=dict)
 
     def skip(self, what: str, times: int = 1) -> None:
-        """Notes what is left out."""
+        """Counts something that is left out."""
         self.skipped[what] = self.skipped.get(what, 0) + times

@@ -1,4 +1,4 @@
-"""The mapper that a program has itself, written in the language from its decisions in a run."""
+"""Writes the mapper that a program came with in the language, from its decisions in a run."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _HEAD = "# What the program's own mapper decided in a run of it."
 
 @dataclass
 class OwnMapper:
-    """A mapper's text, and what of the decisions it cannot say, in sentences."""
+    """A mapper's text, and sentences about the decisions that it cannot express."""
 
     text: str
     unknown: list[str] = field(default_factory=list)
 
 
 def own_mapper(decisions: Decisions, application: Application) -> OwnMapper:
-    """The mapper that decides as was seen.
+    """The mapper that takes the decisions that were observed.
 
-    Where points of a task were treated differently, the mapper does what was done most often. A
+    Where points of a task were treated differently, the mapper takes the commonest decision. A
     task whose points might run on any processor of the node gets no index map: Legion's default
     mapper lets them, too.
 
     Args:
-        decisions: Of a run of the program under its own mapper.
-        application: What the program was captured as.
+        decisions: The decisions in a run of the program under its own mapper.
+        application: The captured program.
     """
     return _Writer(decisions, application).written()
 

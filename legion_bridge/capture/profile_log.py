@@ -1,8 +1,8 @@
-"""Legion's own profile: a binary file whose head describes its records.
+"""Reads Legion's own profile: a binary file whose head describes its records.
 
 The file (``-lg:prof_logfile``) begins with lines of text: its version, Legion's version, and one
-line a kind of record with the names, types and sizes of its members. After an empty line come the
-records, each behind the number of its kind.
+line per kind of record with the names, types and sizes of its members. After an empty line come
+the records, each preceded by the number of its kind.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def read_profile(path: Path, *kinds: str) -> dict[str, list[Record]]:
 
     Args:
         path: The file.
-        kinds: Names of kinds, such as ``"TaskInfo"``; each gets a list, if an empty one.
+        kinds: Names of kinds, such as ``"TaskInfo"``; each gets a list, which may be empty.
 
     Raises:
         CaptureError: The file cannot be read, is no such file, of a version that is not known, or

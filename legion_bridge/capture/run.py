@@ -1,4 +1,4 @@
-"""A program captured from a run of its own, with Legion's logs switched on."""
+"""Captures a program from a run of its own, with Legion's logs switched on."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def capture(
 ) -> Captured:
     """Runs a Legion program once, with its own mapper, and makes an application of its logs.
 
-    The run is slower than others: Legion waits five seconds before a run with both logs. What the
+    The run is slower than usual: Legion waits five seconds before a run with both logs. What the
     program's mapper decided becomes the mapper ``"own"`` of the application.
 
     Args:
         command: The program and its arguments.
-        name: What to call the application; by default as the program.
+        name: What to call the application; by default it is named after the program.
         timeout: Seconds that the run may take.
         memory: Resident bytes that its processes may have together; None for no limit.
         variables: Environment variables besides those of this process.
@@ -82,7 +82,7 @@ def recorded(
     memory: int | None = None,
     variables: Mapping[str, str] | None = None,
 ) -> Decisions:
-    """What a mapper decides in a run of a program.
+    """The decisions of a mapper in a run of a program.
 
     Args:
         command: The program and its arguments.

@@ -1,7 +1,7 @@
 """The log of Legion Spy (``-lg:spy 1``): what the program asked of the runtime, line by line.
 
 Each line is an event; the lines of several threads and files are mixed, and refer to each other
-by numbers. Here they are only sorted into tables; `spy_program` makes a program of them.
+by numbers. Here they are sorted into tables; `spy_program` makes a program of them.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Variant:
 
 @dataclass
 class SpyLog:
-    """All tables; numbers are those of the log."""
+    """All tables of a log; numbers are the log's own."""
 
     processors: dict[int, str] = field(default_factory=dict)
     tasks: dict[int, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""From the tables of Legion Spy and Legion's profile to a program that was seen."""
+"""Makes an observed program of the tables of Legion Spy and Legion's profile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long tasks ran and what was copied, from Legion's profile."""
+"""Reads from Legion's profile how long tasks ran and what was copied."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NANO = 1e-9
 
 @dataclass
 class Times:
-    """What Legion's profile tells of a run; times in nanoseconds since its start."""
+    """What Legion's profile says about a run; times are nanoseconds since its start."""
 
     processors: dict[int, str] = field(default_factory=dict)
     spans: dict[int, tuple[int, int, int]] = field(default_factory=dict)  # start, stop, busy
@@ -36,20 +36,19 @@ class Times:
     traced: bool = False
 
     def of_point(self, number: int) -> tuple[str | None, float | None]:
-        """The processor kind and the seconds of a point task, if it was seen to run."""
+        """The processor kind and the seconds of a point task, if its run was recorded."""
         if number not in self.spans:
             return None, None
         return self.ran_on.get(number), self.spans[number][2] * _NANO
 
     def kinds_of(self, task: int) -> set[str]:
-        """Processor kinds that a task was seen to run on."""
+        """Processor kinds that a task was recorded to run on."""
         return self.kinds.get(task, set())
 
     def blocks(self, points: Iterable[int], parent: int, after: int | None) -> bool:
         """Whether the parent waited for a launch before it made the launch ``after`` it.
 
-        It did if one of its waits ended after the last point of the launch and before the next
-        launch.
+        It did if one of its waits ended between the last point of the launch and the next launch.
         """
         stops = [self.spans[point][1] for point in points if point in self.spans]
         if not stops or after is None or after not in self.launched:

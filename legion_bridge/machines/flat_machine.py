@@ -28,15 +28,15 @@ class FlatMachine:
     """Processors, memories and links by number.
 
     Processors of a kind are numbered rank by rank, and so are memories; a processor's own memory
-    has the processor's place in that order.
+    has the processor's position in that order.
 
     Attributes:
         processor_first, processor_count: ``[kinds]`` first number and processors per rank.
-        processor_kind, processor_rank: ``[processors]``.
+        processor_kind, processor_rank: ``[processors]`` kind and rank of each processor.
         memory_first: ``[memory kinds]``, -1 where absent.
         memory_kind, memory_rank, memory_owner, memory_capacity: ``[memories]``; the owner is a
             processor, or -1.
-        rank_node: ``[ranks]``.
+        rank_node: ``[ranks]`` node of each rank.
         route_links: ``[memory kinds, memory kinds, where, MOST_LINKS]`` first number of the link
             kind, or -1.
         route_sides: the same shape: 0 where the link is one of the source, 1 of the target.
@@ -82,7 +82,7 @@ class FlatMachine:
     access_scopes: Ints
 
     def memory_of(self, processors: Ints, kind: str) -> Ints:
-        """The memory of a kind that each processor uses: its own, or that of its rank."""
+        """The memory of a kind that each processor uses: its own, or the one of its rank."""
         code = MEMORY_CODES[kind]
         if self.memory_scope[code] < 0:
             shared: Ints = self.memory_first[code] + self.processor_rank[processors]
@@ -92,21 +92,21 @@ class FlatMachine:
         return own
 
     def processors_of(self, kind: str, ranks: Ints, indices: Ints) -> Ints:
-        """Numbers of processors by rank and place within the rank."""
+        """Numbers of processors by rank and position within the rank."""
         code = PROCESSOR_CODES[kind]
         first, count = self.processor_first[code], self.processor_count[code]
         numbers: Ints = first + ranks * count + indices
         return numbers
 
     def processor_name(self, number: int) -> str:
-        """Such as ``"GPU 2 of node 0"``."""
+        """What people call a processor, such as ``"GPU 2 of node 0"``."""
         code = int(self.processor_kind[number])
         rank = int(self.processor_rank[number])
         place = number - int(self.processor_first[code]) - rank * int(self.processor_count[code])
         return f"{PROCESSOR_KINDS[code]} {place} of node {rank}"
 
     def memory_name(self, number: int) -> str:
-        """Such as ``"FBMEM of GPU 2 of node 0"``."""
+        """What people call a memory, such as ``"FBMEM of GPU 2 of node 0"``."""
         kind = MEMORY_KINDS[int(self.memory_kind[number])]
         owner = int(self.memory_owner[number])
         if owner >= 0:

@@ -46,12 +46,12 @@ class Processor:
         cache: Bytes of its last cache.
         together: Factor on the traffic of an instance whose fields lie together (AoS).
         strided: Factor where the fastest dimension of an instance is not the kernel's.
-        line: Bytes of a cache line; 0 where nobody counts them. Where it is given, the traffic of
-            fields that lie together is that of the lines which they lie in, and ``together`` is a
-            factor beside.
+        line: Bytes of a cache line; 0 where lines are not counted. Where it is given, fields that
+            lie together have the traffic of the lines which they lie in, and ``together`` is a
+            further factor.
         far: Factor where fields that lie together are more than a line from point to point, as
             aligned ones are: lines then come one by one, each from a page of its own.
-        farther: Factor besides for each doubling of that distance from two lines up to eight.
+        farther: Further factor for each doubling of that distance from two lines up to eight.
         pooled: Whether tasks that no map places run on whichever of them is free, as Legion's
             default mapper lets them on CPUs.
     """
@@ -77,8 +77,8 @@ class Memory:
     """A memory kind.
 
     Attributes:
-        scope: ``"rank"`` for one a rank, or the processor kind that each has one of its own.
-        capacity: Bytes of each.
+        scope: ``"rank"`` for one memory per rank, or a processor kind for one per processor of it.
+        capacity: Bytes of each memory.
         whole: Whether instances in it are made of whole regions where the program runs as one
             process, as Legion's default mapper does outside the memories of GPUs: pieces of a
             region then lie in one instance, and neighbours copy nothing.
@@ -118,8 +118,8 @@ class Link:
         label: What people call it, followed by the processor or node: ``"PCIe into"``.
         overhead: Seconds that each copy occupies it beside its bytes: what starts a transfer, or
             handles a message.
-        exclusive: Whether a copy holds it from its beginning to its end, however slow its other
-            links are: a channel that does one copy after the other.
+        exclusive: Whether a copy occupies it from beginning to end, however slow the copy's other
+            links are: such a channel does one copy after the other.
     """
 
     name: str
@@ -153,7 +153,7 @@ class Route:
     doubling: float = 0.0
 
     def on(self, nodes: int) -> Route:
-        """The route in a machine of so many nodes, its latency what it is there."""
+        """The route in a machine with that number of nodes, with the latency that it has there."""
         grown = self.latency + self.doubling * log2(nodes)
         return replace(self, latency=grown, doubling=0.0) if self.doubling else self
 
@@ -171,9 +171,9 @@ class Runtime:
         domain: Added to each launch for each point of its domain, wherever the point runs: every
             rank looks at the whole domain to find its own part.
         fold: How many times the bytes of a copy a reduction's fold moves: it reads both sides.
-        transpose: The same for a copy to or from an instance in C order, where instances are of
-            whole regions.
-        instance: For each instance that is made for one task, as those that are collected.
+        transpose: The same factor for a copy to or from an instance in C order, where instances
+            hold whole regions.
+        instance: Added for each instance that is made for one task, as collected ones are.
         fresh: Added to the factor on the bytes of copies into such an instance, for each byte of
             room that one of them takes: no cache holds memory that was just given.
         recorded: Whether traces are recorded with their mapping and replayed without the mapper,
@@ -272,23 +272,23 @@ class Machine:
         )
 
     def for_ranks(self, per_node: int) -> Machine:
-        """The machine as a program with so many ranks a node sees it."""
+        """The machine as a program with that number of ranks per node sees it."""
         return self if per_node == self.ranks_per_node else self.with_ranks(per_node)
 
     @cached_property
     def shape(self) -> MachineShape:
-        """What a mapper sees of it: ranks, and processors per rank."""
+        """The shape that a mapper sees: ranks, and processors per rank."""
         counts = {kind: processor.count for kind, processor in self.processors.items()}
         return MachineShape(nodes=self.ranks, processors=counts)
 
     @property
     def ranks(self) -> int:
-        """Processes that a program on it consists of; what the language calls nodes."""
+        """Number of processes of a program on it; the language calls them nodes."""
         return self.nodes * self.ranks_per_node
 
     @property
     def whole_region_instances(self) -> bool:
-        """Whether there are instances of whole regions (``Memory.whole``)."""
+        """Whether instances of whole regions are made (``Memory.whole``)."""
         return self.ranks == 1 and any(memory.whole for memory in self.memories.values())
 
     def node_of_rank(self, rank: int) -> int:
@@ -314,9 +314,9 @@ class Machine:
         return 1 if scope == "rank" else self.processors[scope].count
 
     def route(self, source: str, target: str, where: str) -> Route:
-        """How a copy travels; the most specific line of the file wins.
+        """How a copy travels; the most specific route of the file wins.
 
-        Its latency is that on as many nodes as there are.
+        Its latency is the one for the machine's number of nodes.
 
         Raises:
             MachineError: The file has no route for it.

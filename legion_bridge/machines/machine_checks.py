@@ -1,4 +1,4 @@
-"""What must hold between the tables of a machine file."""
+"""Checks what must hold between the tables of a machine file."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Complaints = Iterator[tuple[str, str]]
 
 
 def check_machine(machine: Machine) -> Complaints:
-    """All that is wrong; each check may rely on those before it."""
+    """Everything that is wrong; each check may rely on the ones before it."""
     yield from _kinds(machine)
     yield from _scopes(machine)
     yield from _access(machine)

@@ -1,4 +1,4 @@
-"""Reading a machine file: TOML to ``Machine``, with a sentence for everything that is wrong."""
+"""Reads a machine file: from TOML to ``Machine``, with a sentence for everything that is wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the numbers of a machine file are counted in, and which of them cannot be meant."""
+"""The units of the numbers in a machine file, and the values that cannot be meant."""
 
 from __future__ import annotations
 

@@ -38,10 +38,10 @@ _ColumnKey: TypeAlias = tuple[int, LaunchDecisions, Aligns, bytes]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Decisions:
-    """What was decided, by launch and by point.
+    """The decisions of a mapper, by launch and by point.
 
     Attributes:
-        launches: By launch.
+        launches: What was decided for each launch as a whole.
         processor: ``[P]`` processor of each point task.
         memory: ``[R]`` memory of each requirement of each point; -1 where there is no data.
         layout: ``[R]`` layout class (``LayoutClasses``).
@@ -49,7 +49,7 @@ class Decisions:
         layout_weights: ``[classes, classes]`` factor on the bytes of copies from one to another.
         layout_rooms: ``[classes]`` bytes of an instance over those of its data.
         exact: ``[R]`` codes of ``enum extent`` in ``kernel/kernel.h``.
-        collect: ``[R]`` 0 or 1.
+        collect: ``[R]`` 1 where the instance is collected after the task, else 0.
     """
 
     launches: tuple[LaunchDecisions, ...]
@@ -73,7 +73,7 @@ class _Columns(NamedTuple):
 
 
 class Decider:
-    """Asks mappers about everything; what equal statements came to once they come to again.
+    """Asks mappers for all decisions, and keeps the answers that equal statements gave before.
 
     A tuner's mappers share most of their statements, and ``dsl.StatementCache`` makes equal ones
     the same object. So the answers for a launch are kept by the identity of the statements that
@@ -111,7 +111,7 @@ class Decider:
         self._pooled = frozenset(each.kind for each in processors if each.pooled)
 
     def decide(self, mapper: Mapper) -> Decisions:
-        """All that a mapper decides.
+        """All decisions of a mapper.
 
         Raises:
             MappingError: Legion would refuse a decision.
@@ -120,11 +120,11 @@ class Decider:
         return self.decide_program(mapper.program, lambda: mapper)
 
     def decide_program(self, source: Program, mapper: Callable[[], Mapper]) -> Decisions:
-        """All that a program decides.
+        """All decisions of a mapper that may not have been loaded.
 
         Args:
-            source: Its syntax tree.
-            mapper: Loads it; called only where something is asked for the first time.
+            source: The mapper's syntax tree.
+            mapper: Loads it; called only if something is asked for the first time.
 
         Raises:
             MappingError: Legion would refuse a decision.
@@ -276,15 +276,15 @@ class _Placement(NamedTuple):
 
 
 class _Rules(NamedTuple):
-    """The identities of a mapper's statements, by what they can have a say in.
+    """The identities of a mapper's statements, by what they can affect.
 
     Whoever keeps a key of them must keep the statements alive.
 
     Attributes:
-        loading: Those that loading can fail for.
-        definitions: Those that mapping functions depend on.
-        for_all: Rules for every task, or for a processor kind.
-        by_task: Rules for one task.
+        loading: The statements that can make loading fail.
+        definitions: The statements that mapping functions depend on.
+        for_all: The rules for every task, or for a processor kind.
+        by_task: The rules for each task.
     """
 
     loading: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""What a mapper decides for all points of a launch alike (language reference, section 10).
+"""What a mapper decides for all points of a launch together (language reference, section 10).
 
 Which processor kind the task gets, which memory and layout each requirement gets, and which
 answers Legion would refuse. The refusals carry the words of the real runtime.
@@ -23,13 +23,13 @@ DEFAULT_LAYOUT = LayoutDecision()
 
 @dataclass(frozen=True, slots=True)
 class LaunchDecisions:
-    """What was decided for all points of a launch alike.
+    """The decisions for all points of a launch together.
 
     Attributes:
-        kind: Processor kind.
-        limit: Instance limit of its task; 0 for none.
+        kind: Processor kind of the task.
+        limit: Instance limit of the task; 0 for none.
         memories, layouts: Memory kind and layout of each requirement; None without data.
-        collects: Whether each requirement's instance may go after the task.
+        collects: Whether each requirement's instance may be collected after the task.
     """
 
     kind: str
@@ -49,7 +49,7 @@ class LaunchDecisions:
 
 
 class LaunchQuestions:
-    """What must be asked about all points of a launch alike, prepared."""
+    """The questions about all points of a launch together, prepared."""
 
     def __init__(
         self, application: Application, launch: Launch, visible: Mapping[str, Sequence[str]]

@@ -1,4 +1,4 @@
-"""Which instances can stand for each other, and what copies between others cost."""
+"""Layout classes: which instances can replace each other, and what copies between others cost."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _EVEN = np.ones((2 * _C_ORDER, 2 * _C_ORDER))
 
 
 class LayoutClasses:
-    """Numbers the layouts that are told apart.
+    """Numbers the layouts that the simulation distinguishes.
 
-    Where instances are of whole regions (``Memory.whole``), they hold all fields, and one stands
-    for another only if the alignment is the same, too: so does Legion. Elsewhere one field, or one
-    dimension, makes no order.
+    Where instances hold whole regions (``Memory.whole``), they hold all fields, and one replaces
+    another only if the alignment is the same, too, as in Legion. Elsewhere a single field, or a
+    single dimension, has no order.
     """
 
     def __init__(self, machine: Machine) -> None:
@@ -44,7 +44,7 @@ class LayoutClasses:
     def weights(self) -> NDArray[np.float64]:
         """``[classes, classes]`` factor on the bytes of copies from one to another.
 
-        Half of a copy's traffic is at each end; what changes the order goes in strides besides.
+        Half of a copy's traffic is at each end; a copy that changes the order is strided, too.
         """
         weights, classes = self._weights, tuple(self._classes)  # other threads may add to them
         if self.exact and len(weights) != len(classes):
@@ -82,9 +82,9 @@ class LayoutClasses:
 def alignments(launches: Sequence[Launch], decisions: Sequence[LaunchDecisions]) -> list[Aligns]:
     """The alignment of each requirement's instance, by launch.
 
-    One that asks for none takes the instance that holds its data when it is first mapped: that of
-    the last before it in the same memory, order and form that is not collected. It keeps it from
-    then on.
+    A requirement that asks for none takes the instance that holds its data when it is first
+    mapped: that of the last requirement before it in the same memory, order and form that is not
+    collected. It keeps this alignment from then on.
     """
     last: dict[tuple[object, ...], Align] = {}
     return [

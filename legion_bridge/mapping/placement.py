@@ -75,7 +75,7 @@ def sharding_and_slicing(domain: tuple[int, ...], ranks: int, count: int) -> tup
     """Legion's defaults: cyclic over the nodes, then blocks over the processors of each.
 
     Returns:
-        ``[points]`` the node, and the place among its processors, points in row-major order.
+        ``[points]`` the node, and the position among its processors, points in row-major order.
     """
     grid = np.indices(domain).reshape(len(domain), -1)
     strides = np.cumprod((1, *domain[:-1]))
@@ -88,7 +88,7 @@ def sharding_and_slicing(domain: tuple[int, ...], ranks: int, count: int) -> tup
 
 
 def _blocks(points: Ints, count: int) -> Ints:
-    """Blocks of the points' bounding box over ``count`` processors, the first dimension fastest.
+    """Divides the points' bounding box among ``count`` processors, first dimension fastest.
 
     Args:
         points: ``[dimension, points]``.
@@ -133,7 +133,7 @@ def _single_of(
 
 
 def _whereabouts(machine: FlatMachine, processor: int) -> tuple[int, int, str]:
-    """Node, place in the node and kind of a processor; the top-level task has CPU 0 of node 0."""
+    """Node, position in it and kind of a processor; the top-level task has CPU 0 of node 0."""
     if processor < 0:
         return 0, 0, "CPU"
     kind = PROCESSOR_KINDS[int(machine.processor_kind[processor])]

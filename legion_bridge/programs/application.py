@@ -1,4 +1,4 @@
-"""A program as its launches: what a mapper decides about, and all that a simulation needs.
+"""A program as a list of launches: what a mapper decides about, and all that a simulation needs.
 
 An application is *not* code. It is the list of what the program asks of the runtime, in program
 order: index launches and single tasks, their region requirements and the work of each point.
@@ -106,11 +106,11 @@ class ObservedCopy:
     """Copies that a captured run made, under the mapper that it had.
 
     Attributes:
-        region: What was copied.
-        source, target: The kinds of memory.
-        count: How many copies.
-        bytes: Of all of them together.
-        seconds: Of all of them together, one after the other.
+        region: The region that was copied.
+        source, target: Kinds of memory.
+        count: Number of copies.
+        bytes: Total bytes of the copies.
+        seconds: Total time of the copies, as if one came after the other.
     """
 
     region: str
@@ -143,7 +143,7 @@ class Requirement:
     Attributes:
         region: Name of the region.
         partition: Name of the partition whose pieces the points take; None for all the region.
-        privilege: As in Legion. ``NO_ACCESS`` has no fields but consumes an index.
+        privilege: The privilege as in Legion. ``NO_ACCESS`` has no fields but takes an index.
         fields: Names of the fields.
         reduction: Reduction operator, such as ``"sum<double>"``, for the privilege ``REDUCE``.
         virtual: Whether the program asks for no instance (inner tasks).
@@ -244,7 +244,7 @@ class Launch:
         task: Name of the task.
         domain: Extents of the launch domain; ``()`` for a single task.
         lower: Lower bounds of the domain; zeros where it is empty.
-        requirements: In the order in which the task declares them.
+        requirements: The region requirements, in the order in which the task declares them.
         colors: For each requirement ``int64[points]``: which piece a point takes. None stands
             for its own number (row-major), or piece 0 of an undivided region.
         parent: Number of the launch (in the same phase) whose points make this one.
@@ -281,11 +281,11 @@ class Application:
     """A program at one problem size.
 
     Attributes:
-        name: Such as ``"stencil"``.
+        name: The program's name, such as ``"stencil"``.
         summary: What it computes, in a sentence.
         parameters: The sizes it was built with.
         task_kinds: Every task by name.
-        regions, partitions: By name.
+        regions, partitions: The regions and partitions by name.
         setup: Launches before the main loop; they decide where data lies first. What no launch
             has written is a pending fill, as Legion's are: it costs nothing and takes place where
             the data is first used.
@@ -298,9 +298,9 @@ class Application:
         mappers: Texts of its reference mappers, ``"expert"`` and ``"default"`` among them.
         finish: Launches after the main loop. A mapper may name their tasks; nobody measures them,
             and a simulation leaves them out.
-        unknown: Of a captured program what its run did not tell, and is assumed: by its place in
-            the JSON document (``"regions.*.fields"``), the reason.
-        copies: Of a captured program the copies of that run.
+        unknown: For a captured program, what its run did not show and is assumed: the reason,
+            by its place in the JSON document (``"regions.*.fields"``).
+        copies: For a captured program, the copies of that run.
     """
 
     name: str

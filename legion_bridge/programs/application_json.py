@@ -88,8 +88,8 @@ def from_json(text: str, *, source: str = "application") -> Application:
         source: What messages call it, such as the name of its file.
 
     Raises:
-        ApplicationError: It is no such document, or does not hang together; says where, and what
-            is expected there.
+        ApplicationError: It is no such document, or contradicts itself; the message says where,
+            and what is expected there.
     """
     try:
         return application_of(json.loads(text))

@@ -1,4 +1,4 @@
-"""The schema of an application's JSON document, and from a decoded document to the application.
+"""The schema of an application's JSON document, by which an application is made of it.
 
 Versions:
     1: The program.
@@ -59,7 +59,7 @@ def application_of(document: Any) -> Application:
     """The application that a decoded document describes.
 
     Raises:
-        ApplicationError: It does not have the schema's shape, or does not hang together.
+        ApplicationError: The document does not have the schema's shape, or contradicts itself.
     """
     if isinstance(document, Mapping) and document.get("schema", SCHEMA) not in _READ:
         raise ApplicationError(

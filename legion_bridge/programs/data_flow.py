@@ -1,4 +1,4 @@
-"""Which task hands which data to which other task."""
+"""Data flow: which task passes which data to which other task."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Flow:
     Attributes:
         source, target: Names of the tasks.
         region: Name of the region.
-        fields: Those that are handed over.
+        fields: The fields that are passed on.
         next_iteration: Whether the reader belongs to the iteration after the writer's.
     """
 
@@ -41,7 +41,7 @@ class _Writer(NamedTuple):
 def data_flow(application: Application) -> tuple[Flow, ...]:
     """What flows between tasks in the setup, the steady state of the loop, and the finish.
 
-    A task that only launches others hands nothing on itself. Two pieces of different partitions
+    A task that only launches others passes nothing on itself. Two pieces of different partitions
     count as the same data where they overlap.
 
     >>> flow = data_flow(Application.load("stencil"))[0]
@@ -92,7 +92,7 @@ def _write(writers: dict[tuple[str, str], list[_Writer]], writer: _Writer, *, wh
     """A write takes the place of former ones to the same pieces; a reduction adds to them.
 
     Args:
-        writers: Whose values each field of each region holds; changed in place.
+        writers: The launches whose values each field of each region holds; changed in place.
         writer: The new one.
         whole: Whether its pieces make up all of the region.
     """

@@ -1,4 +1,4 @@
-"""An application explained: its regions, its tasks with what they ask for, and the data's way."""
+"""Describes an application: its regions, its tasks with their requirements, and its data flow."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHOWN_FIELDS = 6
 
 
 def describe(application: Application) -> str:
-    """What a mapper decides about, in words.
+    """The application in words, as far as a mapper decides about it.
 
     >>> print(describe(Application.load("stencil")).splitlines()[0])
     stencil: Star-shaped stencil on a square grid, one tile a GPU

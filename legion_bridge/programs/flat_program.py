@@ -88,20 +88,20 @@ class FlatProgram:
         setup_launches: How many of the launches belong to the setup.
         launch_point: ``[L + 1]`` first point of each launch.
         launch_parent: ``[L]`` launch whose points make it, or -1.
-        launch_blocking, launch_timed: ``[L]``.
+        launch_blocking, launch_timed: ``[L]`` whether ``Launch.blocking`` and ``Launch.timed``.
         after: Row ``l``: launches whose results it takes; those not below ``l`` are of the
             iteration before.
         point_launch, point_parent: ``[P]`` the launch and the parent point, or -1.
         point_requirement: ``[P + 1]`` first requirement of each point.
-        privilege: ``[R]`` codes.
+        privilege: ``[R]`` codes of privileges (``PRIVILEGE_CODES``).
         slots: Row ``r``: slots of a requirement; none for ``NO_ACCESS``, empty pieces and inner
             tasks, unless they reduce: a reduction cannot be virtual.
-        fold_into: For each of ``slots.values`` the one of the parent point, by its place there,
-            into whose reduction instance the point's own is folded; or -1.
+        fold_into: For each entry of ``slots.values``, the index there of the entry of the parent
+            point into whose reduction instance the point's own is folded; or -1.
         traffic, accesses: ``[R]`` bytes streamed and scattered accesses.
         slot_atoms: Row ``s``: atoms of a slot, ascending.
         wider: Row ``s``: other slots that contain slot ``s``, the smallest first.
-        slot_bytes, atom_bytes: ``[S]``, ``[A]``.
+        slot_bytes, atom_bytes: ``[S]`` and ``[A]`` bytes of each slot and each atom.
         slot_region: ``[S]`` number of the region.
     """
 

@@ -47,10 +47,10 @@ class LaunchSummary:
 
 @dataclass(frozen=True, slots=True)
 class TaskSummary:
-    """A task with what its launches tell of it (see ``dsl.TaskFacts``).
+    """A task with what its launches say about it (see ``dsl.TaskFacts``).
 
     Attributes:
-        launches: The distinct ways in which it is launched, those after the loop left out.
+        launches: The distinct ways in which it is launched, except those after the loop.
         in_loop: Whether the main loop launches it, and not only what comes before or after.
         finish_only: Whether it is only launched after the main loop, where nobody measures it.
     """

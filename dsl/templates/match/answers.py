@@ -1,4 +1,4 @@
-"""What a mapper answers to everything that a program asks, and how far two answers are apart."""
+"""A mapper's answers to everything that a program asks, and how far two answers are apart."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Question:
         topic: What is decided.
         task: The task.
         requirement: Index of the requirement, for memories, layouts and collection.
-        names: By which a mapper may call it; launches of one task may be about several regions.
+        names: What a mapper may call it; launches of one task may be about several regions.
         weight: How much of the requirement's data it is about, 0 to 1.
     """
 
@@ -145,9 +145,9 @@ class Answers:
     """The answers of one mapper, as they take effect.
 
     Args:
-        questions: What is asked.
-        tables: What its statements say.
-        mapper: What knows its maps; None where it cannot be loaded.
+        questions: The questions.
+        tables: The rules of the mapper.
+        mapper: Answers where points run; None where it cannot be loaded.
         kinds: The processor kinds that the tasks are taken to run on; its own by default.
     """
 
@@ -251,7 +251,7 @@ class Answers:
 
 
 def distance(questions: Questions, question: Question, first: Any, second: Any) -> float:
-    """How far two answers to a question are apart: 0 for equal ones, about 1 for others."""
+    """How far two answers to a question are apart: 0 where they are equal, about 1 otherwise."""
     if first == second:
         return 0.0
     if question.topic == "layout":

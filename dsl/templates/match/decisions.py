@@ -2,7 +2,7 @@
 
 Each unit of the template is rendered with all values of its holes, once. A rendering fits a
 mapper that takes its decisions; the values are those of renderings, one a unit, that agree with
-each other. The normal forms have the last word.
+each other. Whether the normal forms are equal decides in the end.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class DecisionMatcher:
         self._made_once: list[list[_Fit]] | None = None
 
     def solutions(self, program: Program, tokens: str) -> Iterator[Values]:
-        """Values whose rendering has the normal form of a mapper; none if it is off-template.
+        """Values whose rendering has a mapper's normal form; none if it is off-template.
 
         Args:
             program: The mapper.

@@ -1,4 +1,4 @@
-"""The point of a template's space that decides most nearly as a given mapper.
+"""The point of a template's space whose decisions are nearest to those of a given mapper.
 
 Each hole takes the value under which the statements that it stands in answer what they are asked
 as the mapper does; the nearest where none answers alike. So a mapper that a template cannot make
@@ -52,8 +52,8 @@ class NearestPoint:
     """Values of the parameters that count, and what they do not say.
 
     Attributes:
-        values: Of the parameters that count.
-        differs: The questions that their rendering answers otherwise than the mapper.
+        values: The values of the parameters that count.
+        differs: The questions to which their rendering gives another answer than the mapper.
     """
 
     values: Mapping[str, Value]
@@ -78,7 +78,7 @@ class TemplateNeighbours:
         self._library = self._loaded_library()
 
     def nearest(self, program: Program) -> NearestPoint:
-        """The nearest point to a mapper, be it one that cannot be loaded."""
+        """The nearest point to a mapper, which need not be one that can be loaded."""
         search = _Search(self._questions, self._answers(program), program)
         values: dict[str, Value] = {}
         for sweep in range(_SWEEPS):

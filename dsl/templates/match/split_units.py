@@ -1,4 +1,4 @@
-"""A template cut into units: pieces that render as whole statements, whatever the holes hold."""
+"""Cuts a template into units: pieces that render as whole statements, whatever the holes hold."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _MARK = re.compile(r"[{};]")
 
 
 def split_units(pieces: Iterable[Piece]) -> list[tuple[Piece, ...]]:
-    """Cuts where a statement ends in literal text, outside of the braces of a function.
+    """Cuts a template where a statement ends in literal text, outside of the braces of a function.
 
     Comments are left out, so that a unit without statements holds blanks alone; groups that
     are definitions always stand. A unit may hold several statements where a hole hides where

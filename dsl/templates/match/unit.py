@@ -1,4 +1,4 @@
-"""The renderings of one unit of a template, by the values of its holes."""
+"""One unit of a template: its renderings, by the values of its holes."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Unit:
         return None if statements is None else Row(values, statements)
 
     def rows_in(self, tokens: str) -> Iterator[Row]:
-        """The renderings that stand in a mapper as they are in the template; a default else."""
+        """The renderings found word for word in a mapper, and the one with the default values."""
         found = self._search.search(tokens) if self._search else ()
         for values in [*found, {}]:
             chosen: dict[str, Value] = {}

@@ -1,4 +1,4 @@
-"""What a template takes over from a mapper that its space would not hold otherwise."""
+"""What a mapper adds to a template: decisions that its space would not hold otherwise."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Additions:
     Attributes:
         maps: For a task, names of further index maps, without the kind of processor.
         definitions: The functions of these maps, and what they use.
-        tight: Arguments, as task and names, whose instances may be made as small as they are.
+        tight: Arguments, as task and names, whose instances may be made as small as the arguments.
     """
 
     maps: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -35,15 +35,15 @@ class Additions:
 def additions_from(
     program: Program, differs: Iterable[Question], tasks: Mapping[str, TunableTask]
 ) -> Additions:
-    """What a mapper decides as no point of a space does, and the size of instances.
+    """A mapper's decisions that no point of a space takes, and the size of its instances.
 
-    Index maps are taken over whose function is named after the kind of processor, as
-    ``rows_CPU`` is. Who starts from the mapper of a real run has a real choice between instances
-    of whole regions, which Legion makes by default on one node, and of pieces.
+    An index map is taken over if its function is named after the kind of processor, as
+    ``rows_CPU`` is. A search that starts from the mapper of a real run can choose between instances of whole
+    regions, which Legion makes by default on one node, and instances of pieces.
 
     Args:
         program: The mapper.
-        differs: The questions that the nearest point answers otherwise.
+        differs: The questions to which the nearest point gives another answer.
         tasks: The tasks of the template.
     """
     asked = list(differs)

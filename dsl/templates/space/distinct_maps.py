@@ -21,7 +21,7 @@ _POINTS = 10_000  # of a launch domain; for larger ones no map is left out
 def distinct_maps(
     kinds: Iterable[str], domains: Sequence[tuple[int, ...]], shape: MachineShape
 ) -> tuple[str, ...]:
-    """The maps of the library without those that place all points as an earlier one does.
+    """The maps of the library, without those that send all points where an earlier one sends them.
 
     Args:
         kinds: Processor kinds that the points may run on.

@@ -53,7 +53,7 @@ def function_name(name: str, kind: str) -> str:
 
 
 def library_definitions(wanted: Iterable[tuple[str, str]]) -> list[str]:
-    """The definitions of some maps, and of all that they use, in the order of the library.
+    """The definitions of some maps and of everything that they use, in the order of the library.
 
     Each text is one function or variable, with its comment and without a line end.
 

@@ -24,7 +24,7 @@ class Comparison:
     negated: bool = False
 
     def holds(self, values: Mapping[str, Value]) -> bool:
-        """Whether it holds; never where the parameter has no value."""
+        """Whether the comparison holds; it does not where the parameter has no value."""
         value = values.get(self.name)
         return value is not None and (value in self.values) != self.negated
 
@@ -46,7 +46,7 @@ class Condition:
         return tuple(each.name for each in self.comparisons)
 
     def holds(self, values: Mapping[str, Value]) -> bool:
-        """Whether it holds, where ``values`` has those that count."""
+        """Whether the condition holds; ``values`` has the parameters that count."""
         return all(each.holds(values) for each in self.comparisons)
 
     def __str__(self) -> str:
@@ -58,7 +58,7 @@ class Parameter:
     """One hole of a template, as a sampler sees it.
 
     Attributes:
-        name: Such as ``"proc.calculate_new_currents"``.
+        name: The parameter's name, such as ``"proc.calculate_new_currents"``.
         choices: The values of a categorical parameter; empty for an integer range.
         low: The least value of an integer range, else None.
         high: The greatest value of an integer range, itself included, else None.

@@ -1,4 +1,4 @@
-"""The parameters of a template taken together: which count, and what they render as."""
+"""All parameters of a template: which of them count, and what they render as."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class ParameterSpace:
         )
 
     def active(self, values: Mapping[str, Value]) -> dict[str, Value]:
-        """The values of the parameters that count, in order; defaults where there is none."""
+        """The values of the parameters that count, in order; a missing one gets its default."""
         chosen: dict[str, Value] = {}
         for name, parameter in self.parameters.items():
             if parameter.condition is None or parameter.condition.holds(chosen):

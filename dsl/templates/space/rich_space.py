@@ -1,4 +1,4 @@
-"""A richer parameter space than the paper's, without the decisions that come to nothing.
+"""A richer parameter space than the paper's, without decisions that have no effect.
 
 Memories depend on the processor kind, and every memory that it sees is among them, unless the
 data is too large for it. Layouts are decided where they differ: fields where an argument has

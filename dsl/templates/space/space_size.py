@@ -17,7 +17,7 @@ def count_points(parameters: Mapping[str, Parameter]) -> int:
 
     The count is exact, with one bound on the work: where the conditions of one independent part
     of the space ask about parameters with more than 10,000 combinations, that part counts as if
-    all its conditions held, which is at most too many.
+    all its conditions held, which may be too many but is never too few.
     """
     return prod(_count_part(part) for part in _parts(parameters))
 

@@ -37,7 +37,7 @@ class TunableTask:
     Attributes:
         name: The task.
         kinds: Processor kinds that it has a variant for and the machine has, the fastest first.
-        arguments: Its requirements but those without access; none where it only launches others.
+        arguments: Its requirements with access to data; none where it only launches others.
         domains: Extents of its index launches of more than one point.
         parents: The tasks that launch it singly.
     """

@@ -1,4 +1,4 @@
-"""Which definitions of a template does a rendering use?
+"""Finds the definitions of a template that a rendering uses.
 
 A name may be put together from literal text and holes, as in ``${map}_GPU``. What each such word
 can stand for is worked out once, so that a rendering only looks at words that may be a name.

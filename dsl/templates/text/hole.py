@@ -1,4 +1,4 @@
-"""What stands between ``${`` and ``}``; the form is that of `dsl.templates.text.pieces`."""
+"""Reads what stands between ``${`` and ``}``; `dsl.templates.text.pieces` describes the form."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ A hole is described where it first stands, between ``${`` and ``}``::
 
 ``${NAME}`` stands for the same hole again. ``OTHER`` is a hole described before. A text that has
 one of ``| = { } '`` or the word ``when`` in it is quoted: ``'a || b'``; there is no quote within
-quotes (``==``, ``<=``, ``>=`` and ``!=`` need none). Without a default the first choice is it.
+quotes (``==``, ``<=``, ``>=`` and ``!=`` need none). Without one, the default is the first choice.
 
 ``$[ ... ]`` is an optional group: it is left out where a hole in it holds ``none`` or does not
 count because its condition fails. A group without holes is a function or a global variable,
@@ -48,7 +48,7 @@ class Literal:
 
 @dataclass(frozen=True, slots=True)
 class HoleUse:
-    """A place where the value of a parameter is put."""
+    """Where the value of a parameter is put."""
 
     name: str
     offset: int
