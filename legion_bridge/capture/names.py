@@ -1,26 +1,13 @@
-"""Names that a mapper can call things by, and stand-ins where there are none."""
+"""Names that a mapper can use, and stand-ins for things that have none."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Hashable
 
-import dsl
+from dsl.names import is_name
 
-__all__ = ["Names", "can_be_written", "language_name"]
-
-
-def can_be_written(name: str) -> bool:
-    """Whether the language has a way to write a name.
-
-    >>> can_be_written("grid"), can_be_written("my grid"), can_be_written("Task")
-    (True, False, False)
-    """
-    try:
-        dsl.parse(f"InstanceLimit {name} 1;")
-    except dsl.MapperSyntaxError:
-        return False
-    return True
+__all__ = ["Names", "language_name"]
 
 
 class Names:
@@ -37,7 +24,7 @@ class Names:
             return self._names[key]
         taken = set(self._names.values())
         name = wanted or ""
-        if not name or name in taken or not can_be_written(name):
+        if not name or name in taken or not is_name(name):
             number = 0
             while (name := f"{self._stand_in}{number}") in taken:
                 number += 1
@@ -48,7 +35,7 @@ class Names:
 
 
 def language_name(task: str) -> str:
-    """A task's name as the language can say it; the mapper calls the task so, too.
+    """A task's name in a form that the language can write; the C++ mapper uses it, too.
 
     >>> language_name("cupynumeric::BinaryOpTask")
     'cupynumeric__BinaryOpTask'
