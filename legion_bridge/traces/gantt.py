@@ -83,7 +83,7 @@ def gantt_figure(trace: Trace, *, iterations: int = 1) -> Figure:
         BridgeError: matplotlib is not installed.
     """
     try:
-        from matplotlib.figure import Figure  # noqa: PLC0415  (slow, and an extra)
+        from matplotlib.figure import Figure
     except ImportError:
         raise BridgeError(
             "pictures need matplotlib: pip install 'mappertune[plot]', or write a timeline instead"
@@ -191,7 +191,7 @@ def _title(trace: Trace, shown: int, length: float, rows: int, found: int) -> st
 
 
 def _legend(figure: Figure, colours: dict[str, str]) -> None:
-    from matplotlib.patches import Patch  # noqa: PLC0415  (slow, and an extra)
+    from matplotlib.patches import Patch
 
     handles = [Patch(color=c, label=label) for label, c in colours.items() if c != OTHER_TASKS]
     if OTHER_TASKS in colours.values():

@@ -139,7 +139,7 @@ def _throughputs_tau(ran: Sequence[ValidatedRow]) -> float | None:
 
 def _kendall(runs: Sequence[_Run]) -> float | None:
     """Kendall's tau of times or throughputs; None where the measured ones have no order."""
-    from scipy.stats import kendalltau  # noqa: PLC0415  (1 s to load)
+    from scipy.stats import kendalltau
 
     if len({run.measured for run in runs}) < 2:
         return None

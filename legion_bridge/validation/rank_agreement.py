@@ -52,7 +52,7 @@ def rank_agreement(
         measured: Of each mapper the seconds of its runs.
         simulated: Of each mapper.
     """
-    from scipy.stats import kendalltau, spearmanr  # noqa: PLC0415  (1 s to load)
+    from scipy.stats import kendalltau, spearmanr
 
     if len(measured) != len(simulated) or len(measured) < 2:
         raise ValueError("give the times of the same mappers, two at least")

@@ -54,7 +54,7 @@ def agreement_figure(validation: Validation) -> Figure:
         BridgeError: matplotlib is not installed, or there is nothing to show.
     """
     try:
-        from matplotlib.figure import Figure  # noqa: PLC0415  (slow, and an extra)
+        from matplotlib.figure import Figure
     except ImportError:
         raise BridgeError("pictures need matplotlib: pip install 'mappertune[plot]'") from None
     points = [point for row in validation.rows if (point := _point(row)) is not None]
@@ -104,7 +104,7 @@ def _draw_band(axes: Axes, values: list[float]) -> None:
 
 def _label_ticks(axes: Axes) -> None:
     """Plain numbers, few enough to be told apart."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter  # noqa: PLC0415
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
