@@ -38,8 +38,8 @@ def additions_from(
     """A mapper's decisions that no point of a space takes, and the size of its instances.
 
     An index map is taken over if its function is named after the kind of processor, as
-    ``rows_CPU`` is. A search that starts from the mapper of a real run can choose between instances of whole
-    regions, which Legion makes by default on one node, and instances of pieces.
+    ``rows_CPU`` is. A search that starts from the mapper of a real run can choose between
+    instances of whole regions, which Legion makes by default on one node, and of pieces.
 
     Args:
         program: The mapper.
