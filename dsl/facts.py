@@ -171,7 +171,7 @@ class TaskFacts(Protocol):
 
     @property
     def finish_only(self) -> bool:
-        """Whether it is only launched after the main loop, where nobody measures it."""
+        """Whether it is only launched after the main loop, where it is not measured."""
 
 
 class ApplicationFacts(Protocol):

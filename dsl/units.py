@@ -15,7 +15,7 @@ _TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
 
 
 def seconds(value: float, *, digits: int | None = None) -> str:
-    """A time with three decimals, as columns want it, or with so many significant digits.
+    """A time with three decimals, as in a column, or with a number of significant digits.
 
     Times below a microsecond are whole nanoseconds, unless digits are asked for.
 

@@ -30,7 +30,7 @@ _RETURNABLE = (
 )
 # A call of a long function counts as several steps.
 _NODES_PER_STEP = 100
-# Beyond so many, the locals of a function go to the arena: a stack frame stays small.
+# A function with more locals keeps them in the arena, so that its stack frame stays small.
 _MANY_LOCALS = 256
 
 

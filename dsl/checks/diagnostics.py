@@ -92,7 +92,7 @@ class Diagnostic:
 
     Attributes:
         code: One of ``CODES``.
-        sentence: What is the matter, in one sentence.
+        sentence: What is wrong, in one sentence.
         position: Where in the text; None where no single position is to blame.
         suggestion: What to do about it, or None.
         source_line: The line of the text, or None.

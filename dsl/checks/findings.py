@@ -17,7 +17,7 @@ _ONCE = frozenset(
         *("map-fails", "map-leaves-machine", "map-leaves-node"),
     }
 )
-# An error at the same place says more than these.
+# An error at the same position says more than these.
 _LESS = frozenset({"undefined-function", "undefined-name"})
 
 

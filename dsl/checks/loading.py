@@ -60,7 +60,7 @@ def load_leniently(program: syntax.Program, shape: MachineShape) -> Loaded:
 def _statement_at(
     program: syntax.Program, position: syntax.Position | None
 ) -> syntax.Statement | None:
-    """The statement around a position; None for a function, which fails because it is called."""
+    """The statement around a position; None for a function, which fails where it is called."""
     for statement in program.statements:
         place = statement.position
         if position is None or place is None:

@@ -8,7 +8,7 @@ from dsl import syntax
 
 __all__ = ["Shape", "shape_of"]
 
-#: What is known of a value: an int or a bool, or a machine space or a tuple of so many dimensions.
+#: What is known of a value: its kind, and the dimensions of a machine space or a tuple.
 Shape = tuple[str, int]
 
 

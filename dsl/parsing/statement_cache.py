@@ -22,7 +22,7 @@ __all__ = ["StatementCache"]
 # Comments and strings hide what follows.
 _MARK = re.compile(r'#[^\n]*|//[^\n]*|"[^"\n]*"|[;{}]')
 MOST_BLOCKS = 100_000
-# No function of a template is longer; a text whose statements go on for ever is read at once.
+# No function of a template is longer; a text with a longer statement is read as a whole.
 MOST_CHARACTERS = 2_000
 
 
@@ -73,7 +73,7 @@ class StatementCache:
                 try:
                     found = memory.learn(pending, line, depth)
                 except MapperSyntaxError:
-                    return parse(text)  # an error, or a liberty that only the whole text allows
+                    return parse(text)  # an error, or right in the whole text only
             if found.statements is None:
                 pending, depth = block + "\n", found.depth
             else:
@@ -119,7 +119,7 @@ class _Memory:
             return _Block(None, depth)
         if _is_blank(line) and not pending:
             return _Block(())
-        # What tells statements apart by their places may do so here as well.
+        # Positions stay distinct, for whatever tells statements apart by them.
         block = pending + line
         statements = parse("\n" * self._lines + block).statements
         self._lines += block.count("\n") + 1

@@ -54,7 +54,7 @@ _GROUPS: tuple[tuple[str, frozenset[str]], ...] = (
     ("a layout word", _all("CONSTRAINT ALIGN NAME")),
     (f"a type ({', '.join(TYPES)})", _all("TYPE TASK")),
 )
-# These go without saying where a group is said.
+# These are not listed where their group is.
 _IMPLIED = {"an operator": _all("LEFT_PARENTHESIS")}
 _MARKS = {
     "SEMICOLON": ";",

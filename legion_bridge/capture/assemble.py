@@ -35,7 +35,7 @@ from legion_bridge.programs.application import (
 
 __all__ = ["assemble"]
 
-_UNSEEN_BYTES = 8  # of a field whose size nobody told
+_UNSEEN_BYTES = 8  # of a field whose size is not known
 _DEFAULT_MAPPER = """\
 # Data beside the tasks, on whatever processors there are.
 
@@ -189,7 +189,7 @@ class _Assembly:
         return _Phase(entries, places)
 
     def _add(self, entries: list[_Merged], merged: _Merged, phase: str) -> None:
-        """Adds an entry and, behind it, what its points launch."""
+        """Adds an entry and, after it, the launches of its points."""
         place = len(entries)
         entries.append(merged)
         rows = [point.children for point in merged.points()]

@@ -49,7 +49,7 @@ _PRIVILEGES: dict[str, Privilege] = {
     "WRITE_DISCARD": "WRITE_ONLY",
     "REDUCE": "REDUCE",
 }
-# Decisions that tell nothing of the program besides what others tell.
+# Decisions that say nothing about the program that others do not say.
 _ALREADY_TOLD = ("MAP_REPLICATE_TASK", "SELECT_TASK_OPTIONS", "SELECT_TASK_SOURCES")
 _UNKNOWN = {
     "regions.*.fields": "a mapper's log does not tell the sizes of fields; 8 bytes are assumed",
@@ -178,7 +178,7 @@ class _Reader:
         fits[0].tasks[key] = decision
 
     def _without_top(self, groups: list[_Group]) -> list[_Group]:
-        """Without the top-level task, which nobody launches."""
+        """The launches without the top-level task, which no task launches."""
         replicated = {d.task for d in self._log.decisions if d.what == "MAP_REPLICATE_TASK"}
         if replicated:
             return [group for group in groups if group.decision.task not in replicated]
@@ -370,7 +370,7 @@ class _Reader:
     def _taken(
         self, partition: Key, points: Sequence[Index], spaces: Mapping[Index, str]
     ) -> dict[Index, Key | None]:
-        """Which piece each point takes: those that were not mapped here, pieces nobody takes."""
+        """Which piece each point takes; points that were not mapped here get the others."""
         seen = set(spaces.values())
         pieces = self._seen.partitions[partition].pieces
         left = cycle([key for key in pieces if key not in seen] or list(pieces))

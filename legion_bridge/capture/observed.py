@@ -101,7 +101,7 @@ class ObservedLaunch:
 
     Attributes:
         lower, upper: Inclusive bounds of the launch domain; None for a single task.
-        points: By index point, in row-major order; the key of a single task is ``()``.
+        points: The point tasks by index point, in row-major order; a single task's key is ``()``.
         number: Its number in the log.
         uses: Numbers of the launches whose futures it takes.
         blocking: Whether the launching task waited for it.

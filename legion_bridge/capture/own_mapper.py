@@ -125,7 +125,7 @@ class _Writer:
         return " ".join(words)
 
     def _is_tight(self, task: str, region: str, decided: ArgumentDecision) -> bool:
-        """Whether instances were as small as their pieces where others could have been larger."""
+        """Whether instances were as small as their pieces, where they could have been larger."""
         summary = self._tasks[task][1]
         requirements = summary.requirements
         names = [argument_name(requirements, i) for i in range(len(requirements))]

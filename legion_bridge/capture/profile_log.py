@@ -75,7 +75,7 @@ class _Member:
 
 
 class _Records:
-    """Iterates over the records behind the head."""
+    """Iterates over the records after the head."""
 
     def __init__(self, data: bytes, start: int, head: str, path: Path) -> None:
         self._data = data

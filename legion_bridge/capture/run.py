@@ -54,7 +54,7 @@ def capture(
         name: What to call the application; by default it is named after the program.
         timeout: Seconds that the run may take.
         memory: Resident bytes that its processes may have together; None for no limit.
-        variables: Environment variables besides those of this process.
+        variables: Environment variables in addition to those of this process.
 
     Raises:
         CaptureError: The program does not run to its end, is no Legion program, or launches
@@ -89,7 +89,7 @@ def recorded(
         program: The mapper; None for the one that the program has itself.
         timeout: Seconds that the run may take.
         memory: Resident bytes that its processes may have together; None for no limit.
-        variables: Environment variables besides those of this process.
+        variables: Environment variables in addition to those of this process.
 
     Raises:
         CaptureError: The program does not run to its end, or asks no mapper.

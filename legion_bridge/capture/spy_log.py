@@ -269,7 +269,7 @@ class _Reader:
             requirement.fields.append(int(w[2]))
 
     def _on_logical__requirement__projection(self, _: list[str]) -> None:
-        """The points tell what it comes to."""
+        """What it stands for is known from the points."""
 
     def _on_variant__decision(self, w: list[str]) -> None:
         self.log.variant_decisions[int(w[0])] = int(w[1])

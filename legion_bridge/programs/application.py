@@ -296,7 +296,7 @@ class Application:
         unit: Unit of the throughput, such as ``"points/s"``.
         ranks_per_node: Processes per node that the program is run with.
         mappers: Texts of its reference mappers, ``"expert"`` and ``"default"`` among them.
-        finish: Launches after the main loop. A mapper may name their tasks; nobody measures them,
+        finish: Launches after the main loop. A mapper may name their tasks; they are not measured,
             and a simulation leaves them out.
         unknown: For a captured program, what its run did not show and is assumed: the reason,
             by its place in the JSON document (``"regions.*.fields"``).

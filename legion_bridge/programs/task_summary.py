@@ -52,7 +52,7 @@ class TaskSummary:
     Attributes:
         launches: The distinct ways in which it is launched, except those after the loop.
         in_loop: Whether the main loop launches it, and not only what comes before or after.
-        finish_only: Whether it is only launched after the main loop, where nobody measures it.
+        finish_only: Whether it is only launched after the main loop, where it is not measured.
     """
 
     name: str

@@ -317,7 +317,7 @@ def _of_region(
 
 
 def _holds_there(rule: syntax.Statement, question: Question, target: Answers) -> bool:
-    """Whether a rule speaks of the processor or memory that the mapper comes to."""
+    """Whether a rule is about the processor or memory that the mapper chooses."""
     kind = target.kind(question.task)
     match rule:
         case syntax.Region(processor=processor):

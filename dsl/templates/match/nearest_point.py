@@ -31,7 +31,7 @@ from dsl.templates.template import Template
 __all__ = ["NearestPoint", "TemplateNeighbours"]
 
 # A memory that is named but not seen has the effect of another one: of values with equal effects
-# the one that names what the task gets is taken.
+# the one that names what the task really gets is taken.
 _UNNAMED = 0.01
 # Integers of a range that are tried; of wider ones the bounds and the default.
 _TRIED = 256
@@ -221,7 +221,7 @@ class _Search:
         )
 
     def cost(self, unit: _PreparedUnit, answers: Answers) -> float:
-        """How far the answers are from the mapper's where the unit has a say."""
+        """How far the answers are from the mapper's, where the unit may decide."""
         return sum(self._apart(question, answers) for question in self._questions_of(unit))
 
     def cost_of_maps(self, answers: Answers) -> float:

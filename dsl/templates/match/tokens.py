@@ -1,8 +1,8 @@
 """Matching a mapper against a template by its tokens: the exact inverse of rendering.
 
 Both are brought to a form in which each token is followed by one blank and comments are left
-out. There the template is a regular expression: each place with holes is a group of the texts
-that it may hold.
+out. There the template is a regular expression: each token with holes is a group of the texts
+that it may be.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TOKEN = re.compile(r'(?:#|//)[^\n]*|"[^"\n]*"|[\w\U000f0000-\U000ffffd]+|[<>=!]
 _FIRST_HOLE, _OPEN, _CLOSE = 0xF0000, "\U00100000", "\U00100001"
 _HOLE = re.compile("[\U000f0000-\U000ffffd]")
 _MAX_USES = 0xFFFE
-_ENUMERATED = 10_000  # values of one place that are written out
+_ENUMERATED = 10_000  # values of one token that are written out
 
 
 def canonical_tokens(text: str) -> str:

@@ -71,7 +71,7 @@ def library_definitions(wanted: Iterable[tuple[str, str]]) -> list[str]:
         used: dict[str, None] = {}
         for name in maps:
             _add_with_uses(_chunks()[function_name(name, "KIND")], used)
-        # What does not speak of the kind is the same for each.
+        # A definition that does not mention the kind is the same for every kind.
         found |= {_KIND.sub(kind, chunk): None for chunk in _chunks().values() if chunk in used}
     return list(found)
 

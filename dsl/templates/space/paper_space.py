@@ -124,7 +124,7 @@ class PaperSpace:
             yield f"$[InstanceLimit {task.name} {limit};]"
 
     def maps(self, task: TunableTask) -> tuple[str, ...]:  # noqa: ARG002  others look at it
-        """The index maps to choose from, besides none."""
+        """The index maps to choose from; ``none`` is always a choice, too."""
         return PAPER_MAPS
 
     def _functions(self) -> Lines:

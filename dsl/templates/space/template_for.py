@@ -43,7 +43,7 @@ def template_for(
 
     Args:
         application: The program.
-        machine: Where it runs.
+        machine: The machine that it runs on.
         space: ``"paper"`` or ``"rich"``, as in `dsl.templates.space.paper_space` and
             `dsl.templates.space.rich_space`.
         start: A mapper whose decisions become the defaults. Its index maps, and instances as
