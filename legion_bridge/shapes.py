@@ -185,7 +185,14 @@ def optional(of: Shape[T], default: T) -> tuple[Shape[T], T]:
 def an_object(
     members: Mapping[str, Shape[Any] | tuple[Shape[Any], Any]], called: str = "an object"
 ) -> Shape[dict[str, Any]]:
-    """An object with these members and no others."""
+    """An object with these members and no others.
+
+    >>> an_object({"name": a_text, "nodes": optional(a_whole_number(1), 1)})({"name": "x"})
+    {'name': 'x', 'nodes': 1}
+    >>> a_list(an_object({"name": a_text}))([{"name": "x"}, {"name": 3}])
+    Traceback (most recent call last):
+    legion_bridge.shapes.ShapeError: [1].name: it must be a text, not 3
+    """
 
     def shape(value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):

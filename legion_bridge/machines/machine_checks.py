@@ -12,7 +12,7 @@ from legion_bridge.machines.machine import MOST_LINKS, WHERE, Machine, Route
 __all__ = ["check_machine"]
 
 Complaints = Iterator[tuple[str, str]]
-"""Places in the file, and what is wrong there."""
+"""Tables of the file, and what is wrong in them."""
 
 
 def check_machine(machine: Machine) -> Complaints:
@@ -52,32 +52,32 @@ def _scopes(machine: Machine) -> Complaints:
 
 def _access(machine: Machine) -> Complaints:
     for (processor, kind), access in machine.access.items():
-        place = f"[access.{processor}.{kind}]"
+        table = f"[access.{processor}.{kind}]"
         if processor not in machine.processors:
-            yield place, f"processor {_unknown(processor, machine.processors)}"
+            yield table, f"processor {_unknown(processor, machine.processors)}"
             continue
         if kind not in machine.memories:
-            yield place, f"memory {_unknown(kind, machine.memories)}"
+            yield table, f"memory {_unknown(kind, machine.memories)}"
             continue
         scope = machine.memories[kind].scope
         if scope not in ("rank", processor):
-            yield place, f"each {kind} belongs to a {scope}, which alone can see it"
-        yield from _links_of_access(machine, processor, place, access.links)
+            yield table, f"each {kind} belongs to a {scope}, which alone can see it"
+        yield from _links_of_access(machine, processor, table, access.links)
 
 
 def _links_of_access(
-    machine: Machine, processor: str, place: str, links: tuple[str, ...]
+    machine: Machine, processor: str, table: str, links: tuple[str, ...]
 ) -> Complaints:
     for link in links:
         if link not in machine.links:
-            yield place, f"link {_unknown(link, machine.links)}"
+            yield table, f"link {_unknown(link, machine.links)}"
         elif machine.links[link].scope not in ("rank", "node", processor):
             yield (
-                place,
+                table,
                 f"link {link!r} is one of a {machine.links[link].scope}, not of {processor}",
             )
     if len(links) > MOST_LINKS:
-        yield place, f"at most {MOST_LINKS} links can be named"
+        yield table, f"at most {MOST_LINKS} links can be named"
 
 
 def _reach(machine: Machine) -> Complaints:
@@ -99,32 +99,32 @@ def _reach(machine: Machine) -> Complaints:
 def _routes(machine: Machine) -> Complaints:
     first: dict[tuple[str, str, str], int] = {}
     for number, route in enumerate(machine.routes, start=1):
-        place = f"[[routes]] number {number}"
+        table = f"[[routes]] number {number}"
         if route.where not in WHERE:
-            yield place, f"where {_unknown(route.where, WHERE)}"
+            yield table, f"where {_unknown(route.where, WHERE)}"
         for end in (route.source, route.target):
             if end != "*" and end not in machine.memories:
-                yield place, f'memory {_unknown(end, machine.memories)}, or "*" for any'
+                yield table, f'memory {_unknown(end, machine.memories)}, or "*" for any'
         key = (route.source, route.target, route.where)
         if key in first:
-            yield place, f"repeats number {first[key]}: leave one of the two out"
+            yield table, f"repeats number {first[key]}: leave one of the two out"
         first[key] = number
-        yield from _links_of_route(machine, place, route)
+        yield from _links_of_route(machine, table, route)
 
 
-def _links_of_route(machine: Machine, place: str, route: Route) -> Complaints:
+def _links_of_route(machine: Machine, table: str, route: Route) -> Complaints:
     if not 1 <= len(route.links) <= MOST_LINKS:
-        yield place, f"must name from 1 to {MOST_LINKS} links, not {len(route.links)}"
+        yield table, f"must name from 1 to {MOST_LINKS} links, not {len(route.links)}"
     for name in route.links:
         side, _, link = name.partition(".")
         if side not in ("source", "target"):
             example = name if name in machine.links else next(iter(machine.links))
             yield (
-                place,
+                table,
                 f"link {name!r} must say whose it is: source.{example} or target.{example}",
             )
         elif link not in machine.links:
-            yield place, f"link {_unknown(link, machine.links)}"
+            yield table, f"link {_unknown(link, machine.links)}"
 
 
 def _ways(machine: Machine) -> Complaints:
@@ -151,5 +151,5 @@ def _owned(machine: Machine, route: Route, ends: dict[str, str]) -> Complaints:
         if scope not in ("rank", "node", machine.memories[ends[side]].scope):
             way = f"from {ends['source']} to {ends['target']}"
             why = f"{name!r} is a link of a {scope}, and {ends[side]} is no memory of one"
-            place = f"[[routes]] number {machine.routes.index(route) + 1}"
-            yield place, f"serves copies {way} too, but {why}: add a route for them"
+            table = f"[[routes]] number {machine.routes.index(route) + 1}"
+            yield table, f"serves copies {way} too, but {why}: add a route for them"
