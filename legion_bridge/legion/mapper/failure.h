@@ -8,7 +8,8 @@ namespace mappertune {
 
 constexpr int EXIT_CODE = 87;
 
-// Where something is wrong: "policy", "program", "task NAME" or "task NAME region N".
+// Where something is wrong: "policy", "program", "task NAME", "task NAME region N" or the name of
+// an environment variable.
 std::string at_task(const char *task);
 std::string at_region(const char *task, unsigned index);
 

@@ -76,6 +76,7 @@ void install(Legion::Machine, Runtime *legion, const std::set<Processor> &)
 __attribute__((constructor)) void on_load()
 {
     if (!active()) return;
+    check_settings();
     if (strcmp(Runtime::get_legion_version(), LEGION_VERSION) != 0)
         fail("legion-version", "program",
              "it runs with Legion %s, but the mapper was compiled for %s: set LEGION_ROOT to the "

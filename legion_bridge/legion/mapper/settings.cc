@@ -1,5 +1,6 @@
 #include "settings.h"
 
+#include <cctype>
 #include <cstdlib>
 
 #include "failure.h"
@@ -7,10 +8,25 @@
 namespace mappertune {
 namespace {
 
+constexpr size_t MOST_SHARDS = 1024;
+
 std::string variable(const char *name)
 {
     const char *value = getenv(name);
     return value ? value : "";
+}
+
+// A whole number from 1 to MOST_SHARDS; 0 for all else.
+size_t shards_of(const std::string &text)
+{
+    if (text.empty()) return 1;
+    size_t shards = 0;
+    for (const char digit : text) {
+        if (!isdigit(static_cast<unsigned char>(digit))) return 0;
+        shards = shards * 10 + static_cast<size_t>(digit - '0');
+        if (shards > MOST_SHARDS) return 0;
+    }
+    return shards;
 }
 
 Settings read_settings()
@@ -19,9 +35,7 @@ Settings read_settings()
     found.policy = variable("MAPPERTUNE_POLICY");
     found.log = variable("MAPPERTUNE_LOG");
     found.report = variable("MAPPERTUNE_REPORT");
-    const std::string shards = variable("MAPPERTUNE_SHARDS");
-    if (!shards.empty()) found.shards = strtoul(shards.c_str(), nullptr, 10);
-    if (found.shards < 1 || found.shards > 1024) found.shards = 1;
+    found.shards = shards_of(variable("MAPPERTUNE_SHARDS"));
     return found;
 }
 
@@ -31,6 +45,15 @@ const Settings &settings()
 {
     static const Settings found = read_settings();
     return found;
+}
+
+// Apart from reading them: a failure is reported to a file that the settings name.
+void check_settings()
+{
+    if (settings().shards == 0)
+        fail("bad-setting", "MAPPERTUNE_SHARDS",
+             "'%s' is no whole number from 1 to %zu: set it to one, or unset it",
+             variable("MAPPERTUNE_SHARDS").c_str(), MOST_SHARDS);
 }
 
 void report(const std::string &line)

@@ -17,10 +17,13 @@ struct Settings {
     std::string policy;
     std::string log;
     std::string report;
-    size_t shards = 1;
+    size_t shards = 1;  // 0: MAPPERTUNE_SHARDS is no such number
 };
 
 const Settings &settings();
+
+// Ends the process where a variable has a value that makes no sense.
+void check_settings();
 
 // Appends a line to the file MAPPERTUNE_REPORT, if there is one.
 void report(const std::string &line);

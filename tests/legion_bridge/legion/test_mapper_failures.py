@@ -73,6 +73,27 @@ def sabotaged(folder: Path, question: str, body: str) -> Path:
     return compile_policy(source, folder / "policy.so", flags=("-w",))
 
 
+@pytest.mark.parametrize(
+    "shards", ["0", "1025", "-1", "two", "2x", " 2", "1e3", "99999999999999999999"]
+)
+def test_shards_that_make_no_sense_are_refused(shards: str, tmp_path: Path) -> None:
+    report = tmp_path / "report"
+    variables = {"MAPPERTUNE_SHARDS": shards, "MAPPERTUNE_REPORT": str(report)}
+    run = run_under("Task * CPU;", variables=variables)
+    assert run.code == EXIT_CODE
+    assert run.failure == (
+        f"bad-setting: MAPPERTUNE_SHARDS: '{shards}' is no whole number from 1 to 1024: "
+        "set it to one, or unset it"
+    )
+    assert report.read_text() == f"mappertune: error: {run.failure}\n"
+
+
+def test_no_shards_are_one() -> None:
+    run = run_under(HEAD + "ControlReplicate top;", variables={"MAPPERTUNE_SHARDS": ""})
+    assert run.code == 0
+    assert run.decisions("replicate") == ["top shards=0"]
+
+
 NONSENSE = {
     "index_point": "*count = 1; points[0] = (mapper_point){7, 99}; return 0;",
     "task_kinds": "static const int8_t k[] = {42}; *kinds = k; *count = 1; return 0;",
