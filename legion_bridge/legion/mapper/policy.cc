@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 
@@ -49,6 +50,15 @@ bool possible(int32_t count)
 bool is_power_of_two(int32_t number)
 {
     return number > 0 && (number & (number - 1)) == 0;
+}
+
+int32_t narrow(const char *task, Legion::coord_t coordinate)
+{
+    if (coordinate < INT32_MIN || coordinate > INT32_MAX)
+        fail("launch-domain", at_task(task),
+             "the coordinate %lld of its launch domain does not fit into the language's 32 bits",
+             static_cast<long long>(coordinate));
+    return static_cast<int32_t>(coordinate);
 }
 
 std::vector<const char *> pointers(const Policy::Names &names)
@@ -164,38 +174,46 @@ bool Policy::has_map(const char *task, int kind, int single) const
     return answer != 0;
 }
 
-void Policy::index_point(const char *task, int kind, const std::vector<int32_t> &extents,
-                         const int32_t *point, std::vector<mapper_point> &places) const
+template <typename Question>
+Policy::Places Policy::places_of(const char *task, const char *name, Question question) const
 {
-    int32_t count = 0;
-    mapper_error error = {};
-    places.resize(places.empty() ? 1 : places.size());
-    do {
-        if (static_cast<size_t>(count) > places.size()) places.resize(count);
-        const int32_t code = api->index_point(
-            policy, task, kind, static_cast<int32_t>(extents.size()), extents.data(), point,
-            places.data(), static_cast<int32_t>(places.size()), &count, &error);
+    Places places(1);
+    for (;;) {
+        int32_t count = 0;
+        mapper_error error = {};
+        const int32_t code =
+            question(places.data(), static_cast<int32_t>(places.size()), &count, &error);
         if (code != MAPPER_OK) fail(label_of(error), at_task(task), "%s", error.text);
-        if (!possible(count)) refuse(task, "index_point", code);
-    } while (static_cast<size_t>(count) > places.size());
-    places.resize(count);
+        if (!possible(count)) refuse(task, name, code);
+        const bool complete = static_cast<size_t>(count) <= places.size();
+        places.resize(count);
+        if (complete) return places;
+    }
 }
 
-void Policy::single_task(const char *task, int kind, const mapper_point *parent, int parent_kind,
-                         std::vector<mapper_point> &places) const
+// The extents are those of the whole launch.
+Policy::Places Policy::index_point(const char *task, int kind, const Legion::Domain &launch,
+                                   const Legion::DomainPoint &point) const
 {
-    int32_t count = 0;
-    mapper_error error = {};
-    places.resize(places.empty() ? 1 : places.size());
-    do {
-        if (static_cast<size_t>(count) > places.size()) places.resize(count);
-        const int32_t code = api->single_task(policy, task, kind, parent, parent_kind,
-                                              places.data(), static_cast<int32_t>(places.size()),
-                                              &count, &error);
-        if (code != MAPPER_OK) fail(label_of(error), at_task(task), "%s", error.text);
-        if (!possible(count)) refuse(task, "single_task", code);
-    } while (static_cast<size_t>(count) > places.size());
-    places.resize(count);
+    const int dimensions = launch.get_dim();
+    const Legion::DomainPoint lower = launch.lo(), upper = launch.hi();
+    std::vector<int32_t> extents(dimensions), coordinates(dimensions);
+    for (int d = 0; d < dimensions; d++) {
+        extents[d] = narrow(task, upper[d] - lower[d] + 1);
+        coordinates[d] = narrow(task, point[d]);
+    }
+    return places_of(task, "index_point", [&](auto... answer) {
+        return api->index_point(policy, task, kind, dimensions, extents.data(),
+                                coordinates.data(), answer...);
+    });
+}
+
+Policy::Places Policy::single_task(const char *task, int kind, const mapper_point *parent,
+                                   int parent_kind) const
+{
+    return places_of(task, "single_task", [&](auto... answer) {
+        return api->single_task(policy, task, kind, parent, parent_kind, answer...);
+    });
 }
 
 }  // namespace mappertune

@@ -37,13 +37,18 @@ public:
     bool has_single_map(const char *task, int kind) const { return has_map(task, kind, 1); }
 
     // These end the process where the mapping function fails.
-    void index_point(const char *task, int kind, const std::vector<int32_t> &extents,
-                     const int32_t *point, std::vector<mapper_point> &places) const;
-    void single_task(const char *task, int kind, const mapper_point *parent, int parent_kind,
-                     std::vector<mapper_point> &places) const;
+    using Places = std::vector<mapper_point>;
+    Places index_point(const char *task, int kind, const Legion::Domain &launch,
+                       const Legion::DomainPoint &point) const;
+    Places single_task(const char *task, int kind, const mapper_point *parent,
+                       int parent_kind) const;
 
 private:
     bool has_map(const char *task, int kind, int single) const;
+    // The places that a question is answered with; it is asked again where there are more of them
+    // than were expected.
+    template <typename Question>
+    Places places_of(const char *task, const char *name, Question question) const;
     [[noreturn]] void refuse(const char *task, const char *question, int32_t code) const;
 
     const mapper_api *api = nullptr;

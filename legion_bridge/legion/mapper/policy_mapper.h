@@ -157,7 +157,7 @@ private:
     std::vector<Processor> point_processors(const Task &task, int kind, const DomainPoint &point);
     std::vector<Processor> single_processors(const Task &task, int kind);
     std::vector<Processor> processors_at(const Task &task, int kind,
-                                         const std::vector<mapper_point> &places,
+                                         const Policy::Places &places,
                                          const std::string &what) const;
     bool single_map_applies(const Task &task, int kind);
     std::string index_text(const std::vector<Processor> &processors) const;

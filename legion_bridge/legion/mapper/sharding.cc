@@ -22,17 +22,7 @@ public:
     Legion::ShardID shard(const DomainPoint &point, const Domain &domain,
                           const size_t shards) override
     {
-        const int dimensions = domain.get_dim();
-        std::vector<int32_t> extents(dimensions), coordinates(dimensions);
-        for (int d = 0; d < dimensions; d++) {
-            extents[d] = static_cast<int32_t>(domain.hi()[d] - domain.lo()[d] + 1);
-            coordinates[d] = static_cast<int32_t>(point[d]);
-        }
-        std::vector<mapper_point> places;
-        {
-            const std::lock_guard<std::mutex> one_question(mutex);
-            policy.index_point(task.c_str(), kind, extents, coordinates.data(), places);
-        }
+        const Policy::Places places = ask(point, domain);
         const size_t each = shards / static_cast<size_t>(view.nodes());
         if (places.empty() || !view.at(kind, places[0].node, places[0].processor).exists())
             fail("processor-range", at_task(task.c_str()),
@@ -44,6 +34,12 @@ public:
     }
 
 private:
+    Policy::Places ask(const DomainPoint &point, const Domain &domain)
+    {
+        const std::lock_guard<std::mutex> one_question(mutex);
+        return policy.index_point(task.c_str(), kind, domain, point);
+    }
+
     const MachineView &view;
     const std::string task;
     const int kind;

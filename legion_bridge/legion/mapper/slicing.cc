@@ -1,6 +1,5 @@
 // Index launches: which point goes to which processor, and in which slices.
 #include <algorithm>
-#include <climits>
 
 #include "decision_log.h"
 #include "failure.h"
@@ -8,15 +7,6 @@
 
 namespace mappertune {
 namespace {
-
-int32_t narrow(const Task &task, Legion::coord_t coordinate)
-{
-    if (coordinate < INT32_MIN || coordinate > INT32_MAX)
-        fail("launch-domain", at_task(task.get_task_name()),
-             "the coordinate %lld of its launch domain does not fit into the language's 32 bits",
-             static_cast<long long>(coordinate));
-    return static_cast<int32_t>(coordinate);
-}
 
 // A box of points with one processor, as long as it is without holes.
 struct Box {
@@ -116,19 +106,12 @@ std::string PolicyMapper::index_text(const std::vector<Processor> &processors) c
     return text;
 }
 
-// Where one point of a launch may run; the extents are those of the whole launch.
+// Where one point of a launch may run.
 std::vector<Processor> PolicyMapper::point_processors(const Task &task, int kind,
                                                       const DomainPoint &point)
 {
-    const int dimensions = task.index_domain.get_dim();
-    const DomainPoint lower = task.index_domain.lo(), upper = task.index_domain.hi();
-    std::vector<int32_t> extents(dimensions), coordinates(dimensions);
-    for (int d = 0; d < dimensions; d++) {
-        extents[d] = narrow(task, upper[d] - lower[d] + 1);
-        coordinates[d] = narrow(task, point[d]);
-    }
-    std::vector<mapper_point> places;
-    policy.index_point(rules_of(task).name.c_str(), kind, extents, coordinates.data(), places);
+    const auto places =
+        policy.index_point(rules_of(task).name.c_str(), kind, task.index_domain, point);
     return processors_at(task, kind, places, "point " + point_text(point));
 }
 

@@ -148,14 +148,14 @@ std::vector<Processor> PolicyMapper::single_processors(const Task &task, int kin
     mapper_point parent = {};
     int parent_kind = MAPPER_ANY_KIND;
     const bool launched = task.get_depth() > 0 && view.locate(task.orig_proc, parent_kind, parent);
-    std::vector<mapper_point> places;
-    policy.single_task(rule.name.c_str(), kind, launched ? &parent : nullptr, parent_kind, places);
+    const auto places = policy.single_task(rule.name.c_str(), kind, launched ? &parent : nullptr,
+                                           parent_kind);
     return processors_at(task, kind, places, "the task");
 }
 
 // The processors of places that a mapping function named, all in one node.
 std::vector<Processor> PolicyMapper::processors_at(const Task &task, int kind,
-                                                   const std::vector<mapper_point> &places,
+                                                   const Policy::Places &places,
                                                    const std::string &what) const
 {
     std::vector<Processor> found;
