@@ -50,12 +50,12 @@ void PolicyMapper::map_task(MapperContext ctx, const Task &task, const MapTaskIn
         return;
     }
     reserve_pools(mapping);
-    const unsigned long long hash = compute_task_hash(task);
-    if (!reuse_answer(ctx, mapping, hash)) {
+    const AnswerKey key = {task.task_id, output.target_procs, compute_task_hash(task)};
+    if (!reuse_answer(ctx, mapping, key)) {
         map_regions(ctx, mapping);
         map_outputs(ctx, mapping);
         check_instances(mapping);
-        keep_answer(mapping, hash);
+        keep_answer(mapping, key);
     }
     untrack(mapping, mapping.collected);
     if (logging())
@@ -108,9 +108,8 @@ void PolicyMapper::reserve_pools(Mapping &mapping) const
 }
 
 // Tasks with the same regions were mapped before: the same answer holds while its instances live.
-bool PolicyMapper::reuse_answer(MapperContext ctx, Mapping &mapping, unsigned long long hash)
+bool PolicyMapper::reuse_answer(MapperContext ctx, Mapping &mapping, const AnswerKey &key)
 {
-    const AnswerKey key = {mapping.task.task_id, mapping.output.target_procs[0], hash};
     const auto known = answers.find(key);
     if (known == answers.end() || known->second.variant != mapping.variant) return false;
     const Answer &answer = known->second;
@@ -129,11 +128,10 @@ bool PolicyMapper::reuse_answer(MapperContext ctx, Mapping &mapping, unsigned lo
     return true;
 }
 
-void PolicyMapper::keep_answer(const Mapping &mapping, unsigned long long hash)
+void PolicyMapper::keep_answer(const Mapping &mapping, const AnswerKey &key)
 {
-    if (mapping.rules.several[mapping.kind] || !mapping.input.premapped_regions.empty()) return;
+    if (!mapping.input.premapped_regions.empty()) return;
     const MapTaskOutput &output = mapping.output;
-    const AnswerKey key = {mapping.task.task_id, mapping.task.target_proc, hash};
     answers[key] = {mapping.variant,       output.chosen_instances,   output.target_procs,
                     output.output_targets, output.output_constraints, mapping.collected};
 }

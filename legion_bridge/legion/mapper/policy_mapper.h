@@ -212,11 +212,11 @@ private:
     void check_instances(const Mapping &mapping) const;
     Policy::Names names_of(MapperContext ctx, const RegionRequirement &requirement,
                            unsigned index);
-    bool reuse_answer(MapperContext ctx, Mapping &mapping, unsigned long long hash);
-    void keep_answer(const Mapping &mapping, unsigned long long hash);
     const Request *request = nullptr;  // while the default mapper makes its instances
 
-    // Answers that were given, as long as their instances live.
+    // Answers that were given, as long as their instances live. What a task may run on is part of
+    // the question: an index map, a map of single tasks and no map differ in it, for the same
+    // regions.
     struct Answer {
         VariantID variant;
         std::vector<Instances> instances;
@@ -227,19 +227,21 @@ private:
     };
     struct AnswerKey {
         TaskID task;
-        Processor processor;
-        unsigned long long hash;
+        std::vector<Processor> targets;  // before its memories narrow them
+        unsigned long long hash;         // of the regions
         bool operator==(const AnswerKey &other) const
         {
-            return task == other.task && processor == other.processor && hash == other.hash;
+            return task == other.task && targets == other.targets && hash == other.hash;
         }
     };
     struct HashAnswerKey {
         size_t operator()(const AnswerKey &key) const
         {
-            return static_cast<size_t>(key.hash ^ (key.processor.id * 0x9E3779B97F4A7C15ull));
+            return static_cast<size_t>(key.hash ^ (key.targets[0].id * 0x9E3779B97F4A7C15ull));
         }
     };
+    bool reuse_answer(MapperContext ctx, Mapping &mapping, const AnswerKey &key);
+    void keep_answer(const Mapping &mapping, const AnswerKey &key);
 
     bool limited(const Task &task);
     void register_sharding(MapperContext ctx, Legion::ShardingID id, size_t slot,

@@ -283,6 +283,30 @@ def test_points_of_a_processor_that_fill_a_box_are_one_slice() -> None:
     assert "fill points=4 slices=4" in slices
 
 
+MAPPED = "def same(Task t) { return m[0, t.ipoint[0]]; } IndexTaskMap touch same;\n"
+SINGLE_MAPS = {
+    "none": ("", "0,1"),
+    "one": ("def second(Task t) { return m[0, 1]; } SingleTaskMap touch second;", "1"),
+    "several": ("def any(Task t) { return m[0, *]; } SingleTaskMap touch any;", "0,1"),
+}
+
+
+@pytest.mark.parametrize("order", ["alone-first", "points-first"])
+@pytest.mark.parametrize("single", SINGLE_MAPS)
+def test_index_and_single_launches_of_a_task_keep_their_own_answers(
+    single: str, order: str
+) -> None:
+    """Both take the same regions, and are to run on different processors."""
+    text, processors = SINGLE_MAPS[single]
+    run = run_under(HEAD + MAPPED + text, order, program="answers")
+    assert run.code == 0, run.errors
+    mapped = [line.split() for line in run.decisions("map touch")]
+    found = {(point, where.removeprefix("processor=")) for point, _, _, where in mapped}
+    alone = ("point=-", processors)
+    assert found == {alone, ("point=(0)", "0"), ("point=(1)", "1")}
+    assert {line for line in run.said("RAN") if line[0] != "-"} == {"0 0", "1 1"}
+
+
 def test_a_report_tells_which_policy_is_in_force(tmp_path: Path) -> None:
     report = tmp_path / "report"
     run_under("Task * CPU;", variables={"MAPPERTUNE_REPORT": str(report)})
