@@ -3,13 +3,14 @@
 #define MAPPERTUNE_REPLAY_PLAN_H
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
 
 namespace replay {
 
-constexpr int MOST_DIMENSIONS = 3;
+constexpr int MOST_DIMENSIONS = 3;  // of a region
 constexpr int PLAN_VERSION = 1;
 
 using Corner = std::array<int64_t, MOST_DIMENSIONS>;
@@ -66,6 +67,7 @@ struct TaskKind {
 };
 
 enum class Privilege { NONE, READ, READ_WRITE, WRITE, REDUCE };
+constexpr size_t PRIVILEGES = 5;
 
 // One number for all points, or one for each.
 struct Column {
@@ -86,6 +88,7 @@ struct Requirement {
 };
 
 enum class Rate { FP32, FP64, DGEMM };
+constexpr size_t RATES = 3;
 
 struct Launch {
     int task;
@@ -114,7 +117,7 @@ struct Plan {
     int64_t points(Phase phase, int launch) const;
 };
 
-// Ends the program with a sentence where the file is no plan of this version.
+// Ends the program with a sentence where the file is no whole plan of this version.
 Plan read_plan(const char *path);
 
 [[noreturn]] void refuse(const std::string &sentence);
