@@ -1,4 +1,4 @@
-"""Makes an application of an observed program: phases, nested launches, names, work."""
+"""From an observed program to an application: phases, nested launches, names, work."""
 
 from __future__ import annotations
 
@@ -49,15 +49,15 @@ Layout * * * SOA F_order;
 """
 
 
-def assemble(seen: ObservedProgram, name: str, summary: str) -> Application:
-    """The application that was observed.
+def assemble(observed: ObservedProgram, name: str, summary: str) -> Application:
+    """The application that an observed program amounts to.
 
     Raises:
         CaptureError: Nothing was launched.
     """
-    if not seen.launches:
+    if not observed.launches:
         raise CaptureError("no launch of a task was seen: there is nothing to map")
-    return _Assembly(seen).application(name, summary)
+    return _Assembly(observed).application(name, summary)
 
 
 class _Merged(NamedTuple):
@@ -84,22 +84,22 @@ class _Phase:
 
 
 class _Assembly:
-    def __init__(self, seen: ObservedProgram) -> None:
-        self._seen = seen
+    def __init__(self, observed: ObservedProgram) -> None:
+        self._observed = observed
         self._regions = Names("region")
         self._partitions = Names("partition")
         self._made: dict[str, Partition] = {}
         self._pieces: dict[str, list[Piece]] = {}
         self._wanted: dict[str, str | None] = {}
-        self._unknown = dict(seen.unknown)
+        self._unknown = dict(observed.unknown)
         self._any_seconds = any(
             point.seconds is not None
-            for launch in seen.launches
+            for launch in observed.launches
             for point in launch.points.values()
         )
 
     def application(self, name: str, summary: str) -> Application:
-        launches = self._seen.launches
+        launches = self._observed.launches
         loop = find_loop([_signature(launch) for launch in launches])
         if loop is None:
             self._unknown["loop"] = "nothing is repeated: the whole run counts as one iteration"
@@ -125,7 +125,7 @@ class _Assembly:
             finish=phases["finish"],
             warmup=1 if loop.iterations > 2 else 0,
             timed=loop.iterations - 1 if loop.iterations > 2 else loop.iterations,
-            traced=self._seen.traced,
+            traced=self._observed.traced,
             work=1.0,
             unit="iterations/s",
             mappers=MappingProxyType({"default": _DEFAULT_MAPPER}),
@@ -139,13 +139,13 @@ class _Assembly:
         used = {launch.task for launches in phases.values() for launch in launches}
         return {
             name: TaskKind(name, task.variants, task.inner)
-            for name, task in self._seen.tasks.items()
+            for name, task in self._observed.tasks.items()
             if name in used
         }
 
     def _region_table(self) -> dict[str, Region]:
         found = {}
-        for key, region in self._seen.regions.items():
+        for key, region in self._observed.regions.items():
             name = self._regions.name(key, region.name)
             fields = []
             for field, size in region.fields.items():
@@ -163,10 +163,10 @@ class _Assembly:
         return found
 
     def _copies(self, regions: dict[str, Region]) -> tuple[ObservedCopy, ...]:
-        named = {str(key): self._regions.name(key, None) for key in self._seen.regions}
+        named = {str(key): self._regions.name(key, None) for key in self._observed.regions}
         return tuple(
             replace(copy, region=named[copy.region])
-            for copy in self._seen.copies
+            for copy in self._observed.copies
             if named.get(copy.region) in regions
         )
 
@@ -234,21 +234,23 @@ class _Assembly:
         self, merged: _Merged
     ) -> tuple[tuple[Requirement, ...], tuple[NDArray[np.int64] | None, ...]]:
         found, colors = [], []
-        for index, seen in enumerate(merged.first.requirements):
-            region = self._regions.name(seen.region, self._seen.regions[seen.region].name)
+        for index, observed in enumerate(merged.first.requirements):
+            region = self._regions.name(
+                observed.region, self._observed.regions[observed.region].name
+            )
             partition, taken = self._partition(merged, index, region)
             found.append(
                 Requirement(
                     region=region,
                     partition=partition,
-                    privilege=seen.privilege,
-                    fields=seen.fields,
-                    reduction=seen.reduction,
-                    virtual=seen.virtual,
+                    privilege=observed.privilege,
+                    fields=observed.fields,
+                    reduction=observed.reduction,
+                    virtual=observed.virtual,
                 )
             )
             colors.append(taken)
-            if seen.reduction and seen.reduction.startswith("operator"):
+            if observed.reduction and observed.reduction.startswith("operator"):
                 self._unknown.setdefault(
                     "*.requirements.*.reduction",
                     "an operator of the program's own has a number, no name",
@@ -263,7 +265,7 @@ class _Assembly:
         key = keys[0] if len(set(keys)) == 1 else ("several", *dict.fromkeys(keys))
         if key is None:
             return None, None
-        sources = [self._seen.partitions[k] for k in dict.fromkeys(keys) if k is not None]
+        sources = [self._observed.partitions[k] for k in dict.fromkeys(keys) if k is not None]
         places = {place: piece for source in sources for place, piece in source.pieces.items()}
         own = [places[point.pieces[index]] for point in merged.points()]
         pieces = list(places.values())
@@ -281,7 +283,7 @@ class _Assembly:
     def _place(
         self, key: Hashable, region: str, wanted: str | None, pieces: list[Piece]
     ) -> tuple[str, list[Piece]]:
-        """The name and pieces of a partition that has all these.
+        """The name and pieces of a partition that holds all of these.
 
         A program may make one again, below each point of a task for example: what has the same
         name, and pieces that one of that name has, is the same to a mapper.
@@ -312,7 +314,7 @@ class _Assembly:
         traffic = np.zeros((points, len(requirements)))
         sizes = {
             self._regions.name(key, region.name): region
-            for key, region in self._seen.regions.items()
+            for key, region in self._observed.regions.items()
         }
         for index, requirement in enumerate(requirements):
             region, taken = sizes[requirement.region], colors[index]
@@ -341,7 +343,7 @@ def _extents(launch: ObservedLaunch) -> tuple[int, ...]:
 def _alike(
     rows: Sequence[Sequence[ObservedLaunch]],
 ) -> tuple[list[tuple[ObservedLaunch, ...]], bool]:
-    """The launches that all rows have alike, one a row, and whether something is left."""
+    """The launches that all rows have in common, one a row, and whether any are left."""
     if not any(rows):
         return [], False
     alike = []

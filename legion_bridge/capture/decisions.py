@@ -159,8 +159,8 @@ def _differences(name: str, one: TaskDecisions, other: TaskDecisions | None) -> 
     moved = sum(set(one.places[p]) != set(other.places.get(p, ())) for p in one.places)
     if moved:
         yield f"{name}: {moved} of {len(one.places)} points run on other processors"
-    for index, seen in one.arguments.items():
-        if set(seen) != set(other.arguments.get(index, ())):
+    for index, counted in one.arguments.items():
+        if set(counted) != set(other.arguments.get(index, ())):
             yield f"argument {index} of {name} lies differently"
 
 

@@ -1,4 +1,4 @@
-"""Makes an observed program of a mapper's log: launches are put together from their points.
+"""From a mapper's log to an observed program: launches are put together from their points.
 
 A log shows what the mapper was asked, not what the program asked for. It does not have the names
 of regions and partitions, the sizes of fields, durations, what other ranks were asked, nor the
@@ -74,13 +74,13 @@ def capture_log(paths: Sequence[Path], *, name: str | None = None) -> Captured:
     files = ", ".join(path.name for path in paths)
     try:
         log = read_mapper_log(paths)
-        seen = _Reader(log).program()
-        application = assemble(seen, called, f"Captured from {files}")
+        observed = _Reader(log).program()
+        application = assemble(observed, called, f"Captured from {files}")
     except (ValueError, LookupError) as error:  # lines were cut, or mixed with others
         raise CaptureError(
             f"{files}: the log is damaged, its lines do not fit together ({error}): write it again"
         ) from error
-    return Captured(application, dict(seen.skipped))
+    return Captured(application, dict(observed.skipped))
 
 
 @dataclass
@@ -100,9 +100,9 @@ class _Reader:
     def __init__(self, log: MapperLog) -> None:
         self._log = log
         self._whole: dict[str, Box] = {}
-        self._seen = ObservedProgram({}, {}, {}, [], unknown=dict(_UNKNOWN))
+        self._observed = ObservedProgram({}, {}, {}, [], unknown=dict(_UNKNOWN))
         for what, times in log.skipped.items():
-            self._seen.skip(what, times)
+            self._observed.skip(what, times)
 
     def program(self) -> ObservedProgram:
         groups = self._without_top(self._groups())
@@ -111,15 +111,15 @@ class _Reader:
             raise CaptureError("the log tells of no task that was mapped: there is nothing to see")
         unmapped = Counter(group.decision.task for group in groups if not group.tasks)
         for task, times in unmapped.items():
-            self._seen.skip(f"launches of {task} of which no point was mapped here", times)
+            self._observed.skip(f"launches of {task} of which no point was mapped here", times)
         self._find_parents(mapped)
         self._regions(mapped)
         # The widest sets of pieces first: what takes some of them takes them from there.
         for group in sorted(mapped, key=lambda group: -len(group.tasks)):
             self._task(group)
             self._launch(group)
-        self._seen.launches = [self._launch(g) for g in mapped if g.parent is None]
-        return self._seen
+        self._observed.launches = [self._launch(g) for g in mapped if g.parent is None]
+        return self._observed
 
     # Which decisions are of one launch.
 
@@ -148,7 +148,7 @@ class _Reader:
         for decision in sorted(mapped, key=lambda decision: decision.number):
             self._map(found[decision.task, decision.place], decision)
         for what, times in others.items():
-            self._seen.skip(f"decisions {what}", times)
+            self._observed.skip(f"decisions {what}", times)
         groups = [group for same in found.values() for group in same]
         return sorted(groups, key=lambda group: group.decision.number)
 
@@ -265,14 +265,14 @@ class _Reader:
                 fields.setdefault(argument.tree, {}).update(dict.fromkeys(argument.fields))
         for tree, kept in boxes.items():
             lower, upper = self._whole[tree] = around(kept) if kept else ((0,), (-1,))
-            self._seen.regions[tree] = ObservedRegion(
+            self._observed.regions[tree] = ObservedRegion(
                 None, lower, upper, dict.fromkeys(fields[tree], 8), guessed=True
             )
 
     def _task(self, group: _Group) -> None:
         """Adds up the kinds of processors that a task ran on, and whether it only launches."""
         name = group.decision.task
-        known = self._seen.tasks.get(name, ObservedTask((), inner=True))
+        known = self._observed.tasks.get(name, ObservedTask((), inner=True))
         kinds = dict.fromkeys(known.variants)
         inner = known.inner and bool(group.children)
         for decision in group.tasks.values():
@@ -281,7 +281,7 @@ class _Reader:
                 if kind:
                     kinds[kind] = None
             inner = inner and all(a.virtual for a in decision.arguments.values())
-        self._seen.tasks[name] = ObservedTask(tuple(kinds) or ("CPU",), inner)
+        self._observed.tasks[name] = ObservedTask(tuple(kinds) or ("CPU",), inner)
 
     def _launch(self, group: _Group) -> ObservedLaunch:
         name = group.decision.task
@@ -302,7 +302,7 @@ class _Reader:
         if missing:
             sharded = len(group.decision.shards) > 1
             why = "were mapped by other ranks" if sharded else "are not in the log, which was cut"
-            self._seen.unknown[f"*.{name}.pieces"] = (
+            self._observed.unknown[f"*.{name}.pieces"] = (
                 f"{missing} of {len(pieces)} points {why}: their pieces are taken to lie beside "
                 "those that were seen"
             )
@@ -335,47 +335,49 @@ class _Reader:
         self, group: _Group, index: int, points: Sequence[Index]
     ) -> tuple[ObservedRequirement, dict[Index, Key | None]]:
         """A requirement of a launch, and which piece each point takes."""
-        seen = {p: d.arguments[index] for p, d in group.tasks.items() if index in d.arguments}
-        first = next(iter(seen.values()))
+        observed = {p: d.arguments[index] for p, d in group.tasks.items() if index in d.arguments}
+        first = next(iter(observed.values()))
         privilege = _PRIVILEGES.get(first.privilege)
         if privilege is None:
-            self._seen.unknown[f"*.{group.decision.task}.requirements[{index}].privilege"] = (
+            self._observed.unknown[f"*.{group.decision.task}.requirements[{index}].privilege"] = (
                 f"{first.privilege!r} is no privilege that is known; READ_WRITE is assumed"
             )
             privilege = "READ_WRITE"
-        spaces = {point: argument.space for point, argument in seen.items()}
-        whole = all(a.box == self._whole[first.tree] for a in seen.values())
+        spaces = {point: argument.space for point, argument in observed.items()}
+        whole = all(a.box == self._whole[first.tree] for a in observed.values())
         partition: Key | None = None
         taken: dict[Index, Key | None] = dict.fromkeys(points)
         if not whole:
-            boxes = {spaces[p]: a.boxes for p, a in seen.items()}
+            boxes = {spaces[p]: a.boxes for p, a in observed.items()}
             partition = self._partition(first.tree, points, spaces, boxes)
             taken = self._taken(partition, points, spaces)
-        if any(argument.sparse for argument in seen.values()):
-            self._seen.unknown["partitions.*.volumes"] = (
+        if any(argument.sparse for argument in observed.values()):
+            self._observed.unknown["partitions.*.volumes"] = (
                 "some pieces have holes, of which the log does not tell the size"
             )
         if privilege == "REDUCE":
-            self._seen.unknown["*.requirements.*.reduction"] = "reduction operators are not logged"
+            self._observed.unknown["*.requirements.*.reduction"] = (
+                "reduction operators are not logged"
+            )
         requirement = ObservedRequirement(
             first.tree,
             partition,
             privilege,
             first.fields,
             "operator" if privilege == "REDUCE" else None,
-            any(argument.virtual for argument in seen.values()),
+            any(argument.virtual for argument in observed.values()),
         )
         return requirement, taken
 
     def _taken(
         self, partition: Key, points: Sequence[Index], spaces: Mapping[Index, str]
     ) -> dict[Index, Key | None]:
-        """Which piece each point takes; points that were not mapped here get the others."""
-        seen = set(spaces.values())
-        pieces = self._seen.partitions[partition].pieces
-        left = cycle([key for key in pieces if key not in seen] or list(pieces))
-        if len(seen) == 1:
-            left = cycle(seen)
+        """Which piece each point takes: those that were not mapped here, pieces nobody takes."""
+        observed = set(spaces.values())
+        pieces = self._observed.partitions[partition].pieces
+        left = cycle([key for key in pieces if key not in observed] or list(pieces))
+        if len(observed) == 1:
+            left = cycle(observed)
         return {
             point: spaces[point]
             if point in spaces
@@ -392,14 +394,14 @@ class _Reader:
         spaces: dict[Index, str],
         boxes: dict[str, tuple[Box, ...]],
     ) -> Key:
-        """The partition that the seen index spaces belong to: one that is known to hold them."""
+        """The partition of the observed index spaces: one that is known to hold them."""
         wanted = set(boxes)
-        for known_key, known_partition in self._seen.partitions.items():
+        for known_key, known_partition in self._observed.partitions.items():
             if known_partition.region == tree and wanted <= set(known_partition.pieces):
                 return known_key
         key = (tree, *boxes)
         pieces: dict[Key, Piece] = {}
-        dimension = len(self._seen.regions[tree].lower)
+        dimension = len(self._observed.regions[tree].lower)
         known = {space: _piece(kept, dimension) for space, kept in boxes.items()}
         own = list(known.values())
         span = _span(own)
@@ -413,16 +415,16 @@ class _Reader:
                     own[missing % len(own)], span * (1 + missing // len(own))
                 )
                 missing += 1
-        self._seen.partitions[key] = ObservedPartition(None, tree, pieces)
+        self._observed.partitions[key] = ObservedPartition(None, tree, pieces)
         self._widen(tree, pieces.values())
         return key
 
     def _widen(self, tree: str, pieces: Iterable[Piece]) -> None:
-        """Makes the region large enough for pieces that were put beside the seen ones."""
-        region = self._seen.regions[tree]
+        """Makes the region large enough for pieces that were put beside the observed ones."""
+        region = self._observed.regions[tree]
         boxes = [(piece.lower, piece.upper) for piece in pieces if piece.volume]
         lower, upper = around([*boxes, (region.lower, region.upper)])
-        self._seen.regions[tree] = replace(region, lower=lower, upper=upper)
+        self._observed.regions[tree] = replace(region, lower=lower, upper=upper)
 
 
 def _rare_parents(
@@ -483,7 +485,7 @@ def _span(pieces: Iterable[Piece]) -> int:
 
 
 def _moved(piece: Piece, shift: int) -> Piece:
-    """The same piece elsewhere, so that none that was seen is used twice."""
+    """The same piece elsewhere, so that no observed piece is used twice."""
     if not piece.volume:
         return piece
     lower, upper = ((corner[0] + shift, *corner[1:]) for corner in (piece.lower, piece.upper))

@@ -35,7 +35,7 @@ class Names:
 
 
 def language_name(task: str) -> str:
-    """A task's name in a form that the language can write; the C++ mapper uses it, too.
+    """A task's name as the language can write it; the mapper uses the same spelling.
 
     >>> language_name("cupynumeric::BinaryOpTask")
     'cupynumeric__BinaryOpTask'

@@ -1,4 +1,4 @@
-"""What was observed of a program in its logs, of whatever form: the step before an application.
+"""What any kind of log shows of a program: the step before an application.
 
 Keys of regions, partitions and pieces are whatever the log calls them; names are those that the
 program gave, None where it gave none.
@@ -46,8 +46,8 @@ class ObservedRegion:
     """The root of a region tree.
 
     Attributes:
-        fields: Bytes of each field by name; None where they are not known.
-        guessed: Whether its bounds are those of the pieces that were observed.
+        fields: Bytes by name; None where the log does not tell them.
+        guessed: Whether its bounds are those of the pieces that were seen.
     """
 
     name: str | None
@@ -127,7 +127,7 @@ class ObservedTask:
 
 @dataclass(slots=True)
 class ObservedProgram:
-    """Everything that was observed of a program.
+    """All that was observed.
 
     Attributes:
         launches: The launches of the top-level task, in program order.

@@ -27,11 +27,11 @@ class OwnMapper:
 
 
 def own_mapper(decisions: Decisions, application: Application) -> OwnMapper:
-    """The mapper that takes the decisions that were observed.
+    """The mapper that makes the decisions of a run.
 
-    Where points of a task were treated differently, the mapper takes the commonest decision. A
-    task whose points might run on any processor of the node gets no index map: Legion's default
-    mapper lets them, too.
+    Where points of a task were treated differently, the mapper does what was done most often. A
+    task whose points may run on any processor of the node gets no index map: Legion's default
+    mapper allows that, too.
 
     Args:
         decisions: The decisions in a run of the program under its own mapper.
@@ -67,12 +67,12 @@ class _Writer:
 
     def _kinds(self) -> Iterator[str]:
         usual = Counter[str]()
-        for seen in self._all.values():
-            usual += seen.kinds
-        for name, (seen, _) in self._tasks.items():
-            if len(seen.kinds) > 1:
-                self._unknown.append(f"{name} ran on {' and '.join(sorted(seen.kinds))}")
-            if (kind := _most(seen.kinds)) != _most(usual):
+        for decisions in self._all.values():
+            usual += decisions.kinds
+        for name, (decisions, _) in self._tasks.items():
+            if len(decisions.kinds) > 1:
+                self._unknown.append(f"{name} ran on {' and '.join(sorted(decisions.kinds))}")
+            if (kind := _most(decisions.kinds)) != _most(usual):
                 yield f"Task {name} {kind};"
         yield f"Task * {_most(usual)};"
 
@@ -80,8 +80,8 @@ class _Writer:
 
     def _arguments(self) -> Iterator[tuple[str, str, str, ArgumentDecision]]:
         """Task, kind of processor, region, and what was decided of it."""
-        for name, (seen, summary) in self._tasks.items():
-            for index, decided in seen.arguments.items():
+        for name, (decisions, summary) in self._tasks.items():
+            for index, decided in decisions.arguments.items():
                 if index >= len(summary.requirements) or summary.inner:
                     continue
                 region = argument_name(summary.requirements, index)
@@ -90,7 +90,7 @@ class _Writer:
                 most = decided.most_common(1)[0][0]
                 if most.memory is None:
                     self._tell(f"{region} of {name} lies where the language cannot say")
-                yield name, _most(seen.kinds), region, most
+                yield name, _most(decisions.kinds), region, most
 
     def _tell(self, sentence: str) -> None:
         if sentence not in self._unknown:
@@ -145,15 +145,17 @@ class _Writer:
     # Index maps
 
     def _maps(self) -> Iterator[str]:
-        for name, (seen, summary) in self._tasks.items():
-            if table := self._table(name, seen, summary):
-                yield from _function(name, _most(seen.kinds), table)
+        for name, (decisions, summary) in self._tasks.items():
+            if table := self._table(name, decisions, summary):
+                yield from _function(name, _most(decisions.kinds), table)
 
-    def _table(self, name: str, seen: TaskDecisions, summary: TaskSummary) -> dict[Index, Place]:
+    def _table(
+        self, name: str, decisions: TaskDecisions, summary: TaskSummary
+    ) -> dict[Index, Place]:
         """Where each point ran; empty where that is left to Legion."""
         if not summary.launch_domains:
             return {}
-        places = {point: set(counted) for point, counted in seen.places.items() if point}
+        places = {point: set(counted) for point, counted in decisions.places.items() if point}
         if not places or all(each == {None} for each in places.values()):
             return {}
         if all(len(each) == 1 and None not in each for each in places.values()):

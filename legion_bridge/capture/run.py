@@ -171,20 +171,20 @@ def _captured(folder: Path, command: Sequence[str], name: str, output: str) -> C
             "LEGION_DEFAULT_ARGS: nothing was logged"
         )
     profiles = sorted(folder.glob("times_*"))
-    seen = program_of(read_spy_log(logs), read_times(profiles) if profiles else Times())
-    here = ", ".join(sorted({k for task in seen.tasks.values() for k in task.variants}))
-    seen.unknown["tasks.*.variants"] = (
+    observed = program_of(read_spy_log(logs), read_times(profiles) if profiles else Times())
+    here = ", ".join(sorted({k for task in observed.tasks.values() for k in task.variants}))
+    observed.unknown["tasks.*.variants"] = (
         f"variants for kinds of processors that the run did not have are not seen; it had {here}"
     )
-    seen.unknown["*.requirements.*.layout"] = (
+    observed.unknown["*.requirements.*.layout"] = (
         "the layouts that tasks were compiled for are not logged"
     )
-    seen.unknown["*.blocking"] = (
+    observed.unknown["*.blocking"] = (
         "whether the program waits for a launch is seen by when it makes the next one"
     )
     words = " ".join(shlex.quote(word) for word in command)
     summary = f"Captured from a run of {words} on {os.uname().nodename}"
-    return Captured(assemble(seen, name, summary), dict(seen.skipped), output)
+    return Captured(assemble(observed, name, summary), dict(observed.skipped), output)
 
 
 def program_name(command: Sequence[str]) -> str:

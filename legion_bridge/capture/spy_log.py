@@ -164,7 +164,7 @@ class _Reader:
         self.log.processors[int(w[0], 16)] = self._kinds.get(int(w[1]), "")
 
     def _on_processor__memory(self, _: list[str]) -> None:
-        """Which memories there are is no fact of the program."""
+        """Nothing to note: memories belong to the machine, not to the program."""
 
     def _on_task__id__name(self, w: list[str]) -> None:
         self.log.tasks[int(w[0])] = " ".join(w[1:])
@@ -269,7 +269,7 @@ class _Reader:
             requirement.fields.append(int(w[2]))
 
     def _on_logical__requirement__projection(self, _: list[str]) -> None:
-        """What it stands for is known from the points."""
+        """Nothing to note: the requirements of the points show the result."""
 
     def _on_variant__decision(self, w: list[str]) -> None:
         self.log.variant_decisions[int(w[0])] = int(w[1])

@@ -1,4 +1,4 @@
-"""Makes an observed program of the tables of Legion Spy and Legion's profile."""
+"""From the tables of Legion Spy and Legion's profile to an observed program."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class _Reader:
     def __init__(self, log: SpyLog, times: Times) -> None:
         self._log = log
         self._times = times
-        self._seen = ObservedProgram({}, {}, {}, [])
+        self._observed = ObservedProgram({}, {}, {}, [])
         self._partition_of = {
             space: part for part, colors in log.subspaces.items() for space in colors.values()
         }
@@ -69,20 +69,20 @@ class _Reader:
         return owner
 
     def program(self) -> ObservedProgram:
-        seen, top = self._seen, self._log.top_task
+        observed, top = self._observed, self._log.top_task
         assert top is not None  # noqa: S101  (looked at before)
-        seen.launches = self._children(top)
-        if not seen.launches:
+        observed.launches = self._children(top)
+        if not observed.launches:
             raise CaptureError("the top-level task launched no task: there is nothing to map")
-        seen.traced = self._times.traced
-        seen.copies = self._times.copies
-        return seen
+        observed.traced = self._times.traced
+        observed.copies = self._times.copies
+        return observed
 
     def _children(self, parent: int) -> list[ObservedLaunch]:
         """What a task launched, in program order."""
         shards = self._log.shards.get(parent)
         if shards:
-            self._seen.skip("shards of a replicated task, after the first", len(shards) - 1)
+            self._observed.skip("shards of a replicated task, after the first", len(shards) - 1)
             parent = shards[min(shards)]
         launches = []
         ordered = self._log.order.get(parent, {})
@@ -94,7 +94,7 @@ class _Reader:
             if operation is not None:
                 launches.append(self._launch(operation, following.get(number)))
             elif number in self._log.others:
-                self._seen.skip(f"{self._log.others[number]} operation")
+                self._observed.skip(f"{self._log.others[number]} operation")
         return launches
 
     def _launch(self, operation: Operation, after: int | None) -> ObservedLaunch:
@@ -142,7 +142,7 @@ class _Reader:
 
     def _task(self, task: int) -> str:
         name = language_name(self._log.tasks.get(task, f"task{task}"))
-        if name not in self._seen.tasks:
+        if name not in self._observed.tasks:
             variants = [variant for variant in self._log.variants if variant.task == task]
             kinds = {
                 _KINDS.get(self._log.processors.get(processor, ""), "")
@@ -151,7 +151,7 @@ class _Reader:
             }
             kinds |= self._times.kinds_of(task)
             inner = bool(variants) and all(variant.inner for variant in variants)
-            self._seen.tasks[name] = ObservedTask(
+            self._observed.tasks[name] = ObservedTask(
                 tuple(kind for kind in _KIND_LIST if kind in kinds) or ("CPU",), inner
             )
         return name
@@ -210,11 +210,11 @@ class _Reader:
         if owner is None:
             return None
         key = (owner, logged.tree)
-        if key not in self._seen.partitions:
-            self._seen.partitions[key] = self._seen_partition(owner, logged.tree)
+        if key not in self._observed.partitions:
+            self._observed.partitions[key] = self._observed_partition(owner, logged.tree)
         return key
 
-    def _seen_partition(self, number: int, tree: int) -> ObservedPartition:
+    def _observed_partition(self, number: int, tree: int) -> ObservedPartition:
         log = self._log
         colors = log.subspaces[number]
         dimension = len(_around(log.boxes[log.roots[tree]])[0])
@@ -232,12 +232,12 @@ class _Reader:
 
     def _region(self, logged: LoggedRequirement) -> None:
         tree, log = logged.tree, self._log
-        if tree in self._seen.regions:
+        if tree in self._observed.regions:
             return
         root = log.roots[tree]
         lower, upper = _around(log.boxes[root]) if log.boxes[root] else ((0,), (-1,))
         space = logged.field_space
-        self._seen.regions[tree] = ObservedRegion(
+        self._observed.regions[tree] = ObservedRegion(
             log.region_names.get((root, tree)) or log.space_names.get(root),
             lower,
             upper,

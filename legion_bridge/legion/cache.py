@@ -1,4 +1,4 @@
-"""The folder where compiled things are kept, and how one gets in.
+"""The folder where compiled files are kept, and how files get into it.
 
 A product's name in the folder tells everything that it depends on, so that a product is never
 out of date: it is there or it is not. Processes that want the same one wait for each other, and

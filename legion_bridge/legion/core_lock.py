@@ -18,7 +18,7 @@ _NAME = "mappertune-cores.lock"
 
 @contextmanager
 def cores_to_itself() -> Iterator[None]:
-    """Waits until nobody else on this host measures, of whatever user.
+    """Waits until no other process on this host measures, whichever user runs it.
 
     The lock goes with the process that holds it, however that ends.
 

@@ -1,4 +1,4 @@
-"""How good a run was, as the program tells it."""
+"""How good a run was, by what the program prints."""
 
 from __future__ import annotations
 

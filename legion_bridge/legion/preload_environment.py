@@ -1,4 +1,4 @@
-"""The environment that puts a mapper of ours in the place of a program's own."""
+"""The environment variables that replace a program's own mapper by ours."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ __all__ = ["preload_environment"]
 def preload_environment(
     program: dsl.Program, legion: LegionInstallation, folder: Path
 ) -> dict[str, str]:
-    """The variables that put a mapper in the place of the program's own.
+    """The environment variables under which a program runs with a given mapper.
 
     Args:
         program: The mapper.
         legion: The Legion that the program runs with.
-        folder: Where the compiled mapper lies, and a report on it comes.
+        folder: Where to put the compiled mapper; the mapper writes its report there.
 
     Raises:
         LegionError: The mapper library cannot be compiled.
-        dsl.MapperError: The mapper cannot.
+        dsl.MapperError: The mapper itself cannot be compiled.
     """
     library = build_mapper(legion)
     policy = compile_policy(dsl.emit_c(program), folder / "policy.so")

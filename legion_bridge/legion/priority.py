@@ -1,4 +1,4 @@
-"""Runs that go ahead of what else a shared machine does."""
+"""Commands that run before the other processes of a shared machine."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ _PRIORITY = -15
 
 
 def with_priority(command: Sequence[str], variables: str = "") -> list[str]:
-    """The command, put before other processes where the kernel lets us.
+    """A command that runs with a higher priority than other processes, where the kernel allows it.
 
     Nice values alone would not do: Linux groups processes by session (``sched_autogroup``), and
-    they count within a session only. Where it may not be, the command runs as it would.
+    nice values count within a session only. Where the kernel refuses, the command runs as usual.
 
     Args:
         command: The program and its arguments.
-        variables: Assignments for its environment, quoted for the shell, which keeps out of them.
+        variables: Assignments for the command's environment, quoted for the shell.
     """
     script = f"echo {_PRIORITY} 2>/dev/null >/proc/self/autogroup; exec env {variables} "
     return ["sh", "-c", script + '"$@"', "sh", *command]

@@ -28,7 +28,7 @@ of the tasks, a wrong decision is told and not run into, and messages survive an
 
 
 class _FailedError(Exception):
-    """A run that came to nothing; carries the outcome's status and text."""
+    """A run without a result; carries the outcome's status and text."""
 
     def __init__(self, status: Status, raw: str) -> None:
         super().__init__(raw)
@@ -110,7 +110,7 @@ class LegionRun:
         return self._measured(program, self.repeats, warmup=self.warmup, profile=profile)
 
     def sample(self, program: dsl.Program | None) -> Outcome:
-        """The outcome of a single run, without warm-up, for whoever plans repeats himself.
+        """The outcome of a single run, without warm-up, for callers that plan repeats themselves.
 
         Raises:
             LegionError: As for `evaluate`.
