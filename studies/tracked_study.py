@@ -1,4 +1,9 @@
-"""One study as a run of MLflow."""
+"""One study as a run of MLflow.
+
+A run has the throughput and the best so far of each trial as step metrics, all mappers with their
+outcomes as one table, and the best mapper as a file. Metrics are buffered: a run is written when
+its study ends, and now and then in a long one, so that tracking costs the loop nothing.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +31,15 @@ METRICS_PER_CALL = 1000  # the most that MLflow takes
 
 
 class TrackedStudy:
-    """The MLflow run of one study."""
+    """The MLflow run of one study, which goes on where the study was begun earlier.
+
+    Args:
+        tracker: The server or file that the run is written to.
+        case: Name of the case, and of the experiment.
+        problem: What is tuned.
+        spec: With which tuner, seed and budget.
+        store: Where the study is kept; a note in it tells which run is its own.
+    """
 
     def __init__(
         self,

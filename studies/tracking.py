@@ -1,9 +1,6 @@
-"""Tracking in MLflow: an experiment per case, a run per study.
+"""Tracking in MLflow: an experiment per case, a run per study (``tracked_study.py``).
 
-A run has the throughput and the best so far of each trial as step metrics, all mappers with their
-outcomes as one table, and the best mapper as a file. Metrics are buffered: a run is written when
-its study ends, and now and then in a long one, so that tracking costs the loop nothing. MLflow
-takes seconds to load; it is loaded at the first write.
+MLflow takes seconds to load; it is loaded at the first write.
 
 Tracking never fails a study: the first failure is reported in one sentence, and ends tracking.
 """
@@ -20,14 +17,9 @@ from typing import TYPE_CHECKING
 
 from studies.files import make_folder
 from studies.journal import FileLock
-from studies.tracked_study import TrackedStudy
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
-
-    from studies.records import StudySpec
-    from studies.storage import StudyStore
-    from tuners import MapperProblem
 
 __all__ = ["Tracker", "embedded_uri"]
 
@@ -76,12 +68,6 @@ class Tracker:
     def loaded(self) -> bool:
         """Whether MLflow has been loaded and reached."""
         return self._client is not None
-
-    def study(
-        self, case: str, problem: MapperProblem, spec: StudySpec, store: StudyStore
-    ) -> TrackedStudy:
-        """The run of one study, which goes on where the study was begun earlier."""
-        return TrackedStudy(self, case, problem, spec, store)
 
     @property
     def lost(self) -> bool:

@@ -17,6 +17,7 @@ from studies.files import make_folder, write_text
 from studies.mapper_header import mapper_header
 from studies.run import Observer, run_study
 from studies.storage import StudyStore
+from studies.tracked_study import TrackedStudy
 
 if TYPE_CHECKING:
     from studies.records import StudyResult, StudySpec, TrialRecord
@@ -53,7 +54,7 @@ class Workspace:
         spec = self._with_transcript(case, spec)
         location = self.storage or str(self.folder / case.name / f"{spec.name}.journal")
         with StudyStore.open_study(f"{case.name}-{spec.name}", location) as store:
-            tracked = self.tracker and self.tracker.study(case.name, problem, spec, store)
+            tracked = self.tracker and TrackedStudy(self.tracker, case.name, problem, spec, store)
 
             def observe_all(records: list[TrialRecord]) -> None:
                 observe(records)
