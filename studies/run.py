@@ -14,10 +14,13 @@ from studies.records import StudyResult, StudySpec, TrialRecord, fastest
 from studies.storage import StudyStore
 from studies.suite import reference, reference_name
 from tuners import MapperProblem, make_sampler
+from tuners.problems.evaluators import StatesRepeatability
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial
+
+    from tuners import Evaluator
 
 __all__ = ["Observer", "run_study"]
 
@@ -144,7 +147,7 @@ def _check_repeats(problem: MapperProblem, records: list[TrialRecord], store: St
     The best trial is run again; only evaluators that answer alike each time can be asked so.
     """
     best = fastest(records)
-    if best is None or not getattr(problem.evaluator, "repeatable", True):
+    if best is None or _varies(problem.evaluator):
         return
     now = problem.evaluate_text(best.mapper(problem), check=False).outcome.throughput
     if not math.isclose(now, best.throughput, rel_tol=REPEATS_WITHIN):
@@ -153,3 +156,8 @@ def _check_repeats(problem: MapperProblem, records: list[TrialRecord], store: St
             f"gives {now:.6g} now: the program or the machine has changed since; name another "
             "--output folder"
         )
+
+
+def _varies(evaluator: Evaluator) -> bool:
+    """Whether two runs of a mapper may differ."""
+    return isinstance(evaluator, StatesRepeatability) and not evaluator.repeatable

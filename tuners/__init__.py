@@ -6,7 +6,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from tuners.errors import MissingPackageError, TunerError, UnknownTunerError
-from tuners.problems.mapper_problem import Evaluator, MapperProblem
+from tuners.problems.evaluators import Evaluator
+from tuners.problems.mapper_problem import MapperProblem
 from tuners.problems.problem import (
     Evaluation,
     Finding,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from importlib.resources import files
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
@@ -18,6 +18,7 @@ from dsl.bounded_cache import BoundedCache
 from dsl.parsing.statement_cache import StatementCache
 from legion_bridge.outcome import Outcome
 from tuners import attributes
+from tuners.problems.evaluators import Evaluator, TextEvaluator
 from tuners.problems.problem import Evaluation, Finding, Form, Projection, Suggester, Value
 from tuners.problems.projection import Projector
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from tuners.guide.guidance import Guidance
     from tuners.problems.shorten import MapperShortener
 
-__all__ = ["Evaluator", "MapperProblem"]
+__all__ = ["MapperProblem"]
 
 # Outcomes without a profile are a few hundred bytes, parsed mappers some 50 KB.
 OUTCOMES_KEPT = 100_000
@@ -34,12 +35,6 @@ PROGRAMS_KEPT = 256
 
 # Worse than any mapper that parses: nothing is known of it.
 SYNTAX_VIOLATION = 1000.0
-
-
-class Evaluator(Protocol):
-    """Whatever runs a mapper; ``legion_bridge.Evaluator`` simulates it."""
-
-    def evaluate(self, program: dsl.Program, *, profile: bool = False) -> Outcome: ...
 
 
 class MapperProblem:
@@ -270,8 +265,8 @@ class MapperProblem:
         return list(dsl.check(program, self.application, self.machine, forecast=forecast))
 
     def _run(self, text: str) -> Outcome:
-        if self.evaluator is self.simulation:  # reads mappers that share statements faster
-            return self.simulation.evaluate_text(text)
+        if isinstance(self.evaluator, TextEvaluator):
+            return self.evaluator.evaluate_text(text)
         return self.evaluator.evaluate(self._parse(text))
 
     def _parse(self, text: str) -> dsl.Program:

@@ -16,7 +16,7 @@ from legion_bridge import LegionError
 from legion_bridge.legion.metric import Metric
 from legion_bridge.legion.run import LegionRun
 from tests.legion_bridge.real_legion import legion_or_skip
-from tuners.problems.mapper_problem import Evaluator
+from tuners import Evaluator
 
 from .probe_runs import CHECKSUM, built
 
