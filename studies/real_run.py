@@ -17,7 +17,6 @@ from scipy.stats import binom
 import dsl
 from legion_bridge import Application, Machine
 from studies.errors import UsageError
-from studies.suite import Case
 from tuners import MapperProblem
 
 if TYPE_CHECKING:
@@ -40,7 +39,15 @@ FEWEST_PAIRS = 6  # of five pairs, no median's interval reaches 95 %
 
 
 class Runner(Protocol):
-    """Runs a program under a mapper, or under its own; ``LegionRun`` is one."""
+    """Runs a program under a mapper, or under its own; ``LegionRun`` is one.
+
+    Attributes:
+        unit: Of the throughputs.
+        flags: Of the runtime, which every run has.
+    """
+
+    unit: str
+    flags: Sequence[str]
 
     def evaluate(self, program: dsl.Program | None, *, profile: bool = False) -> Outcome: ...
 
@@ -48,7 +55,7 @@ class Runner(Protocol):
 
 
 @dataclass
-class _WithOwn:
+class _MeasuredRuns:
     """An evaluator whose reference is the mapper that the program has itself."""
 
     runner: Runner
@@ -57,13 +64,16 @@ class _WithOwn:
     def evaluate(self, program: dsl.Program, *, profile: bool = False) -> Outcome:
         return self.runner.evaluate(program, profile=profile)
 
-    @cached_property
-    def own_mapper(self) -> Outcome:
+    def evaluate_own(self) -> Outcome:
         """What came of the program's own mapper, measured once.
 
         Raises:
             UsageError: The program fails under it, or prints no metric.
         """
+        return self._own
+
+    @cached_property
+    def _own(self) -> Outcome:
         outcome = self.runner.evaluate(None)
         if not outcome.ok or outcome.throughput <= 0:
             advice = "; give it more by --timeout" if outcome.status == "timeout" else ""
@@ -74,7 +84,7 @@ class _WithOwn:
 
 
 @dataclass(frozen=True)
-class RealCase(Case):
+class RealCase:
     """A captured program on the machine that it runs on, measured by runs of it.
 
     Attributes:
@@ -82,14 +92,23 @@ class RealCase(Case):
         captured: What it was captured as.
         target: The machine.
         runner: What runs it.
+        space: Name of the search space that is written from the program's facts.
+        template: Text of a template that takes the place of ``space``.
         settings: What else a study's measurements depend on, such as the metric.
     """
 
-    command: tuple[str, ...] = ()
-    captured: Application | None = None
-    target: Machine | None = None
-    runner: Runner | None = None
+    command: tuple[str, ...]
+    captured: Application
+    target: Machine
+    runner: Runner
+    space: str = "paper"
+    template: str | None = None
     settings: str = ""
+
+    @property
+    def application(self) -> str:
+        """Name of the application."""
+        return self.captured.name
 
     @property
     def name(self) -> str:
@@ -99,18 +118,19 @@ class RealCase(Case):
         return f"{safe}-{hashlib.blake2b(told, digest_size=4).hexdigest()}"
 
     def problem(self) -> MapperProblem:
-        """The problem of mapping it, evaluated by runs."""
-        if self.captured is None or self.target is None or self.runner is None:
-            raise UsageError("a program is tuned by runs of it once it is captured")
-        unit = getattr(self.runner, "unit", "runs/s")
-        application = replace(self.captured, unit=unit)
+        """The problem of mapping it, evaluated by runs.
+
+        Raises:
+            dsl.TemplateError: The template is wrong, or the space unknown.
+        """
+        application = replace(self.captured, unit=self.runner.unit)
         own = application.mappers.get("own")
         start = dsl.parse(own) if own else None
         if self.template is None:
             template = dsl.template_for(application, self.target, space=self.space, start=start)
         else:
             template = dsl.Template(self.template)
-        problem = MapperProblem(application, self.target, template, _WithOwn(self.runner))
+        problem = MapperProblem(application, self.target, template, _MeasuredRuns(self.runner))
         problem.start = template.defaults() if own is None else problem.project(own).values
         return problem
 

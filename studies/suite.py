@@ -5,12 +5,28 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from legion_bridge import Application, Machine
     from tuners import Evaluation, MapperProblem
 
-__all__ = ["Case", "reference", "reference_name"]
+__all__ = ["Case", "Tunable", "reference", "reference_mapper", "reference_name"]
+
+
+class Tunable(Protocol):
+    """What studies are made of: a ``Case``, or a program that is tuned by runs of it."""
+
+    @property
+    def name(self) -> str:
+        """Short, and fit for a file; equal for cases whose studies go on with each other."""
+
+    @property
+    def application(self) -> str:
+        """Name of the application."""
+
+    def problem(self) -> MapperProblem:
+        """The problem of mapping it."""
 
 
 @dataclass(frozen=True)
@@ -48,16 +64,13 @@ class Case:
             parts.append(self.space)
         return re.sub(r"[^A-Za-z0-9_.=-]", "_", "-".join(parts))
 
-    def problem(self) -> MapperProblem:
-        """The problem of mapping it.
+    def load(self) -> tuple[Application, Machine]:
+        """The application and the machine, of sizes that fit each other.
 
         Raises:
             legion_bridge.BridgeError: The application, a parameter or the machine is unknown.
-            dsl.TemplateError: The template is wrong, or the space unknown.
         """
-        import dsl  # noqa: PLC0415  (this and the next load numpy, numba and Optuna)
-        from legion_bridge import Application, Machine  # noqa: PLC0415
-        from tuners import MapperProblem  # noqa: PLC0415
+        from legion_bridge import Application, Machine
 
         parameters = dict(self.parameters)
         if self.nodes is not None and not self.application.endswith(".json"):
@@ -68,6 +81,19 @@ class Case:
             if self.nodes is None
             else Machine.load(self.machine, nodes=self.nodes)
         )
+        return application, machine
+
+    def problem(self) -> MapperProblem:
+        """The problem of mapping it.
+
+        Raises:
+            legion_bridge.BridgeError: The application, a parameter or the machine is unknown.
+            dsl.TemplateError: The template is wrong, or the space unknown.
+        """
+        import dsl
+        from tuners import MapperProblem
+
+        application, machine = self.load()
         template = (
             dsl.template_for(application, machine, space=self.space)
             if self.template is None
@@ -82,19 +108,25 @@ def reference(problem: MapperProblem, name: str = "expert") -> Evaluation:
     Programs that were captured have no expert mapper: the one that they have themselves takes its
     place, as runs of them are measured or as it was captured, else the default one.
     """
-    own = getattr(problem.evaluator, "own_mapper", None)
-    if own is not None:
-        from tuners import Evaluation  # noqa: PLC0415  (loads Optuna)
+    from tuners import Evaluation
+    from tuners.problems.evaluators import OwnMapperEvaluator
 
-        return Evaluation("", None, None, (), own, cached=False)
-    mappers = problem.application.mappers
-    text = mappers.get(name) or mappers.get("own") or mappers["default"]
-    return problem.evaluate_text(text, check=False)
+    if isinstance(problem.evaluator, OwnMapperEvaluator):
+        return Evaluation("", None, None, (), problem.evaluator.evaluate_own(), cached=False)
+    return problem.evaluate_text(reference_mapper(problem.application, name), check=False)
+
+
+def reference_mapper(application: Application, name: str = "expert") -> str:
+    """The mapper that others are held against: the own or default one where that is missing."""
+    mappers = application.mappers
+    return mappers.get(name) or mappers.get("own") or mappers["default"]
 
 
 def reference_name(problem: MapperProblem) -> str:
     """What `reference` is to be called."""
-    if hasattr(type(problem.evaluator), "own_mapper"):
+    from tuners.problems.evaluators import OwnMapperEvaluator
+
+    if isinstance(problem.evaluator, OwnMapperEvaluator):
         return "own mapper"
     known = {"expert": "expert", "own": "own mapper", "default": "default mapper"}
     return next(word for name, word in known.items() if name in problem.application.mappers)

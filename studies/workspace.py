@@ -21,7 +21,7 @@ from studies.tracked_study import TrackedStudy
 
 if TYPE_CHECKING:
     from studies.records import StudyResult, StudySpec, TrialRecord
-    from studies.suite import Case
+    from studies.suite import Tunable
     from studies.tracking import Tracker
     from tuners import MapperProblem
 
@@ -43,7 +43,7 @@ class Workspace:
     tracker: Tracker | None = None
 
     def run(
-        self, case: Case, problem: MapperProblem, spec: StudySpec, observe: Observer
+        self, case: Tunable, problem: MapperProblem, spec: StudySpec, observe: Observer
     ) -> StudyResult:
         """Runs a study or continues it, tracks it, and writes its best mapper.
 
@@ -67,7 +67,7 @@ class Workspace:
                 tracked.finish(result)
         return result
 
-    def _with_transcript(self, case: Case, spec: StudySpec) -> StudySpec:
+    def _with_transcript(self, case: Tunable, spec: StudySpec) -> StudySpec:
         """A study that asks a model keeps what was said, beside itself where nothing else is said.
 
         A transcript that is played back is not written once more.
@@ -77,23 +77,23 @@ class Workspace:
         path = self.folder / case.name / f"{spec.name}.transcript.jsonl"
         return replace(spec, llm=replace(spec.llm, transcript=path))
 
-    def best_mapper(self, case: Case, spec: StudySpec | None = None) -> Path:
+    def best_mapper(self, case: Tunable, spec: StudySpec | None = None) -> Path:
         """Where the best mapper of a study lies; without a study, that of a comparison."""
         return self.folder / case.name / f"{spec.name if spec else 'best'}.mapper"
 
-    def keep_best(self, case: Case, spec: StudySpec, mapper: str, remark: str) -> Path:
+    def keep_best(self, case: Tunable, spec: StudySpec, mapper: str, remark: str) -> Path:
         """Writes the mapper that further runs have shown to be a study's best."""
         path = self.best_mapper(case, spec)
         write_text(path, mapper_header(case.application, remark) + mapper)
         return path
 
-    def write_best_of(self, case: Case, results: list[StudyResult]) -> Path | None:
+    def write_best_of(self, case: Tunable, results: list[StudyResult]) -> Path | None:
         """Writes the best mapper of several studies; None where no mapper was valid."""
         best = max(results, key=lambda result: result.normalised)
         path = self.best_mapper(case)
         return path if self._write_best(case, best, path) else None
 
-    def _write_best(self, case: Case, result: StudyResult, path: Path) -> bool:
+    def _write_best(self, case: Tunable, result: StudyResult, path: Path) -> bool:
         if result.best is None or result.mapper is None:
             return False
         remark = (

@@ -27,31 +27,31 @@ SIGNIFICANT = 0.05
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs every study that is not done yet, then prints the comparison."""
-    bench = StudyRunner(case_of(arguments), arguments.tuners, arguments)
-    results = _run_studies(bench, arguments)
+    runner = StudyRunner(case_of(arguments), arguments.tuners, arguments)
+    results = _run_studies(runner, arguments)
     if results[-1].interrupted:
         warn("stopped; the same command continues the comparison")
         return INTERRUPTED
     from studies.compare import compare_studies  # noqa: PLC0415  (loads scipy)
 
     comparison = compare_studies(results)
-    best = bench.workspace.write_best_of(bench.case, results)
+    best = runner.workspace.write_best_of(runner.case, results)
     if arguments.json:
         print_json(
             comparison.as_json()
             | {
-                "case": bench.case.name,
+                "case": runner.case.name,
                 "studies": [result.as_json() for result in results],
                 "mapper": best and str(best),
-                "mlflow": bench.tracking_uri,
+                "mlflow": runner.tracking_uri,
             }
         )
     else:
-        _print(comparison, results, bench, best)
+        _print(comparison, results, runner, best)
     return 0
 
 
-def _run_studies(bench: StudyRunner, arguments: argparse.Namespace) -> list[StudyResult]:
+def _run_studies(runner: StudyRunner, arguments: argparse.Namespace) -> list[StudyResult]:
     """All studies, seed by seed; the last one is interrupted where Ctrl-C came."""
     from studies.records import StudySpec  # noqa: PLC0415  (loads Optuna)
     from tuners.llm.settings import LLM_TUNERS  # noqa: PLC0415  (likewise)
@@ -63,20 +63,20 @@ def _run_studies(bench: StudyRunner, arguments: argparse.Namespace) -> list[Stud
             for tuner in arguments.tuners:
                 asked = llm.for_tuner(tuner) if llm and tuner in LLM_TUNERS else None
                 spec = StudySpec(tuner, seed, arguments.trials, asked)
-                results.append(bench.run(spec, start))
+                results.append(runner.run(spec, start))
                 if results[-1].interrupted:
                     return results
     return results
 
 
 def _print(
-    comparison: Comparison, results: Sequence[StudyResult], bench: StudyRunner, best: Path | None
+    comparison: Comparison, results: Sequence[StudyResult], runner: StudyRunner, best: Path | None
 ) -> None:
     from studies.records import ModelUse  # noqa: PLC0415  (loads Optuna)
 
     seeds = max(len(summary.seeds) for summary in comparison.tuners)
     say(
-        f"\n{bench.case.name}: {results[0].spec.trials} trials a study, {seeds} seed(s)\n"
+        f"\n{runner.case.name}: {results[0].spec.trials} trials a study, {seeds} seed(s)\n"
         "best, mean, sd and worst of the seeds' best throughputs, over the expert's"
     )
     expert = ["expert", quantity(comparison.expert, comparison.unit), "1.000", "", "", "", "", ""]
@@ -93,8 +93,8 @@ def _print(
     for test in comparison.tests:
         say(_describe_test(test))
     rows_below = [("best mapper", str(best) if best else "none was valid")]
-    if bench.ui_command:
-        rows_below.append(("look at runs", bench.ui_command))
+    if runner.ui_command:
+        rows_below.append(("look at runs", runner.ui_command))
     columns(rows_below, indent="")
 
 

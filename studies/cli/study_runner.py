@@ -18,7 +18,7 @@ from studies.cli.console import warn
 if TYPE_CHECKING:
     from studies.cli.progress import StartProgress
     from studies.records import StudyResult, StudySpec
-    from studies.suite import Case
+    from studies.suite import Tunable
 
 __all__ = ["StudyRunner", "ui_command"]
 
@@ -32,7 +32,7 @@ class StudyRunner:
         arguments: The options of the study.
     """
 
-    def __init__(self, case: Case, tuners: Sequence[str], arguments: argparse.Namespace) -> None:
+    def __init__(self, case: Tunable, tuners: Sequence[str], arguments: argparse.Namespace) -> None:
         import optuna  # noqa: PLC0415  (0.3 s to load, as are the next)
 
         from studies.suite import reference, reference_name  # noqa: PLC0415

@@ -7,27 +7,43 @@ import os
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from studies.cli.console import say, warn
+from studies.cli.arguments import DEFAULT_MACHINE
+from studies.cli.console import print_json, say, warn
+from studies.cli.one_study import exit_code, run_one, study_as_json, tell_study
 from studies.errors import UsageError
 from studies.files import read_text
 
 if TYPE_CHECKING:
     from legion_bridge import Application
     from legion_bridge.legion import LegionRun
+    from studies.cli.study_runner import StudyRunner
     from studies.real_run import PairedComparison, RealCase
     from studies.records import StudyResult
-    from tuners import MapperProblem
 
-__all__ = ["as_json", "compared", "real_case", "tell"]
+__all__ = ["tune_program"]
 
 
-def real_case(arguments: argparse.Namespace, default_machine: str) -> RealCase:
-    """Captures the program of ``--command`` and makes a case of it.
+def tune_program(arguments: argparse.Namespace) -> int:
+    """Tunes the program of ``--command``, and compares its best mapper with its own at the end.
 
     Raises:
-        UsageError: The options do not fit together.
+        UsageError: The options do not fit together, or the program fails in the comparison.
         legion_bridge.BridgeError: There is no Legion, or the program cannot be captured.
     """
+    case = _real_case(arguments)
+    runner, result = run_one(case, arguments)
+    comparison = None if result.interrupted else _compared(case, runner, result, arguments.pairs)
+    if arguments.json:
+        print_json(study_as_json(runner, result) | {"against_own": _as_json(comparison)})
+    else:
+        tell_study(runner, result)
+        if comparison is not None:
+            _tell(case, comparison)
+    return exit_code(result)
+
+
+def _real_case(arguments: argparse.Namespace) -> RealCase:
+    """Captures the program and makes a case of it."""
     from legion_bridge import Machine  # noqa: PLC0415  (loads numpy)
     from legion_bridge.legion import LegionRun, Metric, find_legion  # noqa: PLC0415
     from studies.real_run import RealCase, machine_of  # noqa: PLC0415
@@ -39,20 +55,18 @@ def real_case(arguments: argparse.Namespace, default_machine: str) -> RealCase:
         unit="runs/s" if arguments.minimize else "of the metric",
     )  # fmt: skip
     find_legion()  # its absence is told before anything runs
-    if arguments.machine == default_machine:
+    if arguments.machine == DEFAULT_MACHINE:
         target = machine_of(command, os.environ.get("LEGION_DEFAULT_ARGS", ""))
     else:
         target = Machine.load(arguments.machine)
     application = _application(command, arguments, runner)
     return RealCase(
-        application=application.name,
-        machine=target.name,
-        space=arguments.space,
-        template=arguments.template and read_text(arguments.template, "template"),
         command=tuple(command),
         captured=application,
         target=target,
         runner=runner,
+        space=arguments.space,
+        template=arguments.template and read_text(arguments.template, "template"),
         settings=f"{metric} {target.name} {arguments.space}",
     )
 
@@ -93,33 +107,35 @@ def _application(
     return captured.application
 
 
-def compared(
-    case: RealCase, problem: MapperProblem, result: StudyResult, pairs: int
-) -> tuple[str, PairedComparison] | None:
-    """The best mapper, and how it does against the program's own; None where none was valid."""
-    from studies.real_run import compare_with_own, confirm_best  # noqa: PLC0415  (loads scipy)
+def _compared(
+    case: RealCase, runner: StudyRunner, result: StudyResult, pairs: int
+) -> PairedComparison | None:
+    """How the best mapper does against the program's own; None where none was valid.
 
-    if case.runner is None:
+    The mapper is written in place of the study's: further runs may have shown another to be best.
+    """
+    from studies.real_run import compare_with_own, confirm_best
+
+    mapper = confirm_best(case.runner, result, runner.problem)
+    if mapper is None:
         return None
-    mapper = confirm_best(case.runner, result, problem)
-    return None if mapper is None else (mapper, compare_with_own(case.runner, mapper, pairs))
+    comparison = compare_with_own(case.runner, mapper, pairs)
+    runner.workspace.keep_best(case, result.spec, mapper, comparison.sentence)
+    return comparison
 
 
-def as_json(faster: PairedComparison | None) -> dict[str, Any] | None:
-    """What the comparison found, for ``--json``."""
-    if faster is None:
+def _as_json(comparison: PairedComparison | None) -> dict[str, Any] | None:
+    if comparison is None:
         return None
     return {
-        "percent": faster.percent,
-        "interval": list(faster.interval),
-        "ratios": list(faster.ratios),
-        "sentence": faster.sentence,
+        "percent": comparison.percent,
+        "interval": list(comparison.interval),
+        "ratios": list(comparison.ratios),
+        "sentence": comparison.sentence,
     }
 
 
-def tell(case: RealCase, faster: PairedComparison | None) -> None:
-    """Says what the comparison found."""
-    if faster is not None:
-        say(f"{case.application}: {faster.sentence}")
-        flags = shlex.join(getattr(case.runner, "flags", ()))
-        say(f"all runs had LEGION_DEFAULT_ARGS='{flags}': give the same where you use the mapper")
+def _tell(case: RealCase, comparison: PairedComparison) -> None:
+    say(f"{case.application}: {comparison.sentence}")
+    flags = shlex.join(case.runner.flags)
+    say(f"all runs had LEGION_DEFAULT_ARGS='{flags}': give the same where you use the mapper")

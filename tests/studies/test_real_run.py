@@ -18,6 +18,7 @@ class Scripted:
     """Answers with given throughputs, and notes who was run in which order."""
 
     unit = "runs/s"
+    flags = ()
 
     def __init__(self, own: float, mapped: float) -> None:
         self.own, self.mapped = own, mapped
@@ -36,10 +37,10 @@ class Scripted:
 
 def test_pairs_are_interleaved_and_each_goes_first_in_turn() -> None:
     runner = Scripted(2.0, 3.0)
-    faster = compare_with_own(runner, BEST, 6)
+    found = compare_with_own(runner, BEST, 6)
     assert runner.order == ["own", "mapped", "mapped", "own"] * 3
-    assert faster.percent == pytest.approx(50)
-    assert faster.sentence.startswith("50.0 % faster than its own mapper (95 % interval")
+    assert found.percent == pytest.approx(50)
+    assert found.sentence.startswith("50.0 % faster than its own mapper (95 % interval")
 
 
 def test_the_interval_leaves_out_what_the_sign_test_allows() -> None:
@@ -69,7 +70,6 @@ def test_too_few_pairs_and_failures_are_told() -> None:
 
 def case(runner: Scripted, command: str = "./stencil") -> RealCase:
     return RealCase(
-        application="stencil",
         command=(command,),
         captured=Application.load("stencil"),
         target=machine_of([command, "-ll:cpu", "2"]),

@@ -1,0 +1,72 @@
+"""What both kinds of ``tune`` share: one study, new or continued, and what is said of it."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from studies.cli.console import columns, quantity, say, warn
+from studies.cli.model_options import model_settings
+from studies.cli.progress import progress
+from studies.cli.study_runner import StudyRunner
+
+if TYPE_CHECKING:
+    from studies.records import StudyResult
+    from studies.suite import Tunable
+
+__all__ = ["exit_code", "run_one", "study_as_json", "tell_study"]
+
+INTERRUPTED = 130
+
+
+def run_one(case: Tunable, arguments: argparse.Namespace) -> tuple[StudyRunner, StudyResult]:
+    """Runs a study until it has as many trials as asked for, or until Ctrl-C."""
+    from studies.records import StudySpec
+
+    runner = StudyRunner(case, (arguments.tuner,), arguments)
+    llm = model_settings(arguments, arguments.tuner)
+    spec = StudySpec(
+        arguments.tuner, arguments.seed, arguments.trials, llm and llm.for_tuner(arguments.tuner)
+    )
+    with progress() as start:
+        return runner, runner.run(spec, start)
+
+
+def study_as_json(runner: StudyRunner, result: StudyResult) -> dict[str, Any]:
+    """A study with its files, as JSON values."""
+    mapper = runner.workspace.best_mapper(runner.case, result.spec) if result.mapper else None
+    return result.as_json() | {"mapper": mapper and str(mapper), "mlflow": runner.tracking_uri}
+
+
+def tell_study(runner: StudyRunner, result: StudyResult) -> None:
+    """Says what a study found, and where it lies."""
+    spec, best = result.spec, result.best
+    earlier = f", {result.resumed} of them from earlier runs" if result.resumed else ""
+    say(
+        f"{runner.case.name}, {spec.tuner} with seed {spec.seed}: "
+        f"{len(result.records)} trials{earlier}"
+    )
+    rows = [(result.reference, quantity(result.expert, result.unit))]
+    if best is not None:
+        ratio = f"{result.normalised:.3f} x {result.reference} (trial {best.number})"
+        rows.append(("best", f"{quantity(best.throughput, result.unit)}, {ratio}"))
+        rows.append(("mapper", str(runner.workspace.best_mapper(runner.case, spec))))
+    else:
+        rows.append(("best", "no mapper was valid"))
+    rows += [
+        ("invalid", f"{result.invalid_share:.1%} of the mappers"),
+        ("study", result.location),
+    ]
+    if result.model_use is not None:
+        rows.append(("model", f"proposed {result.model_share:.1%} of them; {result.model_use}"))
+    if runner.ui_command:
+        rows.append(("runs", runner.ui_command))
+    columns(rows)
+
+
+def exit_code(result: StudyResult) -> int:
+    """The command's exit code; says how a study that was stopped goes on."""
+    if not result.interrupted:
+        return 0
+    warn("stopped; the same command continues the study")
+    return INTERRUPTED
