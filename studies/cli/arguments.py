@@ -6,15 +6,12 @@ import argparse
 import math
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import NoReturn
 
 from studies.cli.model_options import add_model_options, add_prompt_options
 from studies.cli.numbers import count, positive
-
-if TYPE_CHECKING:
-    Commands = argparse._SubParsersAction["_Parser"]  # noqa: SLF001  (no public name)
 
 __all__ = ["parse_arguments"]
 
@@ -31,6 +28,7 @@ examples:
 """
 DEFAULT_MACHINE = "p100x4"
 MEASURED_MACHINE = "lassen"
+DEFAULT_SPACE = "paper"
 DEFAULT_TRIALS = 200
 
 
@@ -50,24 +48,21 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     commands = parser.add_subparsers(
         title="commands", metavar="COMMAND", required=True, parser_class=_Parser
     )
-    for add in (
-        _add_list, _add_show, _add_check, _add_eval, _add_explain, _add_tune, _add_compare,
-        _add_export, _add_validate, _add_doctor, _add_capture,
-        _add_calibrate,
-    ):  # fmt: skip
-        add(commands)
+    for name, (module, summary, add_options) in _COMMANDS.items():
+        commands.add_parser(
+            name,
+            help=summary,
+            description=f"{summary[0].upper()}{summary[1:]}.",
+            module=f"studies.cli.{module}",
+            add_options=add_options,
+        )
     arguments, unknown = parser.parse_known_args(argv)
     if unknown:
         arguments.parser.error(f"unrecognized argument {unknown[0]!r}")
     return arguments
 
 
-def _add_list(commands: Commands) -> None:
-    _command(commands, "list", "listing", "name the applications, machines and tuners")
-
-
-def _add_show(commands: Commands) -> None:
-    parser = _command(commands, "show", "show", "explain an application or a machine")
+def _show_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="an application or a machine")
     parser.add_argument(
         "--mapper", metavar="WHICH", help="print a reference mapper, such as expert, alone"
@@ -91,16 +86,10 @@ def _add_show(commands: Commands) -> None:
         "--prompt", action="store_true", help="print what a language model is asked at first"
     )
     add_prompt_options(parser)
-    _add_case(parser, template=False)
+    _add_space(_add_case(parser))
 
 
-def _add_check(commands: Commands) -> None:
-    parser = _command(commands, "check", "check", "find what is wrong with a mapper before a run")
-    _add_mapper(parser)
-
-
-def _add_eval(commands: Commands) -> None:
-    parser = _command(commands, "eval", "evaluate", "run a mapper and say how fast it is")
+def _eval_options(parser: argparse.ArgumentParser) -> None:
     _add_mapper(parser)
     parser.add_argument("--profile", action="store_true", help="say where the time went")
     parser.add_argument(
@@ -109,11 +98,8 @@ def _add_eval(commands: Commands) -> None:
     parser.add_argument("--plot", metavar="OUT.png", help="draw the run as a Gantt picture")
 
 
-def _add_explain(commands: Commands) -> None:
-    parser = _command(
-        commands, "explain", "explain", "say why a mapper is slow or fails, and what to try"
-    )
-    _add_mapper(parser)
+def _explain_options(parser: argparse.ArgumentParser) -> None:
+    _add_space(_add_mapper(parser))
     parser.add_argument(
         "--level",
         choices=("raw", "explained", "suggested"),
@@ -134,8 +120,7 @@ def _add_explain(commands: Commands) -> None:
     )
 
 
-def _add_export(commands: Commands) -> None:
-    parser = _command(commands, "export", "export", "write a mapper as a C file to ship")
+def _export_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", help="the mapper; - for standard input")
     parser.add_argument(
         "--output",
@@ -144,9 +129,7 @@ def _add_export(commands: Commands) -> None:
     )
 
 
-def _add_validate(commands: Commands) -> None:
-    summary = "hold simulated runs against measured ones"
-    parser = _command(commands, "validate", "validate", summary)
+def _validate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("files", metavar="FILE", nargs="+", help="measured runs, in JSON")
     parser.add_argument(
         "--machine",
@@ -157,9 +140,7 @@ def _add_validate(commands: Commands) -> None:
     parser.add_argument("--plot", metavar="OUT.png", help="draw simulated against measured times")
 
 
-def _add_capture(commands: Commands) -> None:
-    summary = "take the facts of a Legion program from a run of its own"
-    parser = _command(commands, "capture", "capture", summary)
+def _capture_options(parser: argparse.ArgumentParser) -> None:
     parser.usage = "mappertune capture [options] -- COMMAND ..."
     parser.add_argument(
         "program", metavar="-- COMMAND", nargs=argparse.REMAINDER, help="the program to run once"
@@ -183,19 +164,13 @@ def _add_capture(commands: Commands) -> None:
     )
 
 
-def _add_doctor(commands: Commands) -> None:
-    parser = _command(
-        commands, "doctor", "doctor", "tell what was found here, and what is missing"
-    )
+def _doctor_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--build", action="store_true", help="compile the mapper for Legion now, if need be"
     )
 
 
-def _add_calibrate(commands: Commands) -> None:
-    parser = _command(
-        commands, "calibrate", "calibrate", "measure this machine, as the machine 'here'"
-    )
+def _calibrate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--write",
         metavar="FILE.toml",
@@ -213,8 +188,7 @@ def _add_calibrate(commands: Commands) -> None:
     )
 
 
-def _add_tune(commands: Commands) -> None:
-    parser = _command(commands, "tune", "tune", "search a fast mapper; again: continue")
+def _tune_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "application",
         metavar="APP",
@@ -226,7 +200,7 @@ def _add_tune(commands: Commands) -> None:
     _add_real_run(parser)
     _add_study(parser)
     add_model_options(parser)
-    _add_case(parser)
+    _add_problem(parser)
 
 
 def _add_real_run(parser: argparse.ArgumentParser) -> None:
@@ -261,8 +235,7 @@ def _add_real_run(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_compare(commands: Commands) -> None:
-    parser = _command(commands, "compare", "compare", "tune with several tuners and compare them")
+def _compare_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("application", metavar="APP", help="the application")
     parser.add_argument(
         "--tuners",
@@ -280,17 +253,10 @@ def _add_compare(commands: Commands) -> None:
     )
     _add_study(parser)
     add_model_options(parser)
-    _add_case(parser)
+    _add_problem(parser)
 
 
-def _command(commands: Commands, name: str, module: str, summary: str) -> argparse.ArgumentParser:
-    parser = commands.add_parser(name, help=summary, description=_sentence(summary))
-    parser.add_argument("--json", action="store_true", help="print JSON on standard output")
-    parser.set_defaults(module=f"studies.cli.{module}", parser=parser)
-    return parser
-
-
-def _add_mapper(parser: argparse.ArgumentParser) -> None:
+def _add_mapper(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     parser.add_argument("file", metavar="FILE", help="the mapper; - for standard input")
     parser.add_argument(
         "--app",
@@ -298,10 +264,10 @@ def _add_mapper(parser: argparse.ArgumentParser) -> None:
         metavar="APP",
         help="the application (default: what the file's first line or its tasks tell)",
     )
-    _add_case(parser, template=False)
+    return _add_case(parser)
 
 
-def _add_case(parser: argparse.ArgumentParser, *, template: bool = True) -> None:
+def _add_case(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     group = parser.add_argument_group("what is mapped, and where")
     group.add_argument(
         "--machine",
@@ -319,13 +285,20 @@ def _add_case(parser: argparse.ArgumentParser, *, template: bool = True) -> None
         metavar="KEY=VALUE",
         help="a size of the application; may be repeated",
     )
+    group.set_defaults(space=DEFAULT_SPACE, template=None)
+    return group
+
+
+def _add_space(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--space", metavar="NAME", help=f"search space (default: {DEFAULT_SPACE})")
+
+
+def _add_problem(parser: argparse.ArgumentParser) -> None:
+    group = _add_case(parser)
+    _add_space(group)
     group.add_argument(
-        "--space", default="paper", metavar="NAME", help="search space (default: paper)"
+        "--template", metavar="FILE", help="a template that takes the place of the space"
     )
-    if template:
-        group.add_argument(
-            "--template", metavar="FILE", help="a template that takes the place of the space"
-        )
 
 
 def _add_study(parser: argparse.ArgumentParser) -> None:
@@ -393,10 +366,6 @@ def _parameter(text: str) -> tuple[str, int | float | str]:
     return key, value
 
 
-def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
-
-
 class _Version(argparse.Action):
     """Looks the version up only when it is asked for."""
 
@@ -411,10 +380,35 @@ class _Version(argparse.Action):
 
 
 class _Parser(argparse.ArgumentParser):
-    """Names the nearest option or command where one is unknown, in one line."""
+    """Names the nearest option or command where one is unknown, in one line.
 
-    def __init__(self, **settings: object) -> None:
+    Args:
+        module: The command's module.
+        add_options: Adds the command's options; called when they are to be read, so that those of
+            the other commands are not made.
+        settings: Of ``argparse.ArgumentParser``.
+    """
+
+    def __init__(
+        self,
+        *,
+        module: str = "",
+        add_options: Callable[[_Parser], object] | None = None,
+        **settings: object,
+    ) -> None:
         super().__init__(allow_abbrev=False, **settings)  # type: ignore[arg-type]  # passed on
+        self._module = module
+        self._add_options = add_options
+
+    def parse_known_args(  # type: ignore[override]  # argparse overloads it by the namespace's type
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        if self._add_options is not None:
+            self.add_argument("--json", action="store_true", help="print JSON on standard output")
+            self.set_defaults(module=self._module, parser=self)
+            self._add_options(self)
+            self._add_options = None
+        return super().parse_known_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         advice = _meant(message, self._option_strings())
@@ -439,3 +433,27 @@ def _meant(message: str, options: Iterable[str]) -> str:
         return ""
     near = nearest(name, known)
     return f" did you mean {near!r}?" if near else ""
+
+
+def _no_options(parser: argparse.ArgumentParser) -> None: ...
+
+
+# By name: the module, a summary, and what adds the options.
+_COMMANDS: dict[str, tuple[str, str, Callable[[_Parser], object]]] = {
+    "list": ("listing", "name the applications, machines and tuners", _no_options),
+    "show": ("show", "explain an application or a machine", _show_options),
+    "check": ("check", "find what is wrong with a mapper before a run", _add_mapper),
+    "eval": ("evaluate", "run a mapper and say how fast it is", _eval_options),
+    "explain": ("explain", "say why a mapper is slow or fails, and what to try", _explain_options),
+    "tune": ("tune", "search a fast mapper; again: continue", _tune_options),
+    "compare": ("compare", "tune with several tuners and compare them", _compare_options),
+    "export": ("export", "write a mapper as a C file to ship", _export_options),
+    "validate": ("validate", "hold simulated runs against measured ones", _validate_options),
+    "doctor": ("doctor", "tell what was found here, and what is missing", _doctor_options),
+    "capture": (
+        "capture",
+        "take the facts of a Legion program from a run of its own",
+        _capture_options,
+    ),
+    "calibrate": ("calibrate", "measure this machine, as the machine 'here'", _calibrate_options),
+}

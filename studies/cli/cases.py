@@ -18,14 +18,13 @@ __all__ = ["case_for", "case_of"]
 
 def case_of(arguments: argparse.Namespace) -> Case:
     """The case that the options describe."""
-    template = getattr(arguments, "template", None)
     return Case(
         application=arguments.application,
         machine=arguments.machine,
         parameters=dict(arguments.parameters),
         nodes=arguments.nodes,
         space=arguments.space,
-        template=None if template is None else read_text(template, "template"),
+        template=None if arguments.template is None else read_text(arguments.template, "template"),
     )
 
 

@@ -26,9 +26,9 @@ def run(arguments: argparse.Namespace) -> int:
     except dsl.MapperSyntaxError as error:
         return _refuse(error, arguments)
     case = case_for(arguments, program)
-    problem = case.problem()
-    forecast = problem.simulation.forecast
-    found = list(dsl.check(program, problem.application, problem.machine, forecast=forecast))
+    application, machine = case.load()
+    forecast = Evaluator(application, machine).forecast
+    found = list(dsl.check(program, application, machine, forecast=forecast))
     errors = sum(finding.severity == "error" for finding in found)
     if arguments.json:
         print_json(

@@ -12,6 +12,8 @@ from studies.errors import StorageError
 from studies.files import read_text, why
 
 if TYPE_CHECKING:
+    from dsl import Program
+    from legion_bridge import Evaluator
     from legion_bridge.outcome import Outcome, Profile
     from legion_bridge.simulation.simulator import Trace
     from studies.suite import Case
@@ -21,9 +23,9 @@ __all__ = ["run"]
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints the outcome of a mapper; the exit code is 1 where it is invalid."""
-    import dsl  # noqa: PLC0415  (loads the parser)
-    from legion_bridge import Evaluator  # noqa: PLC0415
-    from studies.suite import reference  # noqa: PLC0415
+    import dsl
+    from legion_bridge import Evaluator
+    from studies.suite import reference_mapper
 
     text = read_text(arguments.file)
     try:
@@ -31,17 +33,27 @@ def run(arguments: argparse.Namespace) -> int:
     except dsl.MapperSyntaxError as error:
         return _refuse(str(error), arguments)
     case = case_for(arguments, program)
-    problem = case.problem()
-    outcome, trace = Evaluator(problem.application, problem.machine).trace(program)
-    shown = outcome if arguments.profile else replace(outcome, profile=None)
-    expert = reference(problem).outcome.throughput
+    application, machine = case.load()
+    evaluator = Evaluator(application, machine)
+    outcome, trace = _evaluated(evaluator, program, arguments)
+    expert = evaluator.evaluate_text(reference_mapper(application)).throughput
     if arguments.json:
-        print_json(_as_json(case, shown, expert))
+        print_json(_as_json(case, outcome, expert))
     else:
-        _print(case, shown, expert)
+        _print(case, outcome, expert)
     if trace is not None:
         _draw(arguments, trace)
     return 0 if outcome.ok else 1
+
+
+def _evaluated(
+    evaluator: Evaluator, program: Program, arguments: argparse.Namespace
+) -> tuple[Outcome, Trace | None]:
+    """The outcome, and the whole run where it is to be drawn."""
+    if arguments.timeline is None and arguments.plot is None:
+        return evaluator.evaluate(program, profile=arguments.profile), None
+    outcome, trace = evaluator.trace(program)
+    return (outcome if arguments.profile else replace(outcome, profile=None)), trace
 
 
 def _refuse(message: str, arguments: argparse.Namespace) -> int:
@@ -78,7 +90,7 @@ def _print(case: Case, outcome: Outcome, expert: float) -> None:
 
 
 def _print_profile(profile: Profile) -> None:
-    from legion_bridge.traces.tables import profile_tables  # noqa: PLC0415  (loads numpy)
+    from legion_bridge.traces.tables import profile_tables
 
     for found in profile_tables(profile):
         say(f"\n{found.title}")

@@ -32,7 +32,9 @@ class StudyRunner:
         arguments: The options of the study.
     """
 
-    def __init__(self, case: Tunable, tuners: Sequence[str], arguments: argparse.Namespace) -> None:
+    def __init__(
+        self, case: Tunable, tuners: Sequence[str], arguments: argparse.Namespace
+    ) -> None:
         import optuna  # noqa: PLC0415  (0.3 s to load, as are the next)
 
         from studies.suite import reference, reference_name  # noqa: PLC0415
