@@ -87,7 +87,7 @@ class TrackedStudy:
         )
 
     def _write_metrics(self, records: Sequence[TrialRecord]) -> None:
-        from mlflow.entities import Metric  # noqa: PLC0415  (see _connect)
+        from mlflow.entities import Metric
 
         client, run = self._tracker.client(), self._open_run()
         curve = best_so_far(records)
@@ -146,7 +146,7 @@ class TrackedStudy:
         return self._run
 
     def _earlier_run(self) -> str | None:
-        from mlflow.exceptions import MlflowException  # noqa: PLC0415  (see _connect)
+        from mlflow.exceptions import MlflowException
 
         note = self._earlier_note()
         if note is None:

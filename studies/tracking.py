@@ -124,7 +124,7 @@ class Tracker:
 
 
 def _connect(uri: str) -> MlflowClient:
-    from mlflow.tracking import MlflowClient  # noqa: PLC0415  (seconds to load)
+    from mlflow.tracking import MlflowClient
 
     for name in ("mlflow", "alembic"):  # after the import, which sets them up
         logging.getLogger(name).setLevel(logging.ERROR)

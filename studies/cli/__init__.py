@@ -54,9 +54,9 @@ def _forget_output() -> None:
 
 def _failure(error: Exception) -> tuple[str, int] | None:
     """The sentence and exit code of an error that is the user's to mend; None for our own."""
-    from dsl.errors import MappertuneError  # noqa: PLC0415  (only when something went wrong)
-    from studies.errors import StorageError, StudyError  # noqa: PLC0415
-    from studies.files import why  # noqa: PLC0415
+    from dsl.errors import MappertuneError  # only when something went wrong
+    from studies.errors import StorageError, StudyError
+    from studies.files import why
 
     if isinstance(error, (StudyError, MappertuneError)):
         return str(error), 1 if isinstance(error, StorageError) else 2

@@ -373,7 +373,7 @@ class _Version(argparse.Action):
         super().__init__(option_strings, dest, nargs=0, help=str(settings.get("help")))
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        from studies.versions import version_of  # noqa: PLC0415  (only here)
+        from studies.versions import version_of
 
         sys.stdout.write(f"mappertune {version_of('mappertune')}\n")
         parser.exit()

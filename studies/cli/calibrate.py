@@ -14,8 +14,8 @@ __all__ = ["run"]
 
 def run(arguments: argparse.Namespace) -> int:
     """Measures, writes the file, and says what is in it."""
-    from legion_bridge.calibration import calibrate  # noqa: PLC0415  (loads numpy)
-    from legion_bridge.machines.local_machine import local_machine_file  # noqa: PLC0415
+    from legion_bridge.calibration import calibrate
+    from legion_bridge.machines.local_machine import local_machine_file
 
     path = Path(arguments.write) if arguments.write else local_machine_file()
     _check(path, force=arguments.force)

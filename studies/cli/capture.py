@@ -20,8 +20,8 @@ __all__ = ["run"]
 
 def run(arguments: argparse.Namespace) -> int:
     """Captures a program and writes its application; the exit code is 1 where it does not run."""
-    from legion_bridge.errors import CaptureError  # noqa: PLC0415
-    from legion_bridge.programs.application_json import to_json  # noqa: PLC0415  (loads numpy)
+    from legion_bridge.errors import CaptureError
+    from legion_bridge.programs.application_json import to_json
 
     command = arguments.program[1:] if arguments.program[:1] == ["--"] else arguments.program
     if bool(command) == bool(arguments.log):
@@ -48,13 +48,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _from_run(command: list[str], arguments: argparse.Namespace) -> Captured:
-    from legion_bridge.capture import capture  # noqa: PLC0415  (loads numpy)
+    from legion_bridge.capture import capture
 
     return capture(command, name=arguments.name, timeout=arguments.timeout)
 
 
 def _from_logs(arguments: argparse.Namespace) -> Captured:
-    from legion_bridge.capture import capture_log  # noqa: PLC0415  (loads numpy)
+    from legion_bridge.capture import capture_log
 
     return capture_log([Path(log) for log in arguments.log], name=arguments.name)
 

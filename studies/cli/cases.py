@@ -47,7 +47,7 @@ def recognise(program: dsl.Program) -> str:
     Raises:
         UsageError: There is none, or more than one.
     """
-    from legion_bridge import Application, application_names  # noqa: PLC0415  (loads numpy)
+    from legion_bridge import Application, application_names
 
     named = set(_task_names(program))
     shared = {name: len(named & set(Application.load(name).tasks)) for name in application_names()}

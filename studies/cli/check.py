@@ -18,7 +18,7 @@ __all__ = ["run"]
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints diagnostics; the exit code is 1 where one of them is an error."""
-    import dsl  # noqa: PLC0415  (loads the parser)
+    import dsl
 
     text = read_text(arguments.file)
     try:

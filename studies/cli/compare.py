@@ -32,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     if results[-1].interrupted:
         warn("stopped; the same command continues the comparison")
         return INTERRUPTED
-    from studies.compare import compare_studies  # noqa: PLC0415  (loads scipy)
+    from studies.compare import compare_studies
 
     comparison = compare_studies(results)
     best = runner.workspace.write_best_of(runner.case, results)
@@ -53,8 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _run_studies(runner: StudyRunner, arguments: argparse.Namespace) -> list[StudyResult]:
     """All studies, seed by seed; the last one is interrupted where Ctrl-C came."""
-    from studies.records import StudySpec  # noqa: PLC0415  (loads Optuna)
-    from tuners.llm.settings import LLM_TUNERS  # noqa: PLC0415  (likewise)
+    from studies.records import StudySpec
+    from tuners.llm.settings import LLM_TUNERS
 
     results: list[StudyResult] = []
     llm = model_settings(arguments, *arguments.tuners)
@@ -72,7 +72,7 @@ def _run_studies(runner: StudyRunner, arguments: argparse.Namespace) -> list[Stu
 def _print(
     comparison: Comparison, results: Sequence[StudyResult], runner: StudyRunner, best: Path | None
 ) -> None:
-    from studies.records import ModelUse  # noqa: PLC0415  (loads Optuna)
+    from studies.records import ModelUse
 
     seeds = max(len(summary.seeds) for summary in comparison.tuners)
     say(

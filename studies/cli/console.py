@@ -57,9 +57,9 @@ def columns(rows: Sequence[tuple[str, str]], indent: str = "  ") -> None:
 
 def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, words: int = 1) -> None:
     """A table whose first columns are words and whose others are numbers."""
-    from rich.box import SIMPLE_HEAD  # noqa: PLC0415  (0.1 s to load)
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+    from rich.table import Table
 
     view = Table(*headings[:words], box=SIMPLE_HEAD, collapse_padding=True, pad_edge=False)
     for heading in headings[words:]:

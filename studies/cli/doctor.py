@@ -132,7 +132,7 @@ def _kernel() -> Finding:
 
 
 def _cache() -> Finding:
-    from legion_bridge.legion import cache_folder  # noqa: PLC0415  (loads the language)
+    from legion_bridge.legion import cache_folder
 
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
@@ -148,7 +148,7 @@ def _cache() -> Finding:
 
 def _or_missing(look: Callable[[], str]) -> tuple[bool, str]:
     """Whether a thing is there and what it says of itself, or why it is not there."""
-    from dsl import MappertuneError  # noqa: PLC0415
+    from dsl import MappertuneError
 
     try:
         return True, look()
@@ -157,8 +157,8 @@ def _or_missing(look: Callable[[], str]) -> tuple[bool, str]:
 
 
 def _c_compiler() -> Finding:
-    from dsl.c_output.compiled_policy import find_compiler  # noqa: PLC0415
-    from legion_bridge.legion.compilers import compiler_version  # noqa: PLC0415
+    from dsl.c_output.compiled_policy import find_compiler
+    from legion_bridge.legion.compilers import compiler_version
 
     found, detail = _or_missing(lambda: compiler_version(find_compiler()))
     return Finding(
@@ -172,7 +172,7 @@ def _c_compiler() -> Finding:
 
 
 def _cxx_compiler() -> Finding:
-    from legion_bridge.legion.compilers import compiler_version, find_cxx  # noqa: PLC0415
+    from legion_bridge.legion.compilers import compiler_version, find_cxx
 
     found, detail = _or_missing(lambda: compiler_version(find_cxx()))
     return Finding(
@@ -186,7 +186,7 @@ def _cxx_compiler() -> Finding:
 
 
 def _legion() -> Finding:
-    from legion_bridge.legion import find_legion  # noqa: PLC0415
+    from legion_bridge.legion import find_legion
 
     def look() -> str:
         legion = find_legion()
@@ -204,7 +204,7 @@ def _legion() -> Finding:
 
 
 def _driver() -> Finding:
-    from legion_bridge.legion import cuda_driver  # noqa: PLC0415
+    from legion_bridge.legion import cuda_driver
 
     version = cuda_driver.driver_version()
     return Finding(
@@ -217,7 +217,7 @@ def _driver() -> Finding:
 
 
 def _nvcc() -> Finding:
-    from legion_bridge.legion.compilers import compiler_version, find_nvcc  # noqa: PLC0415
+    from legion_bridge.legion.compilers import compiler_version, find_nvcc
 
     nvcc = find_nvcc()
     found, detail = _or_missing(lambda: compiler_version(nvcc)) if nvcc else (False, "none")
@@ -231,7 +231,7 @@ def _nvcc() -> Finding:
 
 
 def _gpu() -> Finding:
-    from legion_bridge.legion import cuda_driver  # noqa: PLC0415
+    from legion_bridge.legion import cuda_driver
 
     count = cuda_driver.gpu_count()
     return Finding(
@@ -244,7 +244,7 @@ def _gpu() -> Finding:
 
 
 def _mapper(*, build: bool) -> Finding:
-    from legion_bridge.legion import build_mapper, find_legion, kept_mapper  # noqa: PLC0415
+    from legion_bridge.legion import build_mapper, find_legion, kept_mapper
 
     def look() -> str:
         legion = find_legion()

@@ -103,8 +103,8 @@ def _draw(arguments: argparse.Namespace, trace: Trace) -> None:
     Raises:
         StorageError: One cannot be written.
     """
-    from legion_bridge.traces.gantt import plot_gantt  # noqa: PLC0415  (loads numpy)
-    from legion_bridge.traces.timeline import write_timeline  # noqa: PLC0415
+    from legion_bridge.traces.gantt import plot_gantt
+    from legion_bridge.traces.timeline import write_timeline
 
     for path, write in ((arguments.timeline, write_timeline), (arguments.plot, plot_gantt)):
         if path is None:

@@ -22,7 +22,7 @@ __all__ = ["run"]
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints guidance on a mapper; the exit code is 1 where it fails."""
-    from tuners.guide import explain  # noqa: PLC0415  (loads the simulator)
+    from tuners.guide import explain
 
     text = read_text(arguments.file)
     case = _case(text, arguments)
@@ -44,7 +44,7 @@ def _case(text: str, arguments: argparse.Namespace) -> Case:
     Raises:
         UsageError: It does not parse, and does not tell its application either.
     """
-    import dsl  # noqa: PLC0415  (loads the parser)
+    import dsl
 
     try:
         program = dsl.parse(text, filename=arguments.file)

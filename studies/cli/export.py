@@ -15,7 +15,7 @@ __all__ = ["run"]
 
 def run(arguments: argparse.Namespace) -> int:
     """Writes the C file; the exit code is 1 where the mapper does not parse."""
-    import dsl  # noqa: PLC0415  (loads the parser)
+    import dsl
 
     text = read_text(arguments.file)
     try:

@@ -24,13 +24,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _everything() -> dict[str, list[dict[str, Any]]]:
-    from legion_bridge import (  # noqa: PLC0415  (loads numpy)
+    from legion_bridge import (
         Application,
         Machine,
         application_names,
         machine_names,
     )
-    from tuners import tuner_named, tuner_names  # noqa: PLC0415  (loads Optuna)
+    from tuners import tuner_named, tuner_names
 
     applications = [Application.load(name) for name in application_names()]
     machines = [Machine.load(name) for name in machine_names()]

@@ -121,7 +121,7 @@ def model_settings(arguments: argparse.Namespace, *tuners: str) -> LLMSettings |
     Raises:
         UsageError: A tuner asks a model and none is named, or the other way round.
     """
-    from tuners.llm.settings import LLM_TUNERS, LLMSettings  # noqa: PLC0415  (loads Optuna)
+    from tuners.llm.settings import LLM_TUNERS, LLMSettings
 
     asking = [name for name in tuners if name in LLM_TUNERS]
     if not asking:

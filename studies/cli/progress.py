@@ -28,8 +28,8 @@ def progress() -> Iterator[StartProgress]:
     if not sys.stderr.isatty():
         yield _Lines
         return
-    from rich.console import Console  # noqa: PLC0415  (0.1 s to load)
-    from rich.progress import (  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
         Progress,

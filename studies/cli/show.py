@@ -13,7 +13,7 @@ from studies.errors import UsageError
 from studies.mapper_header import mapper_header
 
 if TYPE_CHECKING:
-    from legion_bridge import Application
+    from studies.suite import Case
     from tuners import MapperProblem
 
 __all__ = ["run"]
@@ -21,34 +21,35 @@ __all__ = ["run"]
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints an application or a machine."""
-    from legion_bridge import Machine, application_names, machine_names  # noqa: PLC0415  (numpy)
+    from legion_bridge import Machine, application_names, machine_names
 
     name = arguments.name
     if name not in application_names() and (name in machine_names() or name.endswith(".toml")):
         return show_machine(Machine.load(name), arguments)
     arguments.application = name
-    problem = case_of(arguments).problem()
+    case = case_of(arguments)
     if arguments.mapper is not None:
-        text = _mapper(problem.application, arguments.mapper)
+        text = _mapper(case, arguments.mapper)
         sys.stdout.write(mapper_header(arguments.name, arguments.mapper) + text)
     elif arguments.print_template:
-        sys.stdout.write(problem.template.text)
+        sys.stdout.write(case.problem().template.text)
     elif arguments.grammar:
-        sys.stdout.write(_grammar(problem))
+        sys.stdout.write(_grammar(case))
     elif arguments.prompt:
-        _show_prompt(problem, arguments)
+        _show_prompt(case.problem(), arguments)
     elif arguments.data_flow or arguments.dot:
-        _show_data_flow(problem.application, dot=arguments.dot)
+        _show_data_flow(case, dot=arguments.dot)
     elif arguments.json:
-        print_json(_application_as_json(problem))
+        print_json(_application_as_json(case.problem()))
     else:
-        _show_application(problem)
+        _show_application(case.problem())
     return 0
 
 
-def _mapper(application: Application, name: str) -> str:
-    from dsl.nearest import did_you_mean  # noqa: PLC0415  (loads the parser)
+def _mapper(case: Case, name: str) -> str:
+    from dsl.nearest import did_you_mean
 
+    application, _ = case.load()
     if name not in application.mappers:
         raise UsageError(
             f"{application.name} has no mapper {name!r}: {did_you_mean(name, application.mappers)}"
@@ -56,15 +57,15 @@ def _mapper(application: Application, name: str) -> str:
     return application.mappers[name]
 
 
-def _grammar(problem: MapperProblem) -> str:
-    import dsl  # noqa: PLC0415  (loads the parser)
+def _grammar(case: Case) -> str:
+    import dsl
 
-    return dsl.grammar_for(problem.application, problem.machine)
+    return dsl.grammar_for(*case.load())
 
 
 def _show_prompt(problem: MapperProblem, arguments: argparse.Namespace) -> None:
-    from tuners import LLMSampler  # noqa: PLC0415  (only for prompts)
-    from tuners.llm.model import estimated_tokens  # noqa: PLC0415
+    from tuners import LLMSampler
+    from tuners.llm.model import estimated_tokens
 
     sampler = LLMSampler(
         problem,
@@ -89,9 +90,10 @@ def _show_prompt(problem: MapperProblem, arguments: argparse.Namespace) -> None:
     say(f"[about {tokens} tokens]")
 
 
-def _show_data_flow(application: Application, *, dot: bool) -> None:
-    from legion_bridge.programs.describe import data_flow_dot, describe  # noqa: PLC0415  (loads numpy)
+def _show_data_flow(case: Case, *, dot: bool) -> None:
+    from legion_bridge.programs.describe import data_flow_dot, describe
 
+    application, _ = case.load()
     sys.stdout.write(data_flow_dot(application) if dot else describe(application))
 
 

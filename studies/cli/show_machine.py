@@ -123,7 +123,7 @@ def _any(memory: str) -> str:
 
 def _runtime(runtime: Runtime) -> list[tuple[str, str]]:
     """What the runtime costs, without what costs nothing."""
-    from legion_bridge.machines.machine_units import is_time  # noqa: PLC0415  (legion_bridge loads numpy)
+    from legion_bridge.machines.machine_units import is_time
 
     def said(name: str, value: float) -> str:
         if isinstance(value, bool):

@@ -35,12 +35,12 @@ class StudyRunner:
     def __init__(
         self, case: Tunable, tuners: Sequence[str], arguments: argparse.Namespace
     ) -> None:
-        import optuna  # noqa: PLC0415  (0.3 s to load, as are the next)
+        import optuna
 
-        from studies.suite import reference, reference_name  # noqa: PLC0415
-        from studies.tracking import Tracker  # noqa: PLC0415
-        from studies.workspace import Workspace  # noqa: PLC0415
-        from tuners import tuner_named  # noqa: PLC0415
+        from studies.suite import reference, reference_name
+        from studies.tracking import Tracker
+        from studies.workspace import Workspace
+        from tuners import tuner_named
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         _tell_warnings()

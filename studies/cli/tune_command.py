@@ -44,9 +44,9 @@ def tune_program(arguments: argparse.Namespace) -> int:
 
 def _real_case(arguments: argparse.Namespace) -> RealCase:
     """Captures the program and makes a case of it."""
-    from legion_bridge import Machine  # noqa: PLC0415  (loads numpy)
-    from legion_bridge.legion import LegionRun, Metric, find_legion  # noqa: PLC0415
-    from studies.real_run import RealCase, machine_of  # noqa: PLC0415
+    from legion_bridge import Machine
+    from legion_bridge.legion import LegionRun, Metric, find_legion
+    from studies.real_run import RealCase, machine_of
 
     command = _words(arguments)
     metric = Metric(arguments.metric, minimize=arguments.minimize)
@@ -72,7 +72,7 @@ def _real_case(arguments: argparse.Namespace) -> RealCase:
 
 
 def _words(arguments: argparse.Namespace) -> list[str]:
-    from studies.real_run import FEWEST_PAIRS  # noqa: PLC0415  (loads scipy)
+    from studies.real_run import FEWEST_PAIRS
 
     if arguments.application is not None:
         raise UsageError("give either an application or --command, not both")
@@ -95,8 +95,8 @@ def _words(arguments: argparse.Namespace) -> list[str]:
 def _application(
     command: list[str], arguments: argparse.Namespace, runner: LegionRun
 ) -> Application:
-    from legion_bridge import Application  # noqa: PLC0415  (loads numpy)
-    from legion_bridge.capture import capture  # noqa: PLC0415
+    from legion_bridge import Application
+    from legion_bridge.capture import capture
 
     if arguments.captured is not None:
         return Application.load(arguments.captured)

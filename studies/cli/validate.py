@@ -30,7 +30,7 @@ others in simulation\
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints every measured run beside the simulated one, and how well they agree."""
-    from legion_bridge.validation import validate  # noqa: PLC0415  (loads numpy)
+    from legion_bridge.validation import validate
 
     validation = validate(arguments.files, arguments.machine, report=_progress())
     if arguments.json:
@@ -171,7 +171,7 @@ def _draw(arguments: argparse.Namespace, validation: Validation) -> None:
     Raises:
         StorageError: It cannot be written.
     """
-    from legion_bridge.validation.scatter import plot_agreement  # noqa: PLC0415  (loads numpy)
+    from legion_bridge.validation.scatter import plot_agreement
 
     try:
         plot_agreement(validation, arguments.plot)

@@ -23,7 +23,7 @@ class Evaluator(Protocol):
 
 @runtime_checkable
 class TextEvaluator(Protocol):
-    """Reads texts itself: the simulator reads those that share statements several times as fast."""
+    """Reads texts itself; the simulator is several times as fast where they share statements."""
 
     def evaluate_text(self, text: str) -> Outcome: ...
 

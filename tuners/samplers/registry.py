@@ -59,37 +59,37 @@ def _nsgaii(seed: int) -> BaseSampler:
 
 
 def _random_valid(seed: int, problem: Problem | None) -> BaseSampler:
-    from tuners.samplers.random_valid import RandomValidSampler  # noqa: PLC0415
+    from tuners.samplers.random_valid import RandomValidSampler
 
     return RandomValidSampler(problem, seed=seed)
 
 
 def _opentuner(seed: int, problem: Problem | None) -> BaseSampler:
-    from tuners.samplers.opentuner.sampler import OpenTunerSampler  # noqa: PLC0415
+    from tuners.samplers.opentuner.sampler import OpenTunerSampler
 
     return OpenTunerSampler(problem, seed=seed)
 
 
 def _coordinate(seed: int, problem: Problem | None) -> BaseSampler:
-    from tuners.samplers.coordinate_descent import CoordinateDescentSampler  # noqa: PLC0415
+    from tuners.samplers.coordinate_descent import CoordinateDescentSampler
 
     return CoordinateDescentSampler(problem, seed=seed)
 
 
 def _guided(seed: int, problem: Problem | None) -> BaseSampler:
-    from tuners.samplers.guided_descent import GuidedDescentSampler  # noqa: PLC0415
+    from tuners.samplers.guided_descent import GuidedDescentSampler
 
     return GuidedDescentSampler(problem, seed=seed)
 
 
 def _one_plus_one(seed: int, problem: Problem | None) -> BaseSampler:
-    from tuners.samplers.evolution import OnePlusOneSampler  # noqa: PLC0415
+    from tuners.samplers.evolution import OnePlusOneSampler
 
     return OnePlusOneSampler(problem, seed=seed)
 
 
 def _catcma(seed: int, problem: Problem | None) -> BaseSampler:
-    from tuners.samplers.cat_cma import CatCMASampler  # noqa: PLC0415
+    from tuners.samplers.cat_cma import CatCMASampler
 
     return CatCMASampler(problem, seed=seed)
 

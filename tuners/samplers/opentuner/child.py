@@ -48,10 +48,10 @@ class Tuner:
 
     def __init__(self, space: list[Any], seed: int, technique: str) -> None:
         _make_repeatable(seed)
-        import opentuner  # noqa: PLC0415  (after what must be set before it)
-        from opentuner import tuningrunmain  # noqa: PLC0415
-        from opentuner.api import TuningRunManager  # noqa: PLC0415
-        from opentuner.measurement.interface import DefaultMeasurementInterface  # noqa: PLC0415
+        import opentuner  # after what must be set before it
+        from opentuner import tuningrunmain
+        from opentuner.api import TuningRunManager
+        from opentuner.measurement.interface import DefaultMeasurementInterface
 
         tuningrunmain.init_logging = lambda: None
         logging.disable(logging.CRITICAL)
@@ -103,7 +103,7 @@ class Tuner:
 
     def inject(self, values: Values, seconds: float | None) -> None:
         """A result that was not asked for; nothing where OpenTuner has one of that already."""
-        from opentuner.resultsdb.models import DesiredResult  # noqa: PLC0415  (loaded by now)
+        from opentuner.resultsdb.models import DesiredResult  # loaded by now
 
         driver = self._driver
         configuration = driver.get_configuration(dict(zip(self._names, values, strict=True)))
@@ -119,8 +119,8 @@ def _driver_in_memory() -> Any:  # noqa: C901  (one class, whose base is importe
     The database that it keeps them in takes most of its time. It asks there whether it has had a
     configuration, which of two was better, and what is new; nothing else of it is used.
     """
-    from opentuner.resultsdb.models import Configuration, Result  # noqa: PLC0415  (loaded late)
-    from opentuner.search.driver import SearchDriver  # noqa: PLC0415
+    from opentuner.resultsdb.models import Configuration, Result  # loaded late
+    from opentuner.search.driver import SearchDriver
 
     class Driver(SearchDriver):  # type: ignore[misc]  # it ships no types
         def __init__(self, **settings: Any) -> None:
@@ -180,7 +180,7 @@ def _driver_in_memory() -> Any:  # noqa: C901  (one class, whose base is importe
 
 
 def _parameter(name: str, values: Any) -> Any:
-    import opentuner  # noqa: PLC0415  (loaded by now)
+    import opentuner  # loaded by now
 
     if isinstance(values, int):
         return opentuner.EnumParameter(name, list(range(values)))
@@ -199,7 +199,7 @@ def _values_of(values: Any) -> float:
 
 
 def _make_repeatable(seed: int) -> None:
-    import numpy as np  # noqa: PLC0415  (OpenTuner draws from its global state)
+    import numpy as np  # OpenTuner draws from its global state
 
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002  (likewise)
@@ -207,7 +207,7 @@ def _make_repeatable(seed: int) -> None:
 
 def _forget_identities() -> None:
     """Differential evolution goes through a set that is hashed by identity, and by the clock."""
-    from opentuner.search.differentialevolution import PopulationMember  # noqa: PLC0415
+    from opentuner.search.differentialevolution import PopulationMember
 
     numbers = itertools.count()
 
