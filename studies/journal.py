@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import threading
 from pathlib import Path
 from typing import IO
 
+import filelock
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 
@@ -22,49 +21,29 @@ class FileLock(JournalFileOpenLock):
     """A lock that the operating system releases when its holder dies.
 
     Optuna's own locks are files, which a killed process leaves behind: the next one waits 30 s.
-    This one is ``flock`` on ``PATH.lock``. A process that holds it may take it again, so that a
-    study can hold it from its first trial to its last.
+    A thread that holds this one may take it again, so that a study can hold it from its first
+    trial to its last.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__(str(path))
-        self._path = path.with_name(path.name + ".lock")
-        self._file: IO[bytes] | None = None
-        self._depth = 0
-        self._threads = threading.RLock()
+        self._lock = filelock.FileLock(path.with_name(path.name + ".lock"))
 
     def acquire(self) -> bool:
         """Waits until the lock is ours."""
-        return self._acquire(fcntl.LOCK_EX)
+        self._lock.acquire()
+        return True
 
     def try_acquire(self) -> bool:
         """Takes the lock where nobody else holds it, and says whether it is ours."""
         try:
-            return self._acquire(fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            self._lock.acquire(blocking=False)
+        except filelock.Timeout:
             return False
+        return True
 
     def release(self) -> None:
-        self._depth -= 1
-        if self._depth == 0 and self._file is not None:
-            self._file.close()
-            self._file = None
-        self._threads.release()
-
-    def _acquire(self, how: int) -> bool:
-        self._threads.acquire()
-        try:
-            if self._depth == 0:
-                self._file = self._path.open("ab")
-                fcntl.flock(self._file, how)
-        except BaseException:
-            if self._file is not None:
-                self._file.close()
-                self._file = None
-            self._threads.release()
-            raise
-        self._depth += 1
-        return True
+        self._lock.release()
 
 
 def open_journal(path: Path, lock: FileLock | None = None) -> JournalStorage:

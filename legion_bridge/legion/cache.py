@@ -7,14 +7,15 @@ none sees a half-made one.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+
+from filelock import FileLock
+from platformdirs import user_cache_path
 
 __all__ = ["cache_folder", "digest_of", "find_kept", "kept"]
 
@@ -22,10 +23,10 @@ __all__ = ["cache_folder", "digest_of", "find_kept", "kept"]
 def cache_folder() -> Path:
     """The user's cache folder; one under the system's temporary folder if that is read-only.
 
-    It is ``mappertune`` in ``$XDG_CACHE_HOME``, by default in ``~/.cache``. A `RuntimeWarning`
+    It is ``mappertune`` in ``$XDG_CACHE_HOME``, by default in the platform's folder. A `RuntimeWarning`
     tells of the second choice, because what is there may be gone tomorrow.
     """
-    chosen = _user_folder()
+    chosen = user_cache_path("mappertune")
     if _writable(chosen):
         return chosen
     fallback = Path(tempfile.gettempdir()) / f"mappertune-{os.getuid()}"
@@ -40,13 +41,6 @@ def cache_folder() -> Path:
         stacklevel=2,
     )
     return fallback
-
-
-def _user_folder() -> Path:
-    named = os.environ.get("XDG_CACHE_HOME", "")
-    # The XDG specification: paths that are not absolute are to be ignored.
-    base = Path(named) if Path(named).is_absolute() else Path("~/.cache").expanduser()
-    return base / "mappertune"
 
 
 def _writable(folder: Path) -> bool:
@@ -90,7 +84,7 @@ def kept(name: str, digest: str, make: Callable[[Path], None]) -> Path:
     if product.exists():  # as nearly always: no lock is needed
         return product
     folder.mkdir(exist_ok=True)
-    with _locked(folder / ".lock"):
+    with FileLock(folder / ".lock"):  # it goes with the process, if that is killed
         if not product.exists():
             draft = folder / f".{name}.{os.getpid()}"
             try:
@@ -99,11 +93,3 @@ def kept(name: str, digest: str, make: Callable[[Path], None]) -> Path:
             finally:
                 draft.unlink(missing_ok=True)
     return product
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Waits until no other process builds the same; the lock goes with the process, if killed."""
-    with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield

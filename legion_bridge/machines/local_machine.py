@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+
+from platformdirs import user_config_path
 
 __all__ = ["LOCAL_MACHINE", "local_machine_file"]
 
@@ -12,7 +13,5 @@ LOCAL_MACHINE = "here"
 
 
 def local_machine_file() -> Path:
-    """``$XDG_CONFIG_HOME/mappertune/here.toml``, which need not be there."""
-    named = os.environ.get("XDG_CONFIG_HOME", "")
-    folder = Path(named) if Path(named).is_absolute() else Path.home() / ".config"
-    return folder / "mappertune" / f"{LOCAL_MACHINE}.toml"
+    """In the user's configuration, ``$XDG_CONFIG_HOME/mappertune``; it need not be there."""
+    return user_config_path("mappertune") / f"{LOCAL_MACHINE}.toml"
