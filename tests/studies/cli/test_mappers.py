@@ -76,6 +76,12 @@ def test_the_expert_is_as_fast_as_the_expert(ask, expert):
     assert found["profile"] is None
 
 
+@pytest.mark.parametrize("command", ["eval", "check"])
+def test_one_mapper_needs_no_search_space(ask, expert, monkeypatch, command):
+    monkeypatch.setattr(dsl, "template_for", None)
+    assert ask(command, expert).code == 0
+
+
 def test_a_profile_says_where_the_time_went(ask, expert):
     found = ask("eval", expert, "--profile", "--json").json["profile"]
     assert sum(share["fraction"] for share in found["critical_path"]) == pytest.approx(1, abs=0.01)
