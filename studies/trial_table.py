@@ -53,11 +53,11 @@ def trial_table(records: Sequence[TrialRecord], problem: MapperProblem) -> dict[
 def _texts(records: Sequence[TrialRecord], problem: MapperProblem) -> dict[int, str]:
     """Mappers by trial, from the fastest on, until there are characters enough."""
     texts: dict[int, str] = {}
-    room = CHARACTERS
+    left = CHARACTERS
     for record in sorted(records, key=lambda record: -record.throughput):
         text = record.mapper(problem)
-        room -= len(text)
-        if room < 0:
+        left -= len(text)
+        if left < 0:
             break
         texts[record.number] = text
     return texts

@@ -10,13 +10,13 @@ from dsl.checks.diagnostics import Diagnostic
 from dsl.machine_shape import PROCESSOR_KINDS
 from dsl.nearest import did_you_mean
 
-__all__ = ["check_names"]
+__all__ = ["check_names", "tasks_named_in"]
 
 
 def check_names(context: CheckContext) -> Iterator[Diagnostic]:
     """Reports tasks and regions that do not exist, with the nearest name that does."""
     for rule in context.program.statements:
-        for task in _tasks(rule):
+        for task in tasks_named_in(rule):
             yield from _task(context, rule, task)
         if isinstance(rule, syntax.Region | syntax.Layout):
             yield from _region(context, rule, rule.tasks, rule.region)
@@ -24,7 +24,7 @@ def check_names(context: CheckContext) -> Iterator[Diagnostic]:
             yield from _region(context, rule, (rule.task,), rule.region)
 
 
-def _tasks(rule: syntax.Statement) -> Sequence[str]:
+def tasks_named_in(rule: syntax.Statement) -> Sequence[str]:
     """The tasks that a rule names, ``*`` and processor kinds aside."""
     names: Sequence[str] = ()
     if isinstance(rule, syntax.Task | syntax.Region | syntax.Layout | syntax.ControlReplicate):

@@ -47,9 +47,10 @@ def recognise(program: dsl.Program) -> str:
     Raises:
         UsageError: There is none, or more than one.
     """
+    from dsl.checks.names import tasks_named_in
     from legion_bridge import Application, application_names
 
-    named = set(_task_names(program))
+    named = {task for statement in program.statements for task in tasks_named_in(statement)}
     shared = {name: len(named & set(Application.load(name).tasks)) for name in application_names()}
     most = max(shared.values())
     likely = [name for name, count in shared.items() if count == most]
@@ -60,14 +61,3 @@ def recognise(program: dsl.Program) -> str:
             f"which it is of {', '.join(among)}"
         )
     return likely[0]
-
-
-def _task_names(program: dsl.Program) -> list[str]:
-    """Every task that a statement of the mapper names."""
-    names: list[str] = []
-    for statement in program.statements:
-        names += getattr(statement, "tasks", ())
-        names += getattr(statement, "keys", ())
-        if task := getattr(statement, "task", None):
-            names.append(task)
-    return names

@@ -148,12 +148,14 @@ def _cache() -> Finding:
 
 def _or_missing(look: Callable[[], str]) -> tuple[bool, str]:
     """Whether a thing is there and what it says of itself, or why it is not there."""
-    from dsl import MappertuneError
+    from dsl import MapperError, MappertuneError
 
     try:
         return True, look()
+    except MapperError as error:
+        return False, error.sentence.split("\n")[0]
     except MappertuneError as error:
-        return False, str(getattr(error, "sentence", error)).split("\n")[0]
+        return False, str(error).split("\n")[0]
 
 
 def _c_compiler() -> Finding:
