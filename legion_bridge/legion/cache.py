@@ -23,8 +23,8 @@ __all__ = ["cache_folder", "digest_of", "find_kept", "kept"]
 def cache_folder() -> Path:
     """The user's cache folder; one under the system's temporary folder if that is read-only.
 
-    It is ``mappertune`` in ``$XDG_CACHE_HOME``, by default in the platform's folder. A `RuntimeWarning`
-    tells of the second choice, because what is there may be gone tomorrow.
+    It is ``mappertune`` in ``$XDG_CACHE_HOME``, by default in the platform's folder for caches. A
+    `RuntimeWarning` tells of the second choice, because what is there may be gone tomorrow.
     """
     chosen = user_cache_path("mappertune")
     if _writable(chosen):
