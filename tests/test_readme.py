@@ -1,4 +1,4 @@
-"""What the README shows works."""
+"""What the README shows works, and pages name what there is."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-README = (Path(__file__).parent.parent / "README.md").read_text("utf-8")
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text("utf-8")
 
 
 def blocks(language: str) -> list[str]:
@@ -50,8 +51,27 @@ def test_the_commands_exist() -> None:
 
 
 def test_links_lead_somewhere() -> None:
-    root = Path(__file__).parent.parent
     targets = [t for t in re.findall(r"\]\(([^)]+)\)", README) if not t.startswith("http")]
     assert len(targets) >= 5
     for target in targets:
-        assert (root / target).exists(), target
+        assert (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md"])
+def test_files_that_a_page_names_are_there(page: str) -> None:
+    text = (ROOT / page).read_text("utf-8")
+    named = re.findall(r"`((?:dsl|legion_bridge|tuners|studies)/[\w./]*)`", text)
+    assert len(named) > 20
+    assert not [path for path in named if not (ROOT / path).exists()]
+
+
+def test_the_table_of_rooms_names_every_room() -> None:
+    table = (ROOT / "CONTRIBUTING.md").read_text("utf-8")
+    rooms = [
+        f"`{folder.relative_to(ROOT)}/`"
+        for floor in ("dsl", "legion_bridge", "tuners", "studies")
+        for folder in (ROOT / floor).iterdir()
+        if folder.is_dir() and folder.name[0] not in "_." and any(folder.iterdir())
+    ]
+    assert len(rooms) > 15
+    assert not [room for room in rooms if room not in table]
