@@ -331,6 +331,30 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--no-mlflow", action="store_true", help="do not track in MLflow")
 
 
+def _no_options(parser: argparse.ArgumentParser) -> None: ...
+
+
+# By name: the module, a summary, and what adds the options.
+_COMMANDS: dict[str, tuple[str, str, Callable[[_Parser], object]]] = {
+    "list": ("listing", "name the applications, machines and tuners", _no_options),
+    "show": ("show", "explain an application or a machine", _show_options),
+    "check": ("check", "find what is wrong with a mapper before a run", _add_mapper),
+    "eval": ("evaluate", "run a mapper and say how fast it is", _eval_options),
+    "explain": ("explain", "say why a mapper is slow or fails, and what to try", _explain_options),
+    "tune": ("tune", "search a fast mapper; again: continue", _tune_options),
+    "compare": ("compare", "tune with several tuners and compare them", _compare_options),
+    "export": ("export", "write a mapper as a C file to ship", _export_options),
+    "validate": ("validate", "hold simulated runs against measured ones", _validate_options),
+    "doctor": ("doctor", "tell what was found here, and what is missing", _doctor_options),
+    "capture": (
+        "capture",
+        "take the facts of a Legion program from a run of its own",
+        _capture_options,
+    ),
+    "calibrate": ("calibrate", "measure this machine, as the machine 'here'", _calibrate_options),
+}
+
+
 def _seconds(text: str) -> float:
     try:
         seconds = float(text)
@@ -433,27 +457,3 @@ def _meant(message: str, options: Iterable[str]) -> str:
         return ""
     near = nearest(name, known)
     return f" did you mean {near!r}?" if near else ""
-
-
-def _no_options(parser: argparse.ArgumentParser) -> None: ...
-
-
-# By name: the module, a summary, and what adds the options.
-_COMMANDS: dict[str, tuple[str, str, Callable[[_Parser], object]]] = {
-    "list": ("listing", "name the applications, machines and tuners", _no_options),
-    "show": ("show", "explain an application or a machine", _show_options),
-    "check": ("check", "find what is wrong with a mapper before a run", _add_mapper),
-    "eval": ("evaluate", "run a mapper and say how fast it is", _eval_options),
-    "explain": ("explain", "say why a mapper is slow or fails, and what to try", _explain_options),
-    "tune": ("tune", "search a fast mapper; again: continue", _tune_options),
-    "compare": ("compare", "tune with several tuners and compare them", _compare_options),
-    "export": ("export", "write a mapper as a C file to ship", _export_options),
-    "validate": ("validate", "hold simulated runs against measured ones", _validate_options),
-    "doctor": ("doctor", "tell what was found here, and what is missing", _doctor_options),
-    "capture": (
-        "capture",
-        "take the facts of a Legion program from a run of its own",
-        _capture_options,
-    ),
-    "calibrate": ("calibrate", "measure this machine, as the machine 'here'", _calibrate_options),
-}
