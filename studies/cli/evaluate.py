@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     application, machine = case.load()
     evaluator = Evaluator(application, machine)
     outcome, trace = _evaluated(evaluator, program, arguments)
-    expert = evaluator.evaluate_text(reference_mapper(application)).throughput
+    expert = _throughput(evaluator, reference_mapper(application))
     if arguments.json:
         print_json(_as_json(case, outcome, expert))
     else:
@@ -54,6 +54,16 @@ def _evaluated(
         return evaluator.evaluate(program, profile=arguments.profile), None
     outcome, trace = evaluator.trace(program)
     return (outcome if arguments.profile else replace(outcome, profile=None)), trace
+
+
+def _throughput(evaluator: Evaluator, mapper: str) -> float:
+    """The throughput of a reference mapper; 0.0 where it does not parse."""
+    import dsl
+
+    try:
+        return evaluator.evaluate(dsl.parse(mapper)).throughput
+    except dsl.MapperSyntaxError:
+        return 0.0
 
 
 def _refuse(message: str, arguments: argparse.Namespace) -> int:
