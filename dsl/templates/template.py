@@ -6,6 +6,7 @@ The form of holes and optional groups is told in `dsl.templates.text.pieces`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 from dsl.parsing.parse import parse
 from dsl.syntax import Program
@@ -48,15 +49,20 @@ class Template:
     """
 
     def __init__(self, text: str, *, filename: str | None = None, check: bool = True) -> None:
-        source = TemplateSource(text, filename)
-        read = read_template(source)
-        self._source = source
-        self._space = ParameterSpace(read.parameters, source)
-        self._rendering = Rendering(read.pieces, read.parameters)
-        units = [Rendering(unit, read.parameters) for unit in split_units(read.pieces)]
+        self._source = TemplateSource(text, filename)
+        self._read = read_template(self._source)
+        self._space = ParameterSpace(self._read.parameters, self._source)
+        self._rendering = Rendering(self._read.pieces, self._read.parameters)
         if check:
-            check_template(source, units, read.parameters)
-        self._matcher = Matcher(self._space, self._rendering, units)
+            check_template(self._source, self._units, self._read.parameters)
+
+    @cached_property
+    def _units(self) -> list[Rendering]:
+        return [Rendering(unit, self._read.parameters) for unit in split_units(self._read.pieces)]
+
+    @cached_property
+    def _matcher(self) -> Matcher:
+        return Matcher(self._space, self._rendering, self._units)
 
     @property
     def text(self) -> str:
