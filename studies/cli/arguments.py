@@ -445,7 +445,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _meant(message: str, options: Iterable[str]) -> str:
     """What the user probably meant by an unknown choice or option."""
-    from dsl.nearest import nearest  # noqa: PLC0415  (loads the parser)
+    from dsl.nearest import nearest
 
     choice = re.search(r"invalid choice: '(.*)' \(.*choose from (.*)\)", message)
     option = re.search(r"unrecognized argument '(-.*)'", message)

@@ -19,6 +19,7 @@ __all__ = ["run"]
 def run(arguments: argparse.Namespace) -> int:
     """Prints diagnostics; the exit code is 1 where one of them is an error."""
     import dsl
+    from legion_bridge import Evaluator
 
     text = read_text(arguments.file)
     try:

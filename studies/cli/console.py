@@ -43,7 +43,7 @@ def quantity(value: float, unit: str = "") -> str:
     >>> quantity(1.2345e10, "points/s"), quantity(0.5, "s")
     ('12.35 Gpoints/s', '0.5 s')
     """
-    from dsl import units  # noqa: PLC0415  (loads the parser)
+    from dsl import units
 
     return units.quantity(value, unit, digits=4)
 

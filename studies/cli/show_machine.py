@@ -134,7 +134,7 @@ def _runtime(runtime: Runtime) -> list[tuple[str, str]]:
 
 
 def _time(value: float) -> str:
-    from dsl.units import seconds  # noqa: PLC0415  (loads the parser)
+    from dsl.units import seconds
 
     return seconds(value, digits=3)
 
