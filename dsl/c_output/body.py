@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 
 from dsl.syntax import Position
@@ -54,11 +54,13 @@ class Operand:
         text: The expression, which binds as tightly as a call.
         static: The type of its value.
         settled: Evaluating it neither fails nor has an effect, now or later.
+        pointer: The C type that holds it, where it is a pointer into a value of its type.
     """
 
     text: str
     static: StaticType
     settled: bool = False
+    pointer: str = ""
 
     @property
     def boxed(self) -> str:
@@ -111,8 +113,9 @@ class Body:
         if operand.settled:
             return operand
         name = self.fresh()
-        self.line(f"{c_type(operand.static)} {name} = {operand.text};")
-        return Operand(name, operand.static, settled=True)
+        declared = operand.pointer or f"{c_type(operand.static)} "
+        self.line(f"{declared}{name} = {operand.text};")
+        return replace(operand, text=name, settled=True)
 
     @contextmanager
     def block(self, head: str, tail: str = "}") -> Iterator[None]:

@@ -1,13 +1,14 @@
 """Expressions in C: each becomes a call of the policy's helpers, or plain arithmetic.
 
 What is evaluated first in the language is evaluated first in C. C leaves the order of operands
-open, so an operand that can fail or print is settled in a temporary before one that follows it.
+and arguments open (gcc and clang differ), so one that can fail or print is settled in a temporary
+before one that follows it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeGuard
+from typing import Any, TypeAlias, TypeGuard
 
 from dsl import syntax
 from dsl.c_output.body import Body, Operand, StaticType, at, c_integer, joined
@@ -16,6 +17,8 @@ from dsl.c_output.text import c_string
 from dsl.limits import INT_MIN, MAX_NESTING
 
 __all__ = ["Expressions"]
+
+Conversion: TypeAlias = Callable[[Operand], Operand]
 
 _ARITHMETIC = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "%": "modulo"}
 _ORDER = ("<", ">", "<=", ">=")
@@ -82,17 +85,40 @@ class Expressions:
 
     # Conversions
 
-    def int_of(self, operand: Operand, node: syntax.Expression, code: str) -> str:
-        """The operand as a C int."""
-        if operand.static is INT:
-            return operand.text
-        return f"as_int(p, {at(node.position)}, MAPPER_{code}, {operand.boxed})"
+    def int_of(self, node: syntax.Expression, code: str) -> Conversion:
+        """Makes a C int of an operand."""
+        return self._conversion("as_int", INT, node, code)
 
-    def bool_of(self, operand: Operand, node: syntax.Expression, code: str) -> str:
-        """The operand as a C bool."""
-        if operand.static is BOOL:
-            return operand.text
-        return f"as_bool(p, {at(node.position)}, MAPPER_{code}, {operand.boxed})"
+    def bool_of(self, node: syntax.Expression, code: str) -> Conversion:
+        """Makes a C bool of an operand."""
+        return self._conversion("as_bool", BOOL, node, code)
+
+    def _conversion(
+        self, name: str, static: StaticType, node: syntax.Expression, code: str
+    ) -> Conversion:
+        def convert(operand: Operand) -> Operand:
+            if operand.static is static:
+                return operand
+            text = f"{name}(p, {at(node.position)}, MAPPER_{code}, {operand.boxed})"
+            return Operand(text, static)
+
+        return convert
+
+    def converted(
+        self, operands: Sequence[Operand], conversions: Sequence[Conversion]
+    ) -> list[Operand]:
+        """The operands as the arguments of one call.
+
+        All are evaluated before the first is converted, and conversions fail in their order.
+        """
+        pairs = list(zip(operands, conversions, strict=True))
+        arguments = [convert(operand) for operand, convert in pairs]
+        if sum(not argument.settled for argument in arguments) < 2:
+            return arguments
+        settled = [(self.body.settle(operand), convert) for operand, convert in pairs]
+        arguments = [convert(operand) for operand, convert in settled]
+        last = max((k for k, each in enumerate(arguments) if not each.settled), default=-1)
+        return [self.body.settle(each) if k < last else each for k, each in enumerate(arguments)]
 
     # Literals and names
 
@@ -131,16 +157,18 @@ class Expressions:
         if node.operator in _ARITHMETIC:
             return self._arithmetic(node, left, right, where)
         if node.operator in _BOTH:
-            a, b = (self.bool_of(operand, node, "TYPE_MISMATCH") for operand in (left, right))
-            return Operand(f"{_BOTH[node.operator]}({a}, {b})", BOOL)
+            as_bool = self.bool_of(node, "TYPE_MISMATCH")
+            a, b = self.converted((left, right), (as_bool, as_bool))
+            return Operand(f"{_BOTH[node.operator]}({a.text}, {b.text})", BOOL)
         return self._comparison(node, left, right, where)
 
     def _arithmetic(
         self, node: syntax.Binary, left: Operand, right: Operand, where: str
     ) -> Operand:
         if INT in (left.static, right.static):
-            a, b = (self.int_of(operand, node, "TYPE_MISMATCH") for operand in (left, right))
-            return Operand(f"int_{_ARITHMETIC[node.operator]}(p, {where}, {a}, {b})", INT)
+            as_int, verb = self.int_of(node, "TYPE_MISMATCH"), _ARITHMETIC[node.operator]
+            a, b = self.converted((left, right), (as_int, as_int))
+            return Operand(f"int_{verb}(p, {where}, {a.text}, {b.text})", INT)
         text = f"operate(p, {where}, {left.boxed}, '{node.operator}', {right.boxed})"
         return Operand(text, INTS if {left.static, right.static} & {*_TUPLES} else ANY)
 
@@ -170,7 +198,7 @@ class Expressions:
 
     def conditional(self, node: syntax.Conditional) -> Operand:
         test = self.emit(node.condition)
-        condition = self.bool_of(test, node.condition, "CONDITION_NOT_BOOL")
+        condition = self.bool_of(node.condition, "CONDITION_NOT_BOOL")(test).text
         with self.body.aside() as then_lines:
             then = self.whole(node.then)
         with self.body.aside() as else_lines:
@@ -275,8 +303,9 @@ class Expressions:
             for operand in indices:
                 self._push(listed, operand, where)
             return self._index_by(listed, base, where)
-        pairs = zip(indices, node.indices, strict=True)
-        numbers = [self.int_of(operand, index, "BAD_INDEX") for operand, index in pairs]
+        conversions = [self.int_of(index, "BAD_INDEX") for index in node.indices]
+        *arguments, base = self.converted((*indices, base), (*conversions, _as_is))
+        numbers = [argument.text for argument in arguments]
         if len(numbers) == 1:
             return self._one_index(base, numbers[0], where)
         array = f"{len(numbers)}, (const int32_t[]){{{', '.join(numbers)}}}"
@@ -308,9 +337,9 @@ class Expressions:
 
     def slice(self, node: syntax.Slice) -> Operand:
         bounds = [bound for bound in (node.lower, node.upper) if bound is not None]
-        base, *given = self.each((node.base, *bounds))
-        pairs = zip(given, bounds, strict=True)
-        numbers = [self.int_of(operand, bound, "BAD_INDEX") for operand, bound in pairs]
+        conversions = [self.int_of(bound, "BAD_INDEX") for bound in bounds]
+        base, *given = self.converted(self.each((node.base, *bounds)), (_as_is, *conversions))
+        numbers = [operand.text for operand in given]
         lower = numbers.pop(0) if node.lower else "0"
         upper = numbers.pop(0) if node.upper else "0"
         static = {INTS: INTS, SPACE: INTS, TUPLE: TUPLE}.get(base.static, ANY)
@@ -368,12 +397,19 @@ class Expressions:
         wanted = _TRANSFORMS[name]
         if given is None:
             return self._wrong_count(node, "method-arity", name, len(wanted))
+        as_int = self.int_of(node, "ARG_TYPE")
+        conversions = [as_int if static is INT else _as_is for static in wanted]
+
+        def as_space(operand: Operand) -> Operand:
+            text = f"as_space(p, {where}, {operand.boxed}, {c_string(name)})"
+            return Operand(text, SPACE, pointer="const space *")
+
+        arguments = self.converted((base, *given), (as_space, *conversions))
         texts = [
-            self.int_of(argument, node, "ARG_TYPE") if static is INT else argument.boxed
-            for argument, static in zip(given, wanted, strict=True)
+            argument.text if static is INT else argument.boxed
+            for argument, static in zip(arguments, (SPACE, *wanted), strict=True)
         ]
-        space = f"as_space(p, {where}, {base.boxed}, {c_string(name)})"
-        return Operand(f"space_{name}(p, {where}, {', '.join([space, *texts])})", SPACE)
+        return Operand(f"space_{name}(p, {where}, {', '.join(texts)})", SPACE)
 
     def _function(self, node: syntax.Call, name: str) -> Operand:
         definition = self.scope.globals.definitions.get(name)
@@ -390,8 +426,8 @@ class Expressions:
         if not self.scope.defined(statement):
             given = [self.body.settle(operand) for operand in given]
             self.body.line(f"require_function(p, {where}, {statement}, {c_string(name)});")
-        pairs = zip(parameters, given, strict=True)
-        texts = [_PARAMETERS[parameter.type](each, where) for parameter, each in pairs]
+        conversions = [_PARAMETERS[parameter.type](where) for parameter in parameters]
+        texts = [argument.text for argument in self.converted(given, conversions)]
         static = self.scope.globals.type_of(name)
         return Operand(f"fn_{name}(p, {', '.join(texts)})", static)
 
@@ -451,20 +487,29 @@ def _constant(node: syntax.Expression) -> int | None:
     return node.value if isinstance(node, syntax.Integer) else None
 
 
-def _passed(tag: str, static: StaticType) -> Callable[[Operand, str], str]:
+def _as_is(operand: Operand) -> Operand:
+    return operand
+
+
+def _passed(tag: str, static: StaticType) -> Callable[[str], Conversion]:
     """How an argument of a parameter's type is passed: checked where its type is not known."""
 
-    def passed(operand: Operand, where: str) -> str:
-        if operand.static is static:
-            return operand.text
-        if static in (INT, BOOL):
-            return f"as_{tag.lower()}(p, {where}, MAPPER_ARG_TYPE, {operand.boxed})"
-        return f"passed(p, {where}, {tag}, {operand.boxed})"
+    def passed(where: str) -> Conversion:
+        def convert(operand: Operand) -> Operand:
+            if operand.static is static:
+                return operand
+            if static in (INT, BOOL):
+                text = f"as_{tag.lower()}(p, {where}, MAPPER_ARG_TYPE, {operand.boxed})"
+            else:
+                text = f"passed(p, {where}, {tag}, {operand.boxed})"
+            return Operand(text, static)
+
+        return convert
 
     return passed
 
 
-_PARAMETERS: dict[str, Callable[[Operand, str], str]] = {
+_PARAMETERS: dict[str, Callable[[str], Conversion]] = {
     "int": _passed("INT", INT),
     "bool": _passed("BOOL", BOOL),
     "IPoint": _passed("INTS", INTS),

@@ -72,7 +72,8 @@ static void index_launch(int whole)
     char task[256];
     int32_t extents[MAX_DIMENSIONS], point[MAX_DIMENSIONS], count = 1;
     word(task);
-    int kind = number(), n = number();
+    int kind = number();
+    int n = number();
     for (int d = 0; d < n; d++) {
         extents[d] = number();
         count *= extents[d];
@@ -80,27 +81,26 @@ static void index_launch(int whole)
     for (int d = 0; !whole && d < n; d++)
         point[d] = number();
     if (!policy) return;
-    if (whole)
-        say_points(api->index_domain(policy, task, kind, n, NULL, extents, points, &error), count);
-    else {
-        int32_t code = api->index_point(policy, task, kind, n, extents, point, points, MAX_POINTS,
-                                        &count, &error);
-        say_points(code, count);
-    }
+    int32_t code = whole ? api->index_domain(policy, task, kind, n, NULL, extents, points, &error)
+                         : api->index_point(policy, task, kind, n, extents, point, points,
+                                            MAX_POINTS, &count, &error);
+    say_points(code, count);
 }
 
 static void single_task(void)
 {
     char task[256];
     word(task);
-    int kind = number(), parent_kind = number();
-    mapper_point parent = {number(), 0};
+    int kind = number();
+    int parent_kind = number();
+    int32_t node = number();
+    int32_t processor = number();
+    mapper_point parent = {node, processor};
     int32_t count = 0;
-    parent.processor = number();
     if (!policy) return;
-    say_points(api->single_task(policy, task, kind, parent.node < 0 ? NULL : &parent, parent_kind,
-                                points, MAX_POINTS, &count, &error),
-               count);
+    int32_t code = api->single_task(policy, task, kind, node < 0 ? NULL : &parent, parent_kind,
+                                    points, MAX_POINTS, &count, &error);
+    say_points(code, count);
 }
 
 static void rules(void)
@@ -112,7 +112,8 @@ static void rules(void)
     mapper_layout layout;
     word(task);
     const char *names[1] = {word(region)};
-    int kind = number(), memory = number();
+    int kind = number();
+    int memory = number();
     if (!policy) return;
     api->task_kinds(policy, task, &kinds, &kind_count);
     api->memories(policy, task, names, 1, kind, memories, 4, &memory_count);

@@ -267,11 +267,16 @@ LIMITS = {
     "undefined-function": "def f(int i) { return g(i); } x = f(1); def g(int i) { return i; }",
     "undefined-name": "def f(int i) { return y; } x = f(1); y = 2;",
 }
+# Two things are wrong: which of them is said must not be left to the C compiler.
+ORDERS = {
+    "division-by-zero": "x = (1, 2) * (1 / 0);",
+    "method-on-non-machine": "x = (1, 2).split(True, 1);",
+}
 
 
-@pytest.mark.parametrize("code", LIMITS)
+@pytest.mark.parametrize("code", [*LIMITS, *ORDERS])
 def test_loading_fails_as_the_evaluator_fails(code: str) -> None:
-    program = dsl.parse(LIMITS[code])
+    program = dsl.parse({**LIMITS, **ORDERS}[code])
     with pytest.raises(dsl.MapperLoadError) as expected:
         dsl.load(program, SHAPE)
     with pytest.raises(dsl.MapperLoadError) as caught:

@@ -1259,9 +1259,10 @@ static void map_domain(mapper_policy *p, const map_rule *map, int32_t kind, cons
 {
     const launch *here = p->launch;
     int32_t several;
-    do
-        give_points(mapped(p, map, kind), points++, 1, &several);
-    while (advance(here->dimensions, lower, here->extents, point));
+    do {
+        give_points(mapped(p, map, kind), points, 1, &several);
+        points++;
+    } while (advance(here->dimensions, lower, here->extents, point));
 }
 
 static int32_t index_domain(mapper_policy *p, const char *task, int32_t processor_kind,

@@ -33,39 +33,40 @@ HELPER value fn_hier(mapper_policy *p)
     value v_t = of_tag(TASK, 0);
     enter(p, AT(7, 1), 1);
     /* 8: a = m.auto_split(0, t.ispace); */
-    value v_a = space_auto_split(p, AT(8, 7), as_space(p, AT(8, 7), p->globals[GLOBAL_m], "auto_split"), 0, task_ispace(p, AT(8, 23), v_t));
+    value t1 = task_ispace(p, AT(8, 23), v_t);
+    value v_a = space_auto_split(p, AT(8, 7), as_space(p, AT(8, 7), p->globals[GLOBAL_m], "auto_split"), 0, t1);
     /* 9: b = a.auto_split(2, t.ispace / a[:-1]); */
-    value t1 = task_ispace(p, AT(9, 23), v_t);
-    value t2 = operate(p, AT(9, 23), t1, '/', slice(p, AT(9, 34), v_a, 0, (-1)));
-    value v_b = space_auto_split(p, AT(9, 7), as_space(p, AT(9, 7), v_a, "auto_split"), 2, t2);
+    value t2 = task_ispace(p, AT(9, 23), v_t);
+    value t3 = operate(p, AT(9, 23), t2, '/', slice(p, AT(9, 34), v_a, 0, (-1)));
+    value v_b = space_auto_split(p, AT(9, 7), as_space(p, AT(9, 7), v_a, "auto_split"), 2, t3);
     /* 10: hi = tuple(blocked(t.ipoint, t.ispace, b, i, i) for i in (0, 1)); */
-    list t3 = new_list(p, AT(10, 8), 2);
-    static const int32_t t4[] = {0, 1};
-    for (int32_t t5 = 0; t5 < 2; t5++) {
-        int32_t x_i = t4[t5];
+    list t4 = new_list(p, AT(10, 8), 2);
+    static const int32_t t5[] = {0, 1};
+    for (int32_t t6 = 0; t6 < 2; t6++) {
+        int32_t x_i = t5[t6];
         (void)x_i;
         take_steps(p, AT(10, 8), 1);
-        value t6 = task_ipoint(p, AT(10, 22), v_t);
-        int32_t t7 = fn_blocked(p, t6, task_ispace(p, AT(10, 32), v_t), v_b, x_i, x_i);
-        append(p, AT(10, 8), &t3, of_int(t7));
+        value t7 = task_ipoint(p, AT(10, 22), v_t);
+        int32_t t8 = fn_blocked(p, t7, task_ispace(p, AT(10, 32), v_t), v_b, x_i, x_i);
+        append(p, AT(10, 8), &t4, of_int(t8));
     }
-    value v_hi = tuple_of(p, AT(10, 8), t3);
+    value v_hi = tuple_of(p, AT(10, 8), t4);
     /* 11: lo = tuple(cyclic(t.ipoint, b, i, i + 2) for i in (0, 1)); */
-    list t8 = new_list(p, AT(11, 8), 2);
-    static const int32_t t9[] = {0, 1};
-    for (int32_t t10 = 0; t10 < 2; t10++) {
-        int32_t x_i = t9[t10];
+    list t9 = new_list(p, AT(11, 8), 2);
+    static const int32_t t10[] = {0, 1};
+    for (int32_t t11 = 0; t11 < 2; t11++) {
+        int32_t x_i = t10[t11];
         (void)x_i;
         take_steps(p, AT(11, 8), 1);
-        value t11 = task_ipoint(p, AT(11, 21), v_t);
-        append(p, AT(11, 8), &t8, of_int(fn_cyclic(p, t11, v_b, x_i, int_add(p, AT(11, 37), x_i, 2))));
+        value t12 = task_ipoint(p, AT(11, 21), v_t);
+        append(p, AT(11, 8), &t9, of_int(fn_cyclic(p, t12, v_b, x_i, int_add(p, AT(11, 37), x_i, 2))));
     }
-    value v_lo = tuple_of(p, AT(11, 8), t8);
+    value v_lo = tuple_of(p, AT(11, 8), t9);
     /* 12: return b[*hi, *lo]; */
-    list t12 = new_list(p, AT(12, 10), 2);
-    push(p, AT(12, 10), &t12, unpack(p, AT(12, 12), v_hi));
-    push(p, AT(12, 10), &t12, unpack(p, AT(12, 17), v_lo));
-    value result = index_list(p, AT(12, 10), v_b, t12);
+    list t13 = new_list(p, AT(12, 10), 2);
+    push(p, AT(12, 10), &t13, unpack(p, AT(12, 12), v_hi));
+    push(p, AT(12, 10), &t13, unpack(p, AT(12, 17), v_lo));
+    value result = index_list(p, AT(12, 10), v_b, t13);
     leave(p);
     return result;
 }
