@@ -184,7 +184,22 @@ class HistorySampler(BaseSampler, ABC):
     ) -> Any:
         _refuse_several_objectives(self, study)
         seed = derived_seed(self._seed, trial.number, zlib.crc32(param_name.encode()))
-        return random_value(np.random.default_rng(seed), param_distribution)
+        rng = np.random.default_rng(seed)
+        value = random_value(rng, param_distribution)
+        if self._problem is None and is_shared(study) and not self._has_proposed(study, trial):
+            space = {**trial.distributions, param_name: param_distribution}
+            known = EvaluatedPoints(SearchSpace(space))
+            for _ in range(MAX_RETRIES):
+                point = known.identity({**trial.params, param_name: value})
+                if conflicting_trial(study, trial, point, finished=()) is None:
+                    break
+                value = random_value(rng, param_distribution)
+        return value
+
+    def _has_proposed(self, study: Study, trial: FrozenTrial) -> bool:
+        """Whether the trial's point is a proposal, and claimed: not where it was first of all."""
+        with self._lock:
+            return trial.number in self._memory_of(study).handed_out
 
     def _propose(
         self,

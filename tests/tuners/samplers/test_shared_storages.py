@@ -128,3 +128,36 @@ def test_a_point_that_another_claims_meanwhile_is_left_to_it(tmp_path):
     mine = study.ask(SPACE)
     assert made.claimed
     assert study.trials[mine.number].system_attrs[CLAIM] != made.claimed[0]
+
+
+class Meeting(tuners.CoordinateDescentSampler):
+    """Proposes what another worker's first trial, which has no proposal, draws meanwhile."""
+
+    def begin(self, space):
+        search = super().begin(space)
+        propose = search.propose
+
+        def meeting(rng):
+            if not self.met:
+                self.first.suggest_categorical("y", SPACE["y"].choices)
+                self.met.append(dict(self.first.params))
+                return dict(self.first.params)
+            return propose(rng)
+
+        search.propose = meeting
+        return search
+
+
+def test_a_first_trial_that_is_random_claims_its_point_too(tmp_path):
+    kept = storage("journal", tmp_path)
+    optuna.create_study(study_name="one", storage=kept)
+    elsewhere, here = (
+        optuna.load_study(study_name="one", storage=kept, sampler=made)
+        for made in (sampler("coordinate"), Meeting(seed=0))
+    )
+    here.sampler.met, here.sampler.first = [], elsewhere.ask()
+    here.sampler.first.suggest_categorical("x", SPACE["x"].choices)
+    here.optimize(objective, n_trials=1)  # makes the parameters known here
+    mine = here.ask(SPACE)
+    assert here.sampler.met
+    assert mine.params != here.sampler.met[0]
