@@ -92,9 +92,39 @@ def test_every_module_says_what_it_is(package: str) -> None:
     assert not silent
 
 
+# What tests of programs compile or read: no folder of a package answers to it.
+TEST_MATERIAL = {
+    "dsl/c_output/golden",
+    "legion_bridge/capture/programs",
+    "legion_bridge/legion/programs",
+}
+
+
+def folders(root: Path) -> set[str]:
+    """All folders with files below a root, as paths from it."""
+    kept = (path.parent for path in root.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    return {str(folder.relative_to(root)) for folder in kept if folder.name != "__pycache__"}
+
+
 @pytest.mark.parametrize("package", FLOORS)
 def test_test_folders_mirror_the_tree(package: str) -> None:
+    tests = {f"{package}/{folder}" for folder in folders(ROOT / "tests" / package)}
     assert list((ROOT / "tests" / package).rglob("test_*.py"))
+    assert tests - TEST_MATERIAL <= {f"{package}/{folder}" for folder in folders(ROOT / package)}
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_every_folder_with_python_has_tests_of_its_own(package: str) -> None:
+    """In a folder of its name, or of one that it is a part of, but not of the whole package."""
+    with_code = {path.parent for path in modules(package)} - {ROOT / package}
+    tested = {path.parent for path in (ROOT / "tests" / package).rglob("test_*.py")}
+    untested = {
+        str(folder.relative_to(ROOT))
+        for folder in with_code
+        if not {ROOT / "tests" / each.relative_to(ROOT) for each in (folder, *folder.parents)
+                if each.is_relative_to(ROOT / package) and each != ROOT / package} & tested
+    }  # fmt: skip
+    assert not untested
 
 
 def module_name(path: Path) -> str:
