@@ -9,6 +9,7 @@ import pytest
 
 from legion_bridge import LegionError
 from legion_bridge.legion import LegionInstallation, build_program, find_legion
+from legion_bridge.legion.compilers import find_cxx
 
 PROGRAMS = Path(__file__).parents[2] / "legion_bridge/legion/programs"
 RUNTIME = ["-ll:util", "0", "-lg:safe_mapper", "1", "-logfile", "stderr"]
@@ -19,9 +20,11 @@ RUNTIME += ["-level", "gpu=6,threads=6"]
 def legion_or_skip() -> LegionInstallation:
     """The runtime; skips the test where there is none."""
     try:
-        return find_legion()
+        legion = find_legion()
+        find_cxx()  # its programs are compiled
     except LegionError as error:
         pytest.skip(f"no Legion runtime: {error}")
+    return legion
 
 
 @cache

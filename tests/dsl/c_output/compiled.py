@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterable
@@ -42,28 +43,29 @@ def compile_all(
         return dict(pool.map(compiled, enumerate(programs)))
 
 
-def sanitizing_compiler() -> str | None:
-    """A compiler that builds with sanitizers; clang is faster at it."""
-    for compiler in ("clang", "gcc", "cc"):
-        if shutil.which(compiler) and _sanitizes(compiler):
+def sanitizing_compiler() -> list[str] | None:
+    """A compiler that builds with sanitizers: ``$CC``, or clang, which is faster at it, or gcc."""
+    chosen = os.environ.get("CC", "").split()
+    for compiler in [chosen] if chosen else [["clang"], ["gcc"], ["cc"]]:
+        if shutil.which(compiler[0]) and _sanitizes(compiler):
             return compiler
     return None
 
 
-def _sanitizes(compiler: str) -> bool:
-    command = [compiler, *SANITIZE, "-x", "c", "-", "-o", "/dev/null"]
+def _sanitizes(compiler: list[str]) -> bool:
+    command = [*compiler, *SANITIZE, "-x", "c", "-", "-o", "/dev/null"]
     done = subprocess.run(
         command, input="int main(void) { return 0; }", capture_output=True, text=True, check=False
     )
     return done.returncode == 0
 
 
-def build_driver(compiler: str, folder: Path) -> Path:
+def build_driver(compiler: list[str], folder: Path) -> Path:
     """The program that asks compiled mappers, built with sanitizers."""
     here = Path(__file__).parent
     target = folder / "policy_driver"
     header = here.parents[2] / "dsl" / "c_output"
     flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", *SANITIZE, f"-I{header}"]
     source = str(here / "policy_driver.c")
-    subprocess.run([compiler, *flags, source, "-o", str(target), "-ldl"], check=True)
+    subprocess.run([*compiler, *flags, source, "-o", str(target), "-ldl"], check=True)
     return target

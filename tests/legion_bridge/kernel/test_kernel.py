@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 import legion_bridge
+from tests.tools_found import asan_library
 
 KERNEL = Path(legion_bridge.__file__).parent / "kernel"
 SCRIPT = Path(__file__).parent / "sample_runs.py"
@@ -43,8 +44,8 @@ def test_many_runs_do_not_grow_the_process() -> None:
 
 @pytest.fixture(scope="module")
 def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    compiler = shutil.which(os.environ.get("CC", "cc"))
-    if compiler is None:
+    compiler = os.environ.get("CC", "cc").split()
+    if not shutil.which(compiler[0]):
         pytest.skip("no C compiler")
     path = tmp_path_factory.mktemp("kernel") / f"_kernel{sysconfig.get_config_var('EXT_SUFFIX')}"
     flags = ["-std=c11", "-O1", "-g", "-fPIC", "-shared", "-Wall", "-Wextra", "-Werror",
@@ -52,7 +53,7 @@ def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Path:
     include = sysconfig.get_path("include")
     sources = [str(source) for source in sorted(KERNEL.glob("*.c"))]
     done = subprocess.run(
-        [compiler, *flags, f"-I{include}", *sources, "-lm", "-o", str(path)],
+        [*compiler, *flags, f"-I{include}", *sources, "-lm", "-o", str(path)],
         capture_output=True,
         text=True,
         check=False,
@@ -65,11 +66,8 @@ def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_kernel_runs_under_sanitizers(sanitized: Path) -> None:
     """A sample that visits every part: no foreign memory, no undefined behaviour, same times."""
-    compiler = os.environ.get("CC", "cc")
-    library = subprocess.run(
-        [compiler, "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
-    ).stdout.strip()
-    if not Path(library).is_absolute():
+    library = asan_library(os.environ.get("CC", "cc").split())
+    if not library:
         pytest.skip("the C compiler has no shared address sanitizer")
     found = sample(sanitized, "0", "1000", LD_PRELOAD=library, ASAN_OPTIONS="detect_leaks=0")
     assert found["kernel"] == str(sanitized)

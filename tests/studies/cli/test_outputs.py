@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 
 import lark
@@ -27,7 +28,8 @@ def test_export_writes_a_c_file_that_compiles_and_names_the_mapper(ask, expert):
     assert str(target) in answer.out
     text = target.read_text()
     assert "/* The mapper expert.mapper, as C." in text.splitlines()[0]
-    command = ["cc", "-std=c11", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared", str(target)]
+    compiler = os.environ.get("CC", "cc").split()
+    command = [*compiler, "-std=c11", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared", target]
     subprocess.run([*command, "-o", str(expert.with_suffix(".so"))], check=True)
 
 
