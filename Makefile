@@ -8,10 +8,11 @@ LEGATE := $(shell sed -n 's/^legion = \["\(legate==[^;]*\);.*/\1/p' pyproject.to
 SOURCES := dsl legion_bridge tuners studies tests
 
 .DEFAULT_GOAL := help
-.PHONY: help study legion test lint types dev bench clean
+PYTEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 15
+.PHONY: help study legion test test-long lint types dev bench clean
 
 help: ## List the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -42,7 +43,10 @@ legion: $(VENV)/.installed $(VENV)/.legate ## Install the Legion runtime, and sa
 	$(BIN)/mappertune doctor --build
 
 test: $(VENV)/.installed-test $(VENV)/.legate ## Install what the tests need, and run them
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_ARGS)
+
+test-long: $(VENV)/.installed-test $(VENV)/.legate ## Run the long random searches
+	$(PYTEST) -m long $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-dev ## Check style and formatting
 	$(BIN)/ruff check $(SOURCES)

@@ -64,12 +64,20 @@ def random_policy(seed: int) -> str:
     return "\n".join(lines)
 
 
-POLICIES |= {f"random {seed}": random_policy(seed) for seed in range(10)}
+RANDOM = {f"random {seed}": random_policy(seed) for seed in range(10)}
+FEW = 2
 
 
-@pytest.fixture(scope="module", params=POLICIES)
+@pytest.fixture(
+    scope="module",
+    params=[
+        *POLICIES,
+        *list(RANDOM)[:FEW],
+        *(pytest.param(name, marks=pytest.mark.long) for name in list(RANDOM)[FEW:]),
+    ],
+)
 def case(request: pytest.FixtureRequest) -> Case:
-    text = POLICIES[request.param]
+    text = {**POLICIES, **RANDOM}[request.param]
     return Case(dsl.load(dsl.parse(text), SHAPE), run_under(text))
 
 

@@ -14,7 +14,7 @@ from tests.legion_bridge.real_legion import legion_or_skip
 
 from .replay_runs import CPU2, random_mappers, replay_of, small
 
-MAPPERS = 2  # of each application; `check_replays` runs 50
+FEW, MORE = 1, 4  # mappers of each application; `check_replays` runs 50
 
 
 @pytest.fixture(autouse=True)
@@ -22,13 +22,14 @@ def _needs_legion() -> None:
     legion_or_skip()
 
 
+@pytest.mark.parametrize("mappers", [FEW, pytest.param(MORE, marks=pytest.mark.long)])
 @pytest.mark.parametrize("name", application_names())
-def test_no_mapper_changes_the_result(name: str) -> None:
+def test_no_mapper_changes_the_result(name: str, mappers: int) -> None:
     application = small(name)
     with replay_of(application, iterations=1) as replay:
         own = replay.run(None)
         assert own.seconds > 0
-        for program in islice(random_mappers(application, seed=7), MAPPERS):
+        for program in islice(random_mappers(application, seed=7), mappers):
             assert replay.run(program).checksum == own.checksum, program.source
 
 

@@ -26,6 +26,7 @@ def problem_of(name: str) -> MapperProblem:
     return MapperProblem(Application.load(name), Machine.load("p100x4"))
 
 
+@cache
 def runs(name: str, count: int) -> list[Case]:
     """Random valid mappers that run, and the reference mappers."""
     problem, choose = problem_of(name), random.Random(7)

@@ -82,6 +82,7 @@ SUGGEST: list[Callable[[Trial], float]] = [
 ]
 
 
+@pytest.mark.long
 class TestOpenTuner(_Conforms):
     """Each test starts a process, so that of the 36 pairs of distributions each meets two."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from itertools import product
 
 import numpy as np
@@ -23,6 +24,7 @@ DOMAINS = [
 ]
 
 
+@cache
 def library(kind: str, nodes: int, processors: int) -> dsl.Mapper:
     maps = [f"IndexTaskMap {name} {function_name(name, kind)};" for name in INDEX_MAPS]
     text = "\n".join([*library_definitions((name, kind) for name in INDEX_MAPS), *maps])
