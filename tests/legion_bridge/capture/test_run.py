@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -27,8 +27,7 @@ PROBE = Path(__file__).parents[1] / "legion/programs/probe.cc"
 ITERATIONS = 4
 
 
-@cache
-def probe() -> Captured:
+def probed() -> Captured:
     program = build_program([PROBE], "probe", legion_or_skip())
     sizes = ("-n", "64", "-p", "2", "-i", "3")
     return capture([str(program), *sizes, "-ll:cpu", "2", "-ll:io", "1"])
@@ -43,22 +42,27 @@ def small(name: str) -> Application:
     return scaled(name, 1e-4)
 
 
+def replayed(name: str) -> Captured:
+    """An application, executed and captured."""
+    with TemporaryDirectory() as folder:
+        plan = Path(folder) / f"{name}.plan"
+        plan.write_text(plan_text(small(name)))
+        options = ["-iterations", str(ITERATIONS), "-ll:cpu", "2"]
+        return capture([str(our_program("replay")), str(plan), *options], name=name)
+
+
 @cache
-def replays() -> Mapping[str, Captured]:
-    """All applications, executed and captured; several at a time: each run sleeps 5 seconds."""
-    program = our_program("replay")
-
-    def captured(name: str) -> Captured:
-        with TemporaryDirectory() as folder:
-            plan = Path(folder) / f"{name}.plan"
-            plan.write_text(plan_text(small(name)))
-            command = [str(program), str(plan), "-iterations", str(ITERATIONS), "-ll:cpu", "2"]
-            return capture(command, name=name)
-
-    with ThreadPoolExecutor(4) as workers:
-        return dict(
-            zip(application_names(), workers.map(captured, application_names()), strict=True)
-        )
+def captures() -> Mapping[str, Captured]:
+    """All runs of these tests at once, for each sleeps 5 seconds: of applications and programs."""
+    legion_or_skip()
+    jobs = {name: partial(replayed, name) for name in application_names()} | {
+        "stencil2d": partial(program, "stencil2d", "-n", "256"),
+        "summa program": partial(program, "summa", "-n", "128"),
+        "probe": probed,
+    }
+    with ThreadPoolExecutor(len(jobs)) as workers:
+        started = {name: workers.submit(job) for name, job in jobs.items()}
+        return {name: each.result() for name, each in started.items()}
 
 
 def phases(application: Application) -> dict[str, Sequence[Launch]]:
@@ -106,7 +110,7 @@ def taken(application: Application, launches: Sequence[Launch]) -> list[list[obj
 
 @pytest.mark.parametrize("name", application_names())
 def test_the_replay_of_an_application_gives_it_back(name: str) -> None:
-    known, captured = small(name), replays()[name].application
+    known, captured = small(name), captures()[name].application
     assert {n: structure(p) for n, p in phases(known).items()} == {
         n: structure(p) for n, p in phases(captured).items()
     }
@@ -126,7 +130,7 @@ def test_the_replay_of_an_application_gives_it_back(name: str) -> None:
 
 @pytest.mark.parametrize("name", application_names())
 def test_what_was_captured_can_be_tuned(name: str) -> None:
-    application = from_json(to_json(replays()[name].application))
+    application = from_json(to_json(captures()[name].application))
     machine = Machine.load("cpu2")
     template = dsl.template_for(application, machine)
     assert template.parameters
@@ -138,13 +142,13 @@ def test_what_was_captured_can_be_tuned(name: str) -> None:
 
 
 def test_work_is_what_was_measured() -> None:
-    loop = replays()["stencil"].application.loop
+    loop = captures()["stencil"].application.loop
     assert [list(launch.work.seconds) for launch in loop] == [["CPU"], ["CPU"]]
     assert all(0.0 < launch.work.seconds["CPU"] < 5.0 for launch in loop)
 
 
 def test_a_real_stencil_is_seen() -> None:
-    application = program("stencil2d", "-n", "256").application
+    application = captures()["stencil2d"].application
     assert [launch.task for launch in application.setup] == ["init"]
     assert [(launch.task, launch.domain) for launch in application.loop] == [
         ("stencil", (2, 2)),
@@ -156,7 +160,7 @@ def test_a_real_stencil_is_seen() -> None:
 
 
 def test_a_program_without_a_loop_is_one_iteration() -> None:
-    application = program("summa", "-n", "128").application
+    application = captures()["summa program"].application
     tasks = [launch.task for launch in application.loop]
     assert tasks == ["init", "multiply", "multiply", "verify"]
     assert (application.setup, application.finish, application.timed) == ((), (), 1)
@@ -164,24 +168,24 @@ def test_a_program_without_a_loop_is_one_iteration() -> None:
 
 
 def test_futures_of_earlier_iterations_are_seen() -> None:
-    loop = replays()["pennant"].application.loop
+    loop = captures()["pennant"].application.loop
     assert any(other >= number for number, launch in enumerate(loop) for other in launch.after)
 
 
 def test_a_trace_is_seen() -> None:
-    assert replays()["stencil"].application.traced
-    assert not replays()["cannon"].application.traced
+    assert captures()["stencil"].application.traced
+    assert not captures()["cannon"].application.traced
 
 
 def test_variants_of_all_kinds_that_are_here_are_seen() -> None:
-    tasks = probe().application.task_kinds
+    tasks = captures()["probe"].application.task_kinds
     assert tasks["fill"].variants == ("CPU", "IO")
     assert tasks["smooth"].variants == ("CPU",)
     assert tasks["inner"].inner
 
 
 def test_what_has_no_name_is_called_by_its_index() -> None:
-    application = probe().application
+    application = captures()["probe"].application
     assert application.partitions["grid_blocks"].named
     nameless = [p for p in application.partitions.values() if not p.named]
     assert [p.region for p in nameless] == ["copy"]
@@ -190,18 +194,20 @@ def test_what_has_no_name_is_called_by_its_index() -> None:
 
 
 def test_what_has_no_place_is_told() -> None:
-    skipped = replays()["stencil"].skipped
+    skipped = captures()["stencil"].skipped
     assert skipped["fill operation"] > 0
     assert skipped["fence operation"] > 0
 
 
 def test_copies_are_seen() -> None:
-    copies = {(copy.region, copy.source, copy.target) for copy in probe().application.copies}
+    copies = {
+        (copy.region, copy.source, copy.target) for copy in captures()["probe"].application.copies
+    }
     assert ("total", "SYSMEM", "SYSMEM") in copies  # reductions, folded
 
 
 def test_what_is_unknown_is_told() -> None:
-    unknown = probe().application.unknown
+    unknown = captures()["probe"].application.unknown
     assert "it had CPU, IO" in unknown["tasks.*.variants"]
     assert "*.requirements.*.reduction" in unknown
 
