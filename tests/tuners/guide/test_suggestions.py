@@ -10,7 +10,7 @@ import pytest
 
 import dsl
 from legion_bridge import Application, Machine, application_names
-from tests.tuners.guide.random_mappers import any_values, is_valid, text_of, valid_values
+from tests.tuners.guide.random_mappers import Values, any_values, is_valid, text_of, valid_values
 from tuners import MapperProblem
 from tuners.guide import LEVELS, Guidance, explain
 
@@ -27,9 +27,15 @@ COUNTS = {name: 1 if name in ("pennant", "transformer") else 5 for name in appli
 @cache
 def guided(name: str) -> list[tuple[str, Guidance]]:
     """Random valid mappers, and what is said of them."""
-    problem, choose = problem_of(name), random.Random(11)
-    texts = [text_of(problem, valid_values(problem, choose)) for _ in range(COUNTS[name])]
+    problem = problem_of(name)
+    texts = [text_of(problem, values) for values in valid(name)]
     return [(text, explain(problem, problem.evaluate_text(text))) for text in texts]
+
+
+@cache
+def valid(name: str) -> list[Values]:
+    problem, choose = problem_of(name), random.Random(11)
+    return [valid_values(problem, choose) for _ in range(COUNTS[name])]
 
 
 @pytest.mark.parametrize("name", application_names())
@@ -66,12 +72,10 @@ def test_suggestions_name_what_there_is(name):
 @pytest.mark.parametrize("name", application_names())
 def test_the_template_expresses_first_suggestions(name):
     """In the paper's space nearly every move is a move of parameters."""
-    problem, choose = problem_of(name), random.Random(5)
+    problem = problem_of(name)
     expressed = tried = 0
-    for _ in range(COUNTS[name]):
-        values = valid_values(problem, choose)
-        text = text_of(problem, values)
-        for suggestion in explain(problem, problem.evaluate_text(text), most=3).suggestions:
+    for values, (text, guidance) in zip(valid(name), guided(name), strict=True):
+        for suggestion in guidance.suggestions[:3]:
             tried += 1
             moved = suggestion.values(problem.template, values)
             if moved is None:
