@@ -89,8 +89,8 @@ def _sanitizes(command: list[str]) -> bool:
 
 def asan_library(command: list[str]) -> str:
     """The shared library of a compiler's address sanitizer; empty where it has none."""
-    machine = os.uname().machine
-    for name in ("libasan.so", "libclang_rt.asan.so", f"libclang_rt.asan-{machine}.so"):
+    clangs = ("libclang_rt.asan.so", f"libclang_rt.asan-{os.uname().machine}.so")
+    for name in (*clangs, "libasan.so"):  # clang finds gcc's, too, which is not for it
         path = (_run([*command, f"-print-file-name={name}"]) or "").strip()
         if os.path.isabs(path):  # noqa: PTH117  (a compiler that has none repeats the name)
             return path
