@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from tuners import MapperProblem
-    from tuners.llm.settings import LLMSettings
+    from tuners.llm.settings import ModelSettings
 
 __all__ = ["ModelUse", "StudyResult", "StudySpec", "TrialRecord", "best_so_far", "trials_to_reach"]
 
@@ -35,7 +35,7 @@ class StudySpec:
     tuner: str
     seed: int
     trials: int
-    llm: LLMSettings | None = None
+    llm: ModelSettings | None = None
 
     @property
     def name(self) -> str:

@@ -97,7 +97,9 @@ def _study_in_memory(
     problem: MapperProblem, spec: StudySpec, trials: list[FrozenTrial]
 ) -> optuna.Study:
     if spec.llm is not None:
-        sampler: BaseSampler = spec.llm.sampler(problem, spec.seed)
+        from tuners import LLMSampler  # noqa: PLC0415  (only where a model is asked)
+
+        sampler: BaseSampler = LLMSampler(problem, spec.llm, seed=spec.seed)
     else:
         sampler = make_sampler(spec.tuner, seed=spec.seed, problem=problem)
     study = optuna.create_study(direction="maximize", sampler=sampler)
@@ -133,7 +135,8 @@ def _check_identity(problem: MapperProblem, spec: StudySpec, store: StudyStore) 
     if theirs is None:
         store.leave_note(IDENTITY, ours)
         return
-    differing = [key for key in ours if theirs.get(key) != ours[key]]
+    # A setting that an older study does not tell had the value that it has by default now.
+    differing = [key for key in ours if theirs.get(key, ours[key]) != ours[key]]
     if differing:
         raise UsageError(
             f"the study in {store.location} is of another {differing[0]} "

@@ -72,7 +72,7 @@ class Workspace:
 
         A transcript that is played back is not written once more.
         """
-        if spec.llm is None or spec.llm.transcript or spec.llm.model.startswith("replay:"):
+        if spec.llm is None or spec.llm.transcript or spec.llm.replays:
             return spec
         path = self.folder / case.name / f"{spec.name}.transcript.jsonl"
         return replace(spec, llm=replace(spec.llm, transcript=path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,9 @@ from studies.cli.numbers import count, positive
 from studies.errors import UsageError
 
 if TYPE_CHECKING:
-    from tuners.llm.settings import LLMSettings
+    from tuners.llm.settings import ModelSettings
 
-__all__ = ["add_model_options", "add_prompt_options", "model_settings"]
+__all__ = ["add_model_options", "add_prompt_options", "model_settings", "prompt_settings"]
 
 STRATEGIES = ("trace", "opro", "iid", "hybrid")
 FEEDBACK = ("none", "raw", "explained", "suggested")
@@ -87,7 +88,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help="tuner that proposes where the model does not (default: tpe)",
     )
     group.add_argument(
-        "--every", type=positive, metavar="N", help="each Nth trial is the fallback's"
+        "--every", type=positive, metavar="N", help="every n-th trial is the fallback's"
     )
     group.add_argument(
         "--repairs",
@@ -96,7 +97,16 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="how often a faulty reply goes back before a trial is spent (default: 2)",
     )
-    group.add_argument("--temperature", type=float, metavar="T", help="of the model's sampling")
+    group.add_argument(
+        "--temperature", type=float, metavar="T", help="temperature of the model's sampling"
+    )
+    group.add_argument(
+        "--max-reply-tokens",
+        type=count,
+        default=4096,
+        metavar="N",
+        help="the longest reply; 0 leaves it to the provider (default: 4096)",
+    )
     group.add_argument(
         "--model-timeout",
         type=float,
@@ -115,13 +125,14 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def model_settings(arguments: argparse.Namespace, *tuners: str) -> LLMSettings | None:
+def model_settings(arguments: argparse.Namespace, *tuners: str) -> ModelSettings | None:
     """How the model is asked; None where no tuner asks one.
 
     Raises:
         UsageError: A tuner asks a model and none is named, or the other way round.
     """
-    from tuners.llm.settings import LLM_TUNERS, LLMSettings
+    from tuners.llm.model import Budget
+    from tuners.llm.settings import LLM_TUNERS
 
     asking = [name for name in tuners if name in LLM_TUNERS]
     if not asking:
@@ -133,26 +144,34 @@ def model_settings(arguments: argparse.Namespace, *tuners: str) -> LLMSettings |
             f"the tuner {asking[0]} asks a language model: name one by --model, such as "
             "openai/gpt-4o, or replay:FILE"
         )
-    return LLMSettings(
-        model=arguments.model,
-        strategy=arguments.strategy,
+    return replace(
+        prompt_settings(arguments, arguments.model),
         fallback=arguments.fallback,
         repairs=arguments.repairs,
-        feedback=arguments.feedback,
-        candidates=arguments.candidates,
         every=arguments.every,
-        history=arguments.history,
-        examples=arguments.examples,
-        decode=arguments.decode,
         temperature=arguments.temperature,
-        max_prompt_tokens=arguments.max_prompt_tokens,
+        max_reply_tokens=arguments.max_reply_tokens or None,
         base_url=arguments.base_url,
         api_key_env=arguments.api_key_env,
         timeout=arguments.model_timeout,
-        calls=arguments.budget_calls,
-        tokens=arguments.budget_tokens,
-        usd=arguments.budget_usd,
+        budget=Budget(arguments.budget_calls, arguments.budget_tokens, arguments.budget_usd),
         transcript=arguments.transcript,
+    )
+
+
+def prompt_settings(arguments: argparse.Namespace, model: str = "none") -> ModelSettings:
+    """The settings that a prompt depends on."""
+    from tuners.llm.settings import ModelSettings  # noqa: PLC0415  (loads Optuna)
+
+    return ModelSettings(
+        model,
+        strategy=arguments.strategy,
+        feedback=arguments.feedback,
+        candidates=arguments.candidates,
+        history=arguments.history,
+        examples=arguments.examples,
+        decode=arguments.decode,
+        max_prompt_tokens=arguments.max_prompt_tokens,
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from studies.cli.cases import case_of
 from studies.cli.console import columns, print_json, quantity, say, table
+from studies.cli.model_options import prompt_settings
 from studies.cli.show_machine import show_machine
 from studies.errors import UsageError
 from studies.mapper_header import mapper_header
@@ -67,18 +68,7 @@ def _show_prompt(problem: MapperProblem, arguments: argparse.Namespace) -> None:
     from tuners import LLMSampler
     from tuners.llm.model import estimated_tokens
 
-    sampler = LLMSampler(
-        problem,
-        model="none",
-        seed=0,
-        strategy=arguments.strategy,
-        feedback=arguments.feedback,
-        candidates=arguments.candidates,
-        history=arguments.history,
-        examples=arguments.examples,
-        decode=arguments.decode,
-        max_prompt_tokens=arguments.max_prompt_tokens,
-    )
+    sampler = LLMSampler(problem, prompt_settings(arguments), seed=0)
     messages = sampler.first_prompt()
     tokens = estimated_tokens(*(message.content for message in messages))
     if arguments.json:

@@ -35,7 +35,7 @@ import studies.cli
 import tuners
 from legion_bridge import Application, Machine
 from tuners import attributes
-from tuners.llm.model import Reply, Request, Usage
+from tuners.llm.model import ModelUsage, Reply, Request
 
 ROOT = Path(dsl.__file__).parent.parent
 FLOORS = tuple(f"{ROOT / name}/" for name in ("dsl", "legion_bridge", "tuners", "studies"))
@@ -116,7 +116,7 @@ class Scripted:
     """Stands in for a model: the expert's mapper first, then other limits for the best one."""
 
     name = "scripted"
-    usage = Usage()
+    usage = ModelUsage()
 
     def __init__(self, mapper: str) -> None:
         limits = (f"InstanceLimit update_voltages {limit};" for limit in itertools.count(2))

@@ -29,7 +29,7 @@ import optuna
 from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 
 import tuners
-from tuners.llm.model import Reply, Request, Usage
+from tuners.llm.model import ModelUsage, Reply, Request
 
 TRIALS = 1000
 OURS = (
@@ -137,7 +137,7 @@ class Instant:
     """Stands in for a model: values at random, at once."""
 
     name = "instant"
-    usage = Usage()
+    usage = ModelUsage()
 
     def __init__(self) -> None:
         self._rng = random.Random(0)

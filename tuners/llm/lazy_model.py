@@ -1,59 +1,39 @@
-"""A model that is opened when it is first needed, and not asked any more once it is gone."""
+"""A model that is opened when it is first needed, and given up where it cannot be had."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from tuners import attributes
 from tuners.llm.model.budget import Budget
 from tuners.llm.model.errors import ModelError
-from tuners.llm.model.exchange import Model
 from tuners.llm.model.opening import open_model
 
 if TYPE_CHECKING:
-    from optuna.trial import FrozenTrial
+    from tuners.llm.model.budget import ModelUsage
+    from tuners.llm.model.exchange import Model
+    from tuners.llm.settings import ModelSettings
 
-__all__ = ["LazyModel", "Spending", "spending"]
+__all__ = ["LazyModel"]
 
 log = logging.getLogger(__name__)
 
 
-class Spending(NamedTuple):
-    """What the model has used for a study, as far as it is known."""
-
-    calls: int
-    tokens: int
-    usd: float
-
-
-def spending(trials: Iterable[FrozenTrial]) -> Spending:
-    """What stands in the attributes of a study's trials."""
-    noted = [trial.user_attrs for trial in trials if attributes.CALLS in trial.user_attrs]
-    return Spending(
-        sum(each[attributes.CALLS] for each in noted),
-        sum(each.get(attributes.TOKENS) or 0 for each in noted),
-        sum(each.get(attributes.COST) or 0.0 for each in noted),
-    )
-
-
 class LazyModel:
-    """A model by its name, or one that is open.
+    """The model that the settings name, or the open one that they hold.
 
     Args:
-        model: Either of them.
-        opening: How it is opened, see ``open_model``.
-        fallback_name: Who proposes where it is gone, for the one message that says so.
+        settings: How it is opened.
+        fallback_name: Who proposes where it is given up, for the one message that says so.
 
     Attributes:
-        unavailable: Why it is not asked any more; None while it is.
+        unavailable: Why it is not asked any more; None while it is asked.
     """
 
-    def __init__(self, model: str | Model, opening: Mapping[str, Any], fallback_name: str) -> None:
-        self._model = model
-        self._opening = dict(opening)
+    def __init__(self, settings: ModelSettings, fallback_name: str) -> None:
+        self._settings = settings
+        self._model = settings.model
         self._fallback_name = fallback_name
         self._lock = threading.Lock()
         self.unavailable: str | None = None
@@ -69,7 +49,7 @@ class LazyModel:
         """The model, where it could be opened and was needed."""
         return None if isinstance(self._model, str) else self._model
 
-    def open(self, used: Spending) -> Model | None:
+    def open(self, used: ModelUsage) -> Model | None:
         """The model; None where there is none, which is said once.
 
         Args:
@@ -77,20 +57,26 @@ class LazyModel:
         """
         with self._lock:
             if isinstance(self._model, str) and self.unavailable is None:
-                budget: Budget = self._opening["budget"] or Budget()
-                opening = {**self._opening, "budget": budget.less(*used)}
+                settings = self._settings
                 try:
-                    self._model = open_model(self._model, **opening)
+                    self._model = open_model(
+                        self._model,
+                        base_url=settings.base_url,
+                        api_key_env=settings.api_key_env,
+                        timeout=settings.timeout,
+                        budget=(settings.budget or Budget()).less(used),
+                        transcript=settings.transcript,
+                    )
                 except ModelError as error:
-                    self._lose(error)
+                    self._give_up(error)
             return self.opened
 
     def disable(self, error: ModelError) -> None:
-        """Gives it up for an error that is for good."""
+        """Gives the model up for a permanent error."""
         with self._lock:
-            self._lose(error)
+            self._give_up(error)
 
-    def _lose(self, error: ModelError) -> None:
+    def _give_up(self, error: ModelError) -> None:
         if self.unavailable is None:
             log.warning("%s; from here on %s proposes", error, self._fallback_name)
         self.unavailable = f"{error.kind}: {error}"

@@ -1,69 +1,148 @@
-"""Having a model propose one trial: the prompt, the dialogue, and what comes of the reply."""
+"""Having a model propose one trial: whether it is asked, the prompt, and what comes of it."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from optuna.study import StudyDirection
+
 from tuners import attributes
-from tuners.llm.candidates import Candidate, candidates_in, check_candidate
+from tuners.finished_trial import TrialHistory
+from tuners.llm.candidates import Candidate, check_candidate
 from tuners.llm.conversations import Conversation, Turn
-from tuners.llm.dialogue import Dialogue, DialogueResult, Expenses
-from tuners.llm.lazy_model import spending
+from tuners.llm.dialogue import Dialogue, DialogueResult
+from tuners.llm.lazy_model import LazyModel
+from tuners.llm.model.budget import ModelUsage
+from tuners.llm.model.exchange import Request
+from tuners.llm.prompts.trial_formatter import TrialFormatter, reply_schema
+from tuners.llm.prompts.writer import Prompt, PromptWriter
+from tuners.llm.strategies import strategy_named
+from tuners.llm.study import TrialContext, model_usage
 from tuners.llm.two_turn_model import TwoTurnModel
+from tuners.samplers.repeatable import derived_seed
 
 if TYPE_CHECKING:
-    from tuners.llm.lazy_model import LazyModel
-    from tuners.llm.model.errors import ModelError
-    from tuners.llm.model.exchange import Model
-    from tuners.llm.prompt_settings import PromptSettings
-    from tuners.llm.prompts.writer import Prompt, PromptWriter
-    from tuners.llm.trial_context import TrialContext
-    from tuners.llm.trial_history import TrialHistory
+    from optuna.trial import FrozenTrial
 
-__all__ = ["Proposal", "Proposer"]
+    from tuners.llm.model.exchange import Message, Model
+    from tuners.llm.settings import ModelSettings
+    from tuners.llm.study import StudyMemory
+    from tuners.problems.problem import TextProblem
+
+__all__ = ["ENQUEUED", "Proposal", "Proposer"]
 
 log = logging.getLogger(__name__)
+
+ENQUEUED = "enqueued"
+
+# What is left of a prompt's limit each time that one was too long for the model.
+SHRINKING = 0.7
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What came of asking.
+    """What came of asking for a trial.
 
     Attributes:
-        values: Of the trial's parameters; None where the model proposes none.
+        values: Values of the trial's parameters; None where the model proposes none.
         why: Why there are none, or what is to be said of them.
-        expenses: What it has cost.
+        usage: What it has used of the model.
         notes: Further attributes of the trial.
     """
 
     values: dict[str, Any] | None
     why: str
-    expenses: Expenses = field(default_factory=Expenses)
+    usage: ModelUsage = field(default_factory=ModelUsage)
     notes: Mapping[str, Any] = field(default_factory=dict)
+
+    def noted(self) -> dict[str, Any]:
+        """The notes and the usage as attributes of the trial."""
+        used = self.usage
+        if not used.calls:
+            return dict(self.notes)
+        return {
+            **self.notes,
+            attributes.CALLS: used.calls,
+            attributes.REPAIRS: used.repairs,
+            attributes.TOKENS: used.tokens,
+            attributes.COST: None if used.unknown_cost_calls else used.cost,
+        }
 
 
 class Proposer:
-    """Asks a model for trials.
+    """Asks a model for trials, whenever it is the model's turn.
 
     Args:
-        model: Who is asked.
-        asking: How.
+        settings: How it is asked.
+        fallback_name: Who proposes where it does not.
+        seed: Equal seeds ask alike.
+
+    Attributes:
+        strategy: When the model is asked, and what it is told.
+        model: The model.
+
+    Raises:
+        TunerError: There is no such strategy.
     """
 
-    def __init__(self, model: LazyModel, asking: PromptSettings) -> None:
-        self._model = model
-        self._asking = asking
+    def __init__(self, settings: ModelSettings, fallback_name: str, seed: int) -> None:
+        named = settings.strategy
+        self.strategy = strategy_named(named) if isinstance(named, str) else named
+        self.model = LazyModel(settings, fallback_name)
+        self._settings = settings
+        self._seed = seed
 
     def propose(self, context: TrialContext) -> Proposal:
         """The model's proposal for a trial, or why there is none."""
-        return self._waiting(context) or self._asked(context)
+        why = self._skip_reason(context)
+        if why is not None:
+            return Proposal(None, why)
+        return self._further_candidate(context) or self._ask(context)
 
-    def _waiting(self, context: TrialContext) -> Proposal | None:
+    def first_prompt(self, memory: StudyMemory) -> tuple[Message, ...]:
+        """What the model is asked for the first trial of a study.
+
+        Raises:
+            PromptTooLong: It does not fit into the longest prompt.
+        """
+        writer = self._writer(memory, [])
+        return writer.first(self.strategy, memory.history([])).messages
+
+    def _skip_reason(self, context: TrialContext) -> str | None:
+        """Why the model is not asked for a trial; None where it is."""
+        fixed, space, every = context.fixed, context.space, self._settings.every
+        if fixed.keys() & space.keys():
+            whole = fixed.keys() >= space.keys()
+            return ENQUEUED if whole else f"{ENQUEUED} in part, the rest is the fallback's"
+        if every and (context.trial.number + 1) % every == 0:
+            return f"every {every}th trial is the fallback's"
+        trials = context.trials
+        return self._budget_spent(trials) or self.strategy.skip_reason(
+            context.memory.history(trials)
+        )
+
+    def _budget_spent(self, trials: Sequence[FrozenTrial]) -> str | None:
+        """Which budget the study has used up, over all its runs; None where none."""
+        budget = self._settings.budget
+        if budget is None:
+            return None
+        used = model_usage(trials)
+        limits = (
+            (budget.calls, used.calls, "calls"),
+            (budget.tokens, used.tokens, "tokens"),
+            (budget.usd, used.cost, "US dollars"),
+        )
+        for limit, spent, unit in limits:
+            if limit is not None and spent >= limit:
+                return f"the study's budget of {limit} {unit} is spent"
+        return None
+
+    def _further_candidate(self, context: TrialContext) -> Proposal | None:
         """A candidate of the latest reply that had several, where one was not tried yet."""
-        if self._asking.candidates == 1:
+        if self._settings.candidates == 1:
             return None
         for earlier in reversed(context.trials):
             texts = earlier.user_attrs.get(attributes.CANDIDATES)
@@ -78,105 +157,113 @@ class Proposer:
             return None
         return None
 
-    def _asked(self, context: TrialContext) -> Proposal:
-        model = self._model.open(spending(context.trials))
-        if self._model.unavailable is not None or model is None:
-            return Proposal(None, str(self._model.unavailable))
-        settled, turn = self._settle(context, model)
-        if settled.error is not None:
-            self._take_failure(settled.error)
-            why = f"{settled.error.kind}: {settled.why}"
-            return Proposal(None, why, settled.expenses, {attributes.FAILURE: settled.error.kind})
-        if not settled.candidates:
-            return Proposal(None, settled.why, settled.expenses, turn)
-        first, *further = settled.candidates
+    def _ask(self, context: TrialContext) -> Proposal:
+        model = self.model.open(model_usage(context.trials))
+        if self.model.unavailable is not None or model is None:
+            return Proposal(None, str(self.model.unavailable))
+        result, turn = self._converse(context, model)
+        error = result.error
+        if error is not None:
+            if error.permanent:
+                self.model.disable(error)
+            else:
+                log.info("the model gave no reply (%s): %s", error.kind, error)
+            why = f"{error.kind}: {result.why}"
+            return Proposal(None, why, result.usage, {attributes.FAILURE: error.kind})
+        if not result.candidates:
+            return Proposal(None, result.why, result.usage, turn)
+        first, *further = result.candidates
         accepted = _accepted(context, first)
         if accepted is None:
             why = "the model's proposal has no place in the space, or another worker tries it"
-            return Proposal(None, why, settled.expenses, turn)
+            return Proposal(None, why, result.usage, turn)
         values, notes = accepted
         if further:
             notes[attributes.CANDIDATES] = [each.text for each in further]
-        return Proposal(values, settled.why, settled.expenses, {**notes, **turn})
+        return Proposal(values, result.why, result.usage, {**notes, **turn})
 
-    def _settle(
+    def _converse(
         self, context: TrialContext, model: Model
     ) -> tuple[DialogueResult, dict[str, Any]]:
         """How the dialogue about a trial ended, and the turn that it adds to a conversation."""
-        strategy, conversations = self._asking.strategy, context.memory.conversations
-        trials = context.trials
-        history = context.history(trials)
-        writer = self._asking.writer(context.memory, context.study.direction, trials)
-        conversation = conversations.take(trials) if strategy.converses else None
-        settled = None
+        memory, trials = context.memory, context.trials
+        history = memory.history(trials)
+        writer = self._writer(memory, trials)
+        before = memory.conversations.take(trials) if self.strategy.converses else None
+        result = None
         try:
-            prompt, follows = self._prompt(writer, history, conversation)
-            dialogue = self._dialogue(context, model, writer, history, prompt)
-            number, problem = context.trial.number, context.memory.problem
-            settled = dialogue.run(self._asking.request(number, problem, prompt))
+            prompt, follows = self._prompt(writer, history, before)
+            request = self._request(context, prompt)
+            dialogue = Dialogue(context, self._settings, prompt, history, writer.formatter)
+            in_two_turns = self._settings.decode == "grammar"
+            result = dialogue.run(TwoTurnModel(model) if in_two_turns else model, request)
         finally:
-            if settled is None or settled.error is not None:
-                conversations.give_back(conversation)
-        if settled.error is not None or not strategy.converses:
-            return settled, {}
-        told = frozenset(attempt.number for attempt in history.attempts)
-        return settled, Turn.after(follows, settled.messages, told, prompt.plan.answer).note()
+            if result is None or result.error is not None:
+                memory.conversations.give_back(before)
+        if result.error is not None or not self.strategy.converses:
+            return result, {}
+        known = frozenset(trial.number for trial in history.trials)
+        return result, Turn.after(follows, result.messages, known, prompt.plan.answer).note()
+
+    def _writer(self, memory: StudyMemory, trials: Sequence[FrozenTrial]) -> PromptWriter:
+        """The writer of prompts; of shorter ones after each that was too long for the model."""
+        settings = self._settings
+        too_long = sum(each.user_attrs.get(attributes.FAILURE) == "context" for each in trials)
+        limit = int(settings.max_prompt_tokens * SHRINKING**too_long)
+
+        def make() -> PromptWriter:
+            return PromptWriter(
+                TrialFormatter(memory.problem, settings.feedback, settings.candidates),
+                limit=limit,
+                history=settings.history,
+                examples=settings.examples,
+                decode=settings.decode,
+                maximise=memory.direction == StudyDirection.MAXIMIZE,
+            )
+
+        return memory.writer(limit, make)
 
     def _prompt(
-        self, writer: PromptWriter, history: TrialHistory, conversation: Conversation | None
+        self, writer: PromptWriter, history: TrialHistory, before: Conversation | None
     ) -> tuple[Prompt, Conversation | None]:
-        """The next turn of the conversation, or the beginning of a new one."""
-        strategy = self._asking.strategy
-        if conversation is not None and history.attempts:
-            news = [each for each in history.attempts if each.number not in conversation.told]
-            going_on = writer.following(
-                strategy, history, conversation.messages, news, conversation.answer
+        """The next turn of a conversation, or the beginning of a new one."""
+        if before is not None and history.trials:
+            news = [each for each in history.trials if each.number not in before.told]
+            following = writer.following(
+                self.strategy, history, before.messages, news, before.answer
             )
-            if going_on is not None:
-                return going_on, conversation
-        return writer.first(strategy, history), None
+            if following is not None:
+                return following, before
+        return writer.first(self.strategy, history), None
 
-    def _dialogue(
-        self,
-        context: TrialContext,
-        model: Model,
-        writer: PromptWriter,
-        history: TrialHistory,
-        prompt: Prompt,
-    ) -> Dialogue:
-        asking, base = self._asking, prompt.plan.base
-        by_number = {attempt.number: attempt for attempt in history.attempts}
-        blocks = base is not None and prompt.plan.answer == "blocks"
-        text = writer.formatter.text(base) if base and blocks else None
-        return Dialogue(
-            model=TwoTurnModel(model) if asking.decode == "grammar" else model,
-            read=lambda reply: candidates_in(
-                reply, context.memory.problem, base=text, most=asking.candidates
-            ),
-            tried=context.tried,
-            complain=lambda found, known: writer.formatter.complaint(found, known, by_number),
-            repairs=asking.repairs,
-            limit=asking.max_prompt_tokens,
+    def _request(self, context: TrialContext, prompt: Prompt) -> Request:
+        """What is sent first."""
+        settings, problem = self._settings, context.memory.problem
+        schema = grammar = None
+        if settings.decode == "schema" and prompt.plan.answer != "blocks":
+            schema = reply_schema(problem, settings.candidates)
+        elif settings.decode == "grammar":
+            grammar = problem.grammar
+        return Request(
+            messages=prompt.messages,
+            temperature=settings.temperature,
+            max_tokens=settings.max_reply_tokens,
+            seed=derived_seed(self._seed, context.trial.number) % 2**31,
+            schema=schema,
+            grammar=grammar,
+            trial=context.trial.number,
         )
-
-    def _take_failure(self, error: ModelError) -> None:
-        if error.permanent:
-            self._model.disable(error)
-        else:
-            log.info("the model gave no reply (%s): %s", error.kind, error)
 
 
 def _accepted(
     context: TrialContext, candidate: Candidate
 ) -> tuple[dict[str, Any], dict[str, Any]] | None:
     """The values that stand for a candidate, which is being tried from here on, and notes."""
-    problem = context.memory.problem
+    problem: TextProblem = context.memory.problem
     if problem.form == "values" and candidate.complaints:
         return None
     projection = problem.project(candidate.text)
-    finished = context.finished()
-    claimed = context.memory.claim(candidate, context.study, context.trial)
-    if not claimed or not context.is_ours(candidate.key, finished):
+    if not context.claim(candidate):
         return None  # it was tried, or another worker was faster
     noted: dict[str, Any] = {}
     if problem.form == "mapper":

@@ -6,6 +6,7 @@ import logging
 import threading
 import weakref
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,22 +17,14 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from tuners import attributes
-from tuners.llm.lazy_model import LazyModel
-from tuners.llm.model_schedule import ENQUEUED, Fallback, ModelSchedule
-from tuners.llm.prompt_settings import PromptSettings
-from tuners.llm.proposer import Proposal, Proposer
-from tuners.llm.strategies import Strategy, strategy_named
-from tuners.llm.study_memory import StudyMemory
-from tuners.llm.trial_context import TrialContext
-from tuners.llm.trial_history import TrialHistory
+from tuners.llm.fallback import Fallback
+from tuners.llm.proposer import ENQUEUED, Proposal, Proposer
+from tuners.llm.settings import ModelSettings
+from tuners.llm.study import StudyMemory, TrialContext
 from tuners.samplers.delegating import DelegatingSampler
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
-    from tuners.llm.model.budget import Budget
     from tuners.llm.model.exchange import Message, Model
-    from tuners.llm.prompts.trial_formatter import Decode, Feedback
     from tuners.problems.problem import TextProblem
 
 __all__ = ["LLMSampler"]
@@ -62,96 +55,45 @@ class LLMSampler(DelegatingSampler):
 
     Args:
         problem: What is tuned; None for any Optuna objective.
-        model: Name of a model as litellm knows it, ``"replay:FILE"``, or one that is open.
-        fallback: Name of a tuner or a sampler: proposes where the model does not.
-        strategy: ``"trace"``, ``"opro"``, ``"iid"``, ``"hybrid"``, or a strategy.
+        settings: How the model is asked; made of the ``options`` where it is left out.
         seed: Equal seeds ask and fall back alike; None for a random one.
-        repairs: How often a reply that does not parse, does not check or repeats a trial goes
-            back before a trial is spent. With 0 every reply is a trial, as in the ICML 2025
-            paper, but for repetitions.
-        feedback: What is told of a trial beside its score: ``"none"``, ``"raw"``,
-            ``"explained"`` or ``"suggested"``.
-        candidates: How many a reply shall have; those after the first are for later trials.
-        every: Each so manieth trial is the fallback's.
-        history: How many trials are told of at most.
-        examples: How many mappers of other programs are shown (few-shot).
-        max_prompt_tokens: The longest prompt; the least useful history is left out first.
-        max_reply_tokens: The longest reply; None leaves it to the provider.
-        temperature: Of the model's sampling; None leaves it to the provider.
-        decode: ``"free"``, ``"schema"`` (JSON by a schema), or ``"grammar"`` (the model reasons
-            freely, and writes the mapper by a Lark grammar in a second turn).
         space: The search space, where there is no problem and it is known beforehand.
         description: What the objective is about, for the model, where there is no problem.
-        budget: What the model may use for one study, in calls, tokens and money; trials of
-            earlier runs count.
-        transcript: A file to which every exchange is appended.
-        base_url: Address of the model's API.
-        api_key_env: Name of the environment variable that holds its key.
-        timeout: Seconds until a call is given up.
+        options: The fields of `ModelSettings` by name; ``model`` is the one that must be there.
 
     Raises:
         TunerError: There is no such strategy or fallback.
+
+    >>> sampler = LLMSampler(model="openai/gpt-4o", strategy="opro", repairs=0, seed=0)
+    >>> print(sampler)
+    LLMSampler(opro, then RepeatableSampler(TPESampler))
     """
 
     def __init__(
         self,
         problem: TextProblem | None = None,
+        settings: ModelSettings | None = None,
         *,
-        model: str | Model,
-        fallback: str | BaseSampler = "tpe",
-        strategy: str | Strategy = "trace",
         seed: int | None = None,
-        repairs: int = 2,
-        feedback: Feedback = "suggested",
-        candidates: int = 1,
-        every: int | None = None,
-        history: int = 10,
-        examples: int = 0,
-        max_prompt_tokens: int = 24_000,
-        max_reply_tokens: int | None = 4096,
-        temperature: float | None = None,
-        decode: Decode = "free",
         space: Mapping[str, BaseDistribution] | None = None,
         description: str | None = None,
-        budget: Budget | None = None,
-        transcript: Path | None = None,
-        base_url: str | None = None,
-        api_key_env: str | None = None,
-        timeout: float = 60.0,
+        **options: Any,
     ) -> None:
+        if settings is None:
+            settings = ModelSettings(**options)
+        elif options:
+            settings = replace(settings, **options)
         self._problem = problem
-        self._seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
+        seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
         self._space = None if space is None else dict(space)
         self._description = description
-        self._fallback = Fallback(fallback, problem, self._seed)
-        opening = {
-            "base_url": base_url,
-            "api_key_env": api_key_env,
-            "timeout": timeout,
-            "budget": budget,
-            "transcript": transcript,
-        }
-        self._model = LazyModel(model, opening, self._fallback.name)
-        self._asking = PromptSettings(
-            strategy=strategy_named(strategy) if isinstance(strategy, str) else strategy,
-            seed=self._seed,
-            repairs=repairs,
-            feedback=feedback,
-            candidates=candidates,
-            history=history,
-            examples=examples,
-            max_prompt_tokens=max_prompt_tokens,
-            max_reply_tokens=max_reply_tokens,
-            temperature=temperature,
-            decode=decode,
-        )
-        self._proposer = Proposer(self._model, self._asking)
-        self._schedule = ModelSchedule(self._asking.strategy, every, budget)
+        self._fallback = Fallback(settings.fallback, problem, seed)
+        self._proposer = Proposer(settings, self._fallback.name, seed)
         self._memories: weakref.WeakKeyDictionary[Study, StudyMemory] = weakref.WeakKeyDictionary()
         self._lock = threading.Lock()
 
     def __str__(self) -> str:
-        return f"{type(self).__name__}({self._asking.strategy.name}, then {self._fallback})"
+        return f"{type(self).__name__}({self._proposer.strategy.name}, then {self._fallback})"
 
     def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k not in ("_memories", "_lock")}
@@ -162,7 +104,7 @@ class LLMSampler(DelegatingSampler):
     @property
     def model(self) -> Model | None:
         """The model, where it could be opened and was needed."""
-        return self._model.opened
+        return self._proposer.model.opened
 
     def first_prompt(
         self, direction: StudyDirection = StudyDirection.MAXIMIZE
@@ -176,10 +118,8 @@ class LLMSampler(DelegatingSampler):
         space = self._space or (self._problem.distributions if self._problem else None)
         if space is None:
             raise ValueError("without a problem or a space there is nothing to ask about")
-        writer = self._asking.writer(
-            StudyMemory(self._problem, space, self._description), direction, []
-        )
-        return writer.first(self._asking.strategy, TrialHistory([], direction)).messages
+        memory = StudyMemory(self._problem, space, self._description, direction)
+        return self._proposer.first_prompt(memory)
 
     # Optuna's hooks
 
@@ -196,7 +136,8 @@ class LLMSampler(DelegatingSampler):
             return dict(self._problem.distributions)
         if len(study.directions) > 1:
             return super().infer_relative_search_space(study, trial)
-        known = self._memory(study, {}).seen(study)
+        trials = study.get_trials(deepcopy=False)
+        known = self._memory(study, {}).parameters_seen(trials)
         space = {**known, **(self._space or {})}
         return {name: each for name, each in space.items() if not each.single()}
 
@@ -223,8 +164,7 @@ class LLMSampler(DelegatingSampler):
 
     def _propose(self, context: TrialContext) -> Proposal:
         try:
-            why = self._schedule.skip_reason(context)
-            return Proposal(None, why) if why else self._proposer.propose(context)
+            return self._proposer.propose(context)
         except Exception as error:  # an exception here would leave a trial that runs for ever
             log.exception("%s failed on trial %d", self, context.trial.number)
             return Proposal(None, f"the sampler failed: {type(error).__name__}: {error}")
@@ -233,7 +173,7 @@ class LLMSampler(DelegatingSampler):
         with self._lock:
             memory = self._memories.get(study)
             if memory is None:
-                memory = StudyMemory(self._problem, space, self._description)
+                memory = StudyMemory(self._problem, space, self._description, study.direction)
                 self._memories[study] = memory
         memory.search_in(space)
         return memory
@@ -246,13 +186,14 @@ class LLMSampler(DelegatingSampler):
         why: str,
         proposal: Proposal | None = None,
     ) -> None:
-        """Says who proposed a trial, why, and at what cost.
+        """Notes with a trial who proposed it, why, and at what cost.
 
-        It goes into the storage, and into the running trial's own view, which is read but once.
+        The notes go into the storage and into the running trial itself, which Optuna reads from
+        the storage only once.
         """
         noted: dict[str, Any] = {attributes.PROPOSER: proposer, attributes.WHY: why}
         if proposal is not None:
-            noted |= {**proposal.notes, **proposal.expenses.note()}
+            noted |= proposal.noted()
         for key, value in noted.items():
             trial.user_attrs[key] = value
             study._storage.set_trial_user_attr(trial._trial_id, key, value)  # noqa: SLF001  (samplers have no other way)

@@ -1,18 +1,23 @@
-"""What a study needs to know to ask a model: the settings of LLMSampler as plain values."""
+"""The settings of a language model: one record for the sampler, the commands and the requests."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuners.errors import TunerError
 
 if TYPE_CHECKING:
-    from tuners.llm.sampler import LLMSampler
-    from tuners.problems.problem import TextProblem
+    from pathlib import Path
 
-__all__ = ["LLM_TUNERS", "LLMSettings"]
+    from optuna.samplers import BaseSampler
+
+    from tuners.llm.model.budget import Budget
+    from tuners.llm.model.exchange import Model
+    from tuners.llm.prompts.trial_formatter import Decode, Feedback
+    from tuners.llm.strategies.strategy import Strategy
+
+__all__ = ["LLM_TUNERS", "ModelSettings"]
 
 #: Names of tuners that ask a model, with the strategy that each stands for.
 LLM_TUNERS: dict[str, str | None] = {
@@ -23,70 +28,81 @@ LLM_TUNERS: dict[str, str | None] = {
     "llm-hybrid": "hybrid",
 }
 
-# Changing these does not make another study of it: they say where and how far, not what.
-_ELSEWHERE = ("base_url", "api_key_env", "timeout", "calls", "tokens", "usd", "transcript")
+# They say where a model is and how far it may go: a study goes on whatever they are.
+_NOT_OF_THE_STUDY = ("base_url", "api_key_env", "timeout", "budget", "transcript")
 
 
 @dataclass(frozen=True, slots=True)
-class LLMSettings:
-    """The settings of an `LLMSampler`; its documentation says what they mean.
+class ModelSettings:
+    """Which language model is asked, how, and within what limits.
 
     Attributes:
-        calls, tokens, usd: The budget of a study; None for none.
-        transcript: A file for every exchange; None for the study's own.
+        model: Name of a model as litellm knows it, ``"replay:FILE"``, or a model that is open.
+        strategy: ``"trace"``, ``"opro"``, ``"iid"``, ``"hybrid"``, or a strategy.
+        fallback: Name of a tuner, or a sampler: it proposes where the model does not.
+        repairs: How often a reply that does not parse, does not check or repeats a trial goes
+            back before a trial is spent. With 0 every reply is a trial, as in the ICML 2025
+            paper, but for repetitions.
+        feedback: What is told of a trial beside its score: ``"none"``, ``"raw"``,
+            ``"explained"`` or ``"suggested"``.
+        candidates: How many candidates a reply shall have; those after the first are for later
+            trials.
+        every: Every n-th trial is the fallback's; None for none.
+        history: How many trials are told of at most.
+        examples: How many mappers of other programs are shown (few-shot).
+        decode: ``"free"``, ``"schema"`` (JSON by a schema), or ``"grammar"`` (the model reasons
+            freely, and writes the mapper by a Lark grammar in a second turn).
+        temperature: The temperature of the model's sampling; None leaves it to the provider.
+        max_prompt_tokens: The longest prompt; the least useful history is left out first.
+        max_reply_tokens: The longest reply; None leaves it to the provider.
+        base_url: Address of the model's API; None for the provider's own.
+        api_key_env: Name of the environment variable that holds its key.
+        timeout: Seconds until a call is given up.
+        budget: What the model may use for one study, in calls, tokens and money; trials of
+            earlier runs count. None for no limit.
+        transcript: A file to which every exchange is appended; None for none.
+
+    Raises:
+        TunerError: The fallback asks a model itself.
     """
 
-    model: str
-    strategy: str = "trace"
-    fallback: str = "tpe"
+    model: str | Model
+    strategy: str | Strategy = "trace"
+    fallback: str | BaseSampler = "tpe"
     repairs: int = 2
-    feedback: str = "suggested"
+    feedback: Feedback = "suggested"
     candidates: int = 1
     every: int | None = None
     history: int = 10
     examples: int = 0
-    decode: str = "free"
+    decode: Decode = "free"
     temperature: float | None = None
     max_prompt_tokens: int = 24_000
+    max_reply_tokens: int | None = 4096
     base_url: str | None = None
     api_key_env: str | None = None
     timeout: float = 60.0
-    calls: int | None = None
-    tokens: int | None = None
-    usd: float | None = None
+    budget: Budget | None = None
     transcript: Path | None = None
 
-    def for_tuner(self, name: str) -> LLMSettings:
-        """With the strategy that a tuner's name stands for."""
+    def __post_init__(self) -> None:
+        if isinstance(self.fallback, str) and self.fallback in LLM_TUNERS:
+            raise TunerError("the fallback of a model cannot be a model: name another tuner")
+
+    @property
+    def replays(self) -> bool:
+        """Whether a transcript takes the place of the model."""
+        return isinstance(self.model, str) and self.model.startswith("replay:")
+
+    def for_tuner(self, name: str) -> ModelSettings:
+        """The same settings with the strategy that a tuner's name stands for."""
         strategy = LLM_TUNERS.get(name)
         return self if strategy is None else replace(self, strategy=strategy)
 
     def identity(self) -> dict[str, Any]:
-        """What a study must go on with."""
+        """The settings that a study must go on with."""
         return {
             field.name: getattr(self, field.name)
             for field in fields(self)
-            if field.name not in _ELSEWHERE
+            if field.name not in _NOT_OF_THE_STUDY
         }
-
-    def sampler(self, problem: TextProblem, seed: int) -> LLMSampler:
-        """The sampler of one study.
-
-        Raises:
-            TunerError: There is no such strategy or fallback.
-        """
-        from tuners.llm.model import Budget  # noqa: PLC0415
-        from tuners.llm.sampler import LLMSampler  # noqa: PLC0415  (only where a model is asked)
-
-        if self.fallback in LLM_TUNERS:
-            raise TunerError("the fallback of a model cannot be a model: name another tuner")
-        return LLMSampler(
-            problem,
-            **self.identity(),
-            seed=seed,
-            budget=Budget(self.calls, self.tokens, self.usd),
-            transcript=self.transcript,
-            base_url=self.base_url,
-            api_key_env=self.api_key_env,
-            timeout=self.timeout,
-        )

@@ -1,42 +1,135 @@
-"""What a sampler remembers of one study beside what stands in its trials."""
+"""A study as those see it who propose its trials: its memory, and the trial that wants values."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from optuna.trial import TrialState
+
+from dsl.errors import MappertuneError
+from tuners import attributes
+from tuners.finished_trial import TrialHistory
 from tuners.llm.conversations import Conversations
-from tuners.llm.known import KnownCandidates, KnownPoints
+from tuners.llm.model.budget import ModelUsage
 from tuners.llm.study_space import StudySpace
 from tuners.problems.search_space import SearchSpace
+from tuners.samplers.claims import MAX_RETRIES, conflicting_trial, is_shared
+from tuners.samplers.evaluated_points import EvaluatedPoints
 
 if TYPE_CHECKING:
     import numpy as np
     from optuna import Study
     from optuna.distributions import BaseDistribution
+    from optuna.study import StudyDirection
     from optuna.trial import FrozenTrial
 
     from tuners.llm.candidates import Candidate
     from tuners.llm.prompts.writer import PromptWriter
-    from tuners.llm.trial_history import FinishedTrial
     from tuners.problems.problem import TextProblem
 
-__all__ = ["StudyMemory"]
+__all__ = ["StudyMemory", "TrialContext", "model_usage"]
 
-# Steps away from a proposal that was tried before, as in `tuners.samplers.distinct`.
+# Steps away from a proposal that was tried before, as in `tuners.samplers.history_sampler`.
 CHANGES = 200
 STEPS_AWAY = 10
 LISTED = 20_000
 
 
+def model_usage(trials: Sequence[FrozenTrial]) -> ModelUsage:
+    """What the model has used for trials, as their attributes say.
+
+    They do not tell prompts from replies: all tokens count as those of prompts.
+    """
+    noted = [trial.user_attrs for trial in trials if attributes.CALLS in trial.user_attrs]
+    return ModelUsage(
+        calls=sum(each[attributes.CALLS] for each in noted),
+        prompt_tokens=sum(each.get(attributes.TOKENS) or 0 for each in noted),
+        cost=sum(each.get(attributes.COST) or 0.0 for each in noted),
+        repairs=sum(each.get(attributes.REPAIRS) or 0 for each in noted),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TrialContext:
+    """A running trial that wants values.
+
+    Attributes:
+        study: Its study.
+        trial: The trial.
+        space: The parameters that want values.
+        memory: What is remembered of the study.
+    """
+
+    study: Study
+    trial: FrozenTrial
+    space: Mapping[str, BaseDistribution]
+    memory: StudyMemory
+
+    @property
+    def trials(self) -> Sequence[FrozenTrial]:
+        """All trials of the study as they are now."""
+        return self.study.get_trials(deepcopy=False)
+
+    @property
+    def fixed(self) -> Mapping[str, Any]:
+        """The values that the trial was enqueued with."""
+        found: Mapping[str, Any] = self.trial.system_attrs.get("fixed_params", {})
+        return found
+
+    def duplicate_of(self, candidate: Candidate) -> int | None:
+        """The number of another trial that tries a candidate, or has tried it; else None."""
+        return self.memory.number_of(candidate, self.trials, self.trial.number)
+
+    def claim(self, candidate: Candidate) -> bool:
+        """Takes a candidate for the trial; false where another one tries it, or has tried it."""
+        finished = self._finished()
+        if not self.memory.hand_out(candidate, self.trials, self.trial.number):
+            return False
+        return candidate.key is None or self._is_free(candidate.key, finished)
+
+    def claim_near(self, values: dict[str, Any], rng: np.random.Generator) -> dict[str, Any]:
+        """Takes values near to these that the study has not tried, while any are found."""
+        for _ in range(MAX_RETRIES):
+            finished = self._finished()
+            values = self.memory.hand_out_near(self, values, rng)
+            if self._is_free(self.memory.problem.key({**values, **self.fixed}), finished):
+                break
+        return values
+
+    def _finished(self) -> frozenset[int]:
+        return frozenset(each.number for each in self.trials if each.state.is_finished())
+
+    def _is_free(self, key: str, finished: frozenset[int]) -> bool:
+        """Claims a candidate's key in the storage; false where a worker elsewhere tries it.
+
+        Args:
+            key: The key.
+            finished: The trials that had finished before it was looked at whether one tried it.
+        """
+        if not is_shared(self.study):
+            return True
+        other = conflicting_trial(self.study, self.trial, key, finished)
+        if other is not None:
+            self.memory.leave(key, other)
+        return other is None
+
+
 class StudyMemory:
-    """Known candidates, conversations and prompts of one study; workers share it.
+    """What is remembered of one study beside what stands in its trials; its workers share it.
+
+    Args:
+        problem: What is tuned; None where the study alone knows its objective.
+        space: The parameters, where there is no problem.
+        description: What is said of the objective, where there is no problem.
+        direction: The study's.
 
     Attributes:
         problem: What the model is asked about.
-        conversations: Those that can go on.
-        attempts: The finished trials as a model is told of them, by number.
+        direction: Whether larger or smaller values are better.
+        conversations: The conversations that can go on.
     """
 
     problem: TextProblem
@@ -46,124 +139,46 @@ class StudyMemory:
         problem: TextProblem | None,
         space: Mapping[str, BaseDistribution],
         description: str | None,
+        direction: StudyDirection,
     ) -> None:
-        self._given = problem
-        self._description = description
-        self._points: KnownPoints | None = None
-        self._writer: tuple[int, PromptWriter] | None = None
-        self._handed_out: dict[str, int] = {}
-        self._lock = threading.RLock()
+        self.direction = direction
         self.conversations = Conversations()
-        self.attempts: dict[int, FinishedTrial] = {}
+        self._history = TrialHistory(direction)
+        self._description = description
+        self._lock = threading.RLock()
+        self._handed_out: dict[str, int] = {}
+        self._writer: tuple[int, PromptWriter] | None = None
+        self._keys: _KeysOfTrials | None = None
         if problem is not None:
             self.problem = problem
-            self._candidates = KnownCandidates(problem)
+            self._keys = _KeysOfTrials(problem)
         else:
-            self.problem = StudySpace(space, description)
+            self._search_in(space)
 
     def search_in(self, space: Mapping[str, BaseDistribution]) -> None:
         """Takes another space where there is no problem: the study has asked for more."""
         with self._lock:
-            if self._given is None and space and dict(space) != self.problem.distributions:
-                self.problem = StudySpace(space, self._description)
-                self._writer = None
-                self._handed_out.clear()
+            if self._keys is None and space and dict(space) != self.problem.distributions:
+                self._search_in(space)
 
-    def seen(self, study: Study) -> dict[str, BaseDistribution]:
+    def _search_in(self, space: Mapping[str, BaseDistribution]) -> None:
+        self.problem = StudySpace(space, self._description)
+        self._space = SearchSpace(self.problem.distributions)
+        self._evaluated, self._added = EvaluatedPoints(self._space), 0
+        self._writer = None
+        self._handed_out.clear()
+
+    def history(self, trials: Sequence[FrozenTrial]) -> TrialHistory:
+        """The finished trials in the order of their numbers."""
+        with self._lock:
+            self._history.update(trials)
+            return self._history.by_number()
+
+    def parameters_seen(self, trials: Sequence[FrozenTrial]) -> dict[str, BaseDistribution]:
         """The distributions of all parameters that the study's trials have asked for."""
         with self._lock:
-            history = self._known_points(study).history
-            history.update(study.get_trials(deepcopy=False))
-            return dict(history.distributions)
-
-    # Candidates
-
-    def number_of(self, candidate: Candidate, study: Study, trial: FrozenTrial) -> int | None:
-        """The trial that tries, or has tried, a candidate; the present one does not count."""
-        if candidate.key is None:
-            return None
-        with self._lock:
-            return self._number_of(candidate, candidate.key, study, trial)
-
-    def _number_of(
-        self, candidate: Candidate, key: str, study: Study, trial: FrozenTrial
-    ) -> int | None:
-        handed_out = self._handed_out.get(key)
-        if handed_out is not None and handed_out != trial.number:
-            return handed_out
-        trials = study.get_trials(deepcopy=False)
-        if self._given is not None:
-            return self._candidates.update(trials, trial.number).get(key)
-        points = self._known_points(study)
-        points.history.update(trials)
-        tried = points.tried_in(SearchSpace(self.problem.distributions))
-        found = tried.find(self.problem.project(candidate.text).values)
-        return None if found is None else found.number
-
-    def claim(self, candidate: Candidate, study: Study, trial: FrozenTrial) -> bool:
-        """Notes that a trial tries a candidate; false where another one does, or did."""
-        with self._lock:
-            if self.number_of(candidate, study, trial) is not None:
-                return False
-            if candidate.key is not None:
-                self._handed_out[candidate.key] = trial.number
-            return True
-
-    def leave(self, key: str, number: int) -> None:
-        """Notes that a trial of a worker elsewhere tries a candidate."""
-        with self._lock:
-            self._handed_out[key] = number
-
-    def untried(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        values: dict[str, Any],
-        fixed: Mapping[str, Any],
-        rng: np.random.Generator,
-    ) -> dict[str, Any]:
-        """Values near to these that the study has not tried, while any are found."""
-        with self._lock:
-            return self._untried(study, trial, values, fixed, rng)
-
-    def _untried(
-        self,
-        study: Study,
-        trial: FrozenTrial,
-        values: dict[str, Any],
-        fixed: Mapping[str, Any],
-        rng: np.random.Generator,
-    ) -> dict[str, Any]:
-        space = SearchSpace(self.problem.distributions)
-        points = self._known_points(study)
-        points.history.update(study.get_trials(deepcopy=False))
-        tried = points.tried_in(space)
-
-        def new(point: Mapping[str, Any]) -> bool:
-            handed_out = self._handed_out.get(self.problem.key(point), trial.number)
-            return tried.find(point) is None and handed_out == trial.number
-
-        proposal = {**values, **fixed}
-        names = [name for name in values if name not in fixed]
-        point = proposal
-        for step in range(CHANGES if names else 0):
-            if new(point):
-                break
-            start = proposal if step % STEPS_AWAY == 0 else point
-            point = space.change(rng, start, [names[int(rng.integers(len(names)))]])
-        if not new(point) and space.size <= LISTED:
-            listed = ({**each, **fixed} for each in space.all_points())
-            point = next((each for each in listed if new(each)), proposal)
-        found = point if new(point) else proposal
-        self._handed_out[self.problem.key(found)] = trial.number
-        return {name: found[name] for name in values}
-
-    def _known_points(self, study: Study) -> KnownPoints:
-        if self._points is None:
-            self._points = KnownPoints(study)
-        return self._points
-
-    # Prompts
+            self._history.update(trials)
+            return dict(self._history.distributions)
 
     def writer(self, limit: int, make: Callable[[], PromptWriter]) -> PromptWriter:
         """The writer of prompts up to a limit, made once."""
@@ -171,3 +186,112 @@ class StudyMemory:
             if self._writer is None or self._writer[0] != limit:
                 self._writer = limit, make()
             return self._writer[1]
+
+    # Who tries what
+
+    def number_of(
+        self, candidate: Candidate, trials: Sequence[FrozenTrial], this: int
+    ) -> int | None:
+        """The trial that tries a candidate, or has tried it; trial ``this`` does not count."""
+        if candidate.key is None:
+            return None
+        with self._lock:
+            handed_out = self._handed_out.get(candidate.key)
+            if handed_out is not None and handed_out != this:
+                return handed_out
+            if self._keys is not None:
+                return self._keys.update(trials, this).get(candidate.key)
+            self._take_in(trials)
+            found = self._evaluated.find(self.problem.project(candidate.text).values)
+            return None if found is None else found.number
+
+    def hand_out(self, candidate: Candidate, trials: Sequence[FrozenTrial], this: int) -> bool:
+        """Notes that trial ``this`` tries a candidate; false where another does, or did."""
+        with self._lock:
+            if self.number_of(candidate, trials, this) is not None:
+                return False
+            if candidate.key is not None:
+                self._handed_out[candidate.key] = this
+            return True
+
+    def leave(self, key: str, number: int) -> None:
+        """Notes that a trial of a worker elsewhere tries a candidate."""
+        with self._lock:
+            self._handed_out[key] = number
+
+    def hand_out_near(
+        self, context: TrialContext, values: dict[str, Any], rng: np.random.Generator
+    ) -> dict[str, Any]:
+        """Notes that a trial tries values near to these, new ones while any are found."""
+        with self._lock:
+            self._take_in(context.trials)
+            point = self._untried(context, values, rng)
+            self._handed_out[self.problem.key(point)] = context.trial.number
+            return {name: point[name] for name in values}
+
+    def _untried(
+        self, context: TrialContext, values: dict[str, Any], rng: np.random.Generator
+    ) -> dict[str, Any]:
+        fixed, this = context.fixed, context.trial.number
+
+        def is_new(point: Mapping[str, Any]) -> bool:
+            handed_out = self._handed_out.get(self.problem.key(point), this)
+            return self._evaluated.find(point) is None and handed_out == this
+
+        proposal = {**values, **fixed}
+        names = [name for name in values if name not in fixed]
+        point = proposal
+        for step in range(CHANGES if names else 0):
+            if is_new(point):
+                return point
+            start = proposal if step % STEPS_AWAY == 0 else point
+            point = self._space.change(rng, start, [names[int(rng.integers(len(names)))]])
+        if not is_new(point) and self._space.size <= LISTED:
+            listed = ({**each, **fixed} for each in self._space.all_points())
+            point = next((each for each in listed if is_new(each)), proposal)
+        return point if is_new(point) else proposal
+
+    def _take_in(self, trials: Sequence[FrozenTrial]) -> None:
+        """Learns which points of the space have been evaluated."""
+        self._history.update(trials)
+        for trial in self._history.trials[self._added :]:
+            self._evaluated.add(trial)
+            self._added += 1
+
+
+class _KeysOfTrials:
+    """The candidates of a problem that a study's trials have tried, or are trying, by key."""
+
+    def __init__(self, problem: TextProblem) -> None:
+        self._problem = problem
+        self._finished: dict[str, int] = {}
+        self._seen: set[int] = set()
+
+    def update(self, trials: Sequence[FrozenTrial], this: int) -> Mapping[str, int]:
+        """The number of a trial by the key of its candidate; trial ``this`` does not count."""
+        running: dict[str, int] = {}
+        for trial in trials:
+            if trial.number in self._seen or trial.number == this:
+                continue
+            finished = trial.state.is_finished()
+            if finished:
+                self._seen.add(trial.number)
+            if trial.state in (TrialState.FAIL, TrialState.WAITING):
+                continue
+            key = self._key_of(trial)
+            if key is not None:
+                (self._finished if finished else running).setdefault(key, trial.number)
+        return {**running, **self._finished}
+
+    def _key_of(self, trial: FrozenTrial) -> str | None:
+        """The key of a trial's candidate; None where it is not known yet."""
+        stored = trial.user_attrs.get(attributes.NORMAL_FORM)
+        if isinstance(stored, str):
+            return stored
+        written = trial.user_attrs.get(attributes.TEXT)
+        if isinstance(written, str):
+            return self._problem.identity(written)
+        try:
+            return self._problem.key(trial.params)
+        except (MappertuneError, KeyError):  # it has not asked for all of its parameters
+            return None

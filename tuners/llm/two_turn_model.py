@@ -9,7 +9,7 @@ from tuners.llm.model.exchange import Message
 from tuners.llm.prompts.parts import part
 
 if TYPE_CHECKING:
-    from tuners.llm.model.budget import Usage
+    from tuners.llm.model.budget import ModelUsage
     from tuners.llm.model.exchange import Model, Reply, Request
 
 __all__ = ["TwoTurnModel"]
@@ -23,12 +23,12 @@ class TwoTurnModel:
 
     @property
     def name(self) -> str:
-        """That of the model."""
+        """The name of the model."""
         return self.model.name
 
     @property
-    def usage(self) -> Usage:
-        """That of the model."""
+    def usage(self) -> ModelUsage:
+        """What the model has used so far."""
         return self.model.usage
 
     def ask(self, request: Request) -> Reply:

@@ -53,7 +53,8 @@ class ParameterProblem(ABC):
 
     Attributes:
         distributions: The parameters.
-        unit: Of the scores.
+        unit: The unit of the scores.
+        grammar: A Lark grammar of the JSON objects, where a domain has one.
 
     >>> from optuna.distributions import CategoricalDistribution, IntDistribution
     >>> class Flags(ParameterProblem):
@@ -77,6 +78,7 @@ class ParameterProblem(ABC):
     distributions: Mapping[str, BaseDistribution]
     unit: str = "points"
     form: Form = "values"
+    grammar: str | None = None
 
     @abstractmethod
     def describe(self) -> str:

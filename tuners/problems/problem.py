@@ -145,11 +145,16 @@ class TextProblem(Problem, Protocol):
         language: What the model must know to write a candidate: the language and its pitfalls.
         form: ``"mapper"`` for texts of the mapping language, ``"values"`` for JSON objects with
             a value for each parameter.
-        unit: Of the scores.
+        unit: The unit of the scores; empty where they have none.
+        grammar: A Lark grammar of the candidates, for decoders that take one; None where there
+            is none.
     """
 
     @property
     def language(self) -> str: ...
+
+    @property
+    def grammar(self) -> str | None: ...
 
     @property
     def form(self) -> Form: ...

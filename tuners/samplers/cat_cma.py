@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution
 
 from tuners.errors import MissingPackageError
+from tuners.finished_trial import FinishedTrial
 from tuners.problems.parameter_values import (
     at_level,
     at_unit,
@@ -22,7 +23,6 @@ from tuners.problems.parameter_values import (
 from tuners.problems.problem import Problem
 from tuners.problems.search_space import SearchSpace
 from tuners.samplers.history_sampler import HistorySampler, Search
-from tuners.samplers.observation import Observation
 
 if TYPE_CHECKING:
     from cmaes import CatCMAwM
@@ -76,19 +76,19 @@ class _CatCMA(Search):
         super().__init__(space)
         self._population = population
         self._axes = _Axes(space.distributions)
-        self._generation: list[Observation] = []
+        self._generation: list[FinishedTrial] = []
         self._optimizer = self._axes.optimizer(population)
 
-    def learn(self, observation: Observation) -> None:
+    def learn(self, trial: FinishedTrial) -> None:
         optimizer = self._optimizer
         if optimizer is None:
             return
-        self._generation.append(observation)
+        self._generation.append(trial)
         if len(self._generation) == optimizer.population_size:
             ranked = sorted(self._generation, key=lambda each: each.rank)
             self._generation = []
             told = [
-                (self._axes.solution(optimizer, each.values), float(place))
+                (self._axes.solution(optimizer, each.params), float(place))
                 for place, each in enumerate(ranked)
             ]
             try:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from optuna.distributions import BaseDistribution
 
+from tuners.finished_trial import FinishedTrial
 from tuners.problems.mapper_problem import MapperProblem
 from tuners.problems.parameter_values import at_level, at_unit, level_count, unit_of
 from tuners.problems.problem import Problem
@@ -15,7 +16,6 @@ from tuners.problems.search_space import SearchSpace
 from tuners.samplers.colocation import Link, shared_data
 from tuners.samplers.decision_order import decision_order
 from tuners.samplers.history_sampler import HistorySampler, Search
-from tuners.samplers.observation import Observation
 from tuners.samplers.repeatable import derived_seed
 
 __all__ = ["CoordinateDescentSampler", "Descent"]
@@ -114,8 +114,8 @@ class Descent(Search):
         self._rounds = ROUNDS if links else 1
         self._opening: dict[str, Any] | None = dict(start)  # to be tried before any move
         self._point = dict(start)
-        self._current: Observation | None = None
-        self._home: tuple[dict[str, Any], Observation] | None = None  # the best descent's end
+        self._current: FinishedTrial | None = None
+        self._home: tuple[dict[str, Any], FinishedTrial] | None = None  # the best descent's end
         self._round = 0
         self._kicks = 0
         self._order: list[str] = []
@@ -126,17 +126,17 @@ class Descent(Search):
 
     # What is told
 
-    def absorb(self, observation: Observation) -> None:
-        super().absorb(observation)
-        if not self.space.contains(observation.values):
+    def absorb(self, trial: FinishedTrial) -> None:
+        super().absorb(trial)
+        if not self.space.contains(trial.params):
             return
-        if self._opening is None and self._beats(observation):
-            known = {k: v for k, v in observation.values.items() if k in self._point}
-            self._adopt(self._point | known, observation)
+        if self._opening is None and self._beats(trial):
+            known = {k: v for k, v in trial.params.items() if k in self._point}
+            self._adopt(self._point | known, trial)
         self._advance()
 
-    def _adopt(self, point: dict[str, Any], observation: Observation) -> None:
-        self._point, self._current, self._improved = point, observation, True
+    def _adopt(self, point: dict[str, Any], trial: FinishedTrial) -> None:
+        self._point, self._current, self._improved = point, trial, True
 
     # What is proposed
 
@@ -163,10 +163,10 @@ class Descent(Search):
         return iter(())
 
     def _is_open(self, point: Mapping[str, Any]) -> bool:
-        return self.is_new(point) and not self.tried.failed(point)
+        return self.is_new(point) and not self.evaluated.failed(point)
 
     def _is_settled(self, point: Mapping[str, Any]) -> bool:
-        return self.tried.find(point) is not None or self.tried.failed(point)
+        return self.evaluated.find(point) is not None or self.evaluated.failed(point)
 
     # How it goes on
 
@@ -184,21 +184,21 @@ class Descent(Search):
                 self._coordinate, self._move = self._coordinate + 1, 0
             else:
                 point = self._moved(self._coordinate, self._move)
-                known = None if point is None else self.tried.find(point)
-                if point is not None and known is None and not self.tried.failed(point):
+                known = None if point is None else self.evaluated.find(point)
+                if point is not None and known is None and not self.evaluated.failed(point):
                     return
                 if point is not None and known and self._beats(known):
                     self._adopt(point, known)
                 self._move += 1
 
-    def _beats(self, observation: Observation) -> bool:
-        return self._current is None or observation.rank < self._current.rank
+    def _beats(self, trial: FinishedTrial) -> bool:
+        return self._current is None or trial.rank < self._current.rank
 
     def _open(self) -> None:
         """Starts a descent from the point that was to be tried first."""
         assert self._opening is not None  # noqa: S101  (its one caller looks)
         self._point, self._opening = self._opening, None
-        self._current = self.tried.find(self._point)
+        self._current = self.evaluated.find(self._point)
         self._begin_round()
 
     def _begin_round(self) -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tuners.finished_trial import FinishedTrial
 from tuners.problems.search_space import SearchSpace
-from tuners.samplers.observation import Observation
 
 __all__ = ["EvaluatedPoints"]
 
@@ -23,27 +23,27 @@ class EvaluatedPoints:
 
     def __init__(self, space: SearchSpace) -> None:
         self._space = space
-        self._by_key: dict[str, Observation] = {}
-        self._by_names: dict[Names, dict[tuple[float, ...], Observation]] = {}
-        self._failed: dict[Names, dict[tuple[float, ...], Observation]] = {}
+        self._by_key: dict[str, FinishedTrial] = {}
+        self._by_names: dict[Names, dict[tuple[float, ...], FinishedTrial]] = {}
+        self._failed: dict[Names, dict[tuple[float, ...], FinishedTrial]] = {}
 
     def __len__(self) -> int:
         return len(self._by_key) + sum(map(len, self._by_names.values()))
 
-    def add(self, observation: Observation) -> None:
+    def add(self, trial: FinishedTrial) -> None:
         """Keeps a finished trial; the first of those that are one stays."""
         if self._space.problem is not None:
-            if (key := observation.key or self._key_of(observation.values)) is not None:
-                self._by_key.setdefault(key, observation)
+            if (key := trial.key or self._key_of(trial.params)) is not None:
+                self._by_key.setdefault(key, trial)
             return
-        names = tuple(sorted(observation.values.keys() & self._space.distributions.keys()))
-        if names and self._space.contains(observation.values):
+        names = tuple(sorted(trial.params.keys() & self._space.distributions.keys()))
+        if names and self._space.contains(trial.params):
             # A failed trial may have stopped asking early: it counts beside a whole one.
-            table = self._failed if observation.failed else self._by_names
-            numbers = self._numbers(names, observation.values)
-            table.setdefault(names, {}).setdefault(numbers, observation)
+            table = self._failed if trial.failed else self._by_names
+            numbers = self._numbers(names, trial.params)
+            table.setdefault(names, {}).setdefault(numbers, trial)
 
-    def find(self, point: Mapping[str, Any]) -> Observation | None:
+    def find(self, point: Mapping[str, Any]) -> FinishedTrial | None:
         """The trial that the point would repeat, if any."""
         if self._space.problem is not None:
             return self._by_key.get(self._key_of(point) or "")

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from tuners.finished_trial import FinishedTrial
 from tuners.problems.problem import Problem
 from tuners.problems.search_space import SearchSpace
 from tuners.samplers.history_sampler import HistorySampler, Search
-from tuners.samplers.observation import Observation
 
 __all__ = ["OnePlusOneSampler"]
 
@@ -49,18 +49,18 @@ class _OnePlusOne(Search):
     def __init__(self, space: SearchSpace, start: Mapping[str, Any]) -> None:
         super().__init__(space)
         self._start = start
-        self._parent: Observation | None = None
+        self._parent: FinishedTrial | None = None
 
-    def learn(self, observation: Observation) -> None:
-        if self._parent is None or observation.rank <= self._parent.rank:
-            self._parent = observation
+    def learn(self, trial: FinishedTrial) -> None:
+        if self._parent is None or trial.rank <= self._parent.rank:
+            self._parent = trial
 
     def propose(self, rng: np.random.Generator) -> dict[str, Any]:
         point = self.space.random(rng)
         if self._parent is None:
             return point | {k: v for k, v in self._start.items() if k in point}
-        point |= {k: v for k, v in self._parent.values.items() if k in point}
-        names = [name for name in self._parent.values if name in point]
+        point |= {k: v for k, v in self._parent.params.items() if k in point}
+        names = [name for name in self._parent.params if name in point]
         chosen = rng.random(len(names)) * len(names) < 1
         if names and not chosen.any():
             chosen[int(rng.integers(len(names)))] = True

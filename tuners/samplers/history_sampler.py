@@ -22,12 +22,12 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
+from tuners.finished_trial import FinishedTrial, TrialHistory
 from tuners.problems.parameter_values import random_value
 from tuners.problems.problem import Problem
 from tuners.problems.search_space import SearchSpace
 from tuners.samplers.claims import MAX_RETRIES, claims, conflicting_trial, is_shared
 from tuners.samplers.evaluated_points import EvaluatedPoints
-from tuners.samplers.observation import History, Observation
 from tuners.samplers.repeatable import derived_seed
 
 __all__ = ["HistorySampler", "Search"]
@@ -48,31 +48,31 @@ class Search(ABC):
 
     Attributes:
         space: Where it searches.
-        tried: The points that it has seen.
-        best: The best observation, the earliest of equals; None before the first.
+        evaluated: The points whose trials it has taken in.
+        best: The best trial, the earliest of equals; None before the first.
     """
 
     def __init__(self, space: SearchSpace) -> None:
         self.space = space
-        self.tried = EvaluatedPoints(space)
-        self.best: Observation | None = None
+        self.evaluated = EvaluatedPoints(space)
+        self.best: FinishedTrial | None = None
         self._running: set[str] = set()
 
-    def absorb(self, observation: Observation) -> None:
+    def absorb(self, trial: FinishedTrial) -> None:
         """Takes in one finished trial."""
-        if not self.space.contains(observation.values):
+        if not self.space.contains(trial.params):
             return
-        self.learn(observation)
-        self.tried.add(observation)
-        if self.best is None or observation.rank < self.best.rank:
-            self.best = observation
+        self.learn(trial)
+        self.evaluated.add(trial)
+        if self.best is None or trial.rank < self.best.rank:
+            self.best = trial
 
-    def learn(self, observation: Observation) -> None:  # noqa: B027  (most need nothing more)
-        """Takes in a trial of this space; ``tried`` and ``best`` do not know it yet."""
+    def learn(self, trial: FinishedTrial) -> None:  # noqa: B027  (most need nothing more)
+        """Takes in a trial of this space; ``evaluated`` and ``best`` do not hold it yet."""
 
     def expect(self, running: Iterable[Mapping[str, Any]], claimed: Iterable[str]) -> None:
         """Takes note of the points that are being tried, here or by other workers."""
-        self._running = {*map(self.tried.identity, running), *claimed}
+        self._running = {*map(self.evaluated.identity, running), *claimed}
 
     def avoid(self, identity: str) -> None:
         """Takes note of one more."""
@@ -80,9 +80,9 @@ class Search(ABC):
 
     def is_new(self, point: Mapping[str, Any]) -> bool:
         """Whether a point was not tried and is not being tried."""
-        if self._running and self.tried.identity(point) in self._running:
+        if self._running and self.evaluated.identity(point) in self._running:
             return False
-        return self.tried.find(point) is None
+        return self.evaluated.find(point) is None
 
     @abstractmethod
     def propose(self, rng: np.random.Generator) -> dict[str, Any]:
@@ -97,7 +97,7 @@ class _Memory:
 
     def __init__(self, study: Study) -> None:
         self.process = os.getpid()
-        self.history = History(study.direction)
+        self.history = TrialHistory(study.direction)
         self.search: Search | None = None
         self.absorbed = 0
         self.handed_out: dict[int, Mapping[str, Any]] = {}  # by the number of a running trial
@@ -220,7 +220,7 @@ class HistorySampler(BaseSampler, ABC):
         finished = {each.number for each in trials if each.state.is_finished()}
         for _ in range(MAX_RETRIES):
             point = memory.handed_out[trial.number] = _untried(search, rng, asked_for)
-            identity = search.tried.identity(point)
+            identity = search.evaluated.identity(point)
             if not is_shared(study) or conflicting_trial(study, trial, identity, finished) is None:
                 break
             search.avoid(identity)
@@ -240,8 +240,8 @@ class HistorySampler(BaseSampler, ABC):
                 search.close()
             search = memory.search = self.begin(SearchSpace(search_space, self._problem))
             memory.absorbed = 0
-        for observation in memory.history.observations[memory.absorbed :]:
-            search.absorb(observation)
+        for trial in memory.history.trials[memory.absorbed :]:
+            search.absorb(trial)
             memory.absorbed += 1
         return search
 

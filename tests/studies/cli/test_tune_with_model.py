@@ -15,7 +15,7 @@ from studies.tracked_study import TrackedStudy
 from tests.model_server.answers import Say
 from tests.model_server.server import ModelServer
 from tuners import attributes
-from tuners.llm.settings import LLMSettings
+from tuners.llm.settings import ModelSettings
 
 EXPERT = Application.load("circuit").mappers["expert"]
 ALL_IN_FRAME_BUFFERS = "Region * * GPU FBMEM;\nRegion * * CPU SYSMEM;"
@@ -141,7 +141,7 @@ def test_several_strategies_are_compared(ask, server, tmp_path):
 def test_the_run_keeps_the_transcript_and_the_cost(tmp_path):
     transcript = tmp_path / "said.jsonl"
     transcript.write_text("{}\n")
-    llm = LLMSettings("openai/scripted", transcript=transcript)
+    llm = ModelSettings("openai/scripted", transcript=transcript)
     spec = StudySpec("llm", 0, 2, llm)
     use = ModelUse(calls=3, repairs=1, tokens=50, unknown=1)
     result = SimpleNamespace(model_use=use, model_share=0.5)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable
 
-from tuners.llm.model import ModelError, Reply, Request, Usage
+from tuners.llm.model import ModelError, ModelUsage, Reply, Request
 
 
 class Scripted:
@@ -20,8 +20,8 @@ class Scripted:
         self.requests: list[Request] = []
 
     @property
-    def usage(self) -> Usage:
-        return Usage(calls=len(self.requests))
+    def usage(self) -> ModelUsage:
+        return ModelUsage(calls=len(self.requests))
 
     def ask(self, request: Request) -> Reply:
         self.requests.append(request)

@@ -7,12 +7,12 @@ import pytest
 
 from legion_bridge import Application, Machine
 from tuners import MapperProblem, make_sampler
+from tuners.finished_trial import FinishedTrial
 from tuners.problems.search_space import SearchSpace
 from tuners.samplers.colocation import Link, shared_data
 from tuners.samplers.coordinate_descent import ROUNDS, CoordinateDescentSampler, Descent
 from tuners.samplers.decision_order import decision_order
 from tuners.samplers.guided_descent import GuidedDescentSampler
-from tuners.samplers.observation import Observation
 from tuners.samplers.random_valid import RandomValidSampler
 
 
@@ -111,7 +111,7 @@ def test_constraints_are_dropped_the_lightest_first():
         changed = tuple(name for name in start if point[name] != start[name])
         moved.append((descent._round, changed))
         loss = 0.0 if point == start else 1.0
-        descent.absorb(Observation(number, point, 0.0, loss))
+        descent.absorb(FinishedTrial(number, point, 0.0, loss))
         if descent._kicks:
             break
     assert (0, ("mem.a.x", "mem.b.x", "mem.c.x")) in moved

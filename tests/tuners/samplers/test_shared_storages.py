@@ -17,7 +17,7 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 import tuners
-from tuners.llm.model import Reply, Request, Usage
+from tuners.llm.model import ModelUsage, Reply, Request
 from tuners.samplers.claims import CLAIM
 
 SPACE = {name: CategoricalDistribution(tuple(range(4))) for name in "xy"}
@@ -30,7 +30,7 @@ class Guessing:
     """A model that guesses, in every process alike."""
 
     name = "guessing"
-    usage = Usage()
+    usage = ModelUsage()
 
     def ask(self, request: Request) -> Reply:
         rng = random.Random(request.seed)
@@ -101,7 +101,7 @@ class Hasty(tuners.CoordinateDescentSampler):
         def hasty(rng):
             point = propose(rng)
             if not self.claimed:
-                self.claimed.append(search.tried.identity(point))
+                self.claimed.append(search.evaluated.identity(point))
                 self.conflicting_trial(self.claimed[0])
             return point
 

@@ -1,6 +1,6 @@
 """Language models: asking them, within a budget, with a transcript that can be replayed."""
 
-from tuners.llm.model.budget import Budget, Usage
+from tuners.llm.model.budget import Budget, ModelUsage
 from tuners.llm.model.errors import (
     AuthenticationFailed,
     BadResponse,
@@ -30,6 +30,7 @@ __all__ = [
     "ModelError",
     "ModelTimeout",
     "ModelUnavailable",
+    "ModelUsage",
     "RateLimited",
     "ReplayExhausted",
     "ReplayMismatch",
@@ -39,7 +40,6 @@ __all__ = [
     "RequestRejected",
     "Role",
     "TranscriptError",
-    "Usage",
     "estimated_tokens",
     "open_model",
 ]

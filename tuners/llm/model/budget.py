@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from operator import add
 
-__all__ = ["Budget", "Usage"]
+__all__ = ["Budget", "ModelUsage"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,22 +28,22 @@ class Budget:
             if limit is not None and not limit >= 0:
                 raise ValueError(f"a budget of {limit} {name} is negative")
 
-    def less(self, calls: int, tokens: int, usd: float) -> Budget:
+    def less(self, used: ModelUsage) -> Budget:
         """What is left when so much was used.
 
-        >>> Budget(calls=3, usd=1.0).less(calls=1, tokens=900, usd=2.0)
+        >>> Budget(calls=3, usd=1.0).less(ModelUsage(calls=1, prompt_tokens=900, cost=2.0))
         Budget(calls=2, tokens=None, usd=0.0)
         """
         return Budget(
-            None if self.calls is None else max(0, self.calls - calls),
-            None if self.tokens is None else max(0, self.tokens - tokens),
-            None if self.usd is None else max(0.0, self.usd - usd),
+            None if self.calls is None else max(0, self.calls - used.calls),
+            None if self.tokens is None else max(0, self.tokens - used.tokens),
+            None if self.usd is None else max(0.0, self.usd - used.cost),
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Usage:
-    """What was used so far.
+class ModelUsage:
+    """What was used: by a call, for a trial, or by a study so far.
 
     Attributes:
         calls: Calls of the provider, failed ones included.
@@ -51,6 +52,7 @@ class Usage:
         completion_tokens: Likewise.
         cost: US dollars of the calls whose price is known.
         unknown_cost_calls: Calls that may have cost something, nobody knows how much.
+        repairs: Replies that went back to be repaired.
     """
 
     calls: int = 0
@@ -59,6 +61,10 @@ class Usage:
     completion_tokens: int = 0
     cost: float = 0.0
     unknown_cost_calls: int = 0
+    repairs: int = 0
+
+    def __add__(self, other: ModelUsage) -> ModelUsage:
+        return ModelUsage(*map(add, astuple(self), astuple(other)))
 
     @property
     def tokens(self) -> int:

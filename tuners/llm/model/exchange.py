@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from tuners.llm.model.budget import Usage
+from tuners.llm.model.budget import ModelUsage
 
 __all__ = ["Message", "Model", "Reply", "Request", "Role", "estimated_tokens"]
 
@@ -77,6 +77,20 @@ class Reply:
     complete: bool = True
     constrained: str | None = None
 
+    def usage(self, request: Request) -> ModelUsage:
+        """What the exchange used; tokens are estimated where the provider does not say."""
+        prompt, said = self.prompt_tokens, self.completion_tokens
+        if prompt is None:
+            prompt = estimated_tokens(*(message.content for message in request.messages))
+        return ModelUsage(
+            calls=self.attempts,
+            failed_calls=self.attempts - 1,
+            prompt_tokens=prompt,
+            completion_tokens=estimated_tokens(self.text) if said is None else said,
+            cost=self.cost or 0.0,
+            unknown_cost_calls=int(self.cost is None),
+        )
+
 
 class Model(Protocol):
     """A language model that can be asked; safe to share between threads."""
@@ -86,7 +100,7 @@ class Model(Protocol):
         """The name it was opened by, free of secrets."""
 
     @property
-    def usage(self) -> Usage:
+    def usage(self) -> ModelUsage:
         """What it has used so far."""
 
     def ask(self, request: Request) -> Reply:

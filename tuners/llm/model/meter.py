@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from tuners.llm.model.budget import Budget, Usage
+from tuners.llm.model.budget import Budget, ModelUsage
 from tuners.llm.model.errors import BudgetSpent
 from tuners.llm.model.exchange import Reply, Request, estimated_tokens
 
@@ -53,7 +53,7 @@ class Meter:
     def __init__(self, budget: Budget, price: Price) -> None:
         self._budget = budget
         self._price = price
-        self._usage = Usage()
+        self._usage = ModelUsage()
         self._under_way: list[Share] = []
         self._changed = threading.Condition()
 
@@ -64,7 +64,7 @@ class Meter:
         self.__dict__.update(state, _changed=threading.Condition())
 
     @property
-    def usage(self) -> Usage:
+    def usage(self) -> ModelUsage:
         """What was used so far."""
         return self._usage
 
@@ -79,7 +79,7 @@ class Meter:
             while True:
                 share = self._share(prompt, request.max_tokens)
                 if isinstance(share, Share):
-                    self._usage = replace(self._usage, calls=self._usage.calls + 1)
+                    self._usage += ModelUsage(calls=1)
                     self._under_way.append(share)
                     return share
                 if not self._under_way or self._calls_are_spent():
@@ -89,30 +89,29 @@ class Meter:
     def count_reply(self, share: Share, reply: Reply) -> None:
         """Counts what a reply says that it used, or an estimate where it does not say."""
         prompt, said = reply.prompt_tokens, reply.completion_tokens
-        self._count(
-            share,
+        used = ModelUsage(
             prompt_tokens=share.prompt if prompt is None else prompt,
             completion_tokens=estimated_tokens(reply.text) if said is None else said,
             cost=reply.cost or 0.0,
-            unknown_cost_calls=reply.cost is None,
+            unknown_cost_calls=int(reply.cost is None),
         )
+        self._count(share, used)
 
     def count_failure(self, share: Share, *, billed: bool) -> None:
         """Counts a call without a reply; one that may have been billed with its prompt."""
         cost = self._price(share.prompt, 0) if billed else None
-        self._count(
-            share,
+        used = ModelUsage(
             failed_calls=1,
             prompt_tokens=share.prompt if billed else 0,
             cost=cost or 0.0,
-            unknown_cost_calls=billed,
+            unknown_cost_calls=int(billed),
         )
+        self._count(share, used)
 
-    def _count(self, share: Share, **used: float) -> None:
+    def _count(self, share: Share, used: ModelUsage) -> None:
         with self._changed:
             self._under_way.remove(share)
-            sums = {name: getattr(self._usage, name) + more for name, more in used.items()}
-            self._usage = replace(self._usage, **sums)
+            self._usage += used
             self._changed.notify_all()
 
     def _calls_are_spent(self) -> bool:

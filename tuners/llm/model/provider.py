@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from tuners.llm.model.budget import Budget, Usage
+from tuners.llm.model.budget import Budget, ModelUsage
 from tuners.llm.model.errors import BudgetSpent, ModelError, ModelUnavailable
 from tuners.llm.model.exchange import Reply, Request
 from tuners.llm.model.failures import Failure
@@ -80,7 +80,7 @@ class ProviderModel:
         self.__dict__.update(state, _lock=threading.Lock())
 
     @property
-    def usage(self) -> Usage:
+    def usage(self) -> ModelUsage:
         """What it has used so far."""
         return self._meter.usage
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tuners.llm.model import errors
-from tuners.llm.model.budget import Usage
+from tuners.llm.model.budget import ModelUsage
 from tuners.llm.model.errors import ModelError, ReplayExhausted, ReplayMismatch, ReplaySkipped
 from tuners.llm.model.exchange import Message, Reply, Request
 from tuners.llm.model.redaction import Redactor
@@ -42,7 +42,7 @@ class ReplayModel:
         self._redactor = redactor or Redactor(())
         self._exchanges = read_transcript(path)
         self._played: set[int] = set()
-        self._usage = Usage()
+        self._usage = ModelUsage()
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
@@ -55,7 +55,7 @@ class ReplayModel:
         self.__dict__.update(state, _lock=threading.Lock())
 
     @property
-    def usage(self) -> Usage:
+    def usage(self) -> ModelUsage:
         """What the recorded calls used."""
         return self._usage
 
@@ -97,26 +97,14 @@ class ReplayModel:
         )
 
     def _answer(self, exchange: Exchange, waiting: list[Exchange]) -> Reply:
-        used, reply = self._usage, exchange.reply
+        reply = exchange.reply
         if reply is None:
             error = _error_of(exchange)
             if any(_is_later(each, exchange.request.trial) for each in waiting):
                 error.permanent = False  # somebody has mended it, and gone on
-            self._usage = replace(
-                used,
-                calls=used.calls + error.attempts,
-                failed_calls=used.failed_calls + error.attempts,
-            )
+            self._usage += ModelUsage(calls=error.attempts, failed_calls=error.attempts)
             raise error
-        self._usage = replace(
-            used,
-            calls=used.calls + reply.attempts,
-            failed_calls=used.failed_calls + reply.attempts - 1,
-            prompt_tokens=used.prompt_tokens + (reply.prompt_tokens or 0),
-            completion_tokens=used.completion_tokens + (reply.completion_tokens or 0),
-            cost=used.cost + (reply.cost or 0.0),
-            unknown_cost_calls=used.unknown_cost_calls + (reply.cost is None),
-        )
+        self._usage += reply.usage(exchange.request)
         return replace(reply, replayed=True)
 
 

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
+
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 
 import dsl
 from dsl.bounded_cache import BoundedCache
@@ -13,9 +20,9 @@ from tuners.llm.prompts.parts import part
 from tuners.llm.replies.blocks import blocks_of
 
 if TYPE_CHECKING:
+    from tuners.finished_trial import FinishedTrial
     from tuners.guide.guidance import Guidance
     from tuners.llm.candidates import Candidate
-    from tuners.llm.trial_history import FinishedTrial
     from tuners.problems.problem import TextProblem
 
 __all__ = ["Answer", "Decode", "Feedback", "TrialFormatter"]
@@ -54,49 +61,49 @@ class TrialFormatter:
         plural = "mappers" if noun == "mapper" else "sets of values"
         return f"{self.count} {plural} that differ from each other"
 
-    def score(self, attempt: FinishedTrial) -> str:
+    def score(self, trial: FinishedTrial) -> str:
         """The score of a trial, or how it failed."""
-        if attempt.score is not None:
-            return f"{attempt.score:.6g} {self.problem.unit}".rstrip()
+        if trial.score is not None:
+            return f"{trial.score:.6g} {self.problem.unit}".rstrip()
         told = _RAW_TOLD if self.feedback != "none" else 0
-        raw = attempt.raw[:told].strip()
+        raw = trial.raw[:told].strip()
         return f"failed: {raw}" if raw else "failed"
 
-    def candidate(self, attempt: FinishedTrial) -> str:
+    def candidate(self, trial: FinishedTrial) -> str:
         """The candidate of a trial, fenced."""
-        text = self.text(attempt).strip("\n")
+        text = self.text(trial).strip("\n")
         word = "mapper" if self.problem.form == "mapper" else "json"
         return f"```{word}\n{text}\n```"
 
-    def line(self, attempt: FinishedTrial) -> str:
+    def line(self, trial: FinishedTrial) -> str:
         """A trial in a line."""
-        return f"Trial {attempt.number}: {self.score(attempt)}"
+        return f"Trial {trial.number}: {self.score(trial)}"
 
-    def entry(self, attempt: FinishedTrial) -> str:
+    def entry(self, trial: FinishedTrial) -> str:
         """A trial with its candidate."""
         if self.problem.form == "values":
-            values = json.dumps(dict(attempt.params), default=str)
-            return f"{self.line(attempt)} with {values}"
-        return f"{self.line(attempt)}\n{self.candidate(attempt)}"
+            values = json.dumps(dict(trial.params), default=str)
+            return f"{self.line(trial)} with {values}"
+        return f"{self.line(trial)}\n{self.candidate(trial)}"
 
-    def said(self, attempt: FinishedTrial) -> str:
+    def said(self, trial: FinishedTrial) -> str:
         """The feedback on a trial; empty where none is asked for or there is none."""
         if self.feedback == "none":
             return ""
         if self.feedback == "raw":
-            return attempt.raw[:_FEEDBACK_TOLD]
-        guidance = self._explained(attempt)
+            return trial.raw[:_FEEDBACK_TOLD]
+        guidance = self._explained(trial)
         if guidance is None:
-            return attempt.raw[:_FEEDBACK_TOLD]
+            return trial.raw[:_FEEDBACK_TOLD]
         return guidance.text(self.feedback)[:_FEEDBACK_TOLD]
 
-    def blocks(self, attempt: FinishedTrial) -> str:
+    def blocks(self, trial: FinishedTrial) -> str:
         """A mapper taken apart, each block with the feedback that it caused."""
         try:
-            blocks = blocks_of(dsl.parse(self.text(attempt)))
+            blocks = blocks_of(dsl.parse(self.text(trial)))
         except MappertuneError:
-            return self.candidate(attempt)
-        blamed = self._blamed(attempt)
+            return self.candidate(trial)
+        blamed = self._blamed(trial)
         parts: list[str] = []
         for name in dict.fromkeys([*blocks, *blamed]):
             text = blocks.get(name, f"# {name} block: none")
@@ -104,9 +111,9 @@ class TrialFormatter:
             parts += [f"Feedback: {sentence}" for sentence in blamed.get(name, ())]
         return "\n".join(parts)
 
-    def _blamed(self, attempt: FinishedTrial) -> dict[str, list[str]]:
+    def _blamed(self, trial: FinishedTrial) -> dict[str, list[str]]:
         """What the suggestions say, by the block that each would change."""
-        guidance = self._explained(attempt) if self.feedback == "suggested" else None
+        guidance = self._explained(trial) if self.feedback == "suggested" else None
         blamed: dict[str, list[str]] = {}
         for suggestion in guidance.suggestions if guidance else ():
             change = suggestion.statements.strip()
@@ -114,22 +121,22 @@ class TrialFormatter:
             blamed.setdefault(suggestion.block, []).append(sentence)
         return blamed
 
-    def explanation(self, attempt: FinishedTrial) -> str:
+    def explanation(self, trial: FinishedTrial) -> str:
         """What the runtime said of a trial and what it means, without what to try."""
         if self.feedback in ("none", "raw"):
-            return self.said(attempt)
-        guidance = self._explained(attempt)
-        return guidance.text("explained")[:_FEEDBACK_TOLD] if guidance else self.said(attempt)
+            return self.said(trial)
+        guidance = self._explained(trial)
+        return guidance.text("explained")[:_FEEDBACK_TOLD] if guidance else self.said(trial)
 
-    def _explained(self, attempt: FinishedTrial) -> Guidance | None:
-        text = self.text(attempt)
+    def _explained(self, trial: FinishedTrial) -> Guidance | None:
+        text = self.text(trial)
         return self._guidance.get_or_make(text, lambda: self._explain(text))[0]
 
-    def text(self, attempt: FinishedTrial) -> str:
+    def text(self, trial: FinishedTrial) -> str:
         """The candidate of a trial: as a model wrote it, else in as few words as can be."""
-        if attempt.written is not None:
-            return attempt.written
-        whole = attempt.text(self.problem)
+        if trial.text is not None:
+            return trial.text
+        whole = trial.candidate(self.problem)
         return self._short.get_or_make(whole, lambda: self.problem.shorten(whole))[0]
 
     def _explain(self, text: str) -> Guidance | None:
@@ -141,47 +148,42 @@ class TrialFormatter:
             return None
 
     def complaint(
-        self,
-        found: Sequence[Candidate],
-        known: Mapping[str, int],
-        history: Mapping[int, FinishedTrial],
+        self, found: Sequence[Candidate], number: int | None, trial: FinishedTrial | None
     ) -> str:
-        """The message that sends a reply back."""
+        """The message that sends a reply back.
+
+        Args:
+            found: The candidates of the reply.
+            number: The first trial that one of them repeats; None where none does.
+            trial: That trial, where it has finished.
+        """
         if not found:
             return part("nothing", form=self.wanted)
         faulty = [each for each in found if each.complaints]
         if faulty:
             complaints = "\n\n".join(text for each in faulty[:2] for text in each.complaints)
             return part("repair", complaints=complaints)
-        number = min(known.values(), default=0)
-        attempt = history.get(number)
-        return part(
-            "repeated",
-            number=number,
-            result=self.score(attempt) if attempt else "still running",
-        )
+        result = self.score(trial) if trial else "still running"
+        return part("repeated", number=number, result=result)
 
 
 def values_schema(problem: TextProblem) -> dict[str, Any]:
     """The JSON schema of a candidate that is written as values."""
-    properties: dict[str, Any] = {}
-    for name, distribution in problem.distributions.items():
-        choices = getattr(distribution, "choices", None)
-        if choices is not None:
-            properties[name] = {"enum": list(choices)}
-        else:
-            kind = "integer" if type(distribution).__name__ == "IntDistribution" else "number"
-            properties[name] = {
-                "type": kind,
-                "minimum": getattr(distribution, "low", None),
-                "maximum": getattr(distribution, "high", None),
-            }
+    properties = {name: _value_schema(each) for name, each in problem.distributions.items()}
     return {
         "type": "object",
         "properties": properties,
         "required": list(properties),
         "additionalProperties": False,
     }
+
+
+def _value_schema(distribution: BaseDistribution) -> dict[str, Any]:
+    if isinstance(distribution, IntDistribution | FloatDistribution):
+        kind = "integer" if isinstance(distribution, IntDistribution) else "number"
+        return {"type": kind, "minimum": distribution.low, "maximum": distribution.high}
+    assert isinstance(distribution, CategoricalDistribution)  # noqa: S101  (Optuna has no other)
+    return {"enum": list(distribution.choices)}
 
 
 def reply_schema(problem: TextProblem, count: int) -> dict[str, Any]:

@@ -1,4 +1,7 @@
-"""Whole prompts: the problem, what was tried, what to do and how to answer."""
+"""Whole prompts: the problem, what was tried, what to do and how to answer.
+
+A prompt is kept under a limit of tokens: the least useful history goes first.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +9,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tuners.errors import TunerError
 from tuners.llm.model.exchange import Message, estimated_tokens
 from tuners.llm.prompts.examples import examples_for
-from tuners.llm.prompts.fitting import fit
 from tuners.llm.prompts.parts import part
 
 if TYPE_CHECKING:
+    from tuners.finished_trial import FinishedTrial, TrialHistory
     from tuners.llm.prompts.trial_formatter import Answer, Decode, TrialFormatter
-    from tuners.llm.strategies.strategy import PromptPlan, Strategy
-    from tuners.llm.trial_history import FinishedTrial, TrialHistory
+    from tuners.llm.strategies.strategy import Entry, PromptPlan, Strategy
 
-__all__ = ["Prompt", "PromptWriter"]
+__all__ = ["Prompt", "PromptTooLong", "PromptWriter"]
 
 # The share of a prompt that the list of parameters may take where the answer is a mapper: the
 # application says already what there is to decide.
 _SPACE_SHARE = 0.25
+
+
+class PromptTooLong(TunerError):  # noqa: N818  (what is the case)
+    """What must be said alone exceeds the limit; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,3 +142,35 @@ def _system(formatter: TrialFormatter, limit: int, examples: int, *, maximise: b
 def _joined(told: Sequence[str], ending: str) -> str:
     history = [part("history"), *told] if told else []
     return "\n\n".join([*history, ending])
+
+
+def fit(needed: Sequence[str], entries: Sequence[Entry], limit: int) -> list[str]:
+    """The entries that fit beside what is needed, in the order of their places.
+
+    Args:
+        needed: What stands in any case.
+        entries: The most useful first.
+        limit: Of tokens, of all together.
+
+    Raises:
+        PromptTooLong: What is needed does not fit by itself.
+
+    >>> from tuners.llm.strategies.strategy import Entry
+    >>> fit(["x" * 30], [Entry("a" * 30, place=2), Entry("b" * 300, "b", place=1)], limit=50)
+    ['b', 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa']
+    """
+    room = limit - sum(estimated_tokens(text) for text in needed)
+    if room < 0:
+        raise PromptTooLong(
+            f"the prompt takes {limit - room:,} tokens without any history, more than the limit "
+            f"of {limit:,}: raise max_prompt_tokens"
+        )
+    kept: list[tuple[float, str]] = []
+    for entry in entries:
+        for text in filter(None, (entry.text, entry.short)):
+            tokens = estimated_tokens(text)
+            if tokens <= room:
+                room -= tokens
+                kept.append((entry.place, text))
+                break
+    return [text for _, text in sorted(kept, key=lambda each: each[0])]

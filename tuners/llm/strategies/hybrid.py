@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsl.units import percent
-from tuners.llm.prompts.fitting import Entry
 from tuners.llm.prompts.parts import part
 from tuners.llm.strategies.importance import importances
-from tuners.llm.strategies.strategy import PromptPlan, Strategy
+from tuners.llm.strategies.strategy import Entry, PromptPlan, Strategy
 from tuners.llm.strategies.trace import Trace
 
 if TYPE_CHECKING:
+    from tuners.finished_trial import TrialHistory
     from tuners.llm.prompts.trial_formatter import TrialFormatter
-    from tuners.llm.trial_history import TrialHistory
 
 __all__ = ["Hybrid"]
 
@@ -39,9 +38,9 @@ class Hybrid(Strategy):
         self._trace = Trace()
 
     def skip_reason(self, history: TrialHistory) -> str | None:
-        if len(history.attempts) < self.warm:
+        if len(history.trials) < self.warm:
             return None
-        if history.attempts[-1].proposer == "model" and self._turns_taken(history) < self.turns:
+        if history.trials[-1].proposer == "model" and self._turns_taken(history) < self.turns:
             return None
         quiet = self._quiet(history)
         if quiet >= self.patience:
@@ -49,17 +48,17 @@ class Hybrid(Strategy):
         return f"hybrid: the fallback goes on, {quiet} trials without a better one"
 
     def plan(self, history: TrialHistory, formatter: TrialFormatter, most: int) -> PromptPlan:
-        if len(history.attempts) < self.warm:
+        if len(history.trials) < self.warm:
             return self._trace.plan(history, formatter, most)
         entries = [
-            Entry(formatter.entry(each), formatter.line(each), place=-each.loss)
+            Entry(formatter.entry(each), formatter.line(each), place=-each.feasible_loss)
             for each in history.by_usefulness()[:most]
         ]
-        shares = importances(history.attempts, tuple(formatter.problem.distributions))
+        shares = importances(history.trials, tuple(formatter.problem.distributions))
         told = "\n".join(f"- {name}: {percent(share)}" for name, share in shares[:_TOLD])
         task = part(
             "task_hybrid",
-            trials=len(history.attempts),
+            trials=len(history.trials),
             since=history.since_best(),
             importances=told or "- none stands out",
             count=formatter.wanted,
@@ -70,8 +69,8 @@ class Hybrid(Strategy):
         """Trials of the fallback since the best one, or since the model was last asked."""
         after = -1 if history.best is None else history.best.number
         quiet = 0
-        for attempt in reversed(history.attempts):
-            if attempt.number <= after or attempt.proposer == "model":
+        for trial in reversed(history.trials):
+            if trial.number <= after or trial.proposer == "model":
                 break
             quiet += 1
         return quiet
@@ -79,8 +78,8 @@ class Hybrid(Strategy):
     def _turns_taken(self, history: TrialHistory) -> int:
         """How many trials in a row the model has proposed; the warm start counts as all."""
         taken = 0
-        for attempt in reversed(history.attempts[self.warm :]):
-            if attempt.proposer != "model":
+        for trial in reversed(history.trials[self.warm :]):
+            if trial.proposer != "model":
                 return taken
             taken += 1
         return max(taken, self.turns)

@@ -8,8 +8,8 @@ from tuners.llm.prompts.parts import part
 from tuners.llm.strategies.strategy import PromptPlan, Strategy
 
 if TYPE_CHECKING:
+    from tuners.finished_trial import TrialHistory
     from tuners.llm.prompts.trial_formatter import TrialFormatter
-    from tuners.llm.trial_history import TrialHistory
 
 __all__ = ["Independent"]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from tuners.llm.trial_history import FinishedTrial
+    from tuners.finished_trial import FinishedTrial
 
 __all__ = ["importances"]
 
@@ -16,18 +16,16 @@ _LEAST = 4  # trials
 _BINS = 4  # into which numbers are put
 
 
-def importances(
-    attempts: Sequence[FinishedTrial], names: Sequence[str]
-) -> list[tuple[str, float]]:
+def importances(trials: Sequence[FinishedTrial], names: Sequence[str]) -> list[tuple[str, float]]:
     """The share of the results' spread that each parameter explains by itself, largest first.
 
     It is the adjusted correlation ratio (epsilon squared; Kelley 1935) of the ranks of the
     losses, failures last: cheap, and free of scale. Parameters that explain nothing are left out.
     """
-    known = [each for each in attempts if each.params]
+    known = [each for each in trials if each.params]
     if len(known) < _LEAST:
         return []
-    order = sorted(range(len(known)), key=lambda i: known[i].loss)
+    order = sorted(range(len(known)), key=lambda i: known[i].feasible_loss)
     ranks = np.empty(len(known))
     ranks[order] = np.arange(len(known))
     shares = [(name, _ratio(known, ranks, name)) for name in names]
@@ -35,12 +33,12 @@ def importances(
 
 
 def _ratio(
-    attempts: Sequence[FinishedTrial],
+    trials: Sequence[FinishedTrial],
     ranks: np.ndarray[tuple[int], np.dtype[np.float64]],
     name: str,
 ) -> float:
-    here = [i for i, each in enumerate(attempts) if name in each.params]
-    labels = _labels([attempts[i].params[name] for i in here])
+    here = [i for i, each in enumerate(trials) if name in each.params]
+    labels = _labels([trials[i].params[name] for i in here])
     groups = {
         label: ranks[[i for i, own in zip(here, labels, strict=True) if own == label]]
         for label in set(labels)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuners.llm.prompts.fitting import Entry
 from tuners.llm.prompts.parts import part
-from tuners.llm.strategies.strategy import PromptPlan, Strategy
+from tuners.llm.strategies.strategy import Entry, PromptPlan, Strategy
 
 if TYPE_CHECKING:
+    from tuners.finished_trial import TrialHistory
     from tuners.llm.prompts.trial_formatter import TrialFormatter
-    from tuners.llm.trial_history import TrialHistory
 
 __all__ = ["Opro"]
 
@@ -24,12 +23,12 @@ class Opro(Strategy):
     summary = "candidates with their scores, the best last"
 
     def plan(self, history: TrialHistory, formatter: TrialFormatter, most: int) -> PromptPlan:
-        if not history.attempts:
+        if not history.trials:
             first = "task_first" if formatter.problem.form == "mapper" else "task_first_values"
             return PromptPlan((), part(first, count=formatter.wanted), formatter.problem.form)
         entries = [
-            Entry(formatter.entry(attempt), formatter.line(attempt), place=-attempt.loss)
-            for attempt in history.by_usefulness()[:most]
+            Entry(formatter.entry(trial), formatter.line(trial), place=-trial.feasible_loss)
+            for trial in history.by_usefulness()[:most]
         ]
         return PromptPlan(
             entries, part("task_opro", count=formatter.wanted), formatter.problem.form

@@ -7,13 +7,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from tuners.llm.prompts.fitting import Entry
-
 if TYPE_CHECKING:
+    from tuners.finished_trial import FinishedTrial, TrialHistory
     from tuners.llm.prompts.trial_formatter import Answer, TrialFormatter
-    from tuners.llm.trial_history import FinishedTrial, TrialHistory
 
-__all__ = ["PromptPlan", "Strategy"]
+__all__ = ["Entry", "PromptPlan", "Strategy"]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A part of a prompt that may be left out.
+
+    Attributes:
+        text: The part in full.
+        short: In brief, where there is no room for the whole; empty to leave it out then.
+        place: Where it stands among the others; parts of equal place keep their order.
+    """
+
+    text: str
+    short: str = ""
+    place: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

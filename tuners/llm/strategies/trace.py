@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tuners.llm.prompts.fitting import Entry
 from tuners.llm.prompts.parts import part
-from tuners.llm.strategies.strategy import PromptPlan, Strategy
+from tuners.llm.strategies.strategy import Entry, PromptPlan, Strategy
 
 if TYPE_CHECKING:
+    from tuners.finished_trial import FinishedTrial, TrialHistory
     from tuners.llm.prompts.trial_formatter import TrialFormatter
-    from tuners.llm.trial_history import FinishedTrial, TrialHistory
 
 __all__ = ["Trace"]
 
@@ -46,21 +45,21 @@ class Trace(Strategy):
         base = history.best or history.last
         assert base is not None  # noqa: S101  (a conversation goes on after a trial)
         entries = []
-        for attempt in sorted(news, key=lambda each: (each is not base, -each.number)):
-            if attempt is base:
+        for trial in sorted(news, key=lambda each: (each is not base, -each.number)):
+            if trial is base:
                 entries.append(self._first(base, formatter))
             else:
-                entries.append(self._news(attempt, formatter))
+                entries.append(self._news(trial, formatter))
         if base not in news:
             entries.append(Entry(f"The best is still {formatter.line(base)}.", place=1e9))
         return self._brief(entries, base, formatter)
 
-    def _news(self, attempt: FinishedTrial, formatter: TrialFormatter) -> Entry:
+    def _news(self, trial: FinishedTrial, formatter: TrialFormatter) -> Entry:
         """A trial since the last turn: the model knows its own mappers, others are shown."""
-        own = attempt.proposer == "model"
-        text = formatter.line(attempt) if own else formatter.entry(attempt)
-        said = formatter.said(attempt) if own else ""
-        return Entry(f"{text}\n{said}".strip(), formatter.line(attempt), place=attempt.number)
+        own = trial.proposer == "model"
+        text = formatter.line(trial) if own else formatter.entry(trial)
+        said = formatter.said(trial) if own else ""
+        return Entry(f"{text}\n{said}".strip(), formatter.line(trial), place=trial.number)
 
     def _first(self, base: FinishedTrial, formatter: TrialFormatter) -> Entry:
         """The mapper to revise, in its blocks."""

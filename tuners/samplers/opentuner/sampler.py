@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 
+from tuners.finished_trial import FinishedTrial
 from tuners.problems.parameter_values import at_level, at_unit, level_count, level_of, unit_of
 from tuners.problems.problem import Problem
 from tuners.problems.search_space import SearchSpace
 from tuners.samplers.history_sampler import HistorySampler, Search
-from tuners.samplers.observation import Observation
 from tuners.samplers.opentuner.process import (
     Asked,
     OpenTunerDiedError,
@@ -92,16 +92,16 @@ class _OpenTuner(Search):
         super().__init__(space)
         self._settings = (seed, technique)
         self._graded = graded
-        self._seen: list[Observation] = []
+        self._seen: list[FinishedTrial] = []
         self._deaths = 0
         self._table: list[Asked] = []
         self._spent = False  # whether OpenTuner has nothing more to ask for
         self._process: OpenTunerProcess | None = None
         self._started = False
 
-    def learn(self, observation: Observation) -> None:
-        self._survive(lambda: self._take(observation))
-        self._seen.append(observation)
+    def learn(self, trial: FinishedTrial) -> None:
+        self._survive(lambda: self._take(trial))
+        self._seen.append(trial)
 
     def propose(self, rng: np.random.Generator) -> dict[str, Any]:
         self._survive(self._ask)
@@ -117,22 +117,22 @@ class _OpenTuner(Search):
 
     # What OpenTuner is asked and told
 
-    def _take(self, observation: Observation) -> None:
+    def _take(self, trial: FinishedTrial) -> None:
         self._ask()
         process = self._at_work()
         if process is None:
             return
-        time = self._time(observation)
+        time = self._time(trial)
         for asked in self._table:
-            if self._ran(observation, self._point(asked)):
+            if self._ran(trial, self._point(asked)):
                 process.tell(asked.number, time)
                 self._table.remove(asked)
                 return
-        if observation.values.keys() >= self.space.distributions.keys():
-            process.inject(self._values(observation.values), time)
+        if trial.params.keys() >= self.space.distributions.keys():
+            process.inject(self._values(trial.params), time)
         elif self._table:  # parameters that did not count may have any value
             wanted = self._point(self._table[0])
-            process.inject(self._values(wanted | dict(observation.values)), time)
+            process.inject(self._values(wanted | dict(trial.params)), time)
 
     def _ask(self) -> None:
         """Puts a configuration on the table; what is known is answered at once."""
@@ -142,16 +142,16 @@ class _OpenTuner(Search):
                 asked = process.ask()
                 self._spent = asked is None
                 self._table = [] if asked is None else [asked]
-            known = [(a, k) for a in self._table if (k := self.tried.find(self._point(a)))]
+            known = [(a, k) for a in self._table if (k := self.evaluated.find(self._point(a)))]
             if not known or process is None:
                 return
-            for asked, observation in known:
-                process.tell(asked.number, self._time(observation))
+            for asked, trial in known:
+                process.tell(asked.number, self._time(trial))
                 self._table.remove(asked)
 
     def _is_spent(self) -> bool:
         # OpenTuner looks for minutes for what is left of a space where nothing is.
-        return self._spent or len(self.tried) >= self.space.size
+        return self._spent or len(self.evaluated) >= self.space.size
 
     def _ask_more(self) -> None:
         """Puts another configuration on the table where all that lie there are being run."""
@@ -164,16 +164,16 @@ class _OpenTuner(Search):
                 return
             self._table.append(asked)
 
-    def _ran(self, observation: Observation, wanted: Mapping[str, Any]) -> bool:
-        values = observation.values
+    def _ran(self, trial: FinishedTrial, wanted: Mapping[str, Any]) -> bool:
+        values = trial.params
         return all(values[name] == wanted[name] for name in values if name in wanted)
 
-    def _time(self, observation: Observation) -> float | None:
+    def _time(self, trial: FinishedTrial) -> float | None:
         """What OpenTuner minimises; None is its penalty."""
-        if observation.feasible:
-            return observation.loss
-        if self._graded and math.isfinite(observation.violation) and observation.violation > 0:
-            return GRADE * observation.violation
+        if trial.feasible:
+            return trial.loss
+        if self._graded and math.isfinite(trial.violation) and trial.violation > 0:
+            return GRADE * trial.violation
         return None
 
     # Its process
@@ -202,10 +202,10 @@ class _OpenTuner(Search):
 
     def _replay(self) -> None:
         seen, self._seen = self._seen, []
-        self.tried = type(self.tried)(self.space)
-        for observation in seen:
-            self.learn(observation)
-            self.tried.add(observation)
+        self.evaluated = type(self.evaluated)(self.space)
+        for trial in seen:
+            self.learn(trial)
+            self.evaluated.add(trial)
 
     # From its numbers to values and back
 

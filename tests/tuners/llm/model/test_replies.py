@@ -12,7 +12,7 @@ import pytest
 
 from tests.model_server.answers import Say, refusal
 from tests.tuners.llm.model.conftest import HELLO
-from tuners.llm.model import ModelUnavailable, RequestRejected, Usage, open_model
+from tuners.llm.model import ModelUnavailable, ModelUsage, RequestRejected, open_model
 
 # litellm silences this warning of its own at import; pytest forgets that.
 pytestmark = pytest.mark.filterwarnings("ignore:Accessing the:DeprecationWarning")
@@ -34,7 +34,7 @@ def test_the_reply_says_what_it_used(serve):
     assert call.body["temperature"] == 0.25
     assert call.body["max_tokens"] == 99
     assert call.body["seed"] == 7
-    assert model.usage == Usage(1, 0, 11, 7, 0.0, 1)
+    assert model.usage == ModelUsage(1, 0, 11, 7, 0.0, 1)
     assert str(model.usage) == "1 calls, 18 tokens, unknown cost"
 
 
@@ -122,7 +122,7 @@ def test_a_missing_key_is_known_before_any_call(monkeypatch, name, variable):
         model.ask(HELLO)
     assert e.value.permanent
     assert e.value.attempts == 0
-    assert model.usage == Usage()
+    assert model.usage == ModelUsage()
 
 
 def test_an_empty_key_is_a_missing_one(monkeypatch):
