@@ -104,6 +104,31 @@ def test_a_study_does_not_go_on_with_another_strategy(tuned):
     assert "of another strategy" in answer.err
 
 
+def test_the_longest_reply_is_asked_for_and_a_part_of_the_study(tuned, server):
+    tuned("--trials", 1, "--max-reply-tokens", 99)
+    assert [call.body["max_tokens"] for call in server.calls] == [99]
+    answer = tuned("--trials", 2)
+    assert answer.code == 2
+    assert "of another max_reply_tokens (99, not 4096)" in answer.err
+
+
+def test_the_provider_decides_how_long_a_reply_is(tuned, server):
+    tuned("--trials", 1, "--max-reply-tokens", 0)
+    assert "max_tokens" not in server.calls[0].body
+
+
+def test_a_study_from_before_a_setting_was_told_goes_on(tuned, monkeypatch):
+    told = ModelSettings.identity
+
+    def without_reply_tokens(settings):
+        return {k: v for k, v in told(settings).items() if k != "max_reply_tokens"}
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ModelSettings, "identity", without_reply_tokens)
+        tuned("--trials", 1)
+    assert tuned("--trials", 2).code == 0
+
+
 def test_a_budget_holds_over_runs(tuned, server):
     tuned("--trials", 1, "--budget-calls", 1)
     tuned("--trials", 3, "--budget-calls", 1)

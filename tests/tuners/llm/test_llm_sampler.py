@@ -16,6 +16,7 @@ import dsl
 from tests.tuners.llm.scripted import Scripted, fenced, forever
 from tuners import LLMSampler, ParameterProblem, TunerError, attributes
 from tuners.llm.model import BadResponse, Budget, ContextTooLong, ModelTimeout, ModelUnavailable
+from tuners.llm.settings import ModelSettings
 
 RENDERED = """\
 Task a GPU;
@@ -92,7 +93,7 @@ def test_the_fallback_learns_from_what_the_model_tried(toy_problem):
     assert seen[-1][0]["limit.c"] == 1
 
 
-def test_each_kth_trial_is_the_fallbacks(toy_problem):
+def test_every_nth_trial_is_the_fallbacks(toy_problem):
     study = run(toy_problem, Scripted(mappers()), 6, every=3)
     assert noted(study, attributes.PROPOSER) == ["model", "model", "tpe"] * 2
 
@@ -138,6 +139,36 @@ def test_an_unknown_strategy_or_fallback_names_the_nearest(toy_problem):
         LLMSampler(toy_problem, model="none", strategy="trac")
     with pytest.raises(TunerError, match="did you mean random"):
         LLMSampler(toy_problem, model="none", fallback="randm")
+
+
+# Settings
+
+
+def test_settings_stand_for_options(toy_problem, make_toy_problem):
+    options = {"strategy": "opro", "temperature": 0.5, "max_reply_tokens": 77, "every": 2}
+    models = [Scripted(mappers()), Scripted(mappers())]
+    run(toy_problem, models[0], 3, **options)
+    sampler = LLMSampler(make_toy_problem(), ModelSettings(models[1], **options), seed=0)
+    study = optuna.create_study(direction="maximize", sampler=sampler)
+    study.optimize(toy_problem, n_trials=3)
+    assert models[0].requests == models[1].requests
+    request = models[0].requests[0]
+    assert (request.temperature, request.max_tokens) == (0.5, 77)
+
+
+def test_an_option_goes_before_the_settings(toy_problem):
+    settings = ModelSettings("openai/gpt-4o", strategy="opro")
+    assert str(LLMSampler(toy_problem, settings, strategy="iid")).startswith("LLMSampler(iid")
+
+
+def test_an_unknown_option_is_refused(toy_problem):
+    with pytest.raises(TypeError, match="max_reply_token'"):
+        LLMSampler(toy_problem, model="openai/gpt-4o", max_reply_token=77)
+
+
+def test_the_fallback_of_a_model_is_no_model(toy_problem):
+    with pytest.raises(TunerError, match="cannot be a model"):
+        LLMSampler(toy_problem, model="openai/gpt-4o", fallback="llm-iid")
 
 
 # Repairs and repetitions
