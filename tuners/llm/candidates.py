@@ -1,4 +1,4 @@
-"""What a model proposed, checked but not run."""
+"""The candidates of a reply, checked but not run."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ Answer = Literal["mapper", "blocks", "values"]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One candidate.
+    """A text that a model proposed.
 
     Attributes:
-        text: As it would be evaluated.
-        key: Equal for equal candidates; None for what is no candidate.
-        complaints: What is wrong with it, as a check says it.
+        text: The text as it would be evaluated.
+        key: Equal for equal candidates; None for a text that is no candidate.
+        complaints: What a check finds wrong with it.
     """
 
     text: str
@@ -94,7 +94,7 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _rendered(values: Mapping[str, Any], problem: TextProblem) -> str:
-    """The text of values where they are valid, else themselves: the check will complain."""
+    """The candidate's text where the values are valid, else the values: a check will complain."""
     active = {name: each for name, each in problem.distributions.items() if name in values}
     try:
         return problem.render(checked_values(values, active))
@@ -114,7 +114,7 @@ def _checked(text: str, problem: TextProblem, base: str | None) -> Candidate:
 
 
 def check_candidate(text: str, problem: TextProblem) -> Candidate:
-    """A candidate of a text, with what a check says of it."""
+    """The candidate that a text is, with what a check finds wrong with it."""
     try:
         found = problem.check(text)
         key = problem.identity(text)

@@ -1,4 +1,4 @@
-"""Conversations that go on from trial to trial, as the study's own trials hold them.
+"""Conversations that go on from trial to trial; the trials themselves keep them.
 
 Each trial that a model was asked about keeps its turn: what was said, and which trial's turn it
 follows. So a study that was stopped and resumed, or that is replayed in parts, goes on with the
@@ -34,7 +34,7 @@ class Conversation:
 
     Attributes:
         end: The trial of its last turn.
-        messages: All of them but the system's.
+        messages: All messages but the system's.
         told: Numbers of the trials that the model was told of.
         answer: The form of the last answer.
     """
@@ -51,7 +51,7 @@ class Turn:
 
     Attributes:
         follows: The trial of the turn before; None where it begins a conversation.
-        messages: That are new, without the system's.
+        messages: The new messages, without the system's.
         told: Numbers of the trials that the model knows of now.
         answer: The form of the answer.
     """
@@ -69,12 +69,12 @@ class Turn:
         told: frozenset[int],
         answer: Answer,
     ) -> Turn:
-        """The turn that makes a conversation, of which the first message is the system's."""
+        """The turn that leads from a conversation to the whole one, which has a system message."""
         known = 1 + len(before.messages if before else ())
         return cls(before.end if before else None, whole[known:], told, answer)
 
     def note(self) -> dict[str, Any]:
-        """As an attribute of its trial; empty where it is too long to be kept."""
+        """The turn as an attribute of its trial; empty where it is too long to be kept."""
         if sum(len(message.content) for message in self.messages) > LONGEST_TURN:
             return {}
         upto = max(self.told, default=-1) + 1
@@ -88,17 +88,17 @@ class Turn:
 
 
 class Conversations:
-    """The conversations of one study; each worker goes on with one that no other is at."""
+    """The conversations of one study; no two workers go on with the same one."""
 
     def __init__(self) -> None:
         self._taken: set[int] = set()
         self._lock = threading.Lock()
 
     def take(self, trials: Sequence[FrozenTrial]) -> Conversation | None:
-        """The latest that can go on, which is then the caller's; None where there is none.
+        """The latest conversation that can go on, which is then the caller's; None without one.
 
-        One can go on when the trial of its last turn has finished, and the prompts have not
-        turned out to be too long since.
+        A conversation can go on when the trial of its last turn has finished, unless a prompt
+        has turned out to be too long since.
         """
         turns = {
             trial.number: turn
@@ -119,7 +119,7 @@ class Conversations:
         return None
 
     def give_back(self, conversation: Conversation | None) -> None:
-        """Somebody else may go on with it: nothing was added."""
+        """Lets others go on with a conversation to which nothing was added."""
         if conversation is not None:
             with self._lock:
                 self._taken.discard(conversation.end)

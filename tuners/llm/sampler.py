@@ -46,7 +46,7 @@ class LLMSampler(DelegatingSampler):
     space beforehand, the first trial is the fallback's unless ``space`` is given.
 
     It optimises one objective; in studies of several the fallback proposes. A candidate that was
-    tried is told to be so and asked anew, and is never proposed while the fallback has another.
+    tried goes back to the model, and is not proposed again while the fallback finds another.
     The zero-shot baseline of the ICML 2025 paper is ``strategy="iid", repairs=0``; few-shot is the
     same with ``examples=5``.
 
@@ -160,7 +160,7 @@ class LLMSampler(DelegatingSampler):
         self._note(study, trial, proposer, proposal.why, proposal)
         return self._fallback.propose(context)
 
-    # What it does itself
+    # Asking and noting
 
     def _propose(self, context: TrialContext) -> Proposal:
         try:

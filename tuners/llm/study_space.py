@@ -13,7 +13,7 @@ __all__ = ["StudySpace"]
 
 
 class StudySpace(ParameterProblem):
-    """The parameters of a study whose objective is known to the study alone."""
+    """The parameters of a study whose objective nobody else knows."""
 
     unit = ""
 
@@ -29,7 +29,7 @@ class StudySpace(ParameterProblem):
         return self._description or f"An objective of {count} parameter{'s' * (count != 1)}."
 
     def score(self, values: Mapping[str, Any]) -> float:  # noqa: ARG002  (see below)
-        """Nobody but the study can say.
+        """Raises: only the study knows how good values are.
 
         Raises:
             ValueError: Always.

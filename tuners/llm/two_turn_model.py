@@ -32,7 +32,7 @@ class TwoTurnModel:
         return self.model.usage
 
     def ask(self, request: Request) -> Reply:
-        """The constrained reply, with what both turns have used.
+        """The constrained reply; its tokens and cost are those of both turns.
 
         Raises:
             ModelError: One of the turns gave no reply.

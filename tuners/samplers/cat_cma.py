@@ -31,7 +31,7 @@ __all__ = ["CatCMASampler"]
 
 log = logging.getLogger(__name__)
 
-# A number of more values than this is sampled as a continuum and rounded.
+# Numbers that may have more values than this are sampled as a continuum and rounded.
 MOST_LEVELS = 64
 
 
@@ -41,8 +41,8 @@ class CatCMASampler(HistorySampler):
     Hamano et al., "CatCMA with Margin" (arXiv 2504.07884): a normal distribution over numbers and
     a categorical one over choices, both moved towards the better half of each generation, with
     a margin that keeps every value possible. A generation is the next trials of the study,
-    whoever proposed them; within it trials rank by their constraints first. A parameter that did
-    not count in a trial moves nothing.
+    whoever proposed them; within it trials rank by their constraints first. A trial moves
+    nothing of the parameters that it did not ask for.
 
     Args:
         problem: What is tuned; None for any Optuna objective.
@@ -155,7 +155,7 @@ class _Axes:
         return found
 
     def solution(self, optimizer: CatCMAwM, values: Any) -> CatCMAwM.Solution:
-        """A trial's values as a solution; what it has no value of stays where the mean is."""
+        """A trial's values as a solution; parameters without a value stay at the mean."""
         numeric, categorical = None, None
         if self._continuous or self._discrete:
             numeric = np.array(optimizer._mean, float)  # noqa: SLF001  (there is no public way)

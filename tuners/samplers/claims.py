@@ -1,9 +1,9 @@
 """Points that running trials are about to try, for workers of one study in several processes.
 
-Between the moment in which a sampler chooses a point and that in which the storage holds it, some
-other worker may choose the same. So each says first what its trial will try, and then looks at
-what the others have said: of two that chose alike at a time, at least one sees the other's claim
-and chooses anew.
+Between the moment when a sampler chooses a point and the moment when the storage holds it,
+another worker may choose the same point. So each worker first claims what its trial will try, and
+then looks at the claims of the others: of two that choose alike at the same time, at least one
+sees the other's claim and chooses anew.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def is_shared(study: Study) -> bool:
 
 
 def claims(trials: Iterable[FrozenTrial], this: int) -> set[str]:
-    """What the running trials but ``this`` have claimed."""
+    """The points that the running trials have claimed, but for trial ``this``."""
     return {
         trial.system_attrs[CLAIM]
         for trial in trials
@@ -50,8 +50,9 @@ def conflicting_trial(
     Args:
         study: The study.
         trial: The trial, which is running.
-        point: Equal for equal candidates.
-        finished: Numbers of trials that had finished when the point was chosen: they are known.
+        point: The key of the point, equal for equal candidates.
+        finished: Numbers of the trials that had finished when the point was chosen: what they
+            tried is known.
     """
     trial.system_attrs[CLAIM] = point
     study._storage.set_trial_system_attr(trial._trial_id, CLAIM, point)  # noqa: SLF001  (likewise)

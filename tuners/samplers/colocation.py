@@ -1,4 +1,4 @@
-"""Which arguments of which tasks share data, and how much: what ought to lie together."""
+"""Which arguments of which tasks share data, and how much: they ought to lie together."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Link:
 
     Attributes:
         first, second: Their names, such as ``"mem.distribute_charge.rp_shared"``.
-        bytes: How much the arguments share.
+        bytes: How many bytes the arguments share.
     """
 
     first: str
@@ -40,7 +40,7 @@ class Link:
 
 
 def shared_data(problem: MapperProblem) -> list[Link]:
-    """Every two memory parameters whose arguments overlap, the lightest overlap first.
+    """All pairs of memory parameters whose arguments overlap, the smallest overlap first.
 
     Arguments overlap where they name the same fields of the same points. Pieces of sparse
     partitions count where their bounding boxes meet, with the smaller of their sizes.

@@ -29,7 +29,7 @@ MOST_VALUES = 10
 # Steps of the first round, as shares of the range; each round takes half of the last.
 STEPS = (0.25, -0.25, 0.06, -0.06)
 
-# How many decisions are changed at random where no single one improves: a share, and the least.
+# How many decisions are changed at random where no single change improves: a share, and the least.
 KICK_SHARE, KICK_LEAST = 0.1, 2
 
 # How often a descent starts again in a row from what was tried before.
@@ -77,7 +77,7 @@ class CoordinateDescentSampler(HistorySampler):
         return Descent(space, self._seed, self.starting_point(space), self.links(space))
 
     def starting_point(self, space: SearchSpace) -> dict[str, Any]:
-        """Where the first descent starts: a whole point, random where nothing better is known."""
+        """The start of the first descent; its values are random where nothing better is known."""
         point = space.random(np.random.default_rng(derived_seed(self._seed)))
         if isinstance(space.problem, MapperProblem):
             parameters = space.problem.template.parameters
@@ -94,13 +94,13 @@ class CoordinateDescentSampler(HistorySampler):
 
 
 class Descent(Search):
-    """Where a coordinate descent stands.
+    """The state of a coordinate descent.
 
     A move that was tried, by this search or another, is not tried again: its trial is looked up.
 
     Args:
-        space: Where it searches.
-        seed: Of its random changes.
+        space: The search space.
+        seed: Seed of its random changes.
         start: The first point.
         links: Constraints, the weakest first.
     """
@@ -124,7 +124,7 @@ class Descent(Search):
         self._improved = False
         self._counting: tuple[dict[str, Any], dict[str, Any]] | None = None  # a point, its part
 
-    # What is told
+    # Finished trials
 
     def absorb(self, trial: FinishedTrial) -> None:
         super().absorb(trial)
@@ -138,7 +138,7 @@ class Descent(Search):
     def _adopt(self, point: dict[str, Any], trial: FinishedTrial) -> None:
         self._point, self._current, self._improved = point, trial, True
 
-    # What is proposed
+    # Proposals
 
     def propose(self, rng: np.random.Generator) -> dict[str, Any]:
         point = next(filter(self._is_open, self._candidates()), None)
@@ -168,7 +168,7 @@ class Descent(Search):
     def _is_settled(self, point: Mapping[str, Any]) -> bool:
         return self.evaluated.find(point) is not None or self.evaluated.failed(point)
 
-    # How it goes on
+    # Rounds
 
     def _advance(self) -> None:
         """Goes on to the first move whose outcome is not known."""

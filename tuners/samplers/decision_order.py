@@ -1,4 +1,4 @@
-"""In which order to decide: the tasks that take longest first."""
+"""The order in which to decide: the tasks that take longest first."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["decision_order"]
 
-# Within a task: first where it runs and where its data lies, last what changes least.
+# Within a task: where it runs and where its data lies come first, what matters least comes last.
 KINDS = ("proc", "mem", "map", "single", "layout", "order", "limit", "collect", "align")
 
 
@@ -21,7 +21,8 @@ def decision_order(problem: MapperProblem, values: Mapping[str, Value]) -> list[
     """The parameters of a problem, those of the longest task first.
 
     Tasks are in the order of their run time under the mapper with these values, which is run once
-    for its profile, if it runs and whatever runs it can say; else of the bytes that they stream.
+    for its profile. Where it does not run, or the evaluator has no profile, they are in the order
+    of the bytes that they stream.
     Within a task the processor comes first, then the memory of each argument, the largest first,
     then the rest. Parameters that belong to no single task come before all.
     """

@@ -1,4 +1,4 @@
-"""What samplers have in common that leave to another what they do not do themselves."""
+"""The base of samplers that leave what they do not do themselves to another sampler."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["DelegatingSampler"]
 
 
 class DelegatingSampler(BaseSampler, ABC):
-    """Hands each of Optuna's hooks to another sampler; heirs override those that are theirs."""
+    """Hands each of Optuna's hooks to another sampler; subclasses override their own."""
 
     @abstractmethod
     def _delegate(self, trial: FrozenTrial) -> BaseSampler:

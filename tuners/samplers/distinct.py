@@ -29,17 +29,17 @@ STEPS_AWAY = 10
 
 
 class DistinctSampler(DelegatingSampler):
-    """Lets another sampler propose, and never takes from it what the study has tried before.
+    """Lets another sampler propose, and takes nothing from it that the study has tried before.
 
     Samplers propose the best points that they know again and again (in discrete spaces TPE spends
     a large share of its trials so), and points that are known to fail. A proposal that makes a
-    mapper of a known normal form is asked for again, ``redraws`` times; after that one hole after
-    the other of the last proposal is changed at random until the mapper is new. Only where
-    ``changes`` such steps find nothing new is a mapper proposed twice.
+    mapper of a known normal form is asked for again, ``redraws`` times; after that the
+    holes of the last proposal are changed at random, one after the other, until the mapper is
+    new. Only where ``changes`` such steps find nothing new is a mapper proposed twice.
 
     Args:
         inner: The sampler that proposes.
-        problem: Its search space, and which values make the same candidate.
+        problem: Has the search space, and tells which values make the same candidate.
         seed: Seed of the random changes.
         redraws: How often the inner sampler is asked again.
         changes: How many random changes are tried after that.

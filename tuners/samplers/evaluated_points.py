@@ -1,4 +1,4 @@
-"""Which points a study has tried."""
+"""The points of a space that a study has evaluated."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ Names = tuple[str, ...]
 class EvaluatedPoints:
     """Finds the trial that a point would repeat.
 
-    With a problem, points that make equal candidates are one. Without one, a point repeats a
-    trial where it agrees in all that the trial asked for: an objective that asks for the next
-    parameter by what it was told of the last ones asks for the same again.
+    With a problem, points that make equal candidates count as one. Without one, a point repeats
+    a trial where it agrees in all parameters that the trial asked for: an objective that chooses
+    its next parameter by the values of the last ones would ask for the same ones again.
     """
 
     def __init__(self, space: SearchSpace) -> None:
@@ -31,7 +31,7 @@ class EvaluatedPoints:
         return len(self._by_key) + sum(map(len, self._by_names.values()))
 
     def add(self, trial: FinishedTrial) -> None:
-        """Keeps a finished trial; the first of those that are one stays."""
+        """Keeps a finished trial, unless an equal one is kept already."""
         if self._space.problem is not None:
             if (key := trial.key or self._key_of(trial.params)) is not None:
                 self._by_key.setdefault(key, trial)

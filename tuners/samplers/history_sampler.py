@@ -1,7 +1,7 @@
 """Samplers that know nothing but the study's finished trials.
 
-What such a sampler has learnt is a fold over the finished trials, in order; a study that was
-stopped and resumed, or that got trials from elsewhere, is therefore one like any other. Its random
+What such a sampler has learnt is a fold over the finished trials, in order. A study that was
+stopped and resumed, or that got trials from elsewhere, is therefore like any other. Its random
 numbers are drawn from the seed and the trial's number.
 """
 
@@ -47,7 +47,7 @@ class Search(ABC):
     """What a sampler has learnt of one study and proposes next.
 
     Attributes:
-        space: Where it searches.
+        space: The search space.
         evaluated: The points whose trials it has taken in.
         best: The best trial, the earliest of equals; None before the first.
     """
@@ -75,7 +75,7 @@ class Search(ABC):
         self._running = {*map(self.evaluated.identity, running), *claimed}
 
     def avoid(self, identity: str) -> None:
-        """Takes note of one more."""
+        """Takes note of one more point that is being tried."""
         self._running.add(identity)
 
     def is_new(self, point: Mapping[str, Any]) -> bool:
@@ -86,10 +86,10 @@ class Search(ABC):
 
     @abstractmethod
     def propose(self, rng: np.random.Generator) -> dict[str, Any]:
-        """A point; called again where it was tried before."""
+        """A point to try; called again where it was tried before."""
 
     def close(self) -> None:  # noqa: B027  (most hold nothing)
-        """Lets go of what it holds outside of memory."""
+        """Lets go of processes and files that it holds."""
 
 
 class _Memory:
@@ -233,7 +233,7 @@ class HistorySampler(BaseSampler, ABC):
         return memory
 
     def _search(self, memory: _Memory, search_space: dict[str, BaseDistribution]) -> Search:
-        """The search of this space, with all that is known; anew where the space has changed."""
+        """The search of a space, which has seen all trials; a new one for another space."""
         search = memory.search
         if search is None or search.space.distributions != search_space:
             if search is not None:

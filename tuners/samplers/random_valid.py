@@ -58,7 +58,7 @@ class _RandomValid(Search):
         return self._put_together(rng, point)
 
     def _put_together(self, rng: np.random.Generator, wanted: dict[str, Any]) -> dict[str, Any]:
-        """As much of a point as passes, on the ground of the template's defaults."""
+        """As much of a point as passes, the rest being the template's defaults."""
         problem = self.space.problem
         if not isinstance(problem, MapperProblem):
             return wanted

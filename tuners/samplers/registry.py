@@ -25,7 +25,7 @@ class Tuner:
     """A way to search.
 
     Attributes:
-        name: What users call it.
+        name: The name by which users choose it.
         summary: What it does, in a sentence.
         make: Makes its Optuna sampler from a seed; imports what it needs when it is called.
         stateless: Whether all that the sampler knows stands in the study, so that it can be made

@@ -1,4 +1,4 @@
-"""Samplers whose proposals can be had again."""
+"""Samplers whose proposals can be repeated."""
 
 from __future__ import annotations
 
@@ -34,9 +34,8 @@ class RepeatableSampler(DelegatingSampler):
     derived from the trial's number. So a study that was stopped and resumed at any trial goes on
     as if it had never stopped. It suits samplers that keep what they know in the study.
 
-    One more of them lives as long as the study and infers the search space, which is a matter of
-    the trials alone: Optuna's samplers do that a trial at a time, and from the beginning when
-    they are new.
+    One sampler more lives as long as the study and infers the search space, which depends on the
+    trials alone: Optuna's samplers read each trial once for it, and a new one reads them all.
 
     Args:
         make: Makes the sampler from a seed.

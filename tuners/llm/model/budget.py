@@ -14,7 +14,7 @@ class Budget:
 
     Attributes:
         calls: Calls of the provider, failed ones and those for repairs included.
-        tokens: Of prompts and replies together.
+        tokens: Tokens of prompts and replies together.
         usd: US dollars.
     """
 
@@ -47,11 +47,11 @@ class ModelUsage:
 
     Attributes:
         calls: Calls of the provider, failed ones included.
-        failed_calls: Those of them that gave no reply.
-        prompt_tokens: As the provider counts them, estimated where it does not say.
-        completion_tokens: Likewise.
+        failed_calls: Calls that gave no reply.
+        prompt_tokens: Tokens of prompts as the provider counts them, else estimated.
+        completion_tokens: Tokens of replies, likewise.
         cost: US dollars of the calls whose price is known.
-        unknown_cost_calls: Calls that may have cost something, nobody knows how much.
+        unknown_cost_calls: Calls whose price is unknown.
         repairs: Replies that went back to be repaired.
     """
 

@@ -38,7 +38,7 @@ def run_within(seconds: float, call: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """The result of a call, which is cancelled when the time is over.
 
     Raises:
-        TimeoutError: It was.
+        TimeoutError: The time was over before the call.
     """
     loop = _loop()
     future = asyncio.run_coroutine_threadsafe(_limited(seconds, call), loop)
@@ -69,7 +69,7 @@ def _loop() -> asyncio.AbstractEventLoop:
 
 
 def _abandon(loop: asyncio.AbstractEventLoop) -> None:
-    """Something blocks the loop: later calls get another."""
+    """Leaves a loop that something blocks; later calls get another."""
     global _running  # noqa: PLW0603  (likewise)
     with _lock:
         if _running is not None and _running.loop is loop:

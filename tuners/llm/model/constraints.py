@@ -1,4 +1,4 @@
-"""How providers are told to keep to a grammar or a JSON schema, and where they then reply."""
+"""How providers are told to keep to a grammar or a JSON schema, and where their reply stands."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LLGUIDANCE = "%llguidance {}\n"
 # OpenAI's models that take tools whose input keeps to a Lark grammar, from GPT-5 on.
 TAKES_GRAMMAR_TOOLS = re.compile(r"(openai/)?gpt-([5-9]|\d\d)")
 TOOL = "write_candidate"
-# Whose servers take schemas, whatever model they run.
+# Providers whose servers take schemas, whatever model they run.
 TAKE_SCHEMAS = ("hosted_vllm", "llamafile")
 
 
@@ -40,7 +40,7 @@ def constraint_of(
 
 
 def text_of(message: Any) -> str | None:
-    """The text of a reply: what it writes by the tool, else what it says."""
+    """The text of a reply: the input of the tool that it calls, else what it says."""
     for call in getattr(message, "tool_calls", None) or ():
         text = getattr(getattr(call, "custom", None), "input", None)
         if isinstance(text, str) and text.strip():

@@ -32,12 +32,12 @@ class Request:
 
     Attributes:
         messages: The conversation so far, the last turn being the user's.
-        temperature: Of sampling; None leaves it to the provider, as do models that take none.
+        temperature: Temperature of sampling; None leaves it to the provider.
         max_tokens: The most tokens of a reply; None leaves it to the provider.
-        seed: Of sampling, where the provider takes one.
+        seed: Seed of sampling, where the provider takes one.
         schema: A JSON schema that the reply shall fulfil, where the provider takes one.
         grammar: A Lark grammar that the reply shall match, where the provider takes one.
-        trial: For which trial of a study it is asked; it is noted, and not sent.
+        trial: The trial of a study that it is asked for; noted in transcripts, and not sent.
     """
 
     messages: tuple[Message, ...]
@@ -56,9 +56,9 @@ class Reply:
     Attributes:
         text: The reply, without its reasoning where the provider keeps that apart.
         model: The model as the provider names it.
-        prompt_tokens: As the provider counts them; None where it does not say.
-        completion_tokens: Likewise, tokens of reasoning included.
-        cost: In USD; None where the price is unknown.
+        prompt_tokens: Tokens of the prompt as the provider counts them; None where it does not.
+        completion_tokens: Tokens of the reply likewise, those of its reasoning included.
+        cost: US dollars; None where the price is unknown.
         latency: Seconds from asking to the whole reply, waits between attempts included.
         attempts: Calls that it took, failed ones included.
         replayed: Whether it comes from a transcript.
@@ -97,7 +97,7 @@ class Model(Protocol):
 
     @property
     def name(self) -> str:
-        """The name it was opened by, free of secrets."""
+        """The name by which it was opened, free of secrets."""
 
     @property
     def usage(self) -> ModelUsage:

@@ -24,9 +24,9 @@ from tuners.llm.model.errors import (
 
 __all__ = ["Failure", "failure_of"]
 
-# The client never reached a server.
+# Exceptions of a client that never reached a server.
 NO_CONNECTION = {"ConnectError", "ConnectTimeout", "ConnectionRefusedError", "gaierror"}
-# It did, and lost it in the middle of the reply.
+# Exceptions of one that lost its server in the middle of the reply.
 CUT = {"ReadError", "RemoteProtocolError", "ClientPayloadError", "DecodingError", "WriteError"}
 # An account without credit also answers 429, and waiting does not help.
 NO_CREDIT = ("insufficient_quota", "exceeded your current quota", "credit balance")
@@ -37,10 +37,10 @@ class Failure:
     """A call that gave no reply.
 
     Attributes:
-        error: Which one.
-        again: Whether it may succeed when it is asked again.
-        retry_after: What the provider says about when, as it says it.
-        billed: Whether the provider may have counted it.
+        error: What went wrong.
+        again: Whether the same request may succeed later.
+        retry_after: The provider's Retry-After header, if it sent one.
+        billed: Whether the provider may bill the call.
     """
 
     error: ModelError
@@ -56,7 +56,7 @@ def failure_of(
 
     Args:
         litellm: The package.
-        error: What it raised.
+        error: The exception.
         model: Name of the model, for the sentence.
         said: The exception's text without keys.
         seconds: The time limit of a call.

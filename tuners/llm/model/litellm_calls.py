@@ -57,7 +57,7 @@ class Calls:
         self._constrains = True  # whether it has not refused a grammar or a schema
 
     def missing(self) -> str | None:
-        """Why the model cannot be called, known before it is; None where it can."""
+        """Why the model cannot be called, as far as is known beforehand; None where it can."""
         if not is_installed():
             return "litellm is not installed: pip install 'mappertune[llm]'"
         try:
@@ -94,7 +94,7 @@ class Calls:
         return None
 
     def call(self, request: Request) -> Reply | Failure:
-        """Calls once. The time limit holds for the whole of it, however slowly bytes arrive."""
+        """Calls once. The time limit holds for the whole call, however slowly bytes arrive."""
         litellm = load_litellm()
         try:
             return run_within(self.timeout, lambda: self._call(litellm, request))
@@ -129,7 +129,7 @@ class Calls:
     def _constraint(
         self, litellm: ModuleType, request: Request
     ) -> tuple[str | None, dict[str, Any]]:
-        """The constraint that is sent, and how; where one is wanted and none is, it is said."""
+        """The constraint that is sent, and its parameters; a warning where one cannot be sent."""
         if not self._constrains:
             return None, {}
         constraint, parameters = constraint_of(litellm, self.model, request)
@@ -210,8 +210,10 @@ def _sampling(request: Request) -> dict[str, Any]:
 
 
 def _missing_key(litellm: ModuleType, model: str, provider: str) -> str | None:
-    """Which variable should hold the key; litellm also lists addresses and logins that it needs
-    not, such as that of a local Ollama, or Amazon's where a role of the machine gives them.
+    """The sentence that a key is missing; None where none is.
+
+    litellm also lists addresses and logins that are not needed, such as the address of a local
+    Ollama, or Amazon's login on a machine that has a role.
     """
     wanted = litellm.validate_environment(model).get("missing_keys") or []
     keys = [str(name) for name in wanted if str(name).endswith(("_API_KEY", "_TOKEN"))]
@@ -224,5 +226,5 @@ def _missing_key(litellm: ModuleType, model: str, provider: str) -> str | None:
 
 
 def _count(value: object) -> int | None:
-    """Tokens; litellm says 0 where the provider says nothing."""
+    """A number of tokens; litellm says 0 where the provider says nothing."""
     return value if isinstance(value, int) and value > 0 else None

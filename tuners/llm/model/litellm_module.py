@@ -20,7 +20,7 @@ def is_installed() -> bool:
 
 
 def load_litellm() -> ModuleType:
-    """The package, after its settings: importing takes 2 to 6 seconds."""
+    """The package, made quiet; importing it takes 2 to 6 seconds."""
     with _lock:
         # Else it fetches its price list at import, and retries in a thread.
         os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"

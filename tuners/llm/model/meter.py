@@ -26,7 +26,7 @@ class Share:
     Attributes:
         prompt: Estimated tokens of its prompt.
         reply: The most tokens of its reply; None where nothing limits them.
-        usd: Dollars at most; 0 where no budget asks for them.
+        usd: The most US dollars; 0 where no budget is in dollars.
     """
 
     prompt: int
@@ -35,7 +35,7 @@ class Share:
 
     @property
     def tokens(self) -> int:
-        """Of prompt and reply together."""
+        """Tokens of prompt and reply together."""
         return self.prompt + (self.reply or 0)
 
 
@@ -47,7 +47,7 @@ class Meter:
 
     Args:
         budget: What all calls together may use.
-        price: Dollars of so many tokens of prompt and reply, None where unknown.
+        price: US dollars of a number of prompt and of reply tokens; None where unknown.
     """
 
     def __init__(self, budget: Budget, price: Price) -> None:
@@ -87,7 +87,7 @@ class Meter:
                 self._changed.wait()
 
     def count_reply(self, share: Share, reply: Reply) -> None:
-        """Counts what a reply says that it used, or an estimate where it does not say."""
+        """Counts the tokens and the cost of a reply, estimated where it does not tell them."""
         prompt, said = reply.prompt_tokens, reply.completion_tokens
         used = ModelUsage(
             prompt_tokens=share.prompt if prompt is None else prompt,
@@ -98,7 +98,7 @@ class Meter:
         self._count(share, used)
 
     def count_failure(self, share: Share, *, billed: bool) -> None:
-        """Counts a call without a reply; one that may have been billed with its prompt."""
+        """Counts a call without a reply, and its prompt where that may have been billed."""
         cost = self._price(share.prompt, 0) if billed else None
         used = ModelUsage(
             failed_calls=1,
@@ -118,7 +118,7 @@ class Meter:
         return self._budget.calls is not None and self._usage.calls >= self._budget.calls
 
     def _share(self, prompt: int, wanted: int | None) -> Share | str:
-        """A share of what is left, or the sentence that it is too little."""
+        """A share of what is left; where that is too little, the sentence that says so."""
         budget, used = self._budget, self._usage
         if self._calls_are_spent():
             return f"the budget of {budget.calls} calls is spent"

@@ -1,4 +1,4 @@
-"""Models by name."""
+"""Opening models by their names."""
 
 from __future__ import annotations
 

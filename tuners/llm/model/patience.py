@@ -14,13 +14,13 @@ __all__ = ["Patience", "retry_after"]
 
 @dataclass(frozen=True)
 class Patience:
-    """Waits that double from attempt to attempt, up to half longer at random.
+    """Waits that double from attempt to attempt, each longer at random by up to a half.
 
     Attributes:
         attempts: Calls for one request at most.
         first: Seconds before the second call.
         longest: Seconds of the longest wait.
-        sleep: Waits.
+        sleep: Waits for a number of seconds.
         random: A number from 0 to 1: callers that failed together do not come back together.
     """
 
@@ -31,12 +31,12 @@ class Patience:
     random: Callable[[], float] = field(default=random.random)
 
     def wait(self, attempt: int, header: str | None) -> float | None:
-        """Seconds to wait after a failed attempt, numbered from 1.
+        """Seconds to wait after a failed attempt; None where it is not worth another.
 
         Args:
-            attempt: Its number.
-            header: Retry-After of the provider. Where it asks for more than the longest wait,
-                there is none: calling earlier would fail, and be held against the caller.
+            attempt: The number of the attempt, from 1.
+            header: The provider's Retry-After. Where it asks for more than the longest wait,
+                nobody waits: calling earlier would fail, and be held against the caller.
         """
         own = self.first * 2.0 ** (attempt - 1) * (1.0 + 0.5 * self.random())
         asked = retry_after(header)

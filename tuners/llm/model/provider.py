@@ -31,7 +31,7 @@ class Caller(Protocol):
 
 @dataclass
 class _Course:
-    """How one request went: its failed calls, for the transcript."""
+    """What has happened to one request so far, for the transcript."""
 
     begin: float
     failures: list[dict[str, Any]] = field(default_factory=list)
@@ -42,12 +42,12 @@ class ProviderModel:
     """A model that a provider, or a server of one's own, runs.
 
     Args:
-        name: Its name.
-        calls: What calls it.
-        patience: How often, and after what waits, it is asked again.
+        name: The name of the model.
+        calls: Calls the provider.
+        patience: How often, and after what waits, the model is asked again.
         budget: What all calls together may use.
-        transcript: Where every exchange is kept.
-        clock: Seconds, for latencies.
+        transcript: Keeps every exchange; None to keep none.
+        clock: Tells seconds, for latencies.
     """
 
     def __init__(

@@ -60,14 +60,14 @@ class Redactor:
         return f"Redactor({len(self._secrets)} secrets)"
 
     def text(self, text: str) -> str:
-        """The text without them."""
+        """A text without secrets."""
         for secret in self._secrets:
             text = text.replace(secret, HIDDEN)
         text = BEARER.sub(f"Bearer {HIDDEN}", text)
         return CREDENTIALS.sub(f"{HIDDEN}@", text)
 
     def value(self, value: Any) -> Any:
-        """The same for all texts in a JSON value."""
+        """A JSON value whose texts hold no secrets."""
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
@@ -78,7 +78,7 @@ class Redactor:
 
 
 def _forms(secret: str) -> tuple[str, ...]:
-    """As it is, as part of an address, and in the header of basic authentication."""
+    """A secret as it is, as part of an address, and in the header of basic authentication."""
     return secret, quote(secret, safe=""), base64.b64encode(secret.encode()).decode()
 
 
@@ -88,7 +88,7 @@ def keys_of_environment() -> list[str]:
 
 
 def without_credentials(url: str) -> tuple[str, Secret]:
-    """An address without them, and them as ``name:password``.
+    """An address without its credentials, and the credentials as ``name:password``.
 
     >>> without_credentials("https://me:pass@host:8/v1")
     ('https://host:8/v1', [key])

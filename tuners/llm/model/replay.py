@@ -30,7 +30,7 @@ class ReplayModel:
 
     Args:
         path: The transcript.
-        redactor: The one that kept keys out of it: prompts are compared without them.
+        redactor: Keeps keys out of transcripts: prompts are compared without them.
 
     Raises:
         TranscriptError: It cannot be read.
@@ -65,7 +65,7 @@ class ReplayModel:
         Raises:
             ReplayMismatch: The prompt differs from the recorded one.
             ReplayExhausted: Nothing more was recorded.
-            ModelError: The one that was recorded.
+            ModelError: The failure that was recorded.
         """
         messages = tuple(
             replace(each, content=self._redactor.text(each.content)) for each in request.messages
@@ -109,7 +109,7 @@ class ReplayModel:
 
 
 def _is_for(exchange: Exchange, trial: int | None) -> bool:
-    """Whether an exchange may be that of a trial; transcripts may not say of which it is."""
+    """Whether an exchange may be a trial's; transcripts need not say whose it is."""
     return trial is None or exchange.request.trial in (None, trial)
 
 
@@ -136,7 +136,7 @@ def _error_of(exchange: Exchange) -> ModelError:
 
 
 def _mismatch(path: Path, exchange: Exchange, here: tuple[Message, ...]) -> str:
-    """The first difference from an exchange."""
+    """The sentence that tells the first difference from an exchange."""
     there = exchange.request.messages
     for number, (old, new) in enumerate(zip(there, here, strict=False), start=1):
         if old != new:

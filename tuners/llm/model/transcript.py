@@ -1,7 +1,7 @@
 """Transcripts: every exchange with a model, a line of JSON each.
 
 A line is ``{"schema": 1, "time", "model", "settings", "request": {...}, "failures": [...],
-"reply": {...} or "error": {...}}``. The settings are those of the connection. The request holds
+"reply": {...} or "error": {...}}``. The settings are the connection's. The request holds
 the messages and the parameters. The failures are the calls that failed before the outcome, each
 with its latency and the wait after it. The reply holds all that ``Reply`` does, the error its
 kind, sentence and attempts. Keys are taken out before anything is written.
@@ -33,11 +33,11 @@ class Exchange:
     """One line of a transcript.
 
     Attributes:
-        line: Its number, from 1.
+        line: The number of the line, from 1.
         model: Name of the model that was asked.
-        request: What it was asked.
+        request: What the model was asked.
         reply: What it said; None where it failed.
-        error: ``kind``, ``sentence`` and ``attempts`` of how it failed, or None.
+        error: The failure's ``kind``, ``sentence`` and ``attempts``; None where it did not fail.
     """
 
     line: int
@@ -172,7 +172,7 @@ def _end_torn_line(path: Path) -> None:
 
 @contextmanager
 def _locked(file: IO[bytes]) -> Iterator[None]:
-    """Other processes may append to the same transcript."""
+    """Keeps out other processes that append to the same transcript."""
     fcntl.flock(file, fcntl.LOCK_EX)
     try:
         yield

@@ -14,7 +14,7 @@ __all__ = ["describe_machine"]
 
 
 def describe_machine(machine: Machine) -> str:
-    """Its processors, its memories with who sees them, its links and the cost of launches.
+    """A machine's processors, memories and who sees them, links, and the cost of launches.
 
     >>> from legion_bridge import Machine
     >>> print(describe_machine(Machine.load("p100x4")).splitlines()[1])

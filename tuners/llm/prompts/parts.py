@@ -1,4 +1,4 @@
-"""The parts of prompts: files beside this module, with places for what changes."""
+"""The parts of prompts: text files beside this module, with places for what changes."""
 
 from __future__ import annotations
 

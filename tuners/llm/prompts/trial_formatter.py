@@ -37,7 +37,7 @@ _REMEMBERED = 500  # explanations, and mappers in brief
 
 
 class TrialFormatter:
-    """Says what came of trials, at one level of feedback.
+    """Puts trials into words, at one level of feedback.
 
     Args:
         problem: What is tuned.
@@ -87,7 +87,7 @@ class TrialFormatter:
         return f"{self.line(trial)}\n{self.candidate(trial)}"
 
     def said(self, trial: FinishedTrial) -> str:
-        """The feedback on a trial; empty where none is asked for or there is none."""
+        """The feedback on a trial; empty where none is wanted or known."""
         if self.feedback == "none":
             return ""
         if self.feedback == "raw":
@@ -112,7 +112,7 @@ class TrialFormatter:
         return "\n".join(parts)
 
     def _blamed(self, trial: FinishedTrial) -> dict[str, list[str]]:
-        """What the suggestions say, by the block that each would change."""
+        """The sentences of the suggestions, by the block that each would change."""
         guidance = self._explained(trial) if self.feedback == "suggested" else None
         blamed: dict[str, list[str]] = {}
         for suggestion in guidance.suggestions if guidance else ():
@@ -133,7 +133,7 @@ class TrialFormatter:
         return self._guidance.get_or_make(text, lambda: self._explain(text))[0]
 
     def text(self, trial: FinishedTrial) -> str:
-        """The candidate of a trial: as a model wrote it, else in as few words as can be."""
+        """The candidate of a trial: as a model wrote it, else as short as it can be written."""
         if trial.text is not None:
             return trial.text
         whole = trial.candidate(self.problem)

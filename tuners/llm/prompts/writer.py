@@ -27,12 +27,12 @@ _SPACE_SHARE = 0.25
 
 
 class PromptTooLong(TunerError):  # noqa: N818  (what is the case)
-    """What must be said alone exceeds the limit; the message says what to do."""
+    """The part of a prompt that must be said exceeds the limit; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a model is asked.
+    """A question with the conversation before it.
 
     Attributes:
         messages: The conversation up to the question.
@@ -47,8 +47,8 @@ class PromptWriter:
     """Writes prompts for one problem.
 
     Args:
-        formatter: Words for the trials.
-        limit: Of tokens, estimated.
+        formatter: Puts the trials into words.
+        limit: The most tokens of a prompt, as estimated.
         history: How many trials to tell of at most.
         examples: How many mappers of other programs to show.
         decode: How the reply is held to its form.
@@ -91,7 +91,7 @@ class PromptWriter:
         news: Sequence[FinishedTrial],
         answer: Answer,
     ) -> Prompt | None:
-        """The next turn of a conversation: what is new alone; None where there is no room.
+        """The next turn of a conversation, with what is new; None where there is no room for it.
 
         Args:
             strategy: Says what to tell.
@@ -148,9 +148,9 @@ def fit(needed: Sequence[str], entries: Sequence[Entry], limit: int) -> list[str
     """The entries that fit beside what is needed, in the order of their places.
 
     Args:
-        needed: What stands in any case.
-        entries: The most useful first.
-        limit: Of tokens, of all together.
+        needed: The texts that must stand.
+        entries: What may be left out, the most useful first.
+        limit: The most tokens of all together.
 
     Raises:
         PromptTooLong: What is needed does not fit by itself.

@@ -48,7 +48,7 @@ def blocks_of(program: dsl.Program) -> dict[str, str]:
 
 
 def emptied_blocks(text: str) -> set[str]:
-    """The blocks that a text says shall be empty, by ``# limit block: none``."""
+    """The blocks that a text declares empty, such as by ``# limit block: none``."""
     return {found.lower() for found in _HEADING.findall(text)}
 
 
@@ -87,7 +87,10 @@ def _is_comment(text: str) -> bool:
 def _definitions(
     old: Iterable[syntax.Statement], new: Sequence[syntax.Statement]
 ) -> list[syntax.Statement]:
-    """The old definitions with the new ones in their places, others before those that follow."""
+    """The old definitions, with new ones of the same name in their places.
+
+    A definition of a new name stands before the next one that replaces an old definition.
+    """
     before: dict[str, list[syntax.Statement]] = {}
     waiting: list[syntax.Statement] = []
     known = {_name(each) for each in old if block_of(each) == FUNCTIONS}

@@ -16,9 +16,9 @@ _BEGIN = re.compile(r"[{\[]")
 
 
 def json_values_in(text: str) -> Iterator[dict[str, Any]]:
-    """The JSON objects of a text, those that a list holds one by one.
+    """The JSON objects of a text; of a list, each object in it.
 
-    Numbers that are no numbers (``NaN``, ``Infinity``) and nesting without end are no JSON.
+    ``NaN`` and ``Infinity`` are no JSON, nor is nesting that is too deep to read.
 
     >>> list(json_values_in('I would try {"x": 1}, or perhaps [{"x": 2}, {"x": 3}].'))
     [{'x': 1}, {'x': 2}, {'x': 3}]

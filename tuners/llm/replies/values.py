@@ -24,14 +24,14 @@ _SHOWN = 60  # characters of a wrong value
 
 
 class InvalidValues(TunerError):  # noqa: N818  (what the values are)
-    """There are no values, or some are none of their parameter's."""
+    """Values are missing, or some are not allowed for their parameters."""
 
 
 def read_values(text: str, distributions: Mapping[str, BaseDistribution]) -> dict[str, Any]:
     """The values of a text that is a JSON object.
 
     Raises:
-        InvalidValues: It is none, or a value is missing, unknown or out of range.
+        InvalidValues: It is no JSON object, or a value is missing, unknown or out of range.
     """
     found = next(json_values_in(text), None)
     if found is None:
@@ -76,10 +76,10 @@ def checked_values(
 
 
 def _value(found: Any, distribution: BaseDistribution) -> Any:
-    """The value that is meant.
+    """The distribution's value that is meant.
 
     Raises:
-        ValueError: It is none of the distribution's.
+        ValueError: The distribution has no such value.
     """
     if isinstance(distribution, CategoricalDistribution):
         return _choice(found, distribution)

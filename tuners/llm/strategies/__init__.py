@@ -1,4 +1,4 @@
-"""How a model is asked: one strategy a module."""
+"""Strategies: when a model is asked and what it is told, one strategy a module."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ _TOLD = 8  # parameters
 
 
 class Hybrid(Strategy):
-    """A warm start by the model; the fallback goes on; on a stall the model looks at it again.
+    """The model starts, the fallback goes on from its trials, and the model helps on a stall.
 
     Args:
         warm: Trials that the model proposes first.
@@ -76,7 +76,10 @@ class Hybrid(Strategy):
         return quiet
 
     def _turns_taken(self, history: TrialHistory) -> int:
-        """How many trials in a row the model has proposed; the warm start counts as all."""
+        """How many trials in a row the model has proposed since the last stall.
+
+        Right after the warm start its turns count as taken.
+        """
         taken = 0
         for trial in reversed(history.trials[self.warm :]):
             if trial.proposer != "model":

@@ -15,7 +15,7 @@ __all__ = ["Independent"]
 
 
 class Independent(Strategy):
-    """No history: what many elaborate prompts fail to beat, and the zero-shot baseline."""
+    """Shows no history: the zero-shot baseline, which many elaborate prompts fail to beat."""
 
     name = "iid"
     summary = "independent proposals, without history"

@@ -1,4 +1,4 @@
-"""Which parameters matter, by the trials so far."""
+"""Which parameters matter, as the trials so far show."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _BINS = 4  # into which numbers are put
 def importances(trials: Sequence[FinishedTrial], names: Sequence[str]) -> list[tuple[str, float]]:
     """The share of the results' spread that each parameter explains by itself, largest first.
 
-    It is the adjusted correlation ratio (epsilon squared; Kelley 1935) of the ranks of the
+    The share is the adjusted correlation ratio (epsilon squared; Kelley 1935) of the ranks of the
     losses, failures last: cheap, and free of scale. Parameters that explain nothing are left out.
     """
     known = [each for each in trials if each.params]
@@ -54,7 +54,7 @@ def _ratio(
 
 
 def _labels(values: Sequence[object]) -> list[object]:
-    """The values themselves; numbers of many values by the quarter that they fall into."""
+    """The values as labels; where there are many numbers, the quarter that each falls into."""
     if len(set(map(str, values))) <= 2 * _BINS or not all(
         isinstance(value, int | float) for value in values
     ):

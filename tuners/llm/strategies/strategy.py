@@ -35,8 +35,8 @@ class PromptPlan:
 
     Attributes:
         entries: The history, the most useful first.
-        task: What it shall do.
-        answer: In which form it shall answer.
+        task: What the model shall do.
+        answer: The form in which it shall answer.
         base: The trial whose mapper it revises; None where it writes whole candidates.
     """
 
@@ -47,10 +47,10 @@ class PromptPlan:
 
 
 class Strategy(ABC):
-    """A way to ask.
+    """A way to ask a model for trials.
 
     Attributes:
-        name: What users call it.
+        name: The name by which users choose it.
         summary: What it does, in a sentence.
         converses: Whether one conversation goes on from trial to trial, so that each turn says
             only what is new; otherwise each trial begins one.
@@ -70,7 +70,7 @@ class Strategy(ABC):
 
         Args:
             history: The trials.
-            formatter: Words for them.
+            formatter: Puts them into words.
             most: How many trials to tell of at most.
         """
 

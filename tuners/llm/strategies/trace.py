@@ -55,7 +55,7 @@ class Trace(Strategy):
         return self._brief(entries, base, formatter)
 
     def _news(self, trial: FinishedTrial, formatter: TrialFormatter) -> Entry:
-        """A trial since the last turn: the model knows its own mappers, others are shown."""
+        """A trial since the last turn, with its mapper unless the model wrote it itself."""
         own = trial.proposer == "model"
         text = formatter.line(trial) if own else formatter.entry(trial)
         said = formatter.said(trial) if own else ""

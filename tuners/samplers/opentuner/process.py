@@ -1,4 +1,4 @@
-"""The near end of OpenTuner's process: starting it, asking it, ending it."""
+"""The process that OpenTuner runs in: starting it, asking it, ending it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Asked(NamedTuple):
 
 
 def require_opentuner() -> None:
-    """Says at once where OpenTuner is missing.
+    """Raises at once where OpenTuner is missing.
 
     Raises:
         MissingPackageError: It is not installed.

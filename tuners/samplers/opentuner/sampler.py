@@ -47,8 +47,8 @@ class OpenTunerSampler(HistorySampler):
     become OpenTuner's own, over the logarithm where the scale is logarithmic.
 
     OpenTuner runs in a process of its own and in memory: it writes nothing, logs nothing and
-    leaves the random state of this process alone. What it knows is had again by replaying the
-    finished trials; results that it did not ask for are told it as results from elsewhere. Where
+    leaves the random state of this process alone. What it knows is restored by replaying the
+    finished trials; it is told results that it did not ask for as results from elsewhere. Where
     its process dies it is started again, once, and random proposals take over after that.
 
     Args:
@@ -115,7 +115,7 @@ class _OpenTuner(Search):
         if self._process is not None:
             self._process.close()
 
-    # What OpenTuner is asked and told
+    # Asking and telling OpenTuner
 
     def _take(self, trial: FinishedTrial) -> None:
         self._ask()
