@@ -161,7 +161,7 @@ def model_settings(arguments: argparse.Namespace, *tuners: str) -> ModelSettings
 
 def prompt_settings(arguments: argparse.Namespace, model: str = "none") -> ModelSettings:
     """The settings that a prompt depends on."""
-    from tuners.llm.settings import ModelSettings  # noqa: PLC0415  (loads Optuna)
+    from tuners.llm.settings import ModelSettings
 
     return ModelSettings(
         model,

@@ -35,13 +35,13 @@ class Conversation:
     Attributes:
         end: The trial of its last turn.
         messages: All messages but the system's.
-        told: Numbers of the trials that the model was told of.
+        shown: Numbers of the trials that the model was shown.
         answer: The form of the last answer.
     """
 
     end: int
     messages: tuple[Message, ...]
-    told: frozenset[int]
+    shown: frozenset[int]
     answer: Answer
 
 
@@ -52,13 +52,13 @@ class Turn:
     Attributes:
         follows: The trial of the turn before; None where it begins a conversation.
         messages: The new messages, without the system's.
-        told: Numbers of the trials that the model knows of now.
+        shown: Numbers of the trials that the model has been shown by now.
         answer: The form of the answer.
     """
 
     follows: int | None
     messages: Sequence[Message]
-    told: frozenset[int]
+    shown: frozenset[int]
     answer: Answer
 
     @classmethod
@@ -66,22 +66,22 @@ class Turn:
         cls,
         before: Conversation | None,
         whole: Sequence[Message],
-        told: frozenset[int],
+        shown: frozenset[int],
         answer: Answer,
     ) -> Turn:
         """The turn that leads from a conversation to the whole one, which has a system message."""
         known = 1 + len(before.messages if before else ())
-        return cls(before.end if before else None, whole[known:], told, answer)
+        return cls(before.end if before else None, whole[known:], shown, answer)
 
     def note(self) -> dict[str, Any]:
         """The turn as an attribute of its trial; empty where it is too long to be kept."""
         if sum(len(message.content) for message in self.messages) > LONGEST_TURN:
             return {}
-        upto = max(self.told, default=-1) + 1
+        upto = max(self.shown, default=-1) + 1
         noted = {
             "follows": self.follows,
             "messages": [[message.role, message.content] for message in self.messages],
-            "told": [upto, sorted(set(range(upto)) - self.told)],  # all before, but for these
+            "told": [upto, sorted(set(range(upto)) - self.shown)],  # all before, but for these
             "answer": self.answer,
         }
         return {attributes.TURN: noted}
@@ -135,6 +135,6 @@ def _conversation(end: int, turns: Mapping[int, Mapping[str, Any]]) -> Conversat
         said = turns[number]["messages"]
         messages[:0] = [Message(cast("Role", role), text) for role, text in said]
         number = turns[number]["follows"]
-    upto, untold = turns[end]["told"]
-    told = frozenset(range(upto)).difference(untold)
-    return Conversation(end, tuple(messages), told, turns[end]["answer"])
+    upto, omitted = turns[end]["told"]
+    shown = frozenset(range(upto)).difference(omitted)
+    return Conversation(end, tuple(messages), shown, turns[end]["answer"])

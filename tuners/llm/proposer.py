@@ -202,8 +202,8 @@ class Proposer:
                 memory.conversations.give_back(before)
         if result.error is not None or not self.strategy.converses:
             return result, {}
-        known = frozenset(trial.number for trial in history.trials)
-        return result, Turn.after(follows, result.messages, known, prompt.plan.answer).note()
+        shown = frozenset(trial.number for trial in history.trials)
+        return result, Turn.after(follows, result.messages, shown, prompt.plan.answer).note()
 
     def _writer(self, memory: StudyMemory, trials: Sequence[FrozenTrial]) -> PromptWriter:
         """The writer of prompts; of shorter ones after each that was too long for the model."""
@@ -228,7 +228,7 @@ class Proposer:
     ) -> tuple[Prompt, Conversation | None]:
         """The next turn of a conversation, or the beginning of a new one."""
         if before is not None and history.trials:
-            news = [each for each in history.trials if each.number not in before.told]
+            news = [each for each in history.trials if each.number not in before.shown]
             following = writer.following(
                 self.strategy, history, before.messages, news, before.answer
             )

@@ -87,13 +87,13 @@ class _CatCMA(Search):
         if len(self._generation) == optimizer.population_size:
             ranked = sorted(self._generation, key=lambda each: each.rank)
             self._generation = []
-            told = [
+            results = [
                 (self._axes.solution(optimizer, each.params), float(place))
                 for place, each in enumerate(ranked)
             ]
             try:
                 with np.errstate(all="raise", under="ignore"):
-                    optimizer.tell(told)
+                    optimizer.tell(results)
             except (ArithmeticError, AssertionError, np.linalg.LinAlgError) as error:
                 log.info("CatCMA begins anew: its distribution has collapsed (%s)", error)
                 self._optimizer = self._axes.optimizer(self._population)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from tuners.finished_trial import FinishedTrial
 from tuners.problems.mapper_problem import MapperProblem
@@ -256,8 +256,8 @@ class Descent(Search):
             return None
         moved = {**self._point, name: value}
         for other in self._bound_to(name):
-            choices = getattr(self.space.distributions[other], "choices", ())
-            if value in choices:
+            bound = self.space.distributions[other]
+            if isinstance(bound, CategoricalDistribution) and value in bound.choices:
                 moved[other] = value
         return moved
 

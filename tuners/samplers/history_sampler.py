@@ -120,7 +120,7 @@ class HistorySampler(BaseSampler, ABC):
         self._seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
         self._memories: weakref.WeakKeyDictionary[Study, _Memory] = weakref.WeakKeyDictionary()
         self._lock = threading.RLock()
-        self._told = False  # where its code fails
+        self._failed = False  # a traceback is logged once
 
     @abstractmethod
     def begin(self, space: SearchSpace) -> Search:
@@ -169,9 +169,9 @@ class HistorySampler(BaseSampler, ABC):
             with self._lock:
                 point = self._propose(study, trial, search_space, rng)
         except Exception as error:  # here it would leave a trial that runs for ever
-            told, self._told = self._told, True
+            again, self._failed = self._failed, True
             message = "%s proposes at random for trial %d, for it failed: %s"
-            log.error(message, self, trial.number, error, exc_info=not told)  # noqa: TRY400  (once)
+            log.error(message, self, trial.number, error, exc_info=not again)  # noqa: TRY400  (once)
             return SearchSpace(search_space).random(rng)
         return {name: point[name] for name in search_space}
 

@@ -31,8 +31,8 @@ Answer = Literal["mapper", "blocks", "values"]
 Decode = Literal["free", "schema", "grammar"]
 Feedback = Literal["none", "raw", "explained", "suggested"]
 
-_RAW_TOLD = 400  # characters of a message where no more feedback is asked for
-_FEEDBACK_TOLD = 4000
+_RAW_SHOWN = 400  # characters of a message where no more feedback is asked for
+_FEEDBACK_SHOWN = 4000
 _REMEMBERED = 500  # explanations, and mappers in brief
 
 
@@ -65,8 +65,8 @@ class TrialFormatter:
         """The score of a trial, or how it failed."""
         if trial.score is not None:
             return f"{trial.score:.6g} {self.problem.unit}".rstrip()
-        told = _RAW_TOLD if self.feedback != "none" else 0
-        raw = trial.raw[:told].strip()
+        shown = _RAW_SHOWN if self.feedback != "none" else 0
+        raw = trial.raw[:shown].strip()
         return f"failed: {raw}" if raw else "failed"
 
     def candidate(self, trial: FinishedTrial) -> str:
@@ -86,16 +86,16 @@ class TrialFormatter:
             return f"{self.line(trial)} with {values}"
         return f"{self.line(trial)}\n{self.candidate(trial)}"
 
-    def said(self, trial: FinishedTrial) -> str:
+    def feedback_on(self, trial: FinishedTrial) -> str:
         """The feedback on a trial; empty where none is wanted or known."""
         if self.feedback == "none":
             return ""
         if self.feedback == "raw":
-            return trial.raw[:_FEEDBACK_TOLD]
+            return trial.raw[:_FEEDBACK_SHOWN]
         guidance = self._explained(trial)
         if guidance is None:
-            return trial.raw[:_FEEDBACK_TOLD]
-        return guidance.text(self.feedback)[:_FEEDBACK_TOLD]
+            return trial.raw[:_FEEDBACK_SHOWN]
+        return guidance.text(self.feedback)[:_FEEDBACK_SHOWN]
 
     def blocks(self, trial: FinishedTrial) -> str:
         """A mapper taken apart, each block with the feedback that it caused."""
@@ -124,9 +124,11 @@ class TrialFormatter:
     def explanation(self, trial: FinishedTrial) -> str:
         """What the runtime said of a trial and what it means, without what to try."""
         if self.feedback in ("none", "raw"):
-            return self.said(trial)
+            return self.feedback_on(trial)
         guidance = self._explained(trial)
-        return guidance.text("explained")[:_FEEDBACK_TOLD] if guidance else self.said(trial)
+        if guidance is None:
+            return self.feedback_on(trial)
+        return guidance.text("explained")[:_FEEDBACK_SHOWN]
 
     def _explained(self, trial: FinishedTrial) -> Guidance | None:
         text = self.text(trial)

@@ -79,9 +79,9 @@ class PromptWriter:
         """
         plan = strategy.plan(history, self.formatter, self._history)
         ending = f"{plan.task}\n\n{self._form(plan.answer)}"
-        told = fit([self._system, ending], plan.entries, self._limit)
+        entries = fit([self._system, ending], plan.entries, self._limit)
         system = Message("system", self._system)
-        return Prompt((system, Message("user", _joined(told, ending))), plan)
+        return Prompt((system, Message("user", _joined(entries, ending))), plan)
 
     def following(
         self,
@@ -105,11 +105,11 @@ class PromptWriter:
         ending = "\n\n".join(filter(None, (plan.task, form)))
         whole = (Message("system", self._system), *before)
         needed = [*(message.content for message in whole), ending]
-        entries = sum(estimated_tokens(entry.text) for entry in plan.entries)
-        if estimated_tokens(*needed) + entries > self._limit:
+        news_tokens = sum(estimated_tokens(entry.text) for entry in plan.entries)
+        if estimated_tokens(*needed) + news_tokens > self._limit:
             return None
-        told = fit(needed, plan.entries, self._limit)
-        return Prompt((*whole, Message("user", _joined(told, ending))), plan)
+        entries = fit(needed, plan.entries, self._limit)
+        return Prompt((*whole, Message("user", _joined(entries, ending))), plan)
 
     def _form(self, answer: Answer) -> str:
         count = self.formatter.wanted
@@ -139,8 +139,8 @@ def _system(formatter: TrialFormatter, limit: int, examples: int, *, maximise: b
     return "\n\n".join(text.strip("\n") for text in parts if text)
 
 
-def _joined(told: Sequence[str], ending: str) -> str:
-    history = [part("history"), *told] if told else []
+def _joined(entries: Sequence[str], ending: str) -> str:
+    history = [part("history"), *entries] if entries else []
     return "\n\n".join([*history, ending])
 
 

@@ -124,5 +124,6 @@ def _range(distribution: BaseDistribution) -> str:
         kind = "an integer" if isinstance(distribution, IntDistribution) else "a number"
         step = "" if distribution.step in (None, 1) else f" in steps of {distribution.step}"
         return f"{kind} from {distribution.low} to {distribution.high}{step}"
-    choices = getattr(distribution, "choices", ())
+    assert isinstance(distribution, CategoricalDistribution)  # noqa: S101  (Optuna has no other)
+    choices = distribution.choices
     return "one of " + ", ".join(map(str, choices[:20])) + (", ..." if choices[20:] else "")

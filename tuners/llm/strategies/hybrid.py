@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Hybrid"]
 
-_TOLD = 8  # parameters
+_LISTED = 8  # parameters
 
 
 class Hybrid(Strategy):
@@ -55,12 +55,12 @@ class Hybrid(Strategy):
             for each in history.by_usefulness()[:most]
         ]
         shares = importances(history.trials, tuple(formatter.problem.distributions))
-        told = "\n".join(f"- {name}: {percent(share)}" for name, share in shares[:_TOLD])
+        listed = "\n".join(f"- {name}: {percent(share)}" for name, share in shares[:_LISTED])
         task = part(
             "task_hybrid",
             trials=len(history.trials),
             since=history.since_best(),
-            importances=told or "- none stands out",
+            importances=listed or "- none stands out",
             count=formatter.wanted,
         )
         return PromptPlan(entries, task, formatter.problem.form)

@@ -58,13 +58,13 @@ class Trace(Strategy):
         """A trial since the last turn, with its mapper unless the model wrote it itself."""
         own = trial.proposer == "model"
         text = formatter.line(trial) if own else formatter.entry(trial)
-        said = formatter.said(trial) if own else ""
+        said = formatter.feedback_on(trial) if own else ""
         return Entry(f"{text}\n{said}".strip(), formatter.line(trial), place=trial.number)
 
     def _first(self, base: FinishedTrial, formatter: TrialFormatter) -> Entry:
         """The mapper to revise, in its blocks."""
         if formatter.problem.form == "values":
-            text = "\n".join(filter(None, (formatter.entry(base), formatter.said(base))))
+            text = "\n".join(filter(None, (formatter.entry(base), formatter.feedback_on(base))))
         else:
             said = formatter.explanation(base)
             text = "\n".join(filter(None, (formatter.line(base), said, formatter.blocks(base))))
