@@ -23,6 +23,7 @@ from tuners.samplers.repeatable import RepeatableSampler
 
 if TYPE_CHECKING:
     from tuners.llm.sampler import LLMSampler
+    from tuners.llm.settings import ModelSettings
     from tuners.problems.parameter_problem import ParameterProblem
     from tuners.samplers.cat_cma import CatCMASampler
     from tuners.samplers.coordinate_descent import CoordinateDescentSampler
@@ -42,6 +43,7 @@ __all__ = [
     "LLMSampler",
     "MapperProblem",
     "MissingPackageError",
+    "ModelSettings",
     "OnePlusOneSampler",
     "OpenTunerSampler",
     "ParameterProblem",
@@ -67,6 +69,7 @@ _LAZY_EXPORTS = {
     "CoordinateDescentSampler": "samplers.coordinate_descent",
     "GuidedDescentSampler": "samplers.guided_descent",
     "LLMSampler": "llm.sampler",
+    "ModelSettings": "llm.settings",
     "OnePlusOneSampler": "samplers.evolution",
     "OpenTunerSampler": "samplers.opentuner.sampler",
     "ParameterProblem": "problems.parameter_problem",

@@ -6,8 +6,9 @@ Counted are the files of ``dsl``, ``legion_bridge``, ``tuners`` and ``studies`` 
 runs; the top level of a module or class is none. Each request is made twice in a process and the
 second one counts, so that imports and what is made once are left out. All requests are for circuit
 on p100x4: ``eval`` is the command, with the expert's mapper; ``check`` parses and checks that
-mapper; a trial is asked for, run and told in a study that has some already; ``tune`` is the
-command that adds one trial to a study of TPE's, without MLflow.
+mapper; a trial is asked for, run and told in a study that has some already, of a model by the
+rules of ``tests.model_server.scripted`` and with the guide's feedback; ``tune`` is the command
+that adds one trial to a study of TPE's, without MLflow.
 """
 
 # ruff: noqa: T201  a benchmark prints
@@ -18,7 +19,6 @@ import argparse
 import contextlib
 import inspect
 import io
-import itertools
 import sys
 import tempfile
 import threading
@@ -34,13 +34,13 @@ import dsl
 import studies.cli
 import tuners
 from legion_bridge import Application, Machine
+from tests.model_server.scripted import ScriptedModel
 from tuners import attributes
 from tuners.llm.model import ModelUsage, Reply, Request
 
 ROOT = Path(dsl.__file__).parent.parent
 FLOORS = tuple(f"{ROOT / name}/" for name in ("dsl", "legion_bridge", "tuners", "studies"))
 APPLICATION, MACHINE = "circuit", "p100x4"
-TRIALS = 12  # before the one that counts: TPE draws at random until the tenth
 
 
 def files_of(request: Callable[[], object]) -> list[str]:
@@ -96,15 +96,17 @@ def of_tune() -> list[str]:
             options = ("--tuner", "tpe", "--trials", str(trials), "--output", folder)
             run_command("tune", APPLICATION, *options, "--no-mlflow")
 
-        tune(TRIALS)
-        return files_of(lambda: tune(TRIALS + 1))
+        tune(12)
+        return files_of(lambda: tune(13))
 
 
-def of_trial(make_sampler: Callable[[tuners.MapperProblem], BaseSampler]) -> list[str]:
+def of_trial(
+    make_sampler: Callable[[tuners.MapperProblem], BaseSampler], trials_before: int
+) -> list[str]:
     problem = tuners.MapperProblem(Application.load(APPLICATION), Machine.load(MACHINE))
     sampler = make_sampler(problem)
     study = optuna.create_study(direction="maximize", sampler=sampler)
-    study.optimize(problem, n_trials=TRIALS)
+    study.optimize(problem, n_trials=trials_before)
     found = files_of(lambda: study.optimize(problem, n_trials=1))
     if isinstance(sampler, tuners.LLMSampler):
         why = study.trials[-1].user_attrs[attributes.WHY]
@@ -113,30 +115,32 @@ def of_trial(make_sampler: Callable[[tuners.MapperProblem], BaseSampler]) -> lis
 
 
 class Scripted:
-    """Stands in for a model: the expert's mapper first, then other limits for the best one."""
+    """Stands in for a model: the rules that follow the feedback, without a server."""
 
     name = "scripted"
     usage = ModelUsage()
 
-    def __init__(self, mapper: str) -> None:
-        limits = (f"InstanceLimit update_voltages {limit};" for limit in itertools.count(2))
-        self._mappers = itertools.chain([mapper], limits)
+    def __init__(self) -> None:
+        self._rules = ScriptedModel()
 
     def ask(self, request: Request) -> Reply:
-        said = f"```mapper\n{next(self._mappers)}\n```"
-        return Reply(said, self.name, prompt_tokens=100, completion_tokens=10, cost=0.01)
+        said = self._rules.reply([message.content for message in request.messages])
+        return Reply(said, self.name, prompt_tokens=100, completion_tokens=10, cost=0.0)
 
 
-def by_model(problem: tuners.MapperProblem) -> BaseSampler:
-    model = Scripted(problem.application.mappers["expert"])
-    return tuners.LLMSampler(problem, model=model, seed=0)
+def of_tpe_trial() -> list[str]:
+    return of_trial(lambda problem: tuners.make_sampler("tpe", seed=0, problem=problem), 12)
+
+
+def of_llm_trial() -> list[str]:
+    return of_trial(lambda problem: tuners.LLMSampler(problem, model=Scripted(), seed=0), 2)
 
 
 REQUESTS: dict[str, Callable[[], list[str]]] = {
     "eval": of_eval,
     "check": of_check,
-    "tpe-trial": lambda: of_trial(lambda p: tuners.make_sampler("tpe", seed=0, problem=p)),
-    "llm-trial": lambda: of_trial(by_model),
+    "tpe-trial": of_tpe_trial,
+    "llm-trial": of_llm_trial,
     "tune": of_tune,
 }
 
