@@ -16,12 +16,13 @@ from tuners.llm.replies.values import InvalidValues, checked_values
 if TYPE_CHECKING:
     from tuners.problems.problem import TextProblem
 
-__all__ = ["Candidate", "candidates_in"]
+__all__ = ["Answer", "Candidate", "candidates_in", "check_candidate"]
 
 LONGEST_REPLY = 200_000  # characters that are looked at
 LONGEST_CANDIDATE = 40_000
 COMPLAINTS = 6  # told at once
 
+# The form of a reply.
 Answer = Literal["mapper", "blocks", "values"]
 
 

@@ -25,9 +25,8 @@ if TYPE_CHECKING:
     from tuners.llm.candidates import Candidate
     from tuners.problems.problem import TextProblem
 
-__all__ = ["Answer", "Decode", "Feedback", "TrialFormatter"]
+__all__ = ["Decode", "Feedback", "TrialFormatter"]
 
-Answer = Literal["mapper", "blocks", "values"]
 Decode = Literal["free", "schema", "grammar"]
 Feedback = Literal["none", "raw", "explained", "suggested"]
 

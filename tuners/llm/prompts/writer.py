@@ -16,7 +16,8 @@ from tuners.llm.prompts.parts import part
 
 if TYPE_CHECKING:
     from tuners.finished_trial import FinishedTrial, TrialHistory
-    from tuners.llm.prompts.trial_formatter import Answer, Decode, TrialFormatter
+    from tuners.llm.candidates import Answer
+    from tuners.llm.prompts.trial_formatter import Decode, TrialFormatter
     from tuners.llm.strategies.strategy import Entry, PromptPlan, Strategy
 
 __all__ = ["Prompt", "PromptTooLong", "PromptWriter"]

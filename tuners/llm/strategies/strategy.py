@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from tuners.finished_trial import FinishedTrial, TrialHistory
-    from tuners.llm.prompts.trial_formatter import Answer, TrialFormatter
+    from tuners.llm.candidates import Answer
+    from tuners.llm.prompts.trial_formatter import TrialFormatter
 
 __all__ = ["Entry", "PromptPlan", "Strategy"]
 
