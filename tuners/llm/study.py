@@ -81,12 +81,12 @@ class TrialContext:
 
     def duplicate_of(self, candidate: Candidate) -> int | None:
         """The number of another trial that tries a candidate, or has tried it; else None."""
-        return self.memory.number_of(candidate, self.trials, self.trial.number)
+        return self.memory.number_of(candidate, self)
 
     def claim(self, candidate: Candidate) -> bool:
         """Takes a candidate for the trial; false where another one tries it, or has tried it."""
         finished = self._finished()
-        if not self.memory.hand_out(candidate, self.trials, self.trial.number):
+        if not self.memory.hand_out(candidate, self):
             return False
         return candidate.key is None or self._is_free(candidate.key, finished)
 
@@ -189,13 +189,12 @@ class StudyMemory:
 
     # Who tries what
 
-    def number_of(
-        self, candidate: Candidate, trials: Sequence[FrozenTrial], this: int
-    ) -> int | None:
-        """The trial that tries a candidate, or has tried it; trial ``this`` does not count."""
+    def number_of(self, candidate: Candidate, context: TrialContext) -> int | None:
+        """The other trial that tries a candidate, or has tried it; None where there is none."""
         if candidate.key is None:
             return None
         with self._lock:
+            trials, this = context.trials, context.trial.number
             handed_out = self._handed_out.get(candidate.key)
             if handed_out is not None and handed_out != this:
                 return handed_out
@@ -205,13 +204,13 @@ class StudyMemory:
             found = self._evaluated.find(self.problem.project(candidate.text).values)
             return None if found is None else found.number
 
-    def hand_out(self, candidate: Candidate, trials: Sequence[FrozenTrial], this: int) -> bool:
-        """Notes that trial ``this`` tries a candidate; false where another does, or did."""
+    def hand_out(self, candidate: Candidate, context: TrialContext) -> bool:
+        """Notes that a trial tries a candidate; false where another one does, or did."""
         with self._lock:
-            if self.number_of(candidate, trials, this) is not None:
+            if self.number_of(candidate, context) is not None:
                 return False
             if candidate.key is not None:
-                self._handed_out[candidate.key] = this
+                self._handed_out[candidate.key] = context.trial.number
             return True
 
     def leave(self, key: str, number: int) -> None:
