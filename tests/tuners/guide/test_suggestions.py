@@ -10,6 +10,7 @@ import pytest
 
 import dsl
 from legion_bridge import Application, Machine, application_names
+from tests.legion_bridge import tiny
 from tests.tuners.guide.random_mappers import Values, any_values, is_valid, text_of, valid_values
 from tuners import MapperProblem
 from tuners.guide import LEVELS, Guidance, explain
@@ -152,6 +153,25 @@ def test_guidance_leads_from_the_default_to_near_the_expert():
         text = guidance.suggestions[0].apply(text)
     expert = problem.evaluate_text(problem.application.mappers["expert"])
     assert problem.evaluate_text(text).outcome.throughput > 0.9 * expert.outcome.throughput
+
+
+def test_room_is_made_where_the_setup_alone_needs_too_much():
+    """A task of the setup is spread by itself: none of the loop is launched as it is."""
+    program = tiny.application(
+        [tiny.region("data", 200)],
+        [tiny.launch("step", tiny.reads("data", "pieces"), domain=(4,))],
+        setup=[tiny.launch("make", tiny.writes("data", "halves"), domain=(2,))],
+        partitions=[
+            tiny.pieces("halves", "data", (0, 99), (100, 199)),
+            tiny.pieces("pieces", "data", (0, 49), (50, 99), (100, 149), (150, 199)),
+        ],
+    )
+    problem = MapperProblem(program, tiny.machine(capacity=120))
+    one = "gpus = Machine(GPU);\ndef f(Task t) { return gpus[0, 0]; }\nIndexTaskMap GPU f;"
+    evaluation = problem.evaluate_text(tiny.mapper(one))
+    assert "make" in evaluation.outcome.raw
+    guidance = explain(problem, evaluation)
+    assert any("make" in each.tasks for each in guidance.suggestions)
 
 
 def test_comments_and_the_rest_of_the_text_stay():

@@ -76,15 +76,16 @@ def needless_communication(case: Case) -> Iterator[Found]:
 
 
 def alike(case: Case, task: str) -> list[str]:
-    """The tasks that are launched over the same domains on the same kind."""
+    """A task, and those of the loop that are launched over the same domains on the same kind."""
     domains = _domains(case, task)
-    return [
+    loop = [
         other
         for other in case.background.loop_tasks
         if other in case.arguments
         and _domains(case, other) == domains
         and case.kind(other) == case.kind(task)
     ]
+    return loop if task in loop else [task, *loop]
 
 
 def _domains(case: Case, task: str) -> tuple[tuple[int, ...], ...]:
