@@ -367,7 +367,9 @@ def _sites(decisions: Decisions, memories: int, fresh: float) -> tuple[Ints, Int
     kinds = used % classes
     stay = decisions.layout_weights[np.ix_(kinds, kinds)]
     weights = np.stack([stay, stay + fresh * decisions.layout_rooms[kinds]]).ravel()
-    return np.where(present, numbers[codes], -1), used // classes, weights
+    place = np.full(len(codes), -1, np.int64)
+    place[present] = numbers[codes[present]]
+    return place, used // max(classes, 1), weights
 
 
 def _runtime_ranks(program: FlatProgram, machine: FlatMachine, decisions: Decisions) -> Ints:

@@ -167,3 +167,12 @@ def test_whole_instances_in_many_layouts() -> None:
     assert len(made) == count + 1  # and that of `put`
     copies_made = run.trace.operations.kind == OperationKind.COPY
     assert np.count_nonzero(copies_made) == count
+
+
+def test_a_program_without_instances_runs() -> None:
+    """Its requirements are virtual: nothing lies in any memory."""
+    launched = tiny.launch("pass_on", replace(tiny.updates("data"), virtual=True))
+    program = tiny.application([tiny.region("data", 10)], [launched])
+    outcome = Evaluator(program, WHOLE).evaluate(dsl.parse("Task * CPU;"))
+    assert outcome.ok, outcome.raw
+    assert outcome.elapsed == Evaluator(program, PLAIN).evaluate(dsl.parse("Task * CPU;")).elapsed
