@@ -53,6 +53,31 @@ void hold(struct state *state, int64_t atom, int64_t number)
     state->instances[entry->instance].valid++;
 }
 
+/* A task writes an entry, which alone holds the newest value then. Requirements of one task never
+ * share data: where their boxes overlap, the pieces have holes, and what the task wrote by another
+ * requirement stays. */
+void overwrite(struct state *state, int64_t atom, int64_t number, int64_t task)
+{
+    struct entry *entry = &state->entries[number];
+    if (entry->writer != task) {
+        entry->before = entry->writer;
+        entry->writer = task;
+    }
+    int64_t *link = &state->atom_holder[atom];
+    while (*link >= 0) {
+        struct entry *other = &state->entries[*link];
+        if (other->writer == task) {
+            link = &other->next_holder;
+            continue;
+        }
+        other->valid = 0;
+        other->lost_to = task;
+        state->instances[other->instance].valid--;
+        *link = other->next_holder;
+    }
+    hold(state, atom, number);
+}
+
 /* Takes one entry out of the list of an atom's valid ones. */
 void let_go(struct state *state, int64_t atom, int64_t number)
 {
@@ -130,7 +155,7 @@ int64_t reset_instance(struct state *state, int64_t *known, int64_t site, int64_
     int64_t first = state->instances[*known].entry;
     state->instances[*known] = (struct instance){site, slot, first, 0, 1, transient};
     for (int64_t i = first; i < first + atoms; i++)
-        state->entries[i] = (struct entry){*known, -1, -1, -1, 0};
+        state->entries[i] = (struct entry){*known, -1, -1, -1, -1, -1, 0};
     return *known;
 }
 

@@ -75,6 +75,7 @@ static enum status run_launch(struct state *state, int64_t launch, int64_t itera
     struct graph *graph = state->graph;
     int64_t first = in->launch_point[launch], last = in->launch_point[launch + 1];
     int64_t join = -1, before = -1;
+    state->first_of_launch = graph->operations;
     if (in->launch_joins[launch])
         join = new_operation(graph, JOIN, 0, 0.0, first, iteration);
     int nested = in->launch_parent[launch] >= 0;

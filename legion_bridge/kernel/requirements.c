@@ -17,18 +17,16 @@ static void use(struct state *state, int64_t requirement, int64_t slot, int64_t 
     for (int64_t i = in->slot_atom_start[slot]; i < in->slot_atom_start[slot + 1]; i++) {
         int64_t atom = in->slot_atom_values[i], number = entry_of(state, instance, atom);
         if (privilege == WRITE_ONLY)
-            discard(state, atom, task);
+            discard(state, atom);
         else
-            bring(state, atom, number, analysis);
+            bring(state, atom, number, task, analysis);
         struct entry *entry = &state->entries[number];
         if (privilege == READ_ONLY) {
             edge(state->graph, entry->writer, task);
             read_by(state, number, task);
         } else {
             after_readers(state, number, task);
-            invalidate(state, atom);
-            hold(state, atom, number);
-            entry->writer = task;
+            overwrite(state, atom, number, task);
         }
     }
 }
@@ -59,7 +57,7 @@ static int is_pending(const struct state *state, int64_t slot)
 {
     const struct input *in = state->in;
     for (int64_t i = in->slot_atom_start[slot]; i < in->slot_atom_start[slot + 1]; i++)
-        if (state->atom_pending[in->slot_atom_values[i]] >= 0)
+        if (due(state, in->slot_atom_values[i]) >= 0)
             return 1;
     return 0;
 }

@@ -25,6 +25,8 @@ struct instance {
 
 struct entry {
     int64_t instance, writer, readers, next_holder;
+    int64_t before;  /* the writer before a task that writes it now */
+    int64_t lost_to; /* the last task that made it invalid */
     char valid;
 };
 
@@ -78,6 +80,7 @@ struct state {
     char replays;   /* a trace whose mapping was recorded */
     char collected; /* an instance was, in this iteration or, as one begins, in that before */
     int64_t *join, blocked;
+    int64_t first_of_launch; /* the first operation of the launch that is being planned */
     int64_t failed_requirement, failed_slot;
 };
 
@@ -95,6 +98,7 @@ int64_t memory_of(const struct state *state, int64_t entry);
 int64_t region_of(const struct state *state, int64_t entry);
 int64_t entry_of(const struct state *state, int64_t instance, int64_t atom);
 void invalidate(struct state *state, int64_t atom);
+void overwrite(struct state *state, int64_t atom, int64_t number, int64_t task);
 void hold(struct state *state, int64_t atom, int64_t number);
 void let_go(struct state *state, int64_t atom, int64_t number);
 void read_by(struct state *state, int64_t entry, int64_t operation);
@@ -118,8 +122,9 @@ int64_t operation_for(struct state *state, enum kind kind, int64_t source, int64
                       int64_t analysis, int64_t region);
 int64_t transfer_for(struct state *state, enum kind kind, int64_t source, int64_t target,
                      int64_t analysis, int64_t region);
-void discard(struct state *state, int64_t atom, int64_t task);
-void bring(struct state *state, int64_t atom, int64_t number, int64_t analysis);
+int64_t due(const struct state *state, int64_t atom);
+void discard(struct state *state, int64_t atom);
+void bring(struct state *state, int64_t atom, int64_t number, int64_t task, int64_t analysis);
 
 /* reductions.c */
 int reduce(struct state *state, int64_t occurrence, int64_t memory, int64_t task,

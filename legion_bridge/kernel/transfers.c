@@ -42,7 +42,8 @@ static void merge(struct state *state, int64_t key, int64_t operation)
     state->merged_operation[state->merged++] = operation;
 }
 
-/* One atom of a reduction instance was used up by an operation. */
+/* One atom of a reduction instance was used up: by a fold, which has waited for the last task that
+ * reduced to it, or by that task itself. */
 static void spend(struct state *state, int64_t node, int64_t operation)
 {
     int64_t occurrence = state->pending_occurrence[node];
@@ -55,19 +56,40 @@ static void spend(struct state *state, int64_t node, int64_t operation)
     int64_t slot = in->slot_values[occurrence], first = state->occurrence_atom[occurrence];
     int64_t atoms = atoms_of(in, slot);
     int64_t last = operation;
-    if (state->graph->kind[operation] != FOLD) /* a fold has waited for the last task already */
-        last = join_after(state->graph, operation, last, reduction->operation);
     for (int64_t i = first; i < first + atoms; i++)
         last = join_after(state->graph, operation, last, state->spent_by[i]);
     free_after(state, reduction->memory, in->slot_bytes[slot], last);
 }
 
-/* Forgets the reductions that were made to an atom which is now overwritten. */
-void discard(struct state *state, int64_t atom, int64_t task)
+/* The first reduction of an atom that is to be folded, or -1. Points of one launch never share data
+ * that some of them reduce: where their boxes overlap, the pieces have holes. */
+int64_t due(const struct state *state, int64_t atom)
 {
-    for (int64_t i = state->atom_pending[atom]; i >= 0; i = state->pending_next[i])
-        spend(state, i, task);
-    state->atom_pending[atom] = -1;
+    int64_t node = state->atom_pending[atom];
+    while (node >= 0 && state->reductions[state->pending_occurrence[node]].operation >=
+                            state->first_of_launch)
+        node = state->pending_next[node];
+    return node;
+}
+
+/* Takes the first reduction that is to be folded out of an atom's list; -1 where there is none. */
+static int64_t take_due(struct state *state, int64_t atom)
+{
+    int64_t node = due(state, atom), *link = &state->atom_pending[atom];
+    if (node < 0)
+        return -1;
+    while (*link != node)
+        link = &state->pending_next[*link];
+    *link = state->pending_next[node];
+    return node;
+}
+
+/* Forgets the reductions that were made to an atom which is now overwritten: nobody waits for more
+ * than their end. */
+void discard(struct state *state, int64_t atom)
+{
+    for (int64_t node; (node = take_due(state, atom)) >= 0;)
+        spend(state, node, state->reductions[state->pending_occurrence[node]].operation);
 }
 
 /* Applies the reductions that one task made to an atom. */
@@ -100,12 +122,17 @@ static double weight_of(const struct state *state, int64_t source, int64_t targe
 }
 
 /* The copy that brings the newest value of an atom to an entry, from the nearest instance that
- * holds it; -1 where nobody has written it. */
-static int64_t fetch(struct state *state, int64_t atom, int64_t entry, int64_t analysis)
+ * holds it; -1 where nobody has written it. What the task itself writes by another requirement it
+ * copies before. */
+static int64_t fetch(struct state *state, int64_t atom, int64_t entry, int64_t task,
+                     int64_t analysis)
 {
     int64_t target = memory_of(state, entry), region = region_of(state, entry);
     int64_t source = nearest(state, atom, target);
     if (source < 0)
+        return -1;
+    int64_t mine = state->entries[source].writer == task;
+    if (mine && state->entries[source].before < 0)
         return -1;
     int64_t memory = memory_of(state, source), copy = merged(state, memory);
     if (copy < 0) {
@@ -113,17 +140,24 @@ static int64_t fetch(struct state *state, int64_t atom, int64_t entry, int64_t a
         merge(state, memory, copy);
     }
     state->graph->bytes[copy] += weight_of(state, source, entry) * state->in->atom_bytes[atom];
-    edge(state->graph, state->entries[source].writer, copy);
+    if (mine) {
+        edge(state->graph, state->entries[source].before, copy);
+        edge(state->graph, copy, task);
+    } else {
+        edge(state->graph, state->entries[source].writer, copy);
+    }
     read_by(state, source, copy);
     return copy;
 }
 
-/* Makes an entry valid: a copy of the newest value, and the folds that are due. */
-void bring(struct state *state, int64_t atom, int64_t number, int64_t analysis)
+/* Makes an entry valid for a task: a copy of the newest value, and the folds that are due. */
+void bring(struct state *state, int64_t atom, int64_t number, int64_t task, int64_t analysis)
 {
     struct entry *entry = &state->entries[number];
-    if (!entry->valid) {
-        int64_t copy = fetch(state, atom, number, analysis);
+    if (!entry->valid && entry->lost_to == task) {
+        hold(state, atom, number);
+    } else if (!entry->valid) {
+        int64_t copy = fetch(state, atom, number, task, analysis);
         if (copy >= 0) {
             after_readers(state, number, copy);
             entry->writer = copy;
@@ -132,12 +166,10 @@ void bring(struct state *state, int64_t atom, int64_t number, int64_t analysis)
         }
         hold(state, atom, number);
     }
-    int64_t node = state->atom_pending[atom];
-    if (node < 0)
+    if (due(state, atom) < 0)
         return;
     invalidate(state, atom);
     hold(state, atom, number);
-    for (; node >= 0; node = state->pending_next[node])
+    for (int64_t node; (node = take_due(state, atom)) >= 0;)
         fold(state, atom, number, node, analysis);
-    state->atom_pending[atom] = -1;
 }

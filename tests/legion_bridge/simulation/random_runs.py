@@ -69,8 +69,14 @@ def partitions(draw: st.DrawFn, of: str, number: int) -> Partition:
 
 
 @st.composite
-def requirements(draw: st.DrawFn, parts: Sequence[Partition]) -> tuple[Requirement, ...]:
-    """Up to three that do not interfere: where two share data, both only read it."""
+def requirements(
+    draw: st.DrawFn, parts: Sequence[Partition], *, overlapping: bool
+) -> tuple[Requirement, ...]:
+    """Up to three that do not interfere: where two share data, both only read it.
+
+    Args:
+        overlapping: Whether they may all the same: pieces are then taken to have holes.
+    """
     found: list[Requirement] = []
     for _ in range(draw(st.integers(0, 3))):
         region = draw(st.sampled_from(["x", "y"]))
@@ -79,7 +85,7 @@ def requirements(draw: st.DrawFn, parts: Sequence[Partition]) -> tuple[Requireme
         fields = draw(st.sampled_from([("a",), ("b",), FIELDS]))
         make = draw(st.sampled_from([tiny.reads, tiny.writes, tiny.updates, tiny.reduces]))
         made = make(region, partition, *fields)
-        if not any(_interferes(made, other) for other in found):
+        if overlapping or not any(_interferes(made, other) for other in found):
             found.append(made)
     return tuple(found)
 
@@ -91,7 +97,12 @@ def _interferes(one: Requirement, other: Requirement) -> bool:
 
 @st.composite
 def launches(
-    draw: st.DrawFn, parts: Sequence[Partition], before: Sequence[Launch], total: int
+    draw: st.DrawFn,
+    parts: Sequence[Partition],
+    before: Sequence[Launch],
+    total: int,
+    *,
+    overlapping: bool,
 ) -> Launch:
     """One launch: at the top, or made by the points of the one at the top before it."""
     number = len(before)
@@ -99,7 +110,7 @@ def launches(
     parent = draw(st.sampled_from([None, None, *tops[-1:]]))
     above = 1 if parent is None else before[parent].volume
     domain = (draw(st.integers(1, 3)),)
-    needed = draw(requirements(parts))
+    needed = draw(requirements(parts, overlapping=overlapping))
     points = above * domain[0]
     sizes = {p.name: len(p.pieces) for p in parts}
     colors = [
@@ -127,13 +138,13 @@ def launches(
 
 
 @st.composite
-def programs(draw: st.DrawFn, *, iterations: int = 3) -> Application:
+def programs(draw: st.DrawFn, *, iterations: int = 3, overlapping: bool = False) -> Application:
     parts = [draw(partitions(of, number)) for of in ("x", "y") for number in range(2)]
     total = draw(st.integers(1, 5))
     loop: list[Launch] = []
     for _ in range(total):
-        loop.append(draw(launches(parts, loop, total)))
-    setup = [draw(launches(parts, [], 1))] if draw(st.booleans()) else []
+        loop.append(draw(launches(parts, loop, total, overlapping=overlapping)))
+    setup = [draw(launches(parts, [], 1, overlapping=overlapping))] if draw(st.booleans()) else []
     regions = [
         tiny.region(name, SIZE, FIELDS, width=width) for name, width in (("x", 1), ("y", 4))
     ]
@@ -196,8 +207,9 @@ def cases(
     capacities: Sequence[int] = AMPLE,
     iterations: int = 3,
     placed: bool = False,
+    overlapping: bool = False,
 ) -> Case:
-    program = draw(programs(iterations=iterations))
+    program = draw(programs(iterations=iterations, overlapping=overlapping))
     machine = draw(machines(capacities=capacities))
     if machine.processors["GPU"].count == 2 and draw(st.booleans()):
         program = replace(program, ranks_per_node=2)
