@@ -72,8 +72,10 @@ struct schedule {
 };
 
 /* Writes the graph. On OUT_OF_MEMORY `failure` holds the requirement and the slot. `peak` is as
- * long as there are memories. */
-enum status plan(const struct input *in, struct graph *graph, int64_t failure[2], double *peak);
+ * long as there are memories. `in_turn`: permits go in the order of planning, and nested launches
+ * are planned with the points that make them, where limits hold for these. */
+enum status plan(const struct input *in, int in_turn, struct graph *graph, int64_t failure[2],
+                 double *peak);
 
 /* Gives every operation its time. The caller frees what `schedule` points to. */
 enum status execute(const struct input *in, const struct graph *graph,

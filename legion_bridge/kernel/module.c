@@ -167,16 +167,33 @@ static PyObject *trace_of(const struct input *in, const struct graph *graph,
 struct result {
     enum status status;
     int64_t failure[2]; /* requirement and slot */
+    int in_turn;
     struct graph graph;
     struct schedule schedule;
     double *peak, *timed, *untimed;
 };
 
-static void run(const struct input *in, struct result *result)
+static void run_once(const struct input *in, struct result *result)
 {
-    result->status = plan(in, &result->graph, result->failure, result->peak);
+    result->status = plan(in, result->in_turn, &result->graph, result->failure, result->peak);
     if (result->status == PLANNED)
         result->status = execute(in, &result->graph, &result->schedule);
+}
+
+/* Nested launches are planned one after the other, each for all points of its parent. Under a limit
+ * points may then wait for what was planned before them and comes behind them in the queue, as none
+ * does in Legion, which maps each when its turn comes. Where that makes a cycle they are planned
+ * anew in an order in which each waits for those before it alone. */
+static void run(const struct input *in, struct result *result)
+{
+    run_once(in, result);
+    if (result->status == CYCLE && in->queues > 0) {
+        free_graph(&result->graph);
+        free_schedule(&result->schedule);
+        memset(result->peak, 0, (size_t)in->memories * sizeof(double));
+        result->in_turn = 1;
+        run_once(in, result);
+    }
     if (result->status == PLANNED)
         iteration_ends(in, &result->graph, &result->schedule, result->timed, result->untimed);
 }
@@ -189,8 +206,8 @@ static PyObject *result_of(const struct input *in, const struct result *result, 
     PyObject *trace = want_trace && result->status == PLANNED
                           ? trace_of(in, &result->graph, &result->schedule)
                           : Py_NewRef(Py_None);
-    return Py_BuildValue("(iLLNNNN)", (int)result->status, (long long)result->failure[0],
-                         (long long)result->failure[1], bytes_of(result->peak, in->memories),
+    return Py_BuildValue("(iLLiNNNN)", (int)result->status, (long long)result->failure[0],
+                         (long long)result->failure[1], result->in_turn, bytes_of(result->peak, in->memories),
                          bytes_of(result->timed, ends), bytes_of(result->untimed, ends), trace);
 }
 

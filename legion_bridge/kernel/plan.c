@@ -51,8 +51,13 @@ static enum status run_point(struct state *state, int64_t point, int64_t analysi
     state->complete[point] = complete;
     state->limit_queue = state->replays ? -1 : in->limit_queue[point];
     graph->limit[analysis] = state->limit_queue;
-    if (state->limit_queue >= 0)
+    if (state->limit_queue >= 0) {
         release_before(state, state->limit_queue);
+        int64_t *queued = &state->last_in_queue[state->limit_queue];
+        if (state->in_turn)
+            edge(graph, *queued, analysis);
+        *queued = analysis;
+    }
     if (in->point_parent[point] >= 0)
         edge(graph, complete, state->complete[in->point_parent[point]]);
     for (int64_t r = in->point_requirement[point]; r < in->point_requirement[point + 1];
@@ -68,41 +73,129 @@ static enum status run_point(struct state *state, int64_t point, int64_t analysi
     return PLANNED;
 }
 
-/* One launch: runtime work, then its points. */
-static enum status run_launch(struct state *state, int64_t launch, int64_t iteration)
+static void begin_launch(struct state *state, int64_t launch, int64_t iteration)
+{
+    const struct input *in = state->in;
+    int64_t first = in->launch_point[launch], points = in->launch_point[launch + 1] - first;
+    state->next_point[launch] = first;
+    state->new_join[launch] = -1;
+    if (in->launch_joins[launch])
+        state->new_join[launch] = new_operation(state->graph, JOIN, 0, 0.0, first, iteration);
+    if (in->launch_parent[launch] >= 0)
+        return;
+    for (int64_t rank = 0; rank < in->ranks; rank++) /* whether or not it runs a point of it */
+        state->owed[rank] += state->factor * (in->costs[COST_launch] +
+                                              in->costs[COST_domain] * (double)points);
+}
+
+static void end_launch(struct state *state, int64_t launch)
+{
+    state->join[launch] = state->new_join[launch];
+    if (state->in->launch_blocking[launch])
+        state->blocked = state->join[launch];
+}
+
+/* A point waits for the launches whose futures it takes. Depth first, of those that its parent has
+ * launched before only the parent's own points are known. */
+static void await_futures(struct state *state, int64_t launch, int64_t point)
+{
+    const struct input *in = state->in;
+    int64_t parent = in->launch_parent[launch];
+    for (int64_t i = in->after_start[launch]; i < in->after_start[launch + 1]; i++) {
+        int64_t before = in->after_values[i];
+        int sibling = parent >= 0 && in->launch_parent[before] == parent && before < launch;
+        int64_t join = state->depth_first && sibling ? state->sibling_join[before]
+                                                     : state->join[before];
+        edge(state->graph, join, state->execution[point]);
+    }
+}
+
+/* The next points of a launch: all, or, depth first, those that one point of its parent makes, each
+ * with all that it launches itself. */
+static enum status run_points(struct state *state, int64_t launch, int64_t parent,
+                              int64_t iteration)
 {
     const struct input *in = state->in;
     struct graph *graph = state->graph;
-    int64_t first = in->launch_point[launch], last = in->launch_point[launch + 1];
-    int64_t join = -1, before = -1;
-    state->first_of_launch = graph->operations;
-    if (in->launch_joins[launch])
-        join = new_operation(graph, JOIN, 0, 0.0, first, iteration);
-    int nested = in->launch_parent[launch] >= 0;
-    if (!nested) /* every rank analyses it, whether or not it runs a point of it */
-        for (int64_t rank = 0; rank < in->ranks; rank++)
-            state->owed[rank] += state->factor * (in->costs[COST_launch] +
-                                                  in->costs[COST_domain] * (double)(last - first));
-    for (int64_t point = first; point < last; point++) {
-        if (nested && in->point_parent[point] != before) {
+    int64_t *next = &state->next_point[launch], last = in->launch_point[launch + 1];
+    int64_t first_operation = graph->operations, before = -1, own = -1;
+    if (parent >= 0 && in->launch_joins[launch])
+        own = new_operation(graph, JOIN, 0, 0.0, *next < last ? *next : 0, iteration);
+    for (; *next < last && (parent < 0 || in->point_parent[*next] == parent); ++*next) {
+        int64_t point = *next;
+        state->first_of_launch = first_operation;
+        if (in->launch_parent[launch] >= 0 && in->point_parent[point] != before) {
             before = in->point_parent[point];
-            state->owed[in->runtime_rank[point]] +=
-                state->factor * in->costs[COST_launch];
+            state->owed[in->runtime_rank[point]] += state->factor * in->costs[COST_launch];
         }
         int64_t analysis = analyse(state, point, iteration);
         enum status status = run_point(state, point, analysis);
         if (status != PLANNED)
             return status;
-        for (int64_t i = in->after_start[launch]; i < in->after_start[launch + 1]; i++)
-            edge(graph, state->join[in->after_values[i]], state->execution[point]);
+        await_futures(state, launch, point);
         graph->limit[state->complete[point]] = state->limit_queue;
-        if (join >= 0)
-            edge(graph, state->complete[point], join);
+        if (state->new_join[launch] >= 0)
+            edge(graph, state->complete[point], state->new_join[launch]);
+        if (own >= 0)
+            edge(graph, state->complete[point], own);
+        for (int64_t child = state->depth_first ? state->first_child[launch] : -1;
+             child >= 0 && status == PLANNED; child = state->next_sibling[child])
+            status = run_points(state, child, point, iteration);
+        if (status != PLANNED)
+            return status;
     }
-    state->join[launch] = join;
-    if (in->launch_blocking[launch])
-        state->blocked = join;
+    state->sibling_join[launch] = own;
     return PLANNED;
+}
+
+/* Does something for a launch and, depth first, for those below it. */
+static void begin_tree(struct state *state, int64_t launch, int64_t iteration)
+{
+    begin_launch(state, launch, iteration);
+    for (int64_t child = state->depth_first ? state->first_child[launch] : -1; child >= 0;
+         child = state->next_sibling[child])
+        begin_tree(state, child, iteration);
+}
+
+static void end_tree(struct state *state, int64_t launch)
+{
+    end_launch(state, launch);
+    for (int64_t child = state->depth_first ? state->first_child[launch] : -1; child >= 0;
+         child = state->next_sibling[child])
+        end_tree(state, child);
+}
+
+/* One launch: runtime work, then its points. Depth first, nested launches come with their parent. */
+static enum status run_launch(struct state *state, int64_t launch, int64_t iteration)
+{
+    if (state->depth_first && state->in->launch_parent[launch] >= 0)
+        return PLANNED;
+    begin_tree(state, launch, iteration);
+    enum status status = run_points(state, launch, -1, iteration);
+    end_tree(state, launch);
+    return status;
+}
+
+/* Links each launch to those that its points make, in their order. */
+static void link_children(struct state *state)
+{
+    const struct input *in = state->in;
+    for (int64_t launch = in->launches - 1; launch >= 0; launch--) {
+        int64_t parent = in->launch_parent[launch];
+        if (parent < 0)
+            continue;
+        state->next_sibling[launch] = state->first_child[parent];
+        state->first_child[parent] = launch;
+    }
+}
+
+/* Whether a limit holds for some task that launches others. */
+static int limits_parents(const struct input *in)
+{
+    for (int64_t point = 0; point < in->points; point++)
+        if (in->limit_queue[point] >= 0 && in->has_children[point])
+            return 1;
+    return 0;
 }
 
 /* The state. */
@@ -183,6 +276,12 @@ static int open_state(struct state *state, const struct input *in, struct graph 
     state->last_on_rank = integers(in->ranks, -1, &failed);
     state->owed = zeros(in->ranks, sizeof(double), &failed);
     state->join = integers(in->launches, -1, &failed);
+    state->new_join = integers(in->launches, -1, &failed);
+    state->sibling_join = integers(in->launches, -1, &failed);
+    state->next_point = integers(in->launches, 0, &failed);
+    state->first_child = integers(in->launches, -1, &failed);
+    state->next_sibling = integers(in->launches, -1, &failed);
+    state->last_in_queue = integers(in->queues, -1, &failed);
     return !failed;
 }
 
@@ -199,7 +298,9 @@ static void close_state(struct state *state)
                       state->readers.operation, state->allocation.next, state->spent_by,
                       state->idle,            state->transient_of,
                       state->deferred,       state->deferred_in,    state->deferred_behind,
-                      state->passed};
+                      state->passed,          state->new_join,      state->sibling_join,
+                      state->next_point,      state->first_child,   state->next_sibling,
+                      state->last_in_queue};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         free(arrays[i]);
 }
@@ -220,6 +321,7 @@ static enum status run(struct state *state)
 {
     const struct input *in = state->in;
     int64_t setup = in->settings[SETTING_setup_launches];
+    link_children(state);
     for (int64_t iteration = -1; iteration < in->settings[SETTING_iterations]; iteration++) {
         int64_t first = iteration < 0 ? 0 : setup;
         int64_t last = iteration < 0 ? setup : in->launches;
@@ -238,7 +340,8 @@ static enum status run(struct state *state)
     return PLANNED;
 }
 
-enum status plan(const struct input *in, struct graph *graph, int64_t failure[2], double *peak)
+enum status plan(const struct input *in, int in_turn, struct graph *graph, int64_t failure[2],
+                 double *peak)
 {
     struct state state;
     memset(graph, 0, sizeof *graph);
@@ -246,8 +349,11 @@ enum status plan(const struct input *in, struct graph *graph, int64_t failure[2]
     if (graph->failed)
         return NO_HOST_MEMORY;
     enum status status = NO_HOST_MEMORY;
-    if (open_state(&state, in, graph, peak))
+    if (open_state(&state, in, graph, peak)) {
+        state.in_turn = (char)in_turn;
+        state.depth_first = (char)(in_turn && limits_parents(in));
         status = run(&state);
+    }
     failure[0] = state.failed_requirement;
     failure[1] = state.failed_slot;
     close_state(&state);

@@ -80,6 +80,11 @@ struct state {
     char replays;   /* a trace whose mapping was recorded */
     char collected; /* an instance was, in this iteration or, as one begins, in that before */
     int64_t *join, blocked;
+    int64_t *new_join, *sibling_join; /* of this iteration so far; of what one parent point made */
+    int64_t *next_point, *first_child, *next_sibling; /* [launches] */
+    int64_t *last_in_queue; /* [queues] the last analysis under a limit */
+    char in_turn;     /* permits go in the order of planning */
+    char depth_first; /* nested launches are planned with the point that makes them */
     int64_t first_of_launch; /* the first operation of the launch that is being planned */
     int64_t failed_requirement, failed_slot;
 };

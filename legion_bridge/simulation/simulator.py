@@ -79,6 +79,7 @@ class _Run(NamedTuple):
     status: int
     requirement: int
     slot: int
+    in_turn: int  # whether permits had to go in the order of planning
     peak: bytes
     timed: bytes
     untimed: bytes
@@ -367,9 +368,9 @@ def _sites(decisions: Decisions, memories: int, fresh: float) -> tuple[Ints, Int
     kinds = used % classes
     stay = decisions.layout_weights[np.ix_(kinds, kinds)]
     weights = np.stack([stay, stay + fresh * decisions.layout_rooms[kinds]]).ravel()
-    place = np.full(len(codes), -1, np.int64)
-    place[present] = numbers[codes[present]]
-    return place, used // max(classes, 1), weights
+    site = np.full(len(codes), -1, np.int64)
+    site[present] = numbers[codes[present]]
+    return site, used // max(classes, 1), weights
 
 
 def _runtime_ranks(program: FlatProgram, machine: FlatMachine, decisions: Decisions) -> Ints:
@@ -380,12 +381,27 @@ def _runtime_ranks(program: FlatProgram, machine: FlatMachine, decisions: Decisi
     return ranks
 
 
+def _is_below_its_like(program: FlatProgram, launch: int) -> bool:
+    """Whether a launch is made by a task of the same name, or by one that such a task launched."""
+    task, above = program.launches[launch].task, int(program.launch_parent[launch])
+    while above >= 0 and program.launches[above].task != task:
+        above = int(program.launch_parent[above])
+    return above >= 0
+
+
 def _limits(
     program: FlatProgram, machine: FlatMachine, decisions: Decisions
 ) -> tuple[Ints, Ints, Ints]:
-    """The queue of each point, by task and originating processor; the queues' sizes and tasks."""
+    """The queue of each point, by task and originating processor; the queues' sizes and tasks.
+
+    A task below one of its own name counts as part of it, as it does for the real mapper: it would
+    wait for ever.
+    """
     queue = np.full(len(program.point_launch), -1, np.int64)
-    by_launch = [launch.limit for launch in decisions.launches]
+    by_launch = [
+        0 if chosen.limit and _is_below_its_like(program, number) else chosen.limit
+        for number, chosen in enumerate(decisions.launches)
+    ]
     if not any(by_launch):
         return queue, np.zeros(0, np.int64), np.zeros(0, np.int64)
     limits = np.array(by_launch, np.int64)[program.point_launch]

@@ -7,6 +7,7 @@ from dsl.checks.context import CheckContext
 from dsl.checks.limits import check_limits
 from legion_bridge import Application, Evaluator, Machine
 from legion_bridge.simulation.feasibility import Obstacle, least_of
+from tests.dsl.checks.clashes import clash_at_one
 
 TURNS = (
     "Layout * * * SOA C_order;\n"
@@ -15,10 +16,12 @@ TURNS = (
 )
 
 
-def test_only_the_limit_that_is_to_blame_is_named():
+def test_only_the_limit_that_is_to_blame_is_named(monkeypatch):
     application, machine = Application.load("cannon"), Machine.load("p100x4")
     forecast = Evaluator(application, machine).forecast
     text = f"{TURNS}InstanceLimit task_7 3;\nInstanceLimit task_4 1;\nInstanceLimit task_1 2;\n"
+    assert dsl.check(dsl.parse(text), application, machine, forecast=forecast) == []
+    clash_at_one(monkeypatch, "task_4")
     (found,) = dsl.check(dsl.parse(text), application, machine, forecast=forecast)
     assert found.sentence.startswith("InstanceLimit task_4 1 cannot be kept:")
     assert found.position.line == 6

@@ -39,6 +39,21 @@ def test_more_iterations_give_another_result() -> None:
         assert one.run(None).checksum != two.run(None).checksum
 
 
+NESTED = ("task_4", "task_5", "task_6", "task_7")  # each launches the one before it
+
+
+@pytest.mark.parametrize("limited", [NESTED[:1], NESTED])
+def test_limits_of_nested_tasks_do_not_clash(limited: tuple[str, ...]) -> None:
+    """Points of one processor launch tasks that use each other's tiles, one at a time."""
+    application = small("cannon")
+    text = "Task * CPU; Layout * * * SOA C_order;\nm = Machine(CPU);\n"
+    text += "def f(Task t) { return m[0, t.ipoint[1] % m.size[1]]; } IndexTaskMap task_5 f;\n"
+    mapper = dsl.parse(text + "".join(f"InstanceLimit {task} 1;" for task in limited))
+    assert simulate(application, CPU2, dsl.load(mapper, CPU2.shape)).ok
+    with replay_of(application, iterations=1) as replay:
+        assert replay.run(mapper).checksum == replay.run(None).checksum
+
+
 def test_names_are_those_of_the_application() -> None:
     application = small("stencil")
     mapper = dsl.parse("Task * CPU; Region stencil private CPU FBMEM, RDMEM;")

@@ -11,8 +11,9 @@ A value of an atom is the task that wrote it last, and the reductions that were 
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TypeAlias
 
 import numpy as np
@@ -94,10 +95,17 @@ class OutOfMemoryError(Exception):
 
 @dataclass(eq=False)
 class _Reduction:
-    """A reduction instance, and the atoms of it that nobody has folded yet."""
+    """A reduction instance, and the atoms of it that nobody has folded yet.
+
+    Attributes:
+        added: The tasks that have added to each of these atoms.
+        last: The number of the last task that has, in the order of planning.
+    """
 
     holder: Holder
     left: set[int]
+    added: dict[int, set[TaskId]] = field(default_factory=lambda: defaultdict(set))
+    last: int = 0
 
 
 class Plan:
@@ -127,6 +135,7 @@ class Plan:
         self.current: dict[int, Value] = defaultdict(lambda: UNWRITTEN)
         times = run.simulator._timer.times(run.decisions.launches)
         decided = run.simulator._decided(run.decisions, times)
+        self.in_turn = bool(run.simulator._simulate(run.decisions, times, trace=False).in_turn)
         self.limits, self.queue_task = decided["limit_queue"], decided["queue_task"]
         self.permits = decided["limit_size"]
         # Under a limit: memory that the points of a queue hand on, and how many have passed.
@@ -136,13 +145,17 @@ class Plan:
         self.deferred_in: dict[int, deque[Holder]] = defaultdict(deque)
         self.deferred_behind: dict[int, deque[tuple[int, Holder]]] = defaultdict(deque)
         self.queue = -1
+        # Points so far, and how many there were before the launch of the one that comes now.
+        self.planned = self.began = 0
         self.tasks: dict[TaskId, Step] = {}
         self.held: list[dict[int, float]] = []
         setup, iterations, *_ = run.simulator._arrays["settings"].tolist()
         for iteration in range(-1, iterations):
             first, last = (0, setup) if iteration < 0 else (setup, len(self.program.launches))
-            for point in range(*self.program.launch_point[[first, last]].tolist()):
+            for began, point in self._order(first, last):
+                self.began = began
                 self._point(iteration, point)
+                self.planned += 1
             self._release_all()
             self.held.append({memory: self._held(memory) for memory in list(self.used)})
 
@@ -151,6 +164,27 @@ class Plan:
         return self.used[memory] - freed
 
     # Points and requirements
+
+    def _order(self, first: int, last: int) -> Iterator[tuple[int, int]]:
+        """Points launch by launch, and when each launch began.
+
+        Each comes with all below it where tasks that launch others are limited, if the run would
+        wait for ever otherwise.
+        """
+        start, parent = self.program.launch_point, self.program.launch_parent
+        depth_first = self.in_turn and bool(np.any(self.program.has_children[self.limits >= 0]))
+        for launch in range(first, last):
+            if not depth_first or parent[launch] < 0:
+                points = range(int(start[launch]), int(start[launch + 1]))
+                yield from self._launch(points, depth_first=depth_first)
+
+    def _launch(self, points: Iterable[int], *, depth_first: bool) -> Iterator[tuple[int, int]]:
+        began = self.planned
+        for point in points:
+            yield began, point
+            below = np.flatnonzero(self.program.point_parent == point) if depth_first else []
+            for _, children in groupby(map(int, below), self.program.point_launch.__getitem__):
+                yield from self._launch(list(children), depth_first=True)
 
     def _point(self, iteration: int, point: int) -> None:
         task = Step(Kind.TASK, target=int(self.decisions.processor[point]))
@@ -198,7 +232,7 @@ class Plan:
         atoms = self.program.slot_atoms.row(slot).tolist()
         if not self.decisions.collect[requirement] or privilege != READ_ONLY:
             return False
-        if any(self.pending.get(atom) for atom in atoms):
+        if any(each.last < self.began for atom in atoms for each in self.pending[atom]):
             return False
         holder = self._find(requirement, slot)
         return holder is None or not all(holder in self.valid[atom] for atom in atoms)
@@ -206,22 +240,31 @@ class Plan:
     def _use(self, who: TaskId, privilege: int, slot: int, holder: Holder, task: Step) -> None:
         for atom in self.program.slot_atoms.row(slot).tolist():
             if privilege == WRITE_ONLY:
-                for reduction in self.pending.pop(atom, []):
+                for reduction in self._take_due(atom):
                     self._spend(reduction, atom)
             else:
                 self._bring(atom, holder)
-                task.reads.append((holder, atom, self.current[atom]))
+            later = frozenset(x for other in self.pending[atom] for x in other.added[atom])
+            if privilege != WRITE_ONLY:
+                writer, added = self.current[atom]
+                task.reads.append((holder, atom, (writer, added - later)))
             if privilege != READ_ONLY:
-                self.current[atom] = (who, frozenset())
+                self.current[atom] = (who, later)
                 self.valid[atom] = [holder]
-                task.writes.append((holder, atom, self.current[atom]))
+                task.writes.append((holder, atom, (who, frozenset())))
+
+    def _take_due(self, atom: int) -> list[_Reduction]:
+        """Those that other launches have made: points of one launch share no data."""
+        due = [each for each in self.pending[atom] if each.last < self.began]
+        self.pending[atom] = [each for each in self.pending[atom] if each.last >= self.began]
+        return due
 
     def _bring(self, atom: int, holder: Holder) -> None:
         if holder not in self.valid[atom]:
             self._copy(atom, holder)
             if self.valid[atom] or holder not in self.transient:
                 self.valid[atom].insert(0, holder)
-        folds = self.pending.pop(atom, [])
+        folds = self._take_due(atom)
         if folds:
             self.valid[atom] = [holder]
         for reduction in folds:
@@ -244,7 +287,9 @@ class Plan:
         own = self._allocate(slot, memory, transient=True)
         parent = int(self.program.fold_into[at])
         requirement = int(np.searchsorted(self.program.slots.start, parent, "right")) - 1
-        above = self.reductions[requirement, slot].holder
+        reduction = self.reductions[requirement, slot]
+        above = reduction.holder
+        reduction.last = self.planned
         atoms = self.program.slot_atoms.row(slot).tolist()
         size, region = float(self.program.slot_bytes[slot]), int(self.program.slot_region[slot])
         fill = Step(Kind.FILL, memory, memory, region, size)
@@ -254,6 +299,7 @@ class Plan:
         self.steps += [fill, fold]
         task.adds += [(own, atom, who) for atom in atoms]
         for atom in atoms:
+            reduction.added[atom].add(who)
             writer, added = self.current[atom]
             self.current[atom] = (writer, added | {who})
         self.summed.append(own)
@@ -275,7 +321,9 @@ class Plan:
             reduction.left.add(atom)
             self.pending[atom].insert(0, reduction)
         task.adds += [(reduction.holder, atom, who) for atom in atoms]
+        reduction.last = self.planned
         for atom in atoms:
+            reduction.added[atom].add(who)
             writer, added = self.current[atom]
             self.current[atom] = (writer, added | {who})
 
@@ -391,6 +439,7 @@ class Plan:
 
     def _spend(self, reduction: _Reduction, atom: int) -> None:
         reduction.left.discard(atom)
+        reduction.added.pop(atom, None)
         if not reduction.left:
             self.freed[reduction.holder.memory].append(reduction.holder)
 

@@ -151,4 +151,4 @@ def test_a_circuit_of_sparse_pieces_runs(layout: str) -> None:
 @given(cases(overlapping=True))
 def test_no_program_waits_for_itself(case: Case) -> None:
     done = case.run()
-    assert done.outcome.ok or "InstanceLimit" in case.rules, done.outcome.raw
+    assert done.outcome.ok, done.outcome.raw

@@ -15,6 +15,7 @@ import tuners.guide
 from dsl.checks.diagnostics import CODES
 from legion_bridge import Application, Machine
 from legion_bridge.outcome import Outcome
+from tests.dsl.checks.clashes import clash_at_one
 from tests.dsl.checks.test_check import EXAMPLES, machine
 from tuners import Evaluation, MapperProblem
 from tuners.guide import Guidance, Rule, explain, load_rules, read_rules
@@ -348,7 +349,9 @@ def test_every_diagnostic_has_a_rule():
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.code)
-def test_a_diagnostic_is_explained(example):
+def test_a_diagnostic_is_explained(example, monkeypatch):
+    if example.code == "limits-clash":
+        clash_at_one(monkeypatch, "task_4")
     found = guidance_on(example.text, *example[-3:])
     rules = [rule for rule in load_rules() if rule.diagnostic == example.code]
     problem = problem_of(*example[-3:])
@@ -361,7 +364,9 @@ ERRORS = [example for example in EXAMPLES if CODES[example.code].severity == "er
 
 
 @pytest.mark.parametrize("example", ERRORS, ids=lambda example: example.code)
-def test_an_error_is_mended(example):
+def test_an_error_is_mended(example, monkeypatch):
+    if example.code == "limits-clash":
+        clash_at_one(monkeypatch, "task_4")
     problem, text = problem_of(*example[-3:]), example.text
     if example.code == "no-variant":
         assert not guidance_on(text, *example[-3:]).suggestions
