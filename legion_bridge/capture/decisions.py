@@ -19,7 +19,8 @@ _MEMORIES = {
 }  # fmt: skip
 _LAYOUT = re.compile(r"layout=(SoA|AoS):([A-Z]+)")
 _MEMORY = re.compile(r"memory=([0-9a-f]+)")
-_DOMAIN = re.compile(r"domain=<([-\d, ]*)>\.\.<([-\d, ]*)>")
+_DOMAIN = re.compile(r"domain=((?:<[-\d, ]*>\.\.<[-\d, ]*>\+?)*)")
+_BOX = re.compile(r"<([-\d, ]*)>\.\.<([-\d, ]*)>")
 _DIMENSIONS = "XYZWVUTSR"  # Legion's names, the first first
 
 Place = tuple[int, int]  # node, and number among its processors of the kind
@@ -34,7 +35,9 @@ class ArgumentDecision:
             several that differ, or one in a memory that the language does not name.
         soa: Whether fields were apart; None where the log does not say.
         order: ``"F_order"``, ``"C_order"`` or None for any other, or where there is no choice.
-        own_size: Whether the instance was exactly as large as the argument.
+        own_size: Whether the instance held the points of the argument and no others. Around a
+            sparse argument a box is larger: an instance without the holes is a compact one, in
+            which a program finds its data by other accessors.
     """
 
     memory: str | None
@@ -97,12 +100,11 @@ def _argument(argument: LoggedArgument, log: MapperLog) -> ArgumentDecision:
 def _instance(text: str, argument: LoggedArgument, log: MapperLog) -> ArgumentDecision:
     memory, layout, domain = _MEMORY.search(text), _LAYOUT.search(text), _DOMAIN.search(text)
     kind = _MEMORIES.get(log.memories.get(memory[1], "")) if memory else None
-    box = argument.box
     return ArgumentDecision(
         kind,
         layout[1] == "SoA" if layout else None,
         _order(layout[2]) if layout else None,
-        domain is not None and box is not None and _box(domain) == box,
+        domain is not None and not argument.sparse and _boxes(domain[1]) == set(argument.boxes),
     )
 
 
@@ -114,9 +116,12 @@ def _order(dimensions: str) -> str | None:
     return {known[::-1]: "F_order", known: "C_order"}.get(dimensions)
 
 
-def _box(found: re.Match[str]) -> Box:
-    lower, upper = (tuple(map(int, part.replace(" ", "").split(","))) for part in found.groups())
-    return lower, upper
+def _boxes(domain: str) -> set[Box]:
+    return {(_index(lower), _index(upper)) for lower, upper in _BOX.findall(domain)}
+
+
+def _index(text: str) -> Index:
+    return tuple(map(int, text.replace(" ", "").split(",")))
 
 
 class _Processors:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from dsl.names import argument_name, is_name
 from legion_bridge.capture.decisions import ArgumentDecision, Decisions, Place, TaskDecisions
@@ -88,6 +88,8 @@ class _Writer:
                 if len(decided) > 1:
                     self._tell(f"points of {name} differ in where {region} lies")
                 most = decided.most_common(1)[0][0]
+                # What is compact for some points must be for all: their task may not expect it.
+                most = replace(most, own_size=all(each.own_size for each in decided))
                 if most.memory is None:
                     self._tell(f"{region} of {name} lies where the language cannot say")
                 yield name, _most(decisions.kinds), region, most
@@ -125,7 +127,7 @@ class _Writer:
         return " ".join(words)
 
     def _is_tight(self, task: str, region: str, decided: ArgumentDecision) -> bool:
-        """Whether instances were as small as their pieces, where they could have been larger."""
+        """Whether instances held their pieces alone, where others could have been larger."""
         summary = self._tasks[task][1]
         requirements = summary.requirements
         names = [argument_name(requirements, i) for i in range(len(requirements))]

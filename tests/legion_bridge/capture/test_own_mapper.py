@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,12 @@ import pytest
 
 import dsl
 from legion_bridge import Application, LegionError
-from legion_bridge.capture.decisions import ArgumentDecision, decisions_of, differences
+from legion_bridge.capture.decisions import (
+    ArgumentDecision,
+    TaskDecisions,
+    decisions_of,
+    differences,
+)
 from legion_bridge.capture.mapper_log import read_mapper_log
 from legion_bridge.capture.own_mapper import own_mapper
 from legion_bridge.capture.run import capture, recorded
@@ -57,6 +63,45 @@ def test_decisions_are_read_in_the_languages_words(tmp_path: Path) -> None:
         ArgumentDecision("SYSMEM", soa=False, order="C_order", own_size=False): 1
     }
     assert found["whole"].places == {(): {None: 1}}  # any processor of the node
+
+
+SPARSE = "<0,0>..<3,1>+<0,3>..<3,3>"
+
+
+@pytest.mark.parametrize(
+    ("argument", "instance", "own"),
+    [
+        ("<0,0>..<3,3>", "<0,0>..<3,3>", True),
+        ("<0,0>..<3,3>", "<0,0>..<7,7>", False),
+        (SPARSE, SPARSE, True),  # a compact one
+        (SPARSE, "<0,0>..<3,3>", False),  # its box, with the holes
+        ("<0,0>..<3,3>,sparse", "<0,0>..<3,3>", False),
+    ],
+)
+def test_a_box_around_a_sparse_argument_is_no_compact_instance(
+    argument: str, instance: str, own: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "log"
+    log = LOG.replace("domain=<0,0>..<3,3>", f"domain={argument}")
+    path.write_text(log.replace("domain=<0,0>..<7,7>", f"domain={instance}"))
+    (decided,) = decisions_of(read_mapper_log([path]))["a__stencil"].arguments[0]
+    assert decided.own_size == own
+
+
+def test_layouts_are_compact_only_where_they_are_for_all_points() -> None:
+    """Tasks with affine accessors end where one of their instances is compact."""
+    application = Application.load("stencil")
+    tight, loose = (
+        ArgumentDecision("SYSMEM", soa=True, order="F_order", own_size=own)
+        for own in (True, False)
+    )
+
+    def text(*found: ArgumentDecision) -> str:
+        task = TaskDecisions(Counter(CPU=1), arguments={0: Counter(found)})
+        return own_mapper({"stencil": task}, application).text
+
+    assert "Compact Exact" in text(tight, tight)
+    assert "Compact" not in text(tight, tight, loose)
 
 
 def test_differences_are_told(tmp_path: Path) -> None:
