@@ -79,7 +79,10 @@ class SpyLog:
     logical_partition_names: dict[tuple[int, int], str] = field(default_factory=dict)
     operations: dict[int, Operation] = field(default_factory=dict)
     others: dict[int, str] = field(default_factory=dict)  # operations that are no launches
-    order: dict[int, dict[int, int]] = field(default_factory=lambda: defaultdict(dict))
+    # By parent and place: one operation, or a must-epoch launch and the tasks that it consists of.
+    order: dict[int, dict[int, list[int]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(list))
+    )
     requirements: dict[int, dict[int, LoggedRequirement]] = field(
         default_factory=lambda: defaultdict(dict)
     )
@@ -230,7 +233,9 @@ class _Reader:
         self.log.operations[number] = Operation(number, int(w[1]), int(w[0]), is_index=True)
 
     def _on_operation__index(self, w: list[str]) -> None:
-        self.log.order[int(w[0])][int(w[1])] = int(w[2])
+        numbers = self.log.order[int(w[0])][int(w[1])]
+        if int(w[2]) not in numbers:
+            numbers.append(int(w[2]))
 
     def _on_index__launch__rect(self, w: list[str]) -> None:
         self.log.domains[int(w[0])].append(_box(w[2:]))

@@ -26,6 +26,7 @@ from legion_bridge.errors import CaptureError
 __all__ = ["program_of"]
 
 _KINDS = {"GPU": "GPU", "CPU": "CPU", "OpenMP": "OMP", "IO": "IO", "Python": "PY", "Utility": ""}
+_MUST_EPOCH = "must epoch"  # is no launch: its tasks are
 _KIND_LIST = ("CPU", "GPU", "OMP", "IO", "PY")
 
 # Legion's own reduction operators are numbered from here, by kind and then by type.
@@ -86,14 +87,14 @@ class _Reader:
             parent = shards[min(shards)]
         launches = []
         ordered = self._log.order.get(parent, {})
-        numbers = [ordered[place] for place in sorted(ordered)]
+        numbers = [number for place in sorted(ordered) for number in ordered[place]]
         tasks = [number for number in numbers if number in self._log.operations]
         following = dict(pairwise(tasks))
         for number in numbers:
             operation = self._log.operations.get(number)
             if operation is not None:
                 launches.append(self._launch(operation, following.get(number)))
-            elif number in self._log.others:
+            elif self._log.others.get(number, _MUST_EPOCH) != _MUST_EPOCH:
                 self._observed.skip(f"{self._log.others[number]} operation")
         return launches
 

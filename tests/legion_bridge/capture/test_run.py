@@ -33,6 +33,11 @@ def probed() -> Captured:
     return capture([str(program), *sizes, "-ll:cpu", "2", "-ll:io", "1"])
 
 
+def epochs() -> Captured:
+    source = Path(__file__).with_name("programs") / "epochs.cc"
+    return capture([str(build_program([source], "epochs", legion_or_skip())), "-ll:cpu", "2"])
+
+
 def program(name: str, *arguments: str) -> Captured:
     """One of our real programs, captured."""
     return capture([str(our_program(name)), *arguments, "-ll:cpu", "2"])
@@ -59,6 +64,7 @@ def captures() -> Mapping[str, Captured]:
         "stencil2d": partial(program, "stencil2d", "-n", "256"),
         "summa program": partial(program, "summa", "-n", "128"),
         "probe": probed,
+        "epochs": epochs,
     }
     with ThreadPoolExecutor(len(jobs)) as workers:
         started = {name: workers.submit(job) for name, job in jobs.items()}
@@ -236,3 +242,15 @@ def test_a_program_without_end_is_told() -> None:
 def test_programs_have_their_files_names() -> None:
     assert program_name(["/a/b/gemm", "-n", "8"]) == "gemm"
     assert program_name(["python3", "-u", "app/heat.py"]) == "heat"
+
+
+def test_all_tasks_of_must_epoch_launches_are_captured() -> None:
+    found = captures()["epochs"]
+    launches = [launch for phase in phases(found.application).values() for launch in phase]
+    assert [(launch.task, launch.domain) for launch in launches if launch.parent is None] == [
+        ("left", ()),
+        ("right", ()),
+        ("point", (2,)),
+    ]
+    assert [launch.task for launch in launches if launch.parent is not None] == ["child"] * 2
+    assert not any("epoch" in what for what in found.skipped)
