@@ -79,7 +79,15 @@ class LaunchFacts(Protocol):
 
     @property
     def domain(self) -> tuple[int, ...]:
-        """Extents of the launch domain; ``()`` for a single task."""
+        """Extents of the launch domain, or of the box around it; ``()`` for a single task."""
+
+    @property
+    def lower(self) -> tuple[int, ...]:
+        """Lower bounds of the domain; ``()`` stands for zeros."""
+
+    @property
+    def points(self) -> tuple[tuple[int, ...], ...]:
+        """The points of a sparse domain in row-major order; ``()`` where it is a box."""
 
     @property
     def parent(self) -> str | None:

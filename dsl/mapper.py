@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,6 +16,7 @@ from dsl.evaluation.launch import PointFailed, evaluate_launch, evaluate_task
 from dsl.evaluation.printing import render
 from dsl.evaluation.source_location import source_location
 from dsl.evaluation.values import IndexTask, SingleTask
+from dsl.launch_domain import LaunchDomain
 from dsl.limits import INT_MAX, INT_MIN, MAX_POINTS, MAX_PRINTED, MAX_WORK
 from dsl.machine_shape import MachineShape
 
@@ -62,7 +62,7 @@ class Mapper:
         self._loaded = session
         self._printed = [printed]
         self._index_maps: dict[
-            tuple[str, str | None, tuple[int, ...]],
+            tuple[str, str | None, LaunchDomain],
             NDArray[np.int64] | MapperEvaluationError,
         ] = {}
 
@@ -135,14 +135,22 @@ class Mapper:
         """Whether `single_map` has an answer; else the runtime decides."""
         return self.single_function(task, kind) is not None
 
-    def index_map(self, task: str, kind: str | None, ispace: Sequence[int]) -> NDArray[np.int64]:
+    def index_map(
+        self,
+        task: str,
+        kind: str | None,
+        ispace: Sequence[int],
+        *,
+        lower: Sequence[int] | None = None,
+    ) -> NDArray[np.int64]:
         """Where each point of an index launch runs.
 
         Args:
             task: Name of the task.
             kind: Processor kind that the task runs on; points of another kind are an error.
                 None for no such check, and for a map by name alone.
-            ispace: Extents of the launch domain, which starts at zero.
+            ispace: Extents of the launch domain.
+            lower: Its lower bounds; zeros by default. The function is given the true points.
 
         Returns:
             Node and processor within the node for each point: a read-only int64 array of shape
@@ -153,12 +161,25 @@ class Mapper:
             MapperEvaluationError: No function maps the task, or the function fails for some
                 point; the error names the first one in row-major order.
         """
-        extents = tuple([int(extent) for extent in ispace])
+        return self._index_map(task, kind, _box(ispace, lower))
+
+    def launch_map(self, task: str, kind: str | None, domain: LaunchDomain) -> NDArray[np.int64]:
+        """Where each point of an index launch runs, over a box or a sparse domain.
+
+        Returns:
+            As `index_map`, but of shape ``(points, 2)``, in row-major order.
+
+        Raises:
+            MapperEvaluationError: As for `index_map`.
+        """
+        return self._index_map(task, kind, domain).reshape(-1, 2)
+
+    def _index_map(self, task: str, kind: str | None, domain: LaunchDomain) -> NDArray[np.int64]:
         function = self._require_function(self.index_function(task, kind), task)
-        key = (function.name, kind, extents)
+        key = (function.name, kind, domain)
         if key not in self._index_maps:
             try:
-                self._index_maps[key] = self._launch(function, kind, extents)
+                self._index_maps[key] = self._launch(function, kind, domain)
             except MapperEvaluationError as error:
                 self._index_maps[key] = error
         answer = self._index_maps[key]
@@ -167,34 +188,45 @@ class Mapper:
         return answer
 
     def _launch(
-        self, function: FunctionDefinition, kind: str | None, ispace: tuple[int, ...]
+        self, function: FunctionDefinition, kind: str | None, domain: LaunchDomain
     ) -> NDArray[np.int64]:
-        _require_launch_domain(ispace)
+        _require_launch_domain(domain)
         try:
-            points, sessions = evaluate_launch(self._session, function, ispace, kind)
+            points, sessions = evaluate_launch(self._session, function, domain, kind)
         except PointFailed as failed:
             raise self._error(failed.failure, failed.point) from None
         for session in sessions:
             self._say(session)
         points.flags.writeable = False
-        return points.reshape(*ispace, 2)
+        return points if domain.points else points.reshape(*domain.extents, 2)
 
     def index_point(
-        self, task: str, kind: str | None, ispace: Sequence[int], ipoint: Sequence[int]
+        self,
+        task: str,
+        kind: str | None,
+        ispace: Sequence[int],
+        ipoint: Sequence[int],
+        *,
+        lower: Sequence[int] | None = None,
     ) -> tuple[int, ...]:
         """Where one point of an index launch runs: node, and processor within it.
 
-        As `index_map`, for a point of a domain that need not start at zero: ``ipoint`` is raw.
-        Where no kind is asked for, the function may return any int tuple, which is given back
-        as it is.
+        As `index_map`, for one point: ``ipoint`` is the true one, as the runtime has it. Where no
+        kind is asked for, the function may return any int tuple, which is given back as it is.
 
         Raises:
             MapperEvaluationError: As for `index_map`.
         """
-        return self.index_points(task, kind, ispace, ipoint)[0]
+        return self.index_points(task, kind, ispace, ipoint, lower=lower)[0]
 
     def index_points(
-        self, task: str, kind: str | None, ispace: Sequence[int], ipoint: Sequence[int]
+        self,
+        task: str,
+        kind: str | None,
+        ispace: Sequence[int],
+        ipoint: Sequence[int],
+        *,
+        lower: Sequence[int] | None = None,
     ) -> list[tuple[int, ...]]:
         """All processors on which one point of an index launch may run: several for a star.
 
@@ -202,9 +234,9 @@ class Mapper:
             MapperEvaluationError: As for `index_map`.
         """
         function = self._require_function(self.index_function(task, kind), task)
-        extents, point = tuple(map(int, ispace)), tuple(map(int, ipoint))
-        _require_32_bits((*extents, *point))
-        return self._points(function, IndexTask(point, extents), kind, point)
+        domain, point = _box(ispace, lower), tuple(map(int, ipoint))
+        _require_32_bits((*domain.extents, *domain.lower, *point))
+        return self._points(function, IndexTask(point, domain.extents, domain.lower), kind, point)
 
     def single_map(
         self,
@@ -292,13 +324,26 @@ def _function(functions: dict[str, str], task: str, kind: str | None) -> str | N
     return functions.get(kind) if kind in _PLACED_KINDS else None
 
 
-def _require_launch_domain(ispace: tuple[int, ...]) -> None:
-    _require_32_bits(ispace)
-    if not 1 <= len(ispace) <= _MAX_RANK or any(extent < 0 for extent in ispace):
-        raise MapperEvaluationError(f"{ispace} is not a launch domain", code="launch-domain")
-    if prod(ispace) > MAX_POINTS:
+def _box(ispace: Sequence[int], lower: Sequence[int] | None) -> LaunchDomain:
+    extents = tuple([int(extent) for extent in ispace])
+    return LaunchDomain(extents, tuple(map(int, lower)) if lower else (0,) * len(extents))
+
+
+def _require_launch_domain(domain: LaunchDomain) -> None:
+    extents, rank = domain.extents, len(domain.extents)
+    _require_32_bits(extents)
+    if not 1 <= rank <= _MAX_RANK or any(extent < 0 for extent in extents):
+        raise MapperEvaluationError(f"{extents} is not a launch domain", code="launch-domain")
+    if len(domain.lower) != rank or any(len(point) != rank for point in domain.points):
         raise MapperEvaluationError(
-            f"a launch has at most {MAX_POINTS:,} points, not {prod(ispace):,}", code="too-large"
+            f"the lower bounds and points of a launch domain of {rank} dimensions have {rank} "
+            "coordinates each",
+            code="launch-domain",
+        )
+    _require_32_bits((*domain.lower, *domain.upper))
+    if domain.volume > MAX_POINTS:
+        raise MapperEvaluationError(
+            f"a launch has at most {MAX_POINTS:,} points, not {domain.volume:,}", code="too-large"
         )
 
 

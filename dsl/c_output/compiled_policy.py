@@ -100,7 +100,7 @@ class _Api(ctypes.Structure):
         ("collects", _question(_policy, _text, *_regions, _ints)),
         ("control_replicates", _question(_policy, _text, _ints)),
         ("has_map", _question(_policy, _text, _int, _int, _ints)),
-        ("index_point", _question(_policy, _text, _int, _int, _ints, _ints, *_points)),
+        ("index_point", _question(_policy, _text, _int, _int, _ints, _ints, _ints, *_points)),
         (
             "index_domain",
             _question(
@@ -316,38 +316,56 @@ class CompiledPolicy:
 
     # Maps
 
-    def index_map(self, task: str, kind: str | None, ispace: Sequence[int]) -> NDArray[np.int64]:
+    def index_map(
+        self,
+        task: str,
+        kind: str | None,
+        ispace: Sequence[int],
+        *,
+        lower: Sequence[int] | None = None,
+    ) -> NDArray[np.int64]:
         """Node and processor of every point: an array of shape ``(*ispace, 2)``.
 
         Raises:
             MapperEvaluationError: As for `dsl.Mapper.index_map`.
         """
         points = np.empty((*ispace, 2), np.int32)
-        extents = _array(ispace)
         room = points.ctypes.data_as(_pointer(_Point))
-        where = (_kind(kind), len(ispace), None, extents, room)
+        where = (_kind(kind), *_box(ispace, lower), room)
         self._ask("index_domain", task, *where, ctypes.byref(self._error))
         return points.astype(np.int64)
 
     def index_point(
-        self, task: str, kind: str | None, ispace: Sequence[int], ipoint: Sequence[int]
+        self,
+        task: str,
+        kind: str | None,
+        ispace: Sequence[int],
+        ipoint: Sequence[int],
+        *,
+        lower: Sequence[int] | None = None,
     ) -> tuple[int, int]:
         """Node and processor of one point.
 
         Raises:
             MapperEvaluationError: As for `dsl.Mapper.index_point`.
         """
-        return self.index_points(task, kind, ispace, ipoint)[0]
+        return self.index_points(task, kind, ispace, ipoint, lower=lower)[0]
 
     def index_points(
-        self, task: str, kind: str | None, ispace: Sequence[int], ipoint: Sequence[int]
+        self,
+        task: str,
+        kind: str | None,
+        ispace: Sequence[int],
+        ipoint: Sequence[int],
+        *,
+        lower: Sequence[int] | None = None,
     ) -> list[tuple[int, int]]:
         """All processors on which one point may run: several for a star.
 
         Raises:
             MapperEvaluationError: As for `dsl.Mapper.index_points`.
         """
-        where = (_kind(kind), len(ispace), _array(ispace), _array(ipoint))
+        where = (_kind(kind), *_box(ispace, lower), _array(ipoint))
         return self._points("index_point", task, *where)
 
     def single_map(
@@ -411,6 +429,11 @@ def _names(region_names: Sequence[str]) -> tuple[Any, int]:
 
 def _kind(kind: str | None) -> int:
     return -1 if kind is None else PROCESSOR_KINDS.index(kind)
+
+
+def _box(ispace: Sequence[int], lower: Sequence[int] | None) -> tuple[Any, ...]:
+    """Dimensions, lower bounds and extents of a launch domain."""
+    return len(ispace), _array(lower) if lower else None, _array(ispace)
 
 
 def _array(numbers: Sequence[int]) -> Any:

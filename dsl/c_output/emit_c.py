@@ -22,7 +22,7 @@ from dsl.errors import MapperError
 
 __all__ = ["ABI_VERSION", "emit_c"]
 
-ABI_VERSION = 1
+ABI_VERSION = 2
 
 # Bounds of the policy; those of `dsl.limits` that are counted in other units stand first.
 _BOUNDS = {

@@ -40,7 +40,8 @@ _TRANSFORMS: dict[str, tuple[StaticType, ...]] = {
     "auto_split": (INT, ANY),
     "greedy_split": (INT, ANY),
 }
-_MEMBERS = {"size": INTS, "volume": INT, "len": INT, "ipoint": INTS, "ispace": INTS}
+_INT_TUPLES = ("size", "ipoint", "ispace", "ilower")
+_MEMBERS = {"volume": INT, "len": INT, **dict.fromkeys(_INT_TUPLES, INTS)}
 
 
 class Expressions:
@@ -352,7 +353,7 @@ class Expressions:
         if node.name in ("size", "volume", "len"):
             static = INTS if node.name == "size" else INT
             return Operand(f"{node.name}_of(p, {where}, {base.boxed})", static)
-        if node.name in ("ipoint", "ispace", "parent"):
+        if node.name in ("ipoint", "ispace", "ilower", "parent"):
             static = TASK if node.name == "parent" else INTS
             return Operand(f"task_{node.name}(p, {where}, {base.boxed})", static)
         self.body.drop(base)

@@ -20,7 +20,7 @@
 extern "C" {
 #endif
 
-#define MAPPER_ABI_VERSION 1
+#define MAPPER_ABI_VERSION 2
 #define MAPPER_ERROR_TEXT 1024
 #define MAPPER_ERROR_POINT 8 /* coordinates of a point that an error holds at most */
 
@@ -174,14 +174,14 @@ typedef struct mapper_api {
     int32_t (*has_map)(mapper_policy *policy, const char *task, int32_t processor_kind,
                        int32_t single, int32_t *answer);
 
-    /* Where one point of an index launch goes. A wildcard gives several points, in order:
-     * `*count` is how many, of which the first `capacity` are stored. */
+    /* Where one point of an index launch goes. The whole launch's domain, or the box around a
+     * sparse one, starts at `lower`, or at 0 where that is NULL. A wildcard gives several points,
+     * in order: `*count` is how many, of which the first `capacity` are stored. */
     int32_t (*index_point)(mapper_policy *policy, const char *task, int32_t processor_kind,
-                           int32_t dimensions, const int32_t *extents, const int32_t *point,
-                           mapper_point *points, int32_t capacity, int32_t *count,
-                           mapper_error *error);
-    /* The first processor of every point of a launch domain, last dimension fastest. The domain
-     * starts at `lower`, or at 0 where that is NULL. */
+                           int32_t dimensions, const int32_t *lower, const int32_t *extents,
+                           const int32_t *point, mapper_point *points, int32_t capacity,
+                           int32_t *count, mapper_error *error);
+    /* The first processor of every point of a launch domain that is a box, last dimension fastest. */
     int32_t (*index_domain)(mapper_policy *policy, const char *task, int32_t processor_kind,
                             int32_t dimensions, const int32_t *lower, const int32_t *extents,
                             mapper_point *points, mapper_error *error);

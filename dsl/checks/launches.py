@@ -11,6 +11,7 @@ from dsl.checks.diagnostics import Diagnostic
 from dsl.choices import accepts_layout, choose_memory
 from dsl.errors import MapperEvaluationError
 from dsl.facts import LaunchFacts, RequirementFacts, TaskFacts
+from dsl.launch_domain import LaunchDomain
 from dsl.mapper import Mapper
 from dsl.tables import LayoutDecision
 
@@ -132,10 +133,12 @@ def _points(
 def _index_launch(
     context: CheckContext, mapper: Mapper, task: TaskFacts, launch: LaunchFacts, kind: str
 ) -> Iterator[Diagnostic]:
+    domain = LaunchDomain.of(launch)
+    begins = f"({', '.join(map(str, domain.lower))})" if any(domain.lower) else ""
     try:
-        points = mapper.index_map(task.name, kind, launch.domain)
+        points = mapper.launch_map(task.name, kind, domain)
     except MapperEvaluationError as error:
-        yield from _failed(context, task, kind, error, index=True)
+        yield from _failed(context, task, kind, error, index=True, begins=begins)
         return
     if (points < 0).any():
         rule = context.map_rule(syntax.IndexTaskMap, task.name, kind)
@@ -144,7 +147,9 @@ def _index_launch(
             rule.position if rule else None,
             f"{mapper.index_function(task.name, kind)} sends points of {task.name} to negative "
             "nodes or processors",
-            "an index of -1 and below does not count from the end; use % to stay inside",
+            f"points begin at {begins}: count from there, as in t.ipoint - t.ilower"
+            if begins
+            else "an index of -1 and below does not count from the end; use % to stay inside",
         )
 
 
@@ -190,10 +195,10 @@ def _parents(context: CheckContext, mapper: Mapper, launch: LaunchFacts) -> Iter
             continue  # where that is depends on its own parent
         if above.domain and mapper.has_index_map(launch.parent, kind):
             try:
-                points = mapper.index_map(launch.parent, kind, above.domain)
+                points = mapper.launch_map(launch.parent, kind, LaunchDomain.of(above))
             except MapperEvaluationError:
                 continue  # reported where that task is checked
-            for node, place in points.reshape(-1, 2).tolist():
+            for node, place in points.tolist():
                 if node >= 0 and place >= 0:
                     places[node, place] = None
         else:
@@ -203,13 +208,21 @@ def _parents(context: CheckContext, mapper: Mapper, launch: LaunchFacts) -> Iter
 
 
 def _failed(
-    context: CheckContext, task: TaskFacts, kind: str, error: MapperEvaluationError, *, index: bool
+    context: CheckContext,
+    task: TaskFacts,
+    kind: str,
+    error: MapperEvaluationError,
+    *,
+    index: bool,
+    begins: str = "",
 ) -> Iterator[Diagnostic]:
     """A mapping function that fails, told with the task, its map and the point."""
     if context.loaded.follows(error):
         return
     code = "map-leaves-machine" if error.code in LEAVES else "map-fails"
     where = f" at point ({', '.join(map(str, error.point))})" if error.point else ""
+    if where and begins:
+        where += f" of a domain that begins at {begins}"
     if error.position is None:
         rule = context.map_rule(
             syntax.IndexTaskMap if index else syntax.SingleTaskMap, task.name, kind

@@ -8,7 +8,6 @@ order is found by evaluating those before it, and alone it says what is wrong.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -27,6 +26,7 @@ from dsl.evaluation.values import (
     SingleTask,
     describe,
 )
+from dsl.launch_domain import LaunchDomain
 from dsl.limits import CHUNK
 
 __all__ = ["PointFailed", "evaluate_launch", "evaluate_task"]
@@ -103,15 +103,15 @@ def _machine_points(value: Any, kind: str | None) -> MachinePoints:
 def evaluate_launch(
     new_session: Callable[[], Session],
     function: syntax.FunctionDefinition,
-    ispace: tuple[int, ...],
+    domain: LaunchDomain,
     kind: str | None,
 ) -> tuple[NDArray[np.int64], list[Session]]:
-    """The first machine point for each index point of a launch domain that starts at zero.
+    """The first machine point for each index point of a launch domain.
 
     Args:
         new_session: Makes a session for each chunk; their work is shared out by size.
         function: The mapping function.
-        ispace: Extents of the domain.
+        domain: The index points.
         kind: As in `evaluate_task`.
 
     Returns:
@@ -120,14 +120,14 @@ def evaluate_launch(
     Raises:
         PointFailed: Some point fails.
     """
-    total = prod(ispace)
+    total = domain.volume
     result = np.empty((total, 2), np.int64)
     sessions = []
     for start in range(0, total, CHUNK):
         numbers = np.arange(start, min(start + CHUNK, total))
         session = new_session()
         session.work = session.work * len(numbers) // total
-        chunk = _Chunk(session, function, ispace, kind, numbers)
+        chunk = _Chunk(session, function, domain, kind, numbers)
         chunk.evaluate(result)
         sessions.append(session)
     return result, sessions
@@ -140,13 +140,13 @@ class _Chunk:
         self,
         session: Session,
         function: syntax.FunctionDefinition,
-        ispace: tuple[int, ...],
+        domain: LaunchDomain,
         kind: str | None,
         numbers: NDArray[np.intp],
     ) -> None:
         self._session = session
         self._function = function
-        self._ispace = ispace
+        self._domain = domain
         self._kind = kind
         self._numbers = numbers
 
@@ -176,8 +176,8 @@ class _Chunk:
 
     def _together(self, rows: Rows) -> NDArray[np.int64]:
         """Machine points of some index points, evaluated at once."""
-        point = np.unravel_index(rows, self._ispace)
-        task = IndexTask(tuple(point), self._ispace)
+        domain = self._domain
+        task = IndexTask(domain.coordinates(rows), domain.extents, domain.lower)
         points = evaluate_task(self._session, self._function, task, self._kind, rows)
         if len(points[0]) != 2:
             raise Failed(_not_a_pair(len(points[0])), self._function.position, int(rows[0]))
@@ -187,8 +187,9 @@ class _Chunk:
 
     def _blame(self, number: int) -> None:
         """Fails as the first failing point does alone."""
-        point = tuple([int(x) for x in np.unravel_index(number, self._ispace)])
-        task = IndexTask(point, self._ispace)
+        domain = self._domain
+        point = domain.point(number)
+        task = IndexTask(point, domain.extents, domain.lower)
         try:
             points = evaluate_task(self._session, self._function, task, self._kind)
         except Failed as failure:

@@ -270,7 +270,7 @@ def member(value: Any, name: str) -> Any:
     """``value.name``, not called."""
     if name in ("size", "volume", "len"):
         return _extent(value, name)
-    if name in ("ipoint", "ispace", "parent"):
+    if name in ("ipoint", "ispace", "ilower", "parent"):
         return _of_task(value, name)
     raise Fault("bad-member", f"{name} is not a value: call it, as in m.{name}(...)")
 
@@ -308,7 +308,7 @@ def _of_task(value: Any, name: str) -> Any:
     if isinstance(value, SingleTask):
         hint = "use it in the function of an IndexTaskMap"
         raise Fault("no-ipoint-on-single", f"a single task has no {name}", hint)
-    return IntTuple(value.ipoint if name == "ipoint" else value.ispace)
+    return IntTuple(getattr(value, name))
 
 
 def _require_kind(space: MachineSpace) -> None:

@@ -171,6 +171,9 @@ class TreeBuilder(Transformer[Token, Any]):
     def member(self, c: list[Any]) -> syntax.Member:
         return syntax.Member(c[0], c[1].value, position=_span(c[0], c[1]))
 
+    def lower_member(self, c: list[Any]) -> syntax.Member:
+        return syntax.Member(c[0], "ilower", position=_span(c[0], c[1]))
+
     def name(self, c: list[Token]) -> syntax.Name | syntax.MachineName:
         where = _span(c[0], c[0])
         if c[0].value == "Machine":

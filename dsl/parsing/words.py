@@ -27,7 +27,7 @@ _STATEMENTS = (
 STATEMENT_WORDS = {terminal: WORDS[terminal][0] for terminal in _STATEMENTS}
 """The word that a statement begins with, by terminal."""
 LAYOUT_WORDS = (*WORDS["CONSTRAINT"], "No_Align")  # the last is a name to the grammar
-MEMBERS = WORDS["MEMBER"]
+MEMBERS = (*WORDS["MEMBER"], "ilower")  # the last is a name to the grammar
 TYPES = (*WORDS["TASK"], *WORDS["TYPE"])
 
 

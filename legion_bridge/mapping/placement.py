@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl.evaluation.factorisation import greedy_split
+from dsl.launch_domain import LaunchDomain
 from dsl.machine_shape import PROCESSOR_KINDS
 from dsl.mapper import Mapper
 from legion_bridge.errors import MappingError
@@ -43,17 +43,18 @@ def placement(
     if launch.single:
         above = np.full(points, -1) if parents is None else parents
         return _single(machine, mapper, launch, kind, above)
-    copies = points // launch.volume
+    domain = LaunchDomain.of(launch)
+    copies = points // domain.volume
     count = machine.machine.shape.count(kind)
     if mapper.has_index_map(launch.task, kind):
-        chosen = mapper.index_map(launch.task, kind, launch.domain).reshape(-1, 2)
+        chosen = mapper.launch_map(launch.task, kind, domain)
         _check_range(machine, launch, kind, chosen)
         ranks, indices = (np.tile(column, copies) for column in chosen.T)
     elif parents is not None:  # launched on one node: it stays there
         ranks = machine.processor_rank[parents]
-        indices = np.tile(sharding_and_slicing(launch.domain, 1, count)[1], copies)
+        indices = np.tile(sharding_and_slicing(domain, 1, count)[1], copies)
     else:
-        ranks, indices = sharding_and_slicing(launch.domain, machine.machine.ranks, count)
+        ranks, indices = sharding_and_slicing(domain, machine.machine.ranks, count)
     return machine.processors_of(kind, ranks, indices)
 
 
@@ -62,7 +63,7 @@ def _check_range(machine: FlatMachine, launch: Launch, kind: str, chosen: Ints) 
     bad = ((chosen < 0) | (chosen >= np.array([ranks, count]))).any(axis=1)
     if bad.any():
         at = int(np.argmax(bad))
-        point = ", ".join(str(int(x)) for x in np.unravel_index(at, launch.domain or (1,)))
+        point = "0" if launch.single else ", ".join(map(str, LaunchDomain.of(launch).point(at)))
         raise MappingError(
             f"Slice processor index out of bound: task {launch.task} point ({point}) is sent to "
             f"node {chosen[at, 0]}, {kind} {chosen[at, 1]}, but there are {ranks} nodes with "
@@ -71,16 +72,20 @@ def _check_range(machine: FlatMachine, launch: Launch, kind: str, chosen: Ints) 
 
 
 @lru_cache(maxsize=1024)
-def sharding_and_slicing(domain: tuple[int, ...], ranks: int, count: int) -> tuple[Ints, Ints]:
+def sharding_and_slicing(domain: LaunchDomain, ranks: int, count: int) -> tuple[Ints, Ints]:
     """Legion's defaults: cyclic over the nodes, then blocks over the processors of each.
+
+    Both count from the domain's lower bound. Points are dealt out with the first dimension
+    fastest, those of a sparse domain one by one.
 
     Returns:
         ``[points]`` the node, and the position among its processors, points in row-major order.
     """
-    grid = np.indices(domain).reshape(len(domain), -1)
-    strides = np.cumprod((1, *domain[:-1]))
-    shard: Ints = (strides[:, None] * grid).sum(axis=0) % ranks
-    indices = np.zeros(math.prod(domain), np.int64)
+    grid = np.array(domain.coordinates(np.arange(domain.volume)))
+    order = np.empty(domain.volume, np.int64)
+    order[np.lexsort(grid)] = np.arange(domain.volume)
+    shard: Ints = order % ranks
+    indices = np.zeros(domain.volume, np.int64)
     for rank in range(min(ranks, len(indices))):
         mine = shard == rank
         indices[mine] = _blocks(grid[:, mine], count)
@@ -89,6 +94,10 @@ def sharding_and_slicing(domain: tuple[int, ...], ranks: int, count: int) -> tup
 
 def _blocks(points: Ints, count: int) -> Ints:
     """Divides the points' bounding box among ``count`` processors, first dimension fastest.
+
+    As ``DefaultMapper::default_decompose_points`` has it: block b of n holds what lies from
+    floor(extent b / n) to below floor(extent (b + 1) / n), and blocks that hold nothing are passed
+    over.
 
     Args:
         points: ``[dimension, points]``.
@@ -100,9 +109,8 @@ def _blocks(points: Ints, count: int) -> Ints:
     stride = 1
     for along, least, extent, factor in zip(points, lower, extents, factors, strict=True):
         parts = min(factor, int(extent))
-        size = -(-int(extent) // parts)
-        found += stride * ((along - least) // size)
-        stride *= factor
+        found += stride * (((along - least + 1) * parts - 1) // int(extent))
+        stride *= parts
     return found
 
 

@@ -17,12 +17,14 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dsl.facts import Privilege
+from dsl.launch_domain import LaunchDomain
 from legion_bridge.errors import ApplicationError
 from legion_bridge.programs.task_summary import TaskSummary, summarise
 
@@ -242,8 +244,10 @@ class Launch:
 
     Attributes:
         task: Name of the task.
-        domain: Extents of the launch domain; ``()`` for a single task.
-        lower: Lower bounds of the domain; zeros where it is empty.
+        domain: Extents of the launch domain, or of the box around a sparse one; ``()`` for a
+            single task.
+        lower: Lower bounds of that box; zeros where it is empty.
+        points: The points of a sparse domain in row-major order; empty where it is all of the box.
         requirements: The region requirements, in the order in which the task declares them.
         colors: For each requirement ``int64[points]``: which piece a point takes. None stands
             for its own number (row-major), or piece 0 of an undivided region.
@@ -259,6 +263,7 @@ class Launch:
     requirements: tuple[Requirement, ...]
     work: Work
     lower: tuple[int, ...] = ()
+    points: tuple[tuple[int, ...], ...] = ()
     colors: tuple[NDArray[np.int64] | None, ...] = ()
     parent: int | None = None
     after: tuple[int, ...] = ()
@@ -273,7 +278,7 @@ class Launch:
     @property
     def volume(self) -> int:
         """Points of one launch."""
-        return math.prod(self.domain)
+        return len(self.points) or math.prod(self.domain)
 
 
 @dataclass(frozen=True, eq=False)
@@ -396,6 +401,7 @@ class Application:
             raise ApplicationError(f"{place}: it waits for a launch that is not there")
         if launch.lower and len(launch.lower) != len(launch.domain):
             raise ApplicationError(f"{place}: its domain needs one lower bound a dimension")
+        _validate_points(place, launch)
         points = self.points(launches, number)
         shape = (points, len(launch.requirements))
         work = launch.work
@@ -438,3 +444,17 @@ class Application:
             raise ApplicationError(
                 f"{place}: region {region.name!r} has no field {min(unknown)!r}"
             )
+
+
+def _validate_points(place: str, launch: Launch) -> None:
+    """Raises where the points of a sparse domain are not those that its box is around."""
+    if not launch.points:
+        return
+    if any(len(point) != len(launch.domain) for point in launch.points):
+        raise ApplicationError(f"{place}: each of its points needs one coordinate a dimension")
+    if any(a >= b for a, b in pairwise(launch.points)):
+        raise ApplicationError(f"{place}: its points must differ and be in row-major order")
+    box = LaunchDomain.of(launch)
+    lower, upper = (tuple(map(end, zip(*launch.points, strict=True))) for end in (min, max))
+    if (lower, upper) != (box.lower, box.upper):
+        raise ApplicationError(f"{place}: its domain must be the box around its points")

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from dsl.facts import Privilege
+from dsl.launch_domain import LaunchDomain
 
 # An application tells its tasks by this module, whose types speak of applications: the one pair of
 # files that import each other, and only for the types.
@@ -43,6 +44,8 @@ class LaunchSummary:
     domain: tuple[int, ...]
     parent: str | None
     requirements: tuple[RequirementSummary, ...]
+    lower: tuple[int, ...] = ()
+    points: tuple[tuple[int, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,7 @@ class TaskSummary:
 
     Attributes:
         launches: The distinct ways in which it is launched, except those after the loop.
+        index_domains: The distinct domains of its index launches.
         in_loop: Whether the main loop launches it, and not only what comes before or after.
         finish_only: Whether it is only launched after the main loop, where it is not measured.
     """
@@ -63,6 +67,7 @@ class TaskSummary:
     parents: tuple[str, ...]
     launched_singly: bool
     launches: tuple[LaunchSummary, ...] = ()
+    index_domains: tuple[LaunchDomain, ...] = ()
     in_loop: bool = True
     finish_only: bool = False
 
@@ -95,15 +100,17 @@ def _task(application: Application, name: str, found: Sequence[_Found]) -> TaskS
         [each.launch.requirements[i] for each in found if i < len(each.launch.requirements)]
         for i in range(widest)
     ]
+    domains = dict.fromkeys(LaunchDomain.of(f.launch) for f in found if f.launch.domain)
     return TaskSummary(
         name=name,
         variants=kind.variants,
         inner=kind.inner,
         requirements=tuple(_requirement(application, i, r) for i, r in enumerate(requirements)),
-        launch_domains=tuple(dict.fromkeys(f.launch.domain for f in found if f.launch.domain)),
+        launch_domains=tuple(dict.fromkeys(domain.extents for domain in domains)),
         parents=tuple(dict.fromkeys(f.parent for f in found if f.parent is not None)),
         launched_singly=any(each.launch.single for each in found),
         launches=_launches(application, found),
+        index_domains=tuple(domains),
         in_loop=any(launch.task == name for launch in application.loop),
         finish_only=all(each.finish for each in found),
     )
@@ -111,15 +118,17 @@ def _task(application: Application, name: str, found: Sequence[_Found]) -> TaskS
 
 def _launches(application: Application, found: Sequence[_Found]) -> tuple[LaunchSummary, ...]:
     unique = dict.fromkeys(
-        (each.launch.domain, each.parent, each.launch.requirements)
+        (LaunchDomain.of(each.launch), each.parent, each.launch.requirements)
         for each in found
         if not each.finish
     )
     return tuple(
         LaunchSummary(
-            domain,
+            domain.extents,
             parent,
             tuple(_requirement(application, i, [r]) for i, r in enumerate(requirements)),
+            domain.lower,
+            domain.points,
         )
         for domain, parent, requirements in unique
     )

@@ -56,7 +56,8 @@ class _Writer:
 
     def _int(self, depth: int) -> str:
         leaves = ["0", "1", "1", "2", "3", "n", *self.bound, *self.bound]
-        leaves += ["t.ipoint[0]", "t.ipoint[-1]", "t.ispace[0]", "g.size[0]", "pair[1]"]
+        leaves += ["t.ipoint[0]", "t.ipoint[-1]", "t.ispace[0]", "t.ilower[0]"]
+        leaves += ["g.size[0]", "pair[1]"]
         deeper = ["{int} + {int}", "{int} * {int}", "{int} % 4", "{int} / 2", "({int} - {int})"]
         deeper += ["({bool} ? {int} : {int})", "clamp({int}, {int})", "gcd({int}, {int})"]
         deeper += ["lin(t.ipoint, t.ispace)", "{ints}[0]", "{ints}[-{index}]", "{ints}.len"]
@@ -82,6 +83,7 @@ class _Writer:
 
     def _ints(self, depth: int) -> str:
         leaves = ["t.ipoint", "t.ispace", "g.size", "(1, 2)", "pair", "(3, 1)", "-(1, 2)"]
+        leaves.append("(t.ipoint - t.ilower)")
         deeper = ["({ints} + {ints})", "({ints} * {tuple})", "({ints} % (3, 3))"]
         deeper += ["({tuple} / (2, 2))", "{ints}[{index}:]", "{ints}[:-1]", "{space}.size"]
         deeper += ["({bool} ? {ints} : {ints})", "({tuple} + (0, 0))", "{ints}[{int}:{int}]"]

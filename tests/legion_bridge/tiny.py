@@ -130,7 +130,7 @@ def launch(
         above: How many points its parent has.
         traffic: Bytes that each point moves to and from each instance; the time then follows.
     """
-    points = above * int(np.prod(domain, dtype=int))
+    points = above * (len(more.get("points", ())) or int(np.prod(domain, dtype=int)))
     measured = {"CPU": seconds, "GPU": seconds} if traffic is None else {}
     work = Work.of(points, len(requirements), traffic=traffic or 0.0, seconds=measured)
     chosen = tuple(None if c is None else np.array(c, np.int64) for c in colors)

@@ -120,6 +120,17 @@ HELPER value task_ispace(mapper_policy *p, source_location at, value v)
     return t;
 }
 
+HELPER value task_ilower(mapper_policy *p, source_location at, value v)
+{
+    value t = of_index_launch(p, at, v, "ilower");
+    t.as.ints = p->launch->lower;
+    if (!t.as.ints) {
+        t = new_ints(p, at, t.n);
+        memset(t.as.room, 0, (size_t)t.n * sizeof(int32_t));
+    }
+    return t;
+}
+
 HELPER value task_parent(mapper_policy *p, source_location at, value v)
 {
     const launch *l = launch_of(p, at, v, "parent");

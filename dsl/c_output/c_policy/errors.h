@@ -21,7 +21,7 @@ typedef uint32_t source_location;
 typedef struct launch {
     bool single, has_parent;
     int32_t dimensions; /* of an index launch */
-    const int32_t *point, *extents;
+    const int32_t *point, *extents, *lower; /* no `lower`: zeros */
     mapper_point at; /* of a single task: the processor of its parent, and of which kind it is */
     int32_t at_kind;
 } launch;

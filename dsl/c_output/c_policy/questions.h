@@ -108,16 +108,17 @@ static void give_points(value v, mapper_point *points, int32_t capacity, int32_t
 }
 
 static int32_t index_point(mapper_policy *p, const char *task, int32_t processor_kind,
-                           int32_t dimensions, const int32_t *extents, const int32_t *point,
-                           mapper_point *points, int32_t capacity, int32_t *count,
-                           mapper_error *error)
+                           int32_t dimensions, const int32_t *lower, const int32_t *extents,
+                           const int32_t *point, mapper_point *points, int32_t capacity,
+                           int32_t *count, mapper_error *error)
 {
     bool domain = dimensions == 0 || (dimensions > 0 && extents && point);
     if (!p || !task || !count || !domain || (capacity > 0 && !points) || unknown(processor_kind))
         return bad_question(error);
     const map_rule *map = map_of(INDEX_MAPS, task, processor_kind);
     if (!map) return no_map(task, error);
-    launch here = {.dimensions = dimensions, .extents = extents, .point = point};
+    launch here = {
+        .dimensions = dimensions, .lower = lower, .extents = extents, .point = point};
     start(p, error, __builtin_frame_address(0));
     p->launch = &here;
     if (setjmp(p->on_error)) return p->failed;
@@ -180,7 +181,8 @@ static int32_t index_domain(mapper_policy *p, const char *task, int32_t processo
     if (volume == 0) return MAPPER_OK;
     for (int32_t d = 0; d < dimensions; d++)
         point[d] = lower ? lower[d] : 0;
-    launch here = {.dimensions = dimensions, .extents = extents, .point = point};
+    launch here = {
+        .dimensions = dimensions, .lower = lower, .extents = extents, .point = point};
     start(p, error, __builtin_frame_address(0));
     p->launch = &here;
     if (setjmp(p->on_error)) return p->failed;

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from math import prod
 from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
@@ -15,6 +14,7 @@ from dsl import syntax
 from dsl.choices import choose_kind, choose_memory
 from dsl.errors import MapperError
 from dsl.facts import ApplicationFacts, MachineFacts, RequirementFacts, TaskFacts
+from dsl.launch_domain import LaunchDomain
 from dsl.machine_shape import PROCESSOR_KINDS
 from dsl.tables import LayoutDecision, Tables
 
@@ -90,6 +90,12 @@ class Questions:
         assert question.requirement is not None  # noqa: S101  (the caller knows the topic)
         return self.tasks[question.task].requirements[question.requirement]
 
+    def domains(self, task: str) -> tuple[LaunchDomain, ...]:
+        """The distinct domains of more than one point that a task is launched over."""
+        launches = [launch for launch in self.tasks[task].launches if launch.domain]
+        found = dict.fromkeys(map(LaunchDomain.of, launches))
+        return tuple([domain for domain in found if domain.volume > 1])
+
     def _of_task(self, task: TaskFacts) -> Iterator[Question]:
         if len(set(task.variants) & set(self.present)) > 1:
             yield Question("kind", task.name)
@@ -101,7 +107,7 @@ class Questions:
                     if facts.privilege == "READ_ONLY":
                         yield question.about("collection")
         yield Question("limit", task.name)
-        if any(prod(domain) > 1 for domain in task.launch_domains):
+        if self.domains(task.name):
             yield Question("index map", task.name)
         if task.launched_singly and task.parents:
             yield Question("single map", task.name)
@@ -115,7 +121,7 @@ def _of_argument(task: TaskFacts, index: int) -> Iterator[Question]:
             continue  # launches of one task may pass several numbers of regions
         facts = launch.requirements[index]
         names = tuple(facts.names)
-        sizes[names] = sizes.get(names, 0.0) + facts.piece_bytes * prod(launch.domain)
+        sizes[names] = sizes.get(names, 0.0) + facts.piece_bytes * LaunchDomain.of(launch).volume
     total = sum(sizes.values())
     for names, size in sizes.items():
         yield Question("memory", task.name, index, names, size / total if total else 1.0)
@@ -128,8 +134,8 @@ class Maps(Protocol):
 
     def has_single_map(self, task: str, kind: str | None) -> bool: ...
 
-    def index_map(
-        self, task: str, kind: str | None, ispace: Sequence[int]
+    def launch_map(
+        self, task: str, kind: str | None, domain: LaunchDomain
     ) -> NDArray[np.int64]: ...
 
     def single_map(
@@ -225,15 +231,11 @@ class Answers:
         kind, mapper = self.kind(task), self._mapper
         if mapper is None or not mapper.has_index_map(task, kind):
             return None
-        domains = self._questions.tasks[task].launch_domains
-        if any(prod(domain) > _LAUNCHED for domain in domains):
+        domains = self._questions.domains(task)
+        if any(domain.volume > _LAUNCHED for domain in domains):
             return None
         try:
-            return tuple(
-                mapper.index_map(task, kind, domain).tobytes()
-                for domain in domains
-                if prod(domain) > 1
-            )
+            return tuple(mapper.launch_map(task, kind, domain).tobytes() for domain in domains)
         except MapperError:
             return None
 

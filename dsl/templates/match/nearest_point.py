@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from dsl import syntax
 from dsl.errors import MapperError
 from dsl.facts import ApplicationFacts, MachineFacts
+from dsl.launch_domain import LaunchDomain
 from dsl.load import load
 from dsl.mapper import Mapper
 from dsl.normal_forms.decisions import all_decisions, decided, decisions_of
@@ -261,10 +262,10 @@ class _Borrowed:
         named = _named(self._tables.single_functions, task, kind)
         return self._library is not None and named != ""
 
-    def index_map(self, task: str, kind: str | None, ispace: Sequence[int]) -> NDArray[np.int64]:
+    def launch_map(self, task: str, kind: str | None, domain: LaunchDomain) -> NDArray[np.int64]:
         assert self._library is not None  # noqa: S101  (asked for first)
         function = _named(self._tables.index_functions, task, kind)
-        return self._library.index_map(function, kind, ispace)
+        return self._library.launch_map(function, kind, domain)
 
     def single_map(
         self,

@@ -191,19 +191,20 @@ Policy::Places Policy::places_of(const char *task, const char *name, Question qu
     }
 }
 
-// The extents are those of the whole launch.
+// The bounds are those of the whole launch.
 Policy::Places Policy::index_point(const char *task, int kind, const Legion::Domain &launch,
                                    const Legion::DomainPoint &point) const
 {
     const int dimensions = launch.get_dim();
-    const Legion::DomainPoint lower = launch.lo(), upper = launch.hi();
-    std::vector<int32_t> extents(dimensions), coordinates(dimensions);
+    const Legion::DomainPoint first = launch.lo(), last = launch.hi();
+    std::vector<int32_t> lower(dimensions), extents(dimensions), coordinates(dimensions);
     for (int d = 0; d < dimensions; d++) {
-        extents[d] = narrow(task, upper[d] - lower[d] + 1);
+        lower[d] = narrow(task, first[d]);
+        extents[d] = narrow(task, last[d] - first[d] + 1);
         coordinates[d] = narrow(task, point[d]);
     }
     return places_of(task, "index_point", [&](auto... answer) {
-        return api->index_point(policy, task, kind, dimensions, extents.data(),
+        return api->index_point(policy, task, kind, dimensions, lower.data(), extents.data(),
                                 coordinates.data(), answer...);
     });
 }

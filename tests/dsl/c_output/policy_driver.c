@@ -82,7 +82,7 @@ static void index_launch(int whole)
         point[d] = number();
     if (!policy) return;
     int32_t code = whole ? api->index_domain(policy, task, kind, n, NULL, extents, points, &error)
-                         : api->index_point(policy, task, kind, n, extents, point, points,
+                         : api->index_point(policy, task, kind, n, NULL, extents, point, points,
                                             MAX_POINTS, &count, &error);
     say_points(code, count);
 }

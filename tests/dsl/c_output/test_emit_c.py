@@ -209,10 +209,10 @@ def test_a_star_stands_for_all_its_points(
 # That it decides as the evaluator does
 
 
-def outcome(ask: Any, *question: Any) -> Any:
+def outcome(ask: Any, *question: Any, **more: Any) -> Any:
     """An answer, or the code, line and point of the error."""
     try:
-        answer = ask(*question)
+        answer = ask(*question, **more)
     except dsl.MapperError as error:
         return error.code, error.line, getattr(error, "point", None)
     return answer.tolist() if hasattr(answer, "tolist") else answer
@@ -236,6 +236,13 @@ def test_random_mappers_decide_alike(seed: int, nodes: int, gpus: int) -> None:
             assert outcome(compiled.index_map, *launch) == outcome(mapper.index_map, *launch)
             last = (task, "GPU", extents, extents)
             assert outcome(compiled.index_points, *last) == outcome(mapper.index_points, *last)
+            lower = {"lower": (-3, 2, 7)[: len(extents)]}
+            assert outcome(compiled.index_map, *launch, **lower) == outcome(
+                mapper.index_map, *launch, **lower
+            )
+            assert outcome(compiled.index_points, *last, **lower) == outcome(
+                mapper.index_points, *last, **lower
+            )
         for parent, kind in ((None, None), ((1, 1), "GPU"), ((0, 1), "IO")):
             single = (task, "GPU", parent, kind)
             assert outcome(compiled.single_map, *single) == outcome(mapper.single_map, *single)

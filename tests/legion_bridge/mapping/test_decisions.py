@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import dsl
+from dsl.launch_domain import LaunchDomain
 from legion_bridge.errors import MappingError
 from legion_bridge.machines.flat_machine import flatten_machine
 from legion_bridge.machines.machine import Machine
@@ -157,13 +158,13 @@ class TestPlaces:
         ]
 
     def test_sharding_counts_the_first_dimension_fastest(self) -> None:
-        ranks, _ = sharding_and_slicing((3, 2), 2, 1)
+        ranks, _ = sharding_and_slicing(LaunchDomain((3, 2), (0, 0)), 2, 1)
         assert ranks.reshape(3, 2).tolist() == [[0, 1], [1, 0], [0, 1]]
 
     @pytest.mark.parametrize("domain", [(1,), (7,), (3, 5), (2, 3, 4)])
     @pytest.mark.parametrize("ranks", [1, 3])
     def test_slicing_stays_on_the_machine(self, domain: tuple[int, ...], ranks: int) -> None:
-        shard, index = sharding_and_slicing(domain, ranks, 4)
+        shard, index = sharding_and_slicing(LaunchDomain(domain, (0,) * len(domain)), ranks, 4)
         assert len(shard) == len(index) == np.prod(domain)
         assert set(shard.tolist()) <= set(range(ranks))
         assert set(index.tolist()) <= set(range(4))

@@ -25,7 +25,7 @@
 extern "C" {
 #endif
 
-#define MAPPER_ABI_VERSION 1
+#define MAPPER_ABI_VERSION 2
 #define MAPPER_ERROR_TEXT 1024
 #define MAPPER_ERROR_POINT 8 /* coordinates of a point that an error holds at most */
 
@@ -179,14 +179,14 @@ typedef struct mapper_api {
     int32_t (*has_map)(mapper_policy *policy, const char *task, int32_t processor_kind,
                        int32_t single, int32_t *answer);
 
-    /* Where one point of an index launch goes. A wildcard gives several points, in order:
-     * `*count` is how many, of which the first `capacity` are stored. */
+    /* Where one point of an index launch goes. The whole launch's domain, or the box around a
+     * sparse one, starts at `lower`, or at 0 where that is NULL. A wildcard gives several points,
+     * in order: `*count` is how many, of which the first `capacity` are stored. */
     int32_t (*index_point)(mapper_policy *policy, const char *task, int32_t processor_kind,
-                           int32_t dimensions, const int32_t *extents, const int32_t *point,
-                           mapper_point *points, int32_t capacity, int32_t *count,
-                           mapper_error *error);
-    /* The first processor of every point of a launch domain, last dimension fastest. The domain
-     * starts at `lower`, or at 0 where that is NULL. */
+                           int32_t dimensions, const int32_t *lower, const int32_t *extents,
+                           const int32_t *point, mapper_point *points, int32_t capacity,
+                           int32_t *count, mapper_error *error);
+    /* The first processor of every point of a launch domain that is a box, last dimension fastest. */
     int32_t (*index_domain)(mapper_policy *policy, const char *task, int32_t processor_kind,
                             int32_t dimensions, const int32_t *lower, const int32_t *extents,
                             mapper_point *points, mapper_error *error);
@@ -259,7 +259,7 @@ typedef uint32_t source_location;
 typedef struct launch {
     bool single, has_parent;
     int32_t dimensions; /* of an index launch */
-    const int32_t *point, *extents;
+    const int32_t *point, *extents, *lower; /* no `lower`: zeros */
     mapper_point at; /* of a single task: the processor of its parent, and of which kind it is */
     int32_t at_kind;
 } launch;
@@ -1208,16 +1208,17 @@ static void give_points(value v, mapper_point *points, int32_t capacity, int32_t
 }
 
 static int32_t index_point(mapper_policy *p, const char *task, int32_t processor_kind,
-                           int32_t dimensions, const int32_t *extents, const int32_t *point,
-                           mapper_point *points, int32_t capacity, int32_t *count,
-                           mapper_error *error)
+                           int32_t dimensions, const int32_t *lower, const int32_t *extents,
+                           const int32_t *point, mapper_point *points, int32_t capacity,
+                           int32_t *count, mapper_error *error)
 {
     bool domain = dimensions == 0 || (dimensions > 0 && extents && point);
     if (!p || !task || !count || !domain || (capacity > 0 && !points) || unknown(processor_kind))
         return bad_question(error);
     const map_rule *map = map_of(INDEX_MAPS, task, processor_kind);
     if (!map) return no_map(task, error);
-    launch here = {.dimensions = dimensions, .extents = extents, .point = point};
+    launch here = {
+        .dimensions = dimensions, .lower = lower, .extents = extents, .point = point};
     start(p, error, __builtin_frame_address(0));
     p->launch = &here;
     if (setjmp(p->on_error)) return p->failed;
@@ -1280,7 +1281,8 @@ static int32_t index_domain(mapper_policy *p, const char *task, int32_t processo
     if (volume == 0) return MAPPER_OK;
     for (int32_t d = 0; d < dimensions; d++)
         point[d] = lower ? lower[d] : 0;
-    launch here = {.dimensions = dimensions, .extents = extents, .point = point};
+    launch here = {
+        .dimensions = dimensions, .lower = lower, .extents = extents, .point = point};
     start(p, error, __builtin_frame_address(0));
     p->launch = &here;
     if (setjmp(p->on_error)) return p->failed;
