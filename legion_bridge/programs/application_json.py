@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from legion_bridge.errors import ApplicationError
 from legion_bridge.programs.application import Application, Launch, Requirement, Work
-from legion_bridge.programs.application_schema import SCHEMA, application_of
+from legion_bridge.programs.application_schema import application_of, schema_of
 
 __all__ = ["from_json", "read_application", "to_json", "write_application"]
 
@@ -43,7 +43,7 @@ def to_json(application: Application) -> str:
         for name, partition in application.partitions.items()
     }
     document = {
-        "schema": SCHEMA,
+        "schema": schema_of(application),
         "name": application.name,
         "summary": application.summary,
         "parameters": dict(application.parameters),
@@ -143,6 +143,7 @@ def _launch(launch: Launch) -> dict[str, Any]:
             "task": launch.task,
             "domain": list(launch.domain),
             "lower": list(launch.lower),
+            "points": [list(point) for point in launch.points],
             "parent": launch.parent,
             "after": list(launch.after),
             "blocking": launch.blocking,
@@ -166,6 +167,7 @@ def _launch(launch: Launch) -> dict[str, Any]:
             "work": _work(work),
         },
         lower=[],
+        points=[],
         parent=None,
         after=[],
         blocking=False,

@@ -5,6 +5,7 @@ Versions:
     2: Besides, for captured programs, ``unknown`` (what is assumed, by its place in the document,
        and why), ``copies`` (those of the captured run), and ``named`` in regions and partitions
        (false where the program gives no name, so that a mapper must use the requirement's index).
+    3: Besides, for launches over a sparse domain, its ``points``.
 
 A document of an earlier version is one of the newest that lacks these members.
 """
@@ -48,11 +49,16 @@ from legion_bridge.shapes import (
     optional,
 )
 
-__all__ = ["SCHEMA", "application_of"]
+__all__ = ["application_of", "schema_of"]
 
-SCHEMA = 2
-_READ = (1, 2)
+_READ = (1, 2, 3)
 MOST_POINTS = 4_000_000
+
+
+def schema_of(application: Application) -> int:
+    """The earliest version that can say all of an application, among those that are written."""
+    launches = application.launches() + application.finish
+    return 3 if any(launch.points for launch in launches) else 2
 
 
 def application_of(document: Any) -> Application:
@@ -61,9 +67,9 @@ def application_of(document: Any) -> Application:
     Raises:
         ApplicationError: The document does not have the schema's shape, or contradicts itself.
     """
-    if isinstance(document, Mapping) and document.get("schema", SCHEMA) not in _READ:
+    if isinstance(document, Mapping) and document.get("schema", 1) not in _READ:
         raise ApplicationError(
-            f"schema: this version of mappertune reads {' and '.join(map(str, _READ))}, "
+            f"schema: this version of mappertune reads {_READ[0]} to {_READ[-1]}, "
             f"not {document['schema']!r}"
         )
     try:
@@ -130,7 +136,8 @@ def _launches(parts: Sequence[Mapping[str, Any]], phase: str) -> tuple[Launch, .
         place, parent = f"{phase}[{number}]", part["parent"]
         if parent is not None and parent >= number:
             raise ApplicationError(f"{place}.parent: it must be the number of an earlier launch")
-        points.append(math.prod(part["domain"]) * (1 if parent is None else points[parent]))
+        own = len(part["points"]) or math.prod(part["domain"])
+        points.append(own * (1 if parent is None else points[parent]))
         if points[-1] > MOST_POINTS:
             raise ApplicationError(
                 f"{place}.domain: {points[-1]:,} points are too many; {MOST_POINTS:,} can be read"
@@ -151,7 +158,7 @@ def _launch(part: Mapping[str, Any], points: int, place: str) -> Launch:
     work = dict(part["work"])
     flops = _column(work.pop("flops"), points, f"{place}.work.flops")
     shape = (points, len(requirements))
-    keys = ("task", "domain", "lower", "parent", "after", "blocking", "timed")
+    keys = ("task", "domain", "lower", "points", "parent", "after", "blocking", "timed")
     return Launch(
         requirements=tuple(_requirement(requirement) for requirement in requirements),
         colors=tuple(
@@ -229,6 +236,7 @@ _LAUNCH = an_object(
         "task": a_text,
         "domain": a_list(a_whole_number(1)),
         "lower": optional(_BOUNDS, ()),
+        "points": optional(a_list(_BOUNDS), ()),
         "parent": optional(_INDEX, None),
         "after": optional(a_list(_INDEX), ()),
         "blocking": optional(a_flag, False),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from dsl.launch_domain import LaunchDomain
 from dsl.units import amount, seconds
 from legion_bridge.programs.application import Application, Partition
 from legion_bridge.programs.data_flow import Flow, data_flow
@@ -123,12 +124,19 @@ def _kinds(task: TaskSummary) -> str:
 
 
 def _launched(task: TaskSummary, times: int) -> str:
-    ways = [f"over {' x '.join(map(str, domain))} points" for domain in task.launch_domains]
+    ways = [f"over {_points(domain)}" for domain in task.index_domains]
     if task.launched_singly:
         ways.append("as a single task")
     by = f" by {', '.join(task.parents)}" if task.parents else ""
     often = f", {times} times" if times > 1 else ""
     return f"launched {' and '.join(ways)}{by}{often}"
+
+
+def _points(domain: LaunchDomain) -> str:
+    box = f"{' x '.join(map(str, domain.extents))} points"
+    if any(domain.lower):
+        box += f" from ({', '.join(map(str, domain.lower))})"
+    return f"{domain.volume} of {box}" if domain.points else box
 
 
 def _flows(flows: Sequence[Flow]) -> Iterator[str]:

@@ -6,6 +6,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
+from dsl.launch_domain import LaunchDomain
 from studies.cli.cases import case_of
 from studies.cli.console import columns, print_json, quantity, say, table
 from studies.cli.model_options import prompt_settings
@@ -107,7 +108,7 @@ def _show_application(problem: MapperProblem) -> None:
             [
                 task.name,
                 ", ".join(task.variants),
-                " ".join("x".join(map(str, d)) for d in task.launch_domains) or "single task",
+                "\n".join(map(_points, task.index_domains)) or "single task",
                 "\n".join(_requirement(r) for r in task.requirements) or "none",
             ]
             for task in application.tasks.values()
@@ -120,6 +121,13 @@ def _show_application(problem: MapperProblem) -> None:
     if "expert" in application.mappers:
         say(f"mappertune show {application.name} --mapper expert prints the expert mapper,")
     say(f"mappertune show {application.name} --template the search space")
+
+
+def _points(domain: LaunchDomain) -> str:
+    box = "x".join(map(str, domain.extents))
+    if any(domain.lower):
+        box += f" from {','.join(map(str, domain.lower))}"
+    return f"{domain.volume} of {box}" if domain.points else box
 
 
 def _requirement(requirement: Any) -> str:
@@ -151,6 +159,7 @@ def _application_as_json(problem: MapperProblem) -> dict[str, Any]:
                 "name": task.name,
                 "variants": list(task.variants),
                 "launch_domains": [list(domain) for domain in task.launch_domains],
+                "index_domains": [domain._asdict() for domain in task.index_domains],
                 "parents": list(task.parents),
                 "launched_singly": task.launched_singly,
                 "requirements": [
