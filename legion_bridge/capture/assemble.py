@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median
@@ -199,6 +200,11 @@ class _Assembly:
                 "some of its points launch others than the rest: what not all launch is left out"
             )
         for column in alike:
+            if len({launch.lower for launch in column}) > 1:
+                self._unknown[f"{phase}.{column[0].task}.lower"] = (
+                    "its launches begin at different points below different points of the task "
+                    "that makes them: all are taken to begin as the first does"
+                )
             self._add(entries, _Merged(list(column), place), phase)
 
     def _launch(self, number: int, rounds: Sequence[_Phase], place: str) -> Launch:
@@ -224,6 +230,7 @@ class _Assembly:
                 seconds=seconds,
             ),
             lower=first.lower if first.lower and any(first.lower) else (),
+            points=_sparse(first),
             colors=colors,
             parent=merged.parent,
             after=_after(number, merged, rounds),
@@ -340,6 +347,18 @@ def _extents(launch: ObservedLaunch) -> tuple[int, ...]:
     return tuple(b - a + 1 for a, b in zip(launch.lower, launch.upper, strict=True))
 
 
+def _sparse(launch: ObservedLaunch) -> tuple[tuple[int, ...], ...]:
+    """The points of a launch over a sparse domain; none where they fill a box."""
+    points = tuple(launch.points)
+    return points if len(points) < math.prod(_extents(launch)) else ()
+
+
+def _from_lower(launch: ObservedLaunch) -> tuple[tuple[int, ...], ...]:
+    """The points of a launch over a sparse domain, counted from its lower bound."""
+    lower = launch.lower or ()
+    return tuple(tuple(x - a for x, a in zip(p, lower, strict=True)) for p in _sparse(launch))
+
+
 def _alike(
     rows: Sequence[Sequence[ObservedLaunch]],
 ) -> tuple[list[tuple[ObservedLaunch, ...]], bool]:
@@ -359,6 +378,7 @@ def _shape_of(launch: ObservedLaunch) -> Hashable:
     return (
         launch.task,
         _extents(launch),
+        _from_lower(launch),
         tuple(
             (r.region, r.partition is None, r.privilege, r.fields, r.reduction)
             for r in launch.requirements

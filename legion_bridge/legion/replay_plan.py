@@ -6,11 +6,11 @@ letters, digits and ``_.-`` as ``%XX``. A list is its length, then its items; a 
 one number for all points, or of one for each. Regions, partitions, tasks and fields are referred
 to by number; -1 stands for none. ``programs/replay/plan.cc`` reads it::
 
-    mappertune-replay 1 <application> <traced>
+    mappertune-replay 2 <application> <traced>
     tasks [name inner leaf returns [kind] [requirement C|F|- S|A|- reduced]]
     regions [name dimension lower.. upper.. [name bytes]]
     partitions [name region [lower.. upper..]]
-    launches [task [lower] [extent] parent blocking timed returns [after] rate {flops} [
+    launches [task [lower] [extent] [point..] parent blocking timed returns [after] rate {flops} [
         region partition privilege virtual C|F under [field] [colour] {traffic} {accesses}]]
     launches ...   (the setup, the loop, the finish)
     end
@@ -38,7 +38,7 @@ from legion_bridge.programs.application import (
 
 __all__ = ["PLAN_VERSION", "plan_text"]
 
-PLAN_VERSION = 1
+PLAN_VERSION = 2
 MOST_DIMENSIONS = 3
 REDUCIBLE = (1, 2, 4, 8)
 """Bytes of the fields that the program can add up."""
@@ -162,6 +162,7 @@ class _Writer:
             str(self.tasks[launch.task]),
             *_numbers(launch.lower),
             *_numbers(launch.domain),
+            *_list(map(str, point) for point in launch.points),
             str(-1 if launch.parent is None else launch.parent),
             _flag(launch.blocking),
             _flag(launch.timed),

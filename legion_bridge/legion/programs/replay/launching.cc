@@ -48,7 +48,7 @@ void Launcher::launch(Phase phase, int number)
         add_futures(launcher, launch);
         result = runtime->execute_task(ctx, launcher);
     } else {
-        IndexTaskLauncher launcher(task, launch_domain(launch), arguments, ArgumentMap());
+        IndexTaskLauncher launcher(task, world.launch_domain(phase, number), arguments, ArgumentMap());
         for (unsigned i = 0; i < count; i++)
             launcher.add_region_requirement(world.index_requirement(phase, number, i, point));
         add_futures(launcher, launch);

@@ -201,6 +201,12 @@ Launch read_launch(Reader &in, const Plan &plan, size_t number, size_t launches)
     launch.task = in.index(plan.tasks.size());
     launch.lower = in.list([&] { return in.number(-MOST_POINTS, MOST_POINTS); });
     launch.extents = in.list([&] { return in.number(1, MOST_POINTS); });
+    launch.points = in.list([&] {
+        std::vector<int64_t> point(launch.extents.size());
+        for (int64_t &coordinate : point)
+            coordinate = in.number(-MOST_POINTS, 2 * MOST_POINTS);
+        return point;
+    });
     launch.parent = in.index_or_none(number);
     launch.blocking = in.flag();
     launch.timed = in.flag();
@@ -288,6 +294,7 @@ void read_phase(Reader &in, Plan &plan, Phase phase)
 
 int64_t Launch::volume() const
 {
+    if (!points.empty()) return static_cast<int64_t>(points.size());
     int64_t volume = 1;
     for (const int64_t extent : extents)
         volume *= extent;

@@ -11,7 +11,7 @@
 namespace replay {
 
 constexpr int MOST_DIMENSIONS = 3;  // of a region
-constexpr int PLAN_VERSION = 1;
+constexpr int PLAN_VERSION = 2;
 
 using Corner = std::array<int64_t, MOST_DIMENSIONS>;
 
@@ -93,6 +93,7 @@ constexpr size_t RATES = 3;
 struct Launch {
     int task;
     std::vector<int64_t> lower, extents;  // empty: a single task
+    std::vector<std::vector<int64_t>> points;  // of a sparse domain, row-major; empty: all
     int parent;
     bool blocking, timed, returns;
     std::vector<int> after, children;

@@ -42,7 +42,9 @@ Domain domain_of(const Box &box, int dimension)
     return Domain(corner(box.lower, dimension), corner(box.upper, dimension));
 }
 
-Domain launch_domain(const Launch &launch)
+namespace {
+
+Domain box_around(const Launch &launch)
 {
     DomainPoint lower, upper;
     lower.dim = upper.dim = static_cast<int>(launch.extents.size());
@@ -53,9 +55,16 @@ Domain launch_domain(const Launch &launch)
     return Domain(lower, upper);
 }
 
+}  // namespace
+
 int64_t number_of(const DomainPoint &point, const Domain &domain)
 {
     int64_t number = 0;
+    if (!domain.dense()) {
+        for (Domain::DomainPointIterator it(domain); it; it++)
+            number += it.p < point;
+        return number;
+    }
     for (int d = 0; d < domain.get_dim(); d++)
         number = number * (domain.hi()[d] - domain.lo()[d] + 1) + point[d] - domain.lo()[d];
     return number;
@@ -85,8 +94,31 @@ World::World(const Plan &plan, Context ctx, Runtime *runtime) : plan(plan), runt
         make_partition(ctx, roots[region], plan.regions[region].bounds, static_cast<int>(number));
     }
     for (int phase = 0; phase < PHASES; phase++)
-        for (size_t launch = 0; launch < plan.phases[phase].size(); launch++)
+        for (size_t launch = 0; launch < plan.phases[phase].size(); launch++) {
+            make_sparse(ctx, static_cast<Phase>(phase), static_cast<int>(launch));
             make_nested(ctx, static_cast<Phase>(phase), static_cast<int>(launch));
+        }
+}
+
+Domain World::launch_domain(Phase phase, int launch) const
+{
+    const auto found = sparse.find({phase, launch});
+    return found != sparse.end() ? found->second : box_around(plan.phases[phase][launch]);
+}
+
+void World::make_sparse(Context ctx, Phase phase, int number)
+{
+    std::vector<DomainPoint> points;
+    for (const std::vector<int64_t> &coordinates : plan.phases[phase][number].points) {
+        DomainPoint point;
+        point.dim = static_cast<int>(coordinates.size());
+        for (size_t d = 0; d < coordinates.size(); d++)
+            point[d] = coordinates[d];
+        points.push_back(point);
+    }
+    if (!points.empty())
+        sparse[{phase, number}] =
+            runtime->get_index_space_domain(ctx, runtime->create_index_space(ctx, points));
 }
 
 void World::make_region(Context ctx, int number)

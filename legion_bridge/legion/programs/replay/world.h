@@ -17,7 +17,6 @@ constexpr Legion::TaskID FIRST_TASK = 100;
 constexpr Legion::ProjectionID PIECE_OF_POINT = 1;
 
 Legion::Domain domain_of(const Box &box, int dimension);
-Legion::Domain launch_domain(const Launch &launch);
 // The number of a point of a launch, row-major.
 int64_t number_of(const Legion::DomainPoint &point, const Legion::Domain &domain);
 
@@ -45,6 +44,7 @@ public:
     const Plan &plan;
     std::vector<Legion::LogicalRegion> roots;
 
+    Legion::Domain launch_domain(Phase phase, int launch) const;
     Legion::RegionRequirement single_requirement(Phase phase, int launch, unsigned index,
                                                  int64_t point) const;
     // For a launch by a point of its parent; 0 at the top level.
@@ -57,6 +57,7 @@ private:
     void make_region(Legion::Context ctx, int number);
     void make_partition(Legion::Context ctx, Legion::LogicalRegion within, const Box &bounds,
                         int number);
+    void make_sparse(Legion::Context ctx, Phase phase, int launch);
     void make_nested(Legion::Context ctx, Phase phase, int launch);
     int64_t color_of(Phase phase, int launch, unsigned index, int64_t point) const;
     Box bounds_of(Phase phase, int launch, unsigned index, int64_t point) const;
@@ -69,6 +70,7 @@ private:
 
     Legion::Runtime *runtime;
     std::map<Key, Legion::LogicalPartition> partitions;
+    std::map<std::pair<Phase, int>, Legion::Domain> sparse;  // launch domains that are no boxes
 };
 
 }  // namespace replay
