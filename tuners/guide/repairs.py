@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import fields, is_dataclass, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dsl import syntax
 from dsl.choices import accepts_layout
@@ -181,6 +181,30 @@ def stay_inside(case: Case, values: Values, finding: Finding | None) -> Moves:
             if wrapped != function:
                 change = Change((wrapped,), (function,))
                 yield Move(change, "index map", {"function": function.name})
+
+
+def count_from_lower(case: Case, values: Values, finding: Finding | None) -> Moves:
+    """Points of a launch that does not begin at zero counted from its first."""
+    domains = [domain for task in case.tasks.values() for domain in task.index_domains]
+    if not any(any(domain.lower) for domain in domains):
+        return
+    names = {rule.function for rule in _blamed_maps(case, finding, values.get("task"))}
+    for function in case.rules(syntax.FunctionDefinition):
+        read = {node.name for node in walk(function) if isinstance(node, syntax.Member)}
+        if function.name in names and "ipoint" in read and "ilower" not in read:
+            change = Change((_from_lower(function),), (function,))
+            yield Move(change, "index map", {"function": function.name})
+
+
+def _from_lower(node: Any) -> Any:
+    """A part of the syntax tree with ``t.ilower`` taken from each ``t.ipoint``."""
+    if isinstance(node, tuple) and not isinstance(node, syntax.Position):
+        return tuple(map(_from_lower, node))
+    if isinstance(node, syntax.Member) and node.name == "ipoint":
+        return syntax.Binary("-", node, replace(node, name="ilower"))
+    if not is_dataclass(node) or isinstance(node, type | syntax.Position):
+        return node
+    return replace(node, **{f.name: _from_lower(getattr(node, f.name)) for f in fields(node)})
 
 
 def library_map(case: Case, values: Values, finding: Finding | None) -> Moves:
@@ -396,6 +420,7 @@ REPAIRS: Mapping[str, Repair] = MappingProxyType(
         repair.__name__: repair
         for repair in (
             collect,
+            count_from_lower,
             default_layouts,
             define_first,
             define_machine,

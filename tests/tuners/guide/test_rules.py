@@ -402,6 +402,26 @@ def test_an_error_has_a_further_suggestion(rule):
     assert wanted in shown + [f"+ {line}" for line in first.statements.splitlines()]
 
 
+@pytest.mark.parametrize("lower", [(3,), (-5,)])
+def test_a_map_that_counts_from_zero_is_told_where_the_domain_begins(lower):
+    stencil = Application.load("stencil")
+    moved = replace(
+        stencil,
+        setup=tuple(replace(launch, lower=lower) for launch in stencil.setup),
+        loop=tuple(replace(launch, lower=lower) for launch in stencil.loop),
+    )
+    problem = MapperProblem(moved, machine("p100x4"))
+    text = (
+        "m = Machine(GPU);\ndef f(Task t) { i = t.ipoint[0] * m.size[1] / t.ispace[0]; "
+        "return m[0, i]; }\nIndexTaskMap GPU f;"
+    )
+    rules = [named("map-leaves-machine-lower"), named("map-fails-lower")]
+    found = explain(problem, problem.evaluate_text(text), rules=rules)
+    (suggestion,) = found.suggestions
+    assert "(t.ipoint - t.ilower)[0] * m.size[1]" in suggestion.statements
+    assert problem.evaluate_text(suggestion.apply(text)).outcome.ok
+
+
 # Where the time goes
 
 
