@@ -185,8 +185,8 @@ def stay_inside(case: Case, values: Values, finding: Finding | None) -> Moves:
 
 def count_from_lower(case: Case, values: Values, finding: Finding | None) -> Moves:
     """Points of a launch that does not begin at zero counted from its first."""
-    domains = [domain for task in case.tasks.values() for domain in task.index_domains]
-    if not any(any(domain.lower) for domain in domains):
+    launches = [launch for task in case.tasks.values() for launch in task.launches]
+    if not any(any(launch.lower) for launch in launches):
         return
     names = {rule.function for rule in _blamed_maps(case, finding, values.get("task"))}
     for function in case.rules(syntax.FunctionDefinition):
@@ -198,7 +198,7 @@ def count_from_lower(case: Case, values: Values, finding: Finding | None) -> Mov
 
 def _from_lower(node: Any) -> Any:
     """A part of the syntax tree with ``t.ilower`` taken from each ``t.ipoint``."""
-    if isinstance(node, tuple) and not isinstance(node, syntax.Position):
+    if isinstance(node, tuple):
         return tuple(map(_from_lower, node))
     if isinstance(node, syntax.Member) and node.name == "ipoint":
         return syntax.Binary("-", node, replace(node, name="ilower"))
