@@ -95,10 +95,6 @@ def sharding_and_slicing(domain: LaunchDomain, ranks: int, count: int) -> tuple[
 def _blocks(points: Ints, count: int) -> Ints:
     """Divides the points' bounding box among ``count`` processors, first dimension fastest.
 
-    As ``DefaultMapper::default_decompose_points`` has it: block b of n holds what lies from
-    floor(extent b / n) to below floor(extent (b + 1) / n), and blocks that hold nothing are passed
-    over.
-
     Args:
         points: ``[dimension, points]``.
     """
@@ -109,8 +105,9 @@ def _blocks(points: Ints, count: int) -> Ints:
     stride = 1
     for along, least, extent, factor in zip(points, lower, extents, factors, strict=True):
         parts = min(factor, int(extent))
-        found += stride * (((along - least + 1) * parts - 1) // int(extent))
-        stride *= parts
+        size = -(-int(extent) // parts)
+        found += stride * ((along - least) // size)
+        stride *= factor
     return found
 
 

@@ -137,7 +137,7 @@ def test_a_policy_that_is_none_is_refused(tmp_path: Path) -> None:
 
 def test_a_policy_of_another_version_is_refused(tmp_path: Path) -> None:
     source = dsl.emit_c(dsl.parse("Task * CPU;"))
-    newer = source.replace("#define MAPPER_ABI_VERSION 1", "#define MAPPER_ABI_VERSION 2")
+    newer = source.replace("#define MAPPER_ABI_VERSION 2", "#define MAPPER_ABI_VERSION 3")
     run = run_policy(compile_policy(newer, tmp_path / "newer.so"))
     assert run.code == EXIT_CODE
     assert run.failure.startswith("policy-version: policy: ")

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from legion_bridge import Application, ApplicationError, application_names
-from legion_bridge.legion.replay_plan import plan_text
+from legion_bridge.legion.replay_plan import PLAN_VERSION, plan_text
 from legion_bridge.legion.scaled import fitted, on_cpus, scaled, seconds_of_iteration
 
 
@@ -16,7 +16,7 @@ from legion_bridge.legion.scaled import fitted, on_cpus, scaled, seconds_of_iter
 def test_every_application_has_a_plan_at_a_small_size(name: str) -> None:
     application = fitted(name, 0.01)
     words = plan_text(application).split()
-    assert words[:3] == ["mappertune-replay", "1", name]
+    assert words[:3] == ["mappertune-replay", str(PLAN_VERSION), name]
     assert words.count("launches") == 3
     assert words[-1] == "end"
     assert all("CPU" in kind.variants for kind in application.task_kinds.values())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from itertools import product
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import dsl
-from dsl.evaluation.factorisation import greedy_split
 from dsl.launch_domain import LaunchDomain
 from legion_bridge import Application, ApplicationError, Evaluator
 from legion_bridge.errors import MappingError
@@ -154,33 +152,8 @@ class TestWithoutAMap:
         ):
             assert moved.tolist() == at_home.tolist()
 
-    @given(boxes(most=7), st.integers(1, 8))
-    def test_blocks_are_those_of_the_default_mapper(
-        self, domain: LaunchDomain, count: int
-    ) -> None:
-        _, found = sharding_and_slicing(domain, 1, count)
-        assert found.tolist() == default_slices(domain, count)
-
     def test_points_of_a_sparse_domain_are_dealt_out_one_by_one(self) -> None:
         domain = LaunchDomain((10,), (3,), ((3,), (6,), (9,), (12,)))
         ranks, places = sharding_and_slicing(domain, 2, 2)
         assert ranks.tolist() == [0, 1, 0, 1]
         assert places.tolist() == [0, 0, 1, 1]
-
-
-def default_slices(domain: LaunchDomain, count: int) -> list[int]:
-    """``DefaultMapper::default_decompose_points``, block by block as it is written there."""
-    blocks = greedy_split(count, domain.extents)
-    place: dict[tuple[int, ...], int] = {}
-    number = 0
-    for block in product(*(range(n) for n in reversed(blocks))):
-        spans = [
-            range(extent * b // n + low, extent * (b + 1) // n + low)
-            for extent, b, n, low in zip(
-                domain.extents, reversed(block), blocks, domain.lower, strict=True
-            )
-        ]
-        if all(spans):
-            place |= dict.fromkeys(product(*spans), number)
-            number += 1
-    return [place[domain.point(n)] % count for n in range(domain.volume)]
