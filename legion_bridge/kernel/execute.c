@@ -15,7 +15,7 @@
 struct event {
     double time;
     enum { TURN, READY } kind;
-    int64_t number; /* of the resource or the operation */
+    int32_t number; /* of the resource or the operation */
 };
 
 struct heap {
@@ -39,6 +39,9 @@ struct run {
     struct resource *resources; /* processors, runtimes of the ranks, links, limits */
     int64_t first_link, first_limit, *next_waiting, *waits;
     int any_unpinned; /* whether a task may run on whichever processor is free */
+    int all_timed;    /* whether the program's clock runs for all launches */
+    double *busy;     /* seconds of each resource but the limits, in what is measured */
+    double to_grid;
     double now;
     struct heap heap;
 };
@@ -53,12 +56,12 @@ static int before(const struct event *a, const struct event *b)
 
 static struct event turn_of(int64_t resource, double time)
 {
-    return (struct event){time, TURN, resource};
+    return (struct event){time, TURN, (int32_t)resource};
 }
 
 static struct event ready_at(int64_t operation, double time)
 {
-    return (struct event){time, READY, operation};
+    return (struct event){time, READY, (int32_t)operation};
 }
 
 static void push(struct heap *heap, struct event event)
@@ -171,10 +174,46 @@ static int64_t busy_link(const struct run *run, const struct link_path *path)
     return -1;
 }
 
+/* Seconds as a multiple of a power of two. Sums of such are exact, so that what takes equally long
+ * takes equally long at any time of a run, to the bit. */
+static double on_grid(const struct run *run, double seconds)
+{
+    return (seconds + run->to_grid) - run->to_grid;
+}
+
+/* Adding this to a number of seconds rounds them to a grid of 2^-40 s, which is exact for 2^13 s;
+ * runs that may take longer have a coarser grid. */
+static double grid_for(const struct graph *graph)
+{
+    double to_grid = 0x1.8p12, sum = 0.0;
+    for (int64_t i = 0; i < graph->operations; i++)
+        sum += graph->seconds[i];
+    for (; sum > 0x1p10 && isfinite(sum); sum /= 2.0)
+        to_grid *= 2.0;
+    return to_grid;
+}
+
+static int is_measured(const struct run *run, int64_t operation)
+{
+    int64_t iteration = run->graph->iteration[operation];
+    return iteration >= run->in->window.first && iteration < run->in->window.end;
+}
+
+/* A resource works for an operation; what counts is measured, and the program's clock runs for it. */
+static void work(struct run *run, int64_t number, int64_t operation, double seconds)
+{
+    if (!is_measured(run, operation))
+        return;
+    const int64_t *launch = run->in->point_launch + run->graph->point[operation];
+    if (run->all_timed || run->in->launch_timed[*launch])
+        run->busy[number] += seconds;
+}
+
 /* How long a link is in use by itself. */
 static double use_of(const struct run *run, int64_t link, double bytes, int copies)
 {
-    return copies * run->in->link_overhead[link] + bytes / run->in->link_bandwidth[link];
+    double seconds = copies * run->in->link_overhead[link] + bytes / run->in->link_bandwidth[link];
+    return on_grid(run, seconds);
 }
 
 /* Takes all links of a path from now on, each for as long as it needs, or for as long as all of it
@@ -183,7 +222,7 @@ static double occupy(struct run *run, const struct link_path *path, double bytes
                      int64_t operation)
 {
     double longest = 0.0;
-    int measured = run->graph->iteration[operation] >= run->in->settings[SETTING_measured_from];
+    int measured = is_measured(run, operation);
     for (int64_t i = 0; i < path->count; i++)
         longest = fmax(longest, use_of(run, path->links[i], bytes, copies));
     for (int64_t i = 0; i < path->count; i++) {
@@ -192,6 +231,7 @@ static double occupy(struct run *run, const struct link_path *path, double bytes
             run->in->link_exclusive[link] ? longest : use_of(run, link, bytes, copies);
         double free = run->resources[run->first_link + link].free;
         take(run, run->first_link + link, operation, fmax(free, run->now) + seconds);
+        work(run, run->first_link + link, operation, seconds);
         if (measured) {
             run->schedule->link_busy[link] += seconds;
             run->schedule->link_bytes[link] += bytes;
@@ -223,8 +263,8 @@ static void finish(struct run *run, int64_t operation, double end)
     struct schedule *schedule = run->schedule;
     schedule->start[operation] = run->now;
     schedule->end[operation] = end;
-    for (int64_t i = graph->first_edge[operation]; i >= 0; i = graph->edge_next[i]) {
-        int64_t target = graph->edge_target[i];
+    for (int64_t i = graph->first_edge[operation]; i >= 0; i = graph->edge[i].next) {
+        int64_t target = graph->edge[i].target;
         if (end >= schedule->ready[target]) {
             schedule->ready[target] = end;
             schedule->cause[target] = operation;
@@ -252,7 +292,7 @@ static int64_t begin_copy(struct run *run, int64_t operation)
         bytes *= run->in->costs[COST_fold];
     double end = occupy(run, &path, bytes, 1, operation);
     borrow_core(run, run->in->memory_rank[graph->place[operation]], end - run->now);
-    finish(run, operation, path.latency + end);
+    finish(run, operation, on_grid(run, path.latency) + end);
     return -1;
 }
 
@@ -294,18 +334,20 @@ static int64_t begin_on_processor(struct run *run, int64_t operation)
             return run->first_limit + limit;
         run->resources[run->first_limit + limit].permits--;
     }
-    double end = run->now + graph->seconds[operation], bytes = graph->bytes[operation];
+    double seconds = on_grid(run, graph->seconds[operation]), bytes = graph->bytes[operation];
+    double end = run->now + seconds;
     if (task && bytes > 0.0) {
         struct link_path path = access_path(run, graph->place[operation], graph->source[operation]);
         double through = run->now;
         for (int64_t i = 0; i < path.count; i++)
             through = fmax(through, run->resources[run->first_link + path.links[i]].free);
-        end = fmax(end, through + bytes / path.slowest);
+        end = fmax(end, through + on_grid(run, bytes / path.slowest));
         occupy(run, &path, bytes, 0, operation);
     }
     take(run, number, operation, end);
+    work(run, number, operation, end - run->now);
     if (!task)
-        borrow_core(run, graph->place[operation], graph->seconds[operation]);
+        borrow_core(run, graph->place[operation], seconds);
     finish(run, operation, end);
     return -1;
 }
@@ -374,75 +416,100 @@ static int64_t wake(struct run *run, int64_t number)
     return begun;
 }
 
-static int open_run(struct run *run)
+/* Makes room for as many operations as there are; what a schedule had for fewer is let go. */
+static int open_schedule(struct schedule *schedule, const struct graph *graph, size_t links)
 {
-    size_t operations = (size_t)run->graph->operations;
-    size_t processors = (size_t)(run->in->processors + run->in->ranks);
-    size_t links = (size_t)run->in->links, limits = (size_t)run->in->queues;
-    size_t resources = processors + links + limits;
-    struct schedule *schedule = run->schedule;
-    schedule->ready = calloc(operations + 1, sizeof(double));
-    schedule->start = calloc(operations + 1, sizeof(double));
-    schedule->end = calloc(operations + 1, sizeof(double));
-    schedule->cause = malloc((operations + 1) * sizeof(int64_t));
+    if (schedule->capacity < graph->operations) {
+        size_t capacity = (size_t)graph->operation_capacity;
+        free_schedule(schedule);
+        schedule->ready = malloc(capacity * sizeof(double));
+        schedule->start = malloc(capacity * sizeof(double));
+        schedule->end = malloc(capacity * sizeof(double));
+        schedule->cause = malloc(capacity * sizeof(int64_t));
+        schedule->waits = malloc(capacity * sizeof(int64_t));
+        schedule->next_waiting = malloc(capacity * sizeof(int64_t));
+        if (!(schedule->ready && schedule->start && schedule->end && schedule->cause &&
+              schedule->waits && schedule->next_waiting))
+            return 0;
+        schedule->capacity = graph->operation_capacity;
+    }
+    free(schedule->link_busy);
+    free(schedule->link_bytes);
     schedule->link_busy = calloc(links + 1, sizeof(double));
     schedule->link_bytes = calloc(links + 1, sizeof(double));
+    return schedule->link_busy != NULL && schedule->link_bytes != NULL;
+}
+
+static int open_run(struct run *run)
+{
+    const struct input *in = run->in;
+    size_t processors = (size_t)(in->processors + in->ranks), links = (size_t)in->links;
+    size_t resources = processors + links + (size_t)in->queues;
     run->resources = calloc(resources + 1, sizeof *run->resources);
-    run->next_waiting = malloc((operations + 1) * sizeof(int64_t));
-    run->waits = malloc((operations + 1) * sizeof(int64_t));
+    run->busy = calloc(processors + links + 1, sizeof *run->busy);
     /* Each operation may be ready and return a permit; each resource may be due once. */
-    run->heap.events = malloc((2 * operations + resources + 1) * sizeof *run->heap.events);
-    if (!(schedule->ready && schedule->start && schedule->end && schedule->cause &&
-          schedule->link_busy && schedule->link_bytes && run->resources && run->next_waiting &&
-          run->waits && run->heap.events))
+    run->heap.events = malloc((2 * (size_t)run->graph->operations + resources + 1) *
+                              sizeof *run->heap.events);
+    if (!open_schedule(run->schedule, run->graph, links) ||
+        !(run->resources && run->busy && run->heap.events))
         return 0;
-    for (int64_t i = 0; i < run->in->points; i++)
-        run->any_unpinned |= run->in->unpinned[i] != 0;
+    for (int64_t i = 0; i < in->points; i++)
+        run->any_unpinned |= in->unpinned[i] != 0;
+    run->all_timed = 1;
+    for (int64_t i = in->settings[SETTING_setup_launches]; i < in->launches; i++)
+        run->all_timed &= in->launch_timed[i] != 0;
     run->first_link = (int64_t)processors;
     run->first_limit = (int64_t)(processors + links);
     for (size_t i = 0; i < resources; i++)
         run->resources[i] = (struct resource){0.0, -1, -1, -1, 0, 0};
-    for (int64_t i = 0; i < run->in->queues; i++)
-        run->resources[run->first_limit + i].permits = run->in->limit_size[i];
+    for (int64_t i = 0; i < in->queues; i++)
+        run->resources[run->first_limit + i].permits = in->limit_size[i];
+    run->next_waiting = run->schedule->next_waiting;
+    run->waits = run->schedule->waits;
+    run->to_grid = grid_for(run->graph);
     return 1;
+}
+
+/* Starts what waits for nothing, and goes on until nothing happens any more. */
+static enum status follow(struct run *run)
+{
+    const struct graph *graph = run->graph;
+    for (int64_t i = 0; i < graph->operations; i++) {
+        run->schedule->ready[i] = run->schedule->start[i] = run->schedule->end[i] = 0.0;
+        run->schedule->cause[i] = -1;
+        run->waits[i] = graph->waits[i];
+        if (graph->waits[i] == 0)
+            push(&run->heap, ready_at(i, 0.0));
+    }
+    int64_t done = 0;
+    while (run->heap.size > 0) {
+        struct event event = pop(&run->heap);
+        run->now = event.time;
+        done += event.kind == READY ? begin(run, event.number) : wake(run, event.number);
+    }
+    run->schedule->busiest = 0.0;
+    for (int64_t i = 0; i < run->first_limit; i++)
+        run->schedule->busiest = fmax(run->schedule->busiest, run->busy[i]);
+    return done == graph->operations ? PLANNED : CYCLE;
 }
 
 enum status execute(const struct input *in, const struct graph *graph,
                     struct schedule *schedule)
 {
     struct run run = {.in = in, .graph = graph, .schedule = schedule};
-    enum status status = NO_HOST_MEMORY;
-    memset(schedule, 0, sizeof *schedule);
-    if (open_run(&run)) {
-        for (int64_t i = 0; i < graph->operations; i++) {
-            schedule->cause[i] = -1;
-            run.waits[i] = graph->waits[i];
-        }
-        for (int64_t i = 0; i < graph->operations; i++)
-            if (graph->waits[i] == 0)
-                push(&run.heap, ready_at(i, 0.0));
-        int64_t done = 0;
-        while (run.heap.size > 0) {
-            struct event event = pop(&run.heap);
-            run.now = event.time;
-            done += event.kind == READY ? begin(&run, event.number) : wake(&run, event.number);
-        }
-        status = done == graph->operations ? PLANNED : CYCLE;
-    }
+    enum status status = open_run(&run) ? follow(&run) : NO_HOST_MEMORY;
     free(run.resources);
-    free(run.next_waiting);
-    free(run.waits);
+    free(run.busy);
     free(run.heap.events);
     return status;
 }
 
 void free_schedule(struct schedule *schedule)
 {
-    free(schedule->ready);
-    free(schedule->start);
-    free(schedule->end);
-    free(schedule->cause);
-    free(schedule->link_busy);
-    free(schedule->link_bytes);
+    void *arrays[] = {schedule->ready, schedule->start,        schedule->end,
+                      schedule->cause, schedule->waits,        schedule->next_waiting,
+                      schedule->link_busy, schedule->link_bytes};
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
+        free(arrays[i]);
     memset(schedule, 0, sizeof *schedule);
 }

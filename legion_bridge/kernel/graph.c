@@ -33,6 +33,8 @@ int64_t new_operation(struct graph *graph, enum kind kind, int64_t place, double
 {
     if (graph->operations == graph->operation_capacity)
         grow_operations(graph);
+    if (graph->operations == MOST_OPERATIONS)
+        graph->failed = 1;
     if (graph->failed)
         return 0;
     int64_t number = graph->operations++;
@@ -56,15 +58,13 @@ void edge(struct graph *graph, int64_t before, int64_t after)
         return;
     if (graph->edges == graph->edge_capacity) {
         int64_t capacity = graph->edge_capacity ? 2 * graph->edge_capacity : 4096;
-        graph->edge_next = grown(graph->edge_next, sizeof(int64_t), capacity, &graph->failed);
-        graph->edge_target = grown(graph->edge_target, sizeof(int64_t), capacity, &graph->failed);
+        graph->edge = grown(graph->edge, sizeof *graph->edge, capacity, &graph->failed);
         if (graph->failed)
             return;
         graph->edge_capacity = capacity;
     }
     int64_t number = graph->edges++;
-    graph->edge_target[number] = after;
-    graph->edge_next[number] = graph->first_edge[before];
+    graph->edge[number] = (struct edge){graph->first_edge[before], after};
     graph->first_edge[before] = number;
     graph->waits[after]++;
 }
@@ -105,8 +105,7 @@ void free_graph(struct graph *graph)
 {
     void *arrays[] = {graph->kind,      graph->place,       graph->source, graph->point,
                       graph->region,    graph->iteration,   graph->waits,  graph->first_edge,
-                      graph->bytes,     graph->seconds,     graph->limit,  graph->edge_next,
-                      graph->edge_target};
+                      graph->bytes,     graph->seconds,     graph->limit,  graph->edge};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         free(arrays[i]);
     memset(graph, 0, sizeof *graph);

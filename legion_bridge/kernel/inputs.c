@@ -209,14 +209,30 @@ static int check_settings(const struct input *in, char *complaint)
     return 1;
 }
 
+/* Whether a point lies in its launch, and its parent in the launch's parent, before it. */
+static int has_right_parent(const struct input *in, int64_t point)
+{
+    int64_t launch = in->point_launch[point], parent = in->point_parent[point];
+    if (point < in->launch_point[launch] || point >= in->launch_point[launch + 1])
+        return 0;
+    if (parent < 0)
+        return in->launch_parent[launch] < 0;
+    return parent < point && in->point_launch[parent] == in->launch_parent[launch];
+}
+
 /* A parent is planned before its children, and only children fold into the reduction of another. */
 static int check_parents(const struct input *in, char *complaint)
 {
+    for (int64_t launch = 0; launch < in->launches; launch++)
+        if (in->launch_parent[launch] >= launch)
+            return COMPLAIN("launch_parent[%lld] is %lld and must be below it", (long long)launch,
+                            (long long)in->launch_parent[launch]);
     for (int64_t point = 0; point < in->points; point++) {
         int64_t parent = in->point_parent[point];
-        if (parent >= point)
-            return COMPLAIN("point_parent[%lld] is %lld and must be below %lld", (long long)point,
-                            (long long)parent, (long long)point);
+        if (!has_right_parent(in, point))
+            return COMPLAIN("point_parent[%lld] is %lld, which its launch %lld does not allow",
+                            (long long)point, (long long)parent,
+                            (long long)in->point_launch[point]);
         int64_t first = in->slot_start[in->point_requirement[point]];
         int64_t end = in->slot_start[in->point_requirement[point + 1]];
         for (int64_t i = first; i < end; i++)
@@ -307,6 +323,8 @@ int check_prepared(const struct array arrays[INPUTS], struct input *in, char com
     if (!check_each(arrays, PROGRAM, MACHINE, complaint))
         return 0;
     fill(arrays, in);
+    if (in->processors + in->ranks + in->links > MOST_OPERATIONS)
+        return COMPLAIN("processor_kind, rank_node and link_bandwidth are too long together");
     return check_settings(in, complaint) && check_parents(in, complaint) &&
            check_atoms_ascend(in, complaint) && check_wider(in, complaint) &&
            check_route_links(in, complaint) && check_access_links(in, complaint);
@@ -318,6 +336,8 @@ int check_decisions(const struct array arrays[INPUTS], struct input *in,
     if (!check_each(arrays, DECISIONS, DECISIONS, complaint))
         return 0;
     fill(arrays, in);
+    if (in->queues > MOST_OPERATIONS)
+        return COMPLAIN("queue_task is too long");
     for (int64_t r = 0; r < in->requirements; r++)
         if (in->site[r] < 0 && in->slot_start[r] < in->slot_start[r + 1])
             return COMPLAIN("site[%lld] is -1, but the requirement has data", (long long)r);

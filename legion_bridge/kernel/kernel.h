@@ -33,6 +33,12 @@ enum {
     ROUTES = MEMORY_KINDS * MEMORY_KINDS * WHERE_CODES,
     ACCESSES = PROCESSOR_KINDS * MEMORY_KINDS,
     MOST_ITERATIONS = 1 << 20,
+    MOST_OPERATIONS = 1 << 30, /* and resources: they are counted in 32 bits, too */
+};
+
+/* Iterations: how many there are, and which of them are measured. */
+struct window {
+    int64_t first, end, iterations;
 };
 
 /* The arrays, how many there are of what they are about, and the names of single elements. */
@@ -40,6 +46,7 @@ struct input {
 #define INPUT(owner, name, type, length, values) const type *name;
 #define SIZE(name, array) int64_t name;
 #include "inputs.def"
+    struct window window;
 };
 
 enum {
@@ -54,6 +61,11 @@ enum {
     SETTINGS
 };
 
+/* An edge to an operation that waits, in the list of those from one. */
+struct edge {
+    int64_t next, target;
+};
+
 /* Operations and the edges between them; arrays grow as needed. */
 struct graph {
     int64_t operations, operation_capacity, edges, edge_capacity;
@@ -62,22 +74,26 @@ struct graph {
     int64_t *limit; /* the queue from which runtime work takes a permit, or to which the end of
                        another operation returns one; or -1 */
     double *bytes, *seconds;
-    int64_t *edge_next, *edge_target;
+    struct edge *edge;
 };
 
 struct schedule {
+    int64_t capacity; /* of the arrays by operation */
     double *ready, *start, *end;
-    int64_t *cause;
+    int64_t *cause, *waits, *next_waiting;
     double *link_busy, *link_bytes; /* in the measured iterations */
+    double busiest; /* seconds that the busiest processor, runtime or link works in the measured
+                       iterations for what the program's clock runs for */
 };
 
-/* Writes the graph. On OUT_OF_MEMORY `failure` holds the requirement and the slot. `peak` is as
- * long as there are memories. `in_turn`: permits go in the order of planning, and nested launches
- * are planned with the points that make them, where limits hold for these. */
+/* Writes the graph anew, in the memory that it has. On OUT_OF_MEMORY `failure` holds the requirement
+ * and the slot. `peak` is as long as there are memories. `in_turn`: permits go in the order of
+ * planning, and nested launches are planned with the points that make them, where limits hold for
+ * these. */
 enum status plan(const struct input *in, int in_turn, struct graph *graph, int64_t failure[2],
                  double *peak);
 
-/* Gives every operation its time. The caller frees what `schedule` points to. */
+/* Gives every operation its time, in the memory that `schedule` has. */
 enum status execute(const struct input *in, const struct graph *graph,
                     struct schedule *schedule);
 

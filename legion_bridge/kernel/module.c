@@ -71,18 +71,33 @@ static int get_arrays(PyObject *dict, enum owner first, enum owner last, struct 
     return 1;
 }
 
+/* The memory of a run, which the next one uses again: the system takes long to give it anew. */
+struct workspace {
+    struct graph graph;
+    struct schedule schedule;
+};
+
 /* What is the same for all runs: a copy of the arrays, so that nobody changes what was checked. */
 struct prepared {
     struct array arrays[INPUTS];
     struct input input;
+    struct workspace workspace; /* of the last run, while no other uses it */
     char data[];
 };
 
 static const char PREPARED[] = "legion_bridge._kernel.Prepared";
 
+static void free_workspace(struct workspace *workspace)
+{
+    free_graph(&workspace->graph);
+    free_schedule(&workspace->schedule);
+}
+
 static void free_prepared(PyObject *capsule)
 {
-    free(PyCapsule_GetPointer(capsule, PREPARED));
+    struct prepared *prepared = PyCapsule_GetPointer(capsule, PREPARED);
+    free_workspace(&prepared->workspace);
+    free(prepared);
 }
 
 static struct prepared *copy_arrays(const struct array arrays[INPUTS])
@@ -168,16 +183,16 @@ struct result {
     enum status status;
     int64_t failure[2]; /* requirement and slot */
     int in_turn;
-    struct graph graph;
-    struct schedule schedule;
+    struct workspace workspace;
     double *peak, *timed, *untimed;
 };
 
 static void run_once(const struct input *in, struct result *result)
 {
-    result->status = plan(in, result->in_turn, &result->graph, result->failure, result->peak);
+    struct graph *graph = &result->workspace.graph;
+    result->status = plan(in, result->in_turn, graph, result->failure, result->peak);
     if (result->status == PLANNED)
-        result->status = execute(in, &result->graph, &result->schedule);
+        result->status = execute(in, graph, &result->workspace.schedule);
 }
 
 /* Nested launches are planned one after the other, each for all points of its parent. Under a limit
@@ -188,34 +203,37 @@ static void run(const struct input *in, struct result *result)
 {
     run_once(in, result);
     if (result->status == CYCLE && in->queues > 0) {
-        free_graph(&result->graph);
-        free_schedule(&result->schedule);
         memset(result->peak, 0, (size_t)in->memories * sizeof(double));
         result->in_turn = 1;
         run_once(in, result);
     }
     if (result->status == PLANNED)
-        iteration_ends(in, &result->graph, &result->schedule, result->timed, result->untimed);
+        iteration_ends(in, &result->workspace.graph, &result->workspace.schedule, result->timed,
+                       result->untimed);
 }
 
 static PyObject *result_of(const struct input *in, const struct result *result, int want_trace)
 {
-    int64_t ends = in->settings[SETTING_iterations] + 1;
+    int64_t ends = in->window.iterations + 1;
+    const struct schedule *schedule = &result->workspace.schedule;
     if (result->status == NO_HOST_MEMORY)
         return PyErr_NoMemory();
     PyObject *trace = want_trace && result->status == PLANNED
-                          ? trace_of(in, &result->graph, &result->schedule)
+                          ? trace_of(in, &result->workspace.graph, schedule)
                           : Py_NewRef(Py_None);
-    return Py_BuildValue("(iLLiNNNN)", (int)result->status, (long long)result->failure[0],
-                         (long long)result->failure[1], result->in_turn, bytes_of(result->peak, in->memories),
-                         bytes_of(result->timed, ends), bytes_of(result->untimed, ends), trace);
+    return Py_BuildValue("(iLLiNNNdN)", (int)result->status, (long long)result->failure[0],
+                         (long long)result->failure[1], result->in_turn,
+                         bytes_of(result->peak, in->memories), bytes_of(result->timed, ends),
+                         bytes_of(result->untimed, ends), schedule->busiest, trace);
 }
 
-static PyObject *run_input(const struct input *in, int want_trace)
+static PyObject *run_input(struct prepared *prepared, const struct input *in, int want_trace)
 {
-    struct result result = {.failure = {-1, -1}};
-    size_t ends = (size_t)in->settings[SETTING_iterations] + 1;
+    static const struct workspace EMPTY;
+    struct result result = {.failure = {-1, -1}, .workspace = prepared->workspace};
+    size_t ends = (size_t)in->window.iterations + 1;
     PyObject *found = NULL;
+    prepared->workspace = EMPTY;
     result.peak = calloc((size_t)in->memories + 1, sizeof(double));
     result.timed = calloc(ends, sizeof(double));
     result.untimed = calloc(ends, sizeof(double));
@@ -227,36 +245,51 @@ static PyObject *run_input(const struct input *in, int want_trace)
     } else {
         PyErr_NoMemory();
     }
-    free_graph(&result.graph);
-    free_schedule(&result.schedule);
+    if (prepared->workspace.graph.kind == NULL)
+        prepared->workspace = result.workspace;
+    else
+        free_workspace(&result.workspace);
     free(result.peak);
     free(result.timed);
     free(result.untimed);
     return found;
 }
 
+static int check_window(const struct window *window)
+{
+    if (window->first >= 0 && window->first < window->end && window->end <= window->iterations &&
+        window->iterations <= MOST_ITERATIONS)
+        return 1;
+    PyErr_SetString(PyExc_ValueError, "the window must lie within the iterations, which are at most "
+                                      "1048576");
+    return 0;
+}
+
 static PyObject *simulate(PyObject *self, PyObject *args)
 {
     (void)self;
     PyObject *capsule, *dict, *found = NULL;
+    long long first, end, iterations;
     int want_trace;
-    if (!PyArg_ParseTuple(args, "OOp", &capsule, &dict, &want_trace))
+    if (!PyArg_ParseTuple(args, "OO(LLL)p", &capsule, &dict, &first, &end, &iterations,
+                          &want_trace))
         return NULL;
     if (!PyCapsule_IsValid(capsule, PREPARED)) {
         PyErr_SetString(PyExc_TypeError, "simulate needs what prepare has given");
         return NULL;
     }
-    const struct prepared *prepared = PyCapsule_GetPointer(capsule, PREPARED);
+    struct prepared *prepared = PyCapsule_GetPointer(capsule, PREPARED);
     struct buffers buffers = {.count = 0};
     struct array arrays[INPUTS];
     struct input in = prepared->input;
     char complaint[COMPLAINT];
     memcpy(arrays, prepared->arrays, sizeof arrays);
     if (get_arrays(dict, DECISIONS, DECISIONS, &buffers, arrays)) {
-        if (check_decisions(arrays, &in, complaint))
-            found = run_input(&in, want_trace);
-        else
+        in.window = (struct window){first, end, iterations};
+        if (!check_decisions(arrays, &in, complaint))
             PyErr_SetString(PyExc_ValueError, complaint);
+        else if (check_window(&in.window))
+            found = run_input(prepared, &in, want_trace);
     }
     release_buffers(&buffers);
     return found;
@@ -312,8 +345,8 @@ static PyMethodDef methods[] = {
     {"prepare", prepare, METH_O,
      "prepare(arrays) -> what simulate needs of a program and a machine"},
     {"simulate", simulate, METH_VARARGS,
-     "simulate(prepared, decisions, trace) -> "
-     "(status, requirement, slot, peak, timed, untimed, trace)"},
+     "simulate(prepared, decisions, (first, end, iterations), trace) -> "
+     "(status, requirement, slot, in_turn, peak, timed, untimed, busiest, trace)"},
     {NULL, NULL, 0, NULL},
 };
 

@@ -322,7 +322,7 @@ static enum status run(struct state *state)
     const struct input *in = state->in;
     int64_t setup = in->settings[SETTING_setup_launches];
     link_children(state);
-    for (int64_t iteration = -1; iteration < in->settings[SETTING_iterations]; iteration++) {
+    for (int64_t iteration = -1; iteration < in->window.iterations; iteration++) {
         int64_t first = iteration < 0 ? 0 : setup;
         int64_t last = iteration < 0 ? setup : in->launches;
         begin_iteration(state, iteration);
@@ -344,10 +344,7 @@ enum status plan(const struct input *in, int in_turn, struct graph *graph, int64
                  double *peak)
 {
     struct state state;
-    memset(graph, 0, sizeof *graph);
-    grow_operations(graph);
-    if (graph->failed)
-        return NO_HOST_MEMORY;
+    graph->operations = graph->edges = graph->failed = 0;
     enum status status = NO_HOST_MEMORY;
     if (open_state(&state, in, graph, peak)) {
         state.in_turn = (char)in_turn;

@@ -3,7 +3,7 @@
 ``Simulator`` keeps all that does not depend on the mapper, and plans and executes the rest
 (``kernel/plan.c``, ``kernel/execute.c``). A few iterations are simulated: the first ones, in which
 the runtime has no trace and data finds its place, and some in the steady state, whose mean stands
-for all that the program measures.
+for all that the program measures (``steady_state.py``).
 """
 
 from __future__ import annotations
@@ -40,15 +40,14 @@ from legion_bridge.simulation.kernel_arrays import (
 from legion_bridge.simulation.link_paths import route_costs
 from legion_bridge.simulation.point_times import PointTimer, PointTimes
 from legion_bridge.simulation.shortage import Shortage
+from legion_bridge.simulation.steady_state import Measured, Window, is_settled, measure, windows
 
 __all__ = ["Simulator", "Trace", "simulate"]
 
-SETTLE = 4
-"""Iterations before the steady state is taken as reached: two without a trace, two to catch up."""
-MEASURE = 4
-"""Iterations in the steady state that are simulated."""
 UNTRACED = 2
 """Iterations that the runtime analyses before it replays a trace (facts of the mapper logs)."""
+MOST_ITERATIONS = 1 << 20
+"""More than are simulated."""
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -59,7 +58,7 @@ class Trace(NamedTuple):
 
     Attributes:
         peak: ``[memories]`` most bytes in use, in mapping order.
-        begin, end: The measured window in seconds; ``iterations`` lie in it.
+        begin, end: The measured window in seconds; ``iterations`` from ``first`` lie in it.
     """
 
     program: FlatProgram
@@ -70,12 +69,14 @@ class Trace(NamedTuple):
     peak: Floats
     begin: float
     end: float
+    first: int
     iterations: int
 
 
 class _Run(NamedTuple):
-    """What the kernel gives."""
+    """What the kernel gives for a window."""
 
+    window: Window
     status: int
     requirement: int
     slot: int
@@ -83,6 +84,7 @@ class _Run(NamedTuple):
     peak: bytes
     timed: bytes
     untimed: bytes
+    busiest: float
     trace: dict[str, bytes | int] | None
 
 
@@ -101,11 +103,10 @@ class Simulator:
         self.flat_machine = flatten_machine(self.machine)
         self._timer = PointTimer(self.program, self.flat_machine)
         self._decider = Decider(self.program, self.flat_machine)
-        self._settle, self._measure = _iterations(application, self.program)
+        self._windows = windows(self.program)
         self._kept = _kept(self.program, self.machine)
-        self._arrays = _prepared_arrays(
-            self.program, self.flat_machine, self._settle, self._measure
-        )
+        untraced = min(UNTRACED, self._windows[0].first) if application.traced else MOST_ITERATIONS
+        self._arrays = _prepared_arrays(self.program, self.flat_machine, untraced)
         self._prepared = prepare(self._arrays)
 
     def run(self, mapper: Mapper) -> Outcome:
@@ -156,7 +157,7 @@ class Simulator:
         outcome = self._outcome(run, decisions)
         if run.trace is None:
             return outcome, None
-        begin, end = self._window(run)
+        begin, end = self._measured(run)
         return outcome, Trace(
             program=self.program,
             machine=self.flat_machine,
@@ -166,7 +167,8 @@ class Simulator:
             peak=np.frombuffer(run.peak, np.float64),
             begin=begin,
             end=end,
-            iterations=self._measure,
+            first=run.window.first,
+            iterations=run.window.end - run.window.first,
         )
 
     def shortage(self, decisions: Decisions) -> Shortage | None:
@@ -204,7 +206,18 @@ class Simulator:
         return Outcome("execution_error", 0.0, self.application.unit, None, raw)
 
     def _simulate(self, decisions: Decisions, times: PointTimes, *, trace: bool) -> _Run:
-        return _Run(*run_kernel(self._prepared, self._decided(decisions, times), trace))
+        """The run in the first window in which it is settled, or in the last one."""
+        decided = self._decided(decisions, times)
+        for window in self._windows:
+            run = _Run(window, *run_kernel(self._prepared, decided, window, trace))
+            if run.status != KernelStatus.DONE or self._is_settled(run):
+                break
+        return run
+
+    def _is_settled(self, run: _Run) -> bool:
+        if run.window == self._windows[-1]:
+            return True
+        return is_settled(run.window, _numbers(run.timed), run.busiest)
 
     def _outcome(self, run: _Run, decisions: Decisions) -> Outcome:
         if run.status == KernelStatus.OUT_OF_MEMORY:
@@ -217,24 +230,18 @@ class Simulator:
                 "Assertion `event.exists()' failed: under an instance limit, a task waits for one "
                 "that waits for it"
             )
-        begin, end = self._window(run)
-        elapsed = (end - begin) / self._measure * self.application.timed
+        begin, end = self._measured(run)
+        iterations = run.window.end - run.window.first
+        elapsed = (end - begin) / iterations * self.application.timed
         throughput = self.application.work * self.application.timed / elapsed
         unit = self.application.unit
         raw = f"ELAPSED TIME = {elapsed:7.3f} s, {throughput:.4g} {unit}"
         return Outcome("ok", throughput, unit, elapsed, raw)
 
-    def _window(self, run: _Run) -> tuple[float, float]:
-        """Begin and end of the measured iterations.
-
-        Where the program's clock runs in a part of each iteration only, the parts are added up.
-        """
-        timed = np.frombuffer(run.timed, np.float64)
-        if not self.program.segmented:
-            return float(timed[self._settle]), float(timed[-1])
-        untimed = np.frombuffer(run.untimed, np.float64)
-        begin = float(untimed[self._settle + 1])
-        return begin, begin + float((timed - untimed)[self._settle + 1 :].sum())
+    def _measured(self, run: _Run) -> Measured:
+        timed, untimed = _numbers(run.timed), _numbers(run.untimed)
+        segmented = self.program.segmented
+        return measure(run.window, timed, untimed, segmented=segmented, busiest=run.busiest)
 
     def _decided(self, decisions: Decisions, times: PointTimes) -> Arrays:
         memories, fresh = len(self.flat_machine.memory_kind), self.machine.runtime.fresh
@@ -284,14 +291,9 @@ def simulate(application: Application, machine: Machine, mapper: Mapper) -> Outc
     return Simulator(application, machine).run(mapper)
 
 
-def _iterations(application: Application, program: FlatProgram) -> tuple[int, int]:
-    if program.segmented:  # iterations do not overlap
-        return 1, 1
-    total = application.warmup + application.timed
-    if total <= SETTLE + MEASURE:  # no steady state: all of it counts
-        return application.warmup, application.timed
-    settle = min(SETTLE, application.warmup) if application.warmup else min(SETTLE, total - 1)
-    return settle, min(MEASURE, total - settle)
+def _numbers(data: bytes) -> list[float]:
+    found: list[float] = np.frombuffer(data, np.float64).tolist()
+    return found
 
 
 def _kept(program: FlatProgram, machine: Machine) -> Ints | None:
@@ -306,9 +308,7 @@ def _kept(program: FlatProgram, machine: Machine) -> Ints | None:
     return kept
 
 
-def _prepared_arrays(
-    program: FlatProgram, machine: FlatMachine, settle: int, measure: int
-) -> Arrays:
+def _prepared_arrays(program: FlatProgram, machine: FlatMachine, untraced: int) -> Arrays:
     """All that does not depend on the mapper."""
     joins = program.launch_blocking.copy()
     joins[program.after.values] = 1
@@ -341,9 +341,7 @@ def _prepared_arrays(
         },
         settings={
             "setup_launches": program.setup_launches,
-            "iterations": settle + measure,
-            "untraced": min(UNTRACED, settle) if program.application.traced else settle + measure,
-            "measured_from": settle,
+            "untraced": untraced,
             "recorded": runtime.recorded,
             "shares_cores": runtime.shares_cores,
         },

@@ -64,9 +64,9 @@ def critical_path(trace: Trace) -> list[tuple[int, float]]:
 
 
 def _last(trace: Trace) -> int:
-    """The task that ends last of those that the program's clock runs for."""
+    """The measured task that ends last of those that the program's clock runs for."""
     operations = trace.operations
-    tasks = np.flatnonzero(operations.kind == OperationKind.TASK)
+    tasks = np.flatnonzero(_measured(trace) & (operations.kind == OperationKind.TASK))
     launches = trace.program.point_launch[operations.point[tasks]]
     timed = tasks[trace.program.launch_timed[launches] != 0]
     return int(timed[np.argmax(operations.end[timed])])
@@ -74,9 +74,9 @@ def _last(trace: Trace) -> int:
 
 def _measured(trace: Trace) -> NDArray[np.bool_]:
     """Which operations belong to the measured iterations."""
-    total = int(trace.operations.iteration.max(initial=0)) + 1
-    measured: NDArray[np.bool_] = trace.operations.iteration >= total - trace.iterations
-    return measured
+    iteration = trace.operations.iteration
+    measured: NDArray[np.bool_] = iteration >= trace.first
+    return measured & (iteration < trace.first + trace.iterations)
 
 
 def _processors(trace: Trace) -> tuple[Usage, ...]:

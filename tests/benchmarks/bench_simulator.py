@@ -63,9 +63,9 @@ def measure(name: str) -> list[str]:
     decided = [simulator.decide_program(dsl.parse(text)) for text in texts[:50]]
     valid = [d for d in decided if not isinstance(d, Outcome)]
     inputs = [simulator._decided(d, simulator._timer.times(d.launches)) for d in valid]
-    prepared = simulator._prepared
+    prepared, window = simulator._prepared, simulator._windows[0]
     kernel = (
-        seconds(lambda arrays: _kernel.simulate(prepared, arrays, False), inputs)
+        seconds(lambda arrays: _kernel.simulate(prepared, arrays, window, False), inputs)
         if inputs
         else 0.0
     )

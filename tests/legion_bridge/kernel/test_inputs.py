@@ -21,7 +21,7 @@ from legion_bridge.simulation.kernel_arrays import Operation
 from tests.legion_bridge import tiny
 
 from . import broken_inputs
-from .broken_inputs import Inputs
+from .broken_inputs import WINDOW, Inputs
 
 NAMES = [name for name, _, _ in _kernel.INPUTS]
 PREPARED = [name for name, owner, _ in _kernel.INPUTS if owner != "decisions"]
@@ -65,12 +65,12 @@ class TestWhole:
         with pytest.raises(TypeError, match="dictionary of arrays"):
             _kernel.prepare(wrong)
         with pytest.raises(TypeError, match="dictionary of arrays"):
-            _kernel.simulate(_kernel.prepare(small.prepared), wrong, False)
+            _kernel.simulate(_kernel.prepare(small.prepared), wrong, WINDOW, False)
 
     @pytest.mark.parametrize("wrong", [None, {}, 3, np.zeros(3)])
     def test_nothing_that_was_prepared(self, small: Inputs, wrong: Any) -> None:
         with pytest.raises(TypeError, match="prepare"):
-            _kernel.simulate(wrong, small.decisions, False)
+            _kernel.simulate(wrong, small.decisions, WINDOW, False)
 
     @pytest.mark.parametrize("name", NAMES)
     def test_a_missing_array(self, small: Inputs, name: str) -> None:
@@ -122,7 +122,7 @@ class TestTypes:
             with pytest.raises(TypeError):
                 _kernel.prepare(wrong.prepared)
             with pytest.raises(TypeError):
-                _kernel.simulate(prepared, wrong.decisions, False)
+                _kernel.simulate(prepared, wrong.decisions, WINDOW, False)
         assert counts() == before
 
 
@@ -165,8 +165,14 @@ class TestTogether:
         assert broken_inputs.survive(seed=1, count=300) > 0
 
     def test_a_child_before_its_parent(self, small: Inputs) -> None:
-        with pytest.raises(ValueError, match=r"point_parent\[0\] is 1 and must be below 0"):
+        with pytest.raises(ValueError, match=r"launch_parent\[0\] is 1 and must be below it"):
+            small.with_array("launch_parent", np.array([1, -1])).simulate()
+        with pytest.raises(ValueError, match=r"point_parent\[0\] is 1, which its launch 0 does"):
             small.with_array("point_parent", np.array([1, -1])).simulate()
+
+    def test_a_point_of_another_launch(self, small: Inputs) -> None:
+        with pytest.raises(ValueError, match=r"point_parent\[0\] is -1, which its launch 1 does"):
+            small.with_array("point_launch", np.array([1, 1])).simulate()
 
     def test_a_fold_without_a_parent(self, small: Inputs) -> None:
         with pytest.raises(ValueError, match=r"fold_into\[1\] is 0 and must be -1"):
@@ -202,20 +208,28 @@ class TestTogether:
             inputs.with_array("wider_values", values).simulate()
 
     @pytest.mark.parametrize("wrong", [-1, 2**20 + 1, 2**62])
-    def test_iterations(self, small: Inputs, wrong: int) -> None:
+    def test_settings(self, small: Inputs, wrong: int) -> None:
         settings = small.prepared["settings"].copy()
-        settings[_kernel.SETTINGS.index("iterations")] = wrong
-        with pytest.raises(ValueError, match="settings: iterations is"):
+        settings[_kernel.SETTINGS.index("untraced")] = wrong
+        with pytest.raises(ValueError, match="settings: untraced is"):
             small.with_array("settings", settings).simulate()
+
+    @pytest.mark.parametrize(
+        "wrong", [(0, 0, 0), (-1, 2, 3), (2, 1, 3), (1, 4, 3), (0, 1, 2**20 + 1), (0, 1, 2**62)]
+    )
+    def test_windows(self, small: Inputs, wrong: tuple[int, int, int]) -> None:
+        prepared = _kernel.prepare(small.prepared)
+        with pytest.raises(ValueError, match="the window must lie within the iterations"):
+            _kernel.simulate(prepared, small.decisions, wrong, False)
 
 
 def test_what_is_prepared_cannot_be_changed(small: Inputs) -> None:
     own = {name: array.copy() for name, array in small.prepared.items()}
     prepared = _kernel.prepare(own)
-    before = _kernel.simulate(prepared, small.decisions, True)
+    before = _kernel.simulate(prepared, small.decisions, WINDOW, True)
     for array in own.values():
         array.fill(-7)
-    assert _kernel.simulate(prepared, small.decisions, True) == before
+    assert _kernel.simulate(prepared, small.decisions, WINDOW, True) == before
 
 
 def test_equal_input_gives_equal_output_from_many_threads(inputs: Inputs) -> None:
@@ -223,7 +237,9 @@ def test_equal_input_gives_equal_output_from_many_threads(inputs: Inputs) -> Non
     prepared, alone = _kernel.prepare(inputs.prepared), inputs.simulate(trace=True)
     with ThreadPoolExecutor(4) as pool:
         found = list(
-            pool.map(lambda _: _kernel.simulate(prepared, inputs.decisions, True), range(64))
+            pool.map(
+                lambda _: _kernel.simulate(prepared, inputs.decisions, WINDOW, True), range(64)
+            )
         )
     assert all(each == alone for each in found)
 

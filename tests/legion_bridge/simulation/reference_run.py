@@ -149,7 +149,9 @@ class Plan:
         self.planned = self.began = 0
         self.tasks: dict[TaskId, Step] = {}
         self.held: list[dict[int, float]] = []
-        setup, iterations, *_ = run.simulator._arrays["settings"].tolist()
+        setup, iterations = self.program.setup_launches, run.simulator._windows[-1].iterations
+        if run.outcome.ok:
+            iterations = int(run.trace.operations.iteration.max()) + 1
         for iteration in range(-1, iterations):
             first, last = (0, setup) if iteration < 0 else (setup, len(self.program.launches))
             for began, point in self._order(first, last):
