@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from legion_bridge.programs.application import Application, Launch, Requirement
 from legion_bridge.programs.flat_program import RATE_CODES, FlatProgram
 from legion_bridge.simulation.layout_traffic import traffic_factor
 
-__all__ = ["PointTimer", "PointTimes"]
+__all__ = ["PointTimer", "PointTimes", "least_times"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -113,6 +113,81 @@ def _launch_times(
     launches = work.kernels * machine.kernel[code]
     seconds += np.maximum(np.maximum(arithmetic, streams), launches) + scattered
     return PointTimes(seconds, link_bytes, link_memory)
+
+
+BLENDS = (1.0, 0.999, 0.995, 0.99, 0.98, 0.95, 0.9, 0.8, 0.5, 0.2, 0.0)
+"""Shares of the time on a processor in the blends that ``least_times`` takes; the rest is that
+on links."""
+
+
+def least_times(
+    machine: FlatMachine, application: Application, launch: Launch, kind: str, points: int
+) -> Floats:
+    """What no decision but that for the kind of processor can make shorter.
+
+    A task takes no less than its time on the processor, and no less than its data takes over
+    links; so it takes no less than any blend of the two. In a blend each requirement counts by
+    itself, in the memory and the layout that serve it best.
+
+    Returns:
+        ``[points]`` seconds.
+    """
+    code, work = PROCESSOR_CODES[kind], launch.work
+    start = np.full(points, machine.start[code])
+    if application.task_kinds[launch.task].inner:
+        return start
+    if kind in work.seconds:
+        return start + work.seconds[kind]
+    arithmetic = work.flops / machine.rates[code, RATE_CODES[work.rate]]
+    fixed = np.maximum(arithmetic, work.kernels * machine.kernel[code])
+    choices = [
+        list(_choices(machine, application, launch, kind, index))
+        for index, requirement in enumerate(launch.requirements)
+        if requirement.fields and not requirement.virtual
+    ]
+    scattered = sum((np.minimum.reduce([c.scattered for c in each]) for each in choices), fixed)
+    least = start + scattered
+    for share in BLENDS:
+        blend = share * start
+        for each in choices:
+            blend = blend + np.minimum.reduce(
+                [share * (c.streamed + c.scattered) + (1.0 - share) * c.carried for c in each]
+            )
+        least = np.maximum(least, blend)
+    return least
+
+
+class _Choice(NamedTuple):
+    """``[points]`` seconds of a requirement in one memory: on the processor, and over links."""
+
+    streamed: Floats
+    scattered: Floats
+    carried: Floats
+
+
+def _choices(
+    machine: FlatMachine, application: Application, launch: Launch, kind: str, index: int
+) -> Iterator[_Choice]:
+    """A requirement in each memory that a processor sees, in the layout that serves it best."""
+    code, work, requirement = PROCESSOR_CODES[kind], launch.work, launch.requirements[index]
+    processor = machine.machine.processors[kind]
+    window = work.window_traffic if work.window > machine.cache[code] else 1.0
+    factor = min(
+        _layout_factor(processor, application, requirement, LayoutDecision(soa=soa, c_order=order))
+        for soa in (True, False)
+        for order in (True, False)
+    )
+    traffic = work.traffic[:, index] * factor * window
+    table = machine.gather if requirement.privilege == "READ_ONLY" else machine.update
+    for memory in machine.machine.visible_memories(kind):
+        at = (code, MEMORY_CODES[memory])
+        seconds, nothing = traffic / machine.bandwidth[at], np.zeros(len(traffic))
+        behind_links = machine.access_scopes[(*at, 0)] >= 0
+        yield _Choice(
+            streamed=nothing if behind_links else seconds,
+            scattered=work.accesses[:, index] * table[at],
+            carried=seconds if behind_links else nothing,
+        )
 
 
 def _layout_factor(
