@@ -18,7 +18,12 @@ from tests.legion_bridge.simulation.random_runs import Case, cases
 from tests.legion_bridge.tiny import application, launch, machine, reads, region, updates, writes
 
 ROUNDING = 1 - 1e-9
-MACHINES = (("p100x4", 1), ("lassen", 1), ("lassen", 4), ("h100x8", 1), ("cpu2", 1))
+MACHINES = (("p100x4", 1), ("lassen", 1), ("lassen", 4), ("h100x8", 1))
+RUNS = [
+    *((name, *on) for name in application_names() for on in MACHINES),
+    ("circuit", "cpu2", 1),  # the others have tasks for GPUs alone
+    ("stencil", "cpu2", 1),
+]
 
 # As the experts' mappers, but that limits and collection are left out and the placement tasks
 # leave every tile where the multiplication needs it: before the program's clock starts.
@@ -89,8 +94,7 @@ def test_no_random_run_is_below_its_floor(case: Case) -> None:
     assert run.outcome.elapsed / case.program.timed >= found.seconds * ROUNDING
 
 
-@pytest.mark.parametrize(("on", "nodes"), MACHINES)
-@pytest.mark.parametrize("name", application_names())
+@pytest.mark.parametrize(("name", "on", "nodes"), RUNS)
 def test_no_mapper_of_an_application_is_below_its_floor(name: str, on: str, nodes: int) -> None:
     program, runs_on = Application.load(name, nodes=nodes), Machine.load(on, nodes=nodes)
     evaluator = Evaluator(program, runs_on)
