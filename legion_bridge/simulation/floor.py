@@ -16,7 +16,7 @@ Solomonik's and COSMA's algorithms, or where little is computed, the bound is th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -37,6 +37,10 @@ ROUNDS = 4
 """Iterations of which the critical path is followed; most cycles of dependences take one."""
 MOST_POINTS = 200_000
 """Point tasks of an iteration beyond which the critical path is left out: it takes seconds."""
+
+GOLDEN = (5**0.5 - 1) / 2
+SECTIONS = 40
+"""Golden sections of a search: they leave 4e-9 of where it began."""
 
 _READS = (PRIVILEGE_CODES["READ_ONLY"], PRIVILEGE_CODES["READ_WRITE"])
 _WRITES = (PRIVILEGE_CODES["READ_WRITE"], PRIVILEGE_CODES["WRITE_ONLY"])
@@ -113,54 +117,64 @@ def _processors(machine: FlatMachine, kind: str) -> int:
 def _divided_work(machine: FlatMachine, least: Mapping[int, Mapping[str, Floats]]) -> float:
     """Seconds that all processors take together, were each launch divisible among the kinds.
 
-    Dividing launches so that the busiest kind is done soonest is a linear program. Any weights
-    ``w`` of the kinds that add up to 1 prove a bound, the sum over launches of the least
-    ``w * seconds / processors`` of any kind; those of the program's dual prove the best.
+    Dividing launches so that the busiest kind is done soonest is a linear program. By its dual,
+    any weights of the kinds that add up to 1 prove a bound: the sum over launches of the least
+    weighted seconds that one kind takes with all its processors. The best weights are searched;
+    the bound is concave in them.
     """
     kinds = sorted({kind for times in least.values() for kind in times})
-    counts = np.array([_processors(machine, kind) for kind in kinds], float)
-    whole = np.array(
-        [[_total(times, kind) for kind in kinds] for times in least.values() if times]
-    ).reshape(-1, len(kinds))
-    if whole.size == 0:
-        return 0.0
-    shared = whole / counts
-    if len(kinds) == 1:
-        return float(shared.sum())
-    possible = np.isfinite(shared)
-    return max(
-        float(np.where(possible, weights * np.where(possible, shared, 0.0), np.inf).min(1).sum())
-        for weights in _weights(shared)
-    )
+    shares = [
+        np.array([_share(machine, times, kind) for times in least.values() if times])
+        for kind in kinds
+    ]
+    return _weighed(np.full(len(shares[0]), np.inf), shares, 1.0) if shares else 0.0
 
 
-def _total(times: Mapping[str, Floats], kind: str) -> float:
-    return float(times[kind].sum()) if kind in times else np.inf
+def _share(machine: FlatMachine, times: Mapping[str, Floats], kind: str) -> float:
+    """Seconds of a launch on all processors of a kind; infinite where it has no such variant."""
+    if kind not in times:
+        return np.inf
+    return float(times[kind].sum()) / _processors(machine, kind)
 
 
-def _weights(shared: Floats) -> Iterator[Floats]:
-    """Weights of the kinds that are worth trying; an infinite share is one that cannot be had."""
-    from scipy.optimize import linprog  # noqa: PLC0415  (takes a moment, and few runs ask)
+def _weighed(least: Floats, shares: Sequence[Floats], left: float) -> float:
+    """The best bound that weights of some kinds prove.
 
-    launches, kinds = shared.shape
-    possible = np.isfinite(shared)
-    # Largest sum of u with u[l] <= w[k] * shared[l, k]: variables are u, then w.
-    rows, columns = np.nonzero(possible)
-    bounds = np.zeros((len(rows), launches + kinds))
-    bounds[np.arange(len(rows)), rows] = 1.0
-    bounds[np.arange(len(rows)), launches + columns] = -shared[possible]
-    weigh = np.concatenate((np.zeros(launches), np.ones(kinds)))
-    found = linprog(
-        np.concatenate((-np.ones(launches), np.zeros(kinds))),
-        A_ub=bounds,
-        b_ub=np.zeros(len(rows)),
-        A_eq=weigh[None],
-        b_eq=[1.0],
-    )
-    if found.x is not None:
-        weights = np.maximum(found.x[launches:], 0.0)
-        yield weights / weights.sum()
-    yield np.full(kinds, 1.0 / kinds)
+    Args:
+        least: ``[launches]`` weighted seconds of the kinds that have their weights.
+        shares: ``[launches]`` seconds, for each kind that has none.
+        left: What their weights add up to.
+    """
+
+    def bound(weight: float) -> float:
+        weighed = np.minimum(least, _times(weight, shares[0]))
+        if len(shares) == 1:
+            return float(weighed.sum())
+        return _weighed(weighed, shares[1:], left - weight)
+
+    return bound(left) if len(shares) == 1 else _highest(bound, left)
+
+
+def _times(weight: float, seconds: Floats) -> Floats:
+    """The product, infinite where the seconds are."""
+    return np.where(np.isinf(seconds), np.inf, weight * np.where(np.isinf(seconds), 0.0, seconds))
+
+
+def _highest(concave: Callable[[float], float], end: float) -> float:
+    """The highest value of a concave function from zero on, by golden sections."""
+    low, high = 0.0, end
+    left, right = end * (1 - GOLDEN), end * GOLDEN
+    values = concave(left), concave(right)
+    best = max(values)
+    for _ in range(SECTIONS):
+        if values[0] < values[1]:
+            low, left, right = left, right, left + GOLDEN * (high - left)
+            values = values[1], concave(right)
+        else:
+            high, right, left = right, left, low + (1 - GOLDEN) * (right - low)
+            values = concave(left), values[0]
+        best = max(best, *values)
+    return best
 
 
 def _undivided_work(machine: FlatMachine, least: Mapping[int, Mapping[str, Floats]]) -> float:
