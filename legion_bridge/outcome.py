@@ -129,6 +129,11 @@ class Outcome:
         profile: Where the time went; None where nobody asked or nothing ran.
         measurement: Throughputs of the repeated runs whose median ``throughput`` is; None where
             nothing was measured, as in a simulation.
+        iteration: Seconds of one iteration, as far as the program's clock runs; this and what
+            follows are None where nobody knows them, as of real runs.
+        floor: Seconds that no mapper can beat; see ``legion_bridge.simulation.floor``.
+        setup: Seconds that the program's clock does not show.
+        whole: Seconds of the whole run.
     """
 
     status: Status
@@ -138,6 +143,10 @@ class Outcome:
     raw: str = ""
     profile: Profile | None = None
     measurement: Measurement | None = None
+    iteration: float | None = None
+    floor: float | None = None
+    setup: float | None = None
+    whole: float | None = None
 
     def __post_init__(self) -> None:
         if self.status != "ok" and self.throughput != 0.0:
@@ -146,6 +155,11 @@ class Outcome:
     def with_profile(self, profile: Profile) -> Outcome:
         """The same outcome, with where the time went."""
         return replace(self, profile=profile)
+
+    @property
+    def of_floor(self) -> float | None:
+        """The floor over the iteration, 1.0 where no mapper is faster; None if unknown."""
+        return self.floor / self.iteration if self.floor and self.iteration else None
 
     @property
     def ok(self) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -30,6 +30,7 @@ from legion_bridge.mapping.decisions import Decider, Decisions
 from legion_bridge.outcome import Outcome
 from legion_bridge.programs.application import Application
 from legion_bridge.programs.flat_program import PRIVILEGE_CODES, FlatProgram, flatten
+from legion_bridge.simulation.floor import Floor, floor_of
 from legion_bridge.simulation.kernel_arrays import (
     Arrays,
     KernelStatus,
@@ -40,7 +41,14 @@ from legion_bridge.simulation.kernel_arrays import (
 from legion_bridge.simulation.link_paths import route_costs
 from legion_bridge.simulation.point_times import PointTimer, PointTimes
 from legion_bridge.simulation.shortage import Shortage
-from legion_bridge.simulation.steady_state import Measured, Window, is_settled, measure, windows
+from legion_bridge.simulation.steady_state import (
+    Measured,
+    Window,
+    beside_the_clock,
+    is_settled,
+    measure,
+    windows,
+)
 
 __all__ = ["Simulator", "Trace", "simulate"]
 
@@ -108,6 +116,11 @@ class Simulator:
         untraced = min(UNTRACED, self._windows[0].first) if application.traced else MOST_ITERATIONS
         self._arrays = _prepared_arrays(self.program, self.flat_machine, untraced)
         self._prepared = prepare(self._arrays)
+
+    @cached_property
+    def floor(self) -> Floor:
+        """What an iteration takes at least, whatever the mapper."""
+        return floor_of(self.program, self.flat_machine)
 
     def run(self, mapper: Mapper) -> Outcome:
         """The outcome under a mapper that was loaded for ``machine.shape``; without a profile."""
@@ -230,13 +243,27 @@ class Simulator:
                 "Assertion `event.exists()' failed: under an instance limit, a task waits for one "
                 "that waits for it"
             )
-        begin, end = self._measured(run)
-        iterations = run.window.end - run.window.first
-        elapsed = (end - begin) / iterations * self.application.timed
+        measured = self._measured(run)
+        begin, end = measured
+        iteration = (end - begin) / (run.window.end - run.window.first)
+        elapsed = iteration * self.application.timed
         throughput = self.application.work * self.application.timed / elapsed
         unit = self.application.unit
         raw = f"ELAPSED TIME = {elapsed:7.3f} s, {throughput:.4g} {unit}"
-        return Outcome("ok", throughput, unit, elapsed, raw)
+        setup, whole = beside_the_clock(
+            self.program, run.window, _numbers(run.timed), _numbers(run.untimed), measured
+        )
+        return Outcome(
+            "ok",
+            throughput,
+            unit,
+            elapsed,
+            raw,
+            iteration=iteration,
+            floor=self.floor.seconds,
+            setup=setup,
+            whole=whole,
+        )
 
     def _measured(self, run: _Run) -> Measured:
         timed, untimed = _numbers(run.timed), _numbers(run.untimed)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from legion_bridge.programs.flat_program import FlatProgram
 
-__all__ = ["Measured", "Window", "is_settled", "measure", "windows"]
+__all__ = ["Measured", "Window", "beside_the_clock", "is_settled", "measure", "windows"]
 
 SETTLE = 4
 """Iterations before the steady state is taken as reached: two without a trace, two to catch up."""
@@ -101,3 +101,33 @@ def is_settled(window: Window, timed: Sequence[float], busiest: float) -> bool:
         return False
     periods = (p for p in range(1, len(times) // 2 + 1) if len(times) % p == 0)
     return any(times[p:] == times[:-p] for p in periods)
+
+
+def beside_the_clock(
+    program: FlatProgram,
+    window: Window,
+    timed: Sequence[float],
+    untimed: Sequence[float],
+    measured: Measured,
+) -> tuple[float, float]:
+    """What the program's own clock does not show, as if all its iterations were simulated.
+
+    Args:
+        program: The program.
+        window: The iterations that were measured.
+        timed, untimed: As ``measure`` has them.
+        measured: What it found.
+
+    Returns:
+        Seconds of the setup, and of the whole run. Where the clock runs in a part of each
+        iteration only, the other parts belong to the setup.
+    """
+    application = program.application
+    setup, total = max(timed[0], untimed[0]), application.warmup + application.timed
+    iterations = window.end - window.first
+    iteration = (measured.end - measured.begin) / iterations
+    if not program.segmented:
+        return setup, measured.end + (total - window.end) * iteration
+    placing = zip(timed[window.first : window.end], untimed[window.first + 1 :], strict=False)
+    beside = sum(max(end - start, 0.0) for start, end in placing) / iterations
+    return setup + total * beside, setup + total * (beside + iteration)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
+SETUP_GROWTH = 1.2
+"""How many times the expert's setup a mapper's may take before that is remarked."""
+
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints the outcome of a mapper; the exit code is 1 where it is invalid."""
@@ -36,11 +39,12 @@ def run(arguments: argparse.Namespace) -> int:
     application, machine = case.load()
     evaluator = Evaluator(application, machine)
     outcome, trace = _evaluated(evaluator, program, arguments)
-    expert = _throughput(evaluator, reference_mapper(application))
+    expert = _reference(evaluator, reference_mapper(application))
     if arguments.json:
-        print_json(_as_json(case, outcome, expert))
+        shown = outcome if arguments.profile else replace(outcome, profile=None)
+        print_json(_as_json(case, shown, expert))
     else:
-        _print(case, outcome, expert)
+        _print(case, outcome, expert, profile=arguments.profile)
     if trace is not None:
         _draw(arguments, trace)
     return 0 if outcome.ok else 1
@@ -49,21 +53,20 @@ def run(arguments: argparse.Namespace) -> int:
 def _evaluated(
     evaluator: Evaluator, program: Program, arguments: argparse.Namespace
 ) -> tuple[Outcome, Trace | None]:
-    """The outcome, and the whole run where it is to be drawn."""
+    """The outcome with its profile, and the whole run where it is to be drawn."""
     if arguments.timeline is None and arguments.plot is None:
-        return evaluator.evaluate(program, profile=arguments.profile), None
-    outcome, trace = evaluator.trace(program)
-    return (outcome if arguments.profile else replace(outcome, profile=None)), trace
+        return evaluator.evaluate(program, profile=True), None
+    return evaluator.trace(program)
 
 
-def _throughput(evaluator: Evaluator, mapper: str) -> float:
-    """The throughput of a reference mapper; 0.0 where it does not parse."""
+def _reference(evaluator: Evaluator, mapper: str) -> Outcome:
+    """What comes of a reference mapper, which may not parse."""
     import dsl
 
     try:
-        return evaluator.evaluate(dsl.parse(mapper)).throughput
-    except dsl.MapperSyntaxError:
-        return 0.0
+        return evaluator.evaluate(dsl.parse(mapper))
+    except dsl.MapperSyntaxError as error:
+        return evaluator.simulator.failure(str(error))
 
 
 def _refuse(message: str, arguments: argparse.Namespace) -> int:
@@ -74,29 +77,44 @@ def _refuse(message: str, arguments: argparse.Namespace) -> int:
     return 1
 
 
-def _as_json(case: Case, outcome: Outcome, expert: float) -> dict[str, Any]:
+def _as_json(case: Case, outcome: Outcome, expert: Outcome) -> dict[str, Any]:
+    over = outcome.throughput / expert.throughput if expert.throughput else None
     return {
         "application": case.application,
         "machine": case.machine,
-        "expert": expert,
-        "over_expert": outcome.throughput / expert if expert else None,
+        "expert": expert.throughput,
+        "over_expert": over,
+        "of_floor": outcome.of_floor,
         **asdict(outcome),
     }
 
 
-def _print(case: Case, outcome: Outcome, expert: float) -> None:
+def _print(case: Case, outcome: Outcome, expert: Outcome, *, profile: bool) -> None:
+    from legion_bridge.traces.remainder import floor_sentence
+
     say(f"{case.application} on {case.machine}: {outcome.status}")
     if not outcome.ok:
         say(outcome.raw)
         return
     rows = [("throughput", quantity(outcome.throughput, outcome.unit))]
-    if expert:
-        rows.append(("over expert", f"{outcome.throughput / expert:.3f}"))
+    if expert.throughput:
+        rows.append(("over expert", f"{outcome.throughput / expert.throughput:.3f}"))
     if outcome.elapsed is not None:
         rows.append(("elapsed", quantity(outcome.elapsed, "s")))
+    if outcome.setup is not None and outcome.whole is not None:
+        rows.append(("setup", f"{quantity(outcome.setup, 's')}{_grown(outcome, expert)}"))
+        rows.append(("whole run", quantity(outcome.whole, "s")))
     columns(rows)
-    if outcome.profile is not None:
+    say(floor_sentence(outcome))
+    if profile and outcome.profile is not None:
         _print_profile(outcome.profile)
+
+
+def _grown(outcome: Outcome, expert: Outcome) -> str:
+    """A remark where what the clock does not show takes much longer than under the expert's."""
+    if not outcome.setup or not expert.setup or outcome.setup <= SETUP_GROWTH * expert.setup:
+        return ""
+    return f", {outcome.setup / expert.setup:.2f} times the expert's, and not in the metric"
 
 
 def _print_profile(profile: Profile) -> None:
