@@ -90,7 +90,8 @@ class Profile:
         links: Usage of each link that carried something.
         memories: Peak use of each memory that held something.
         critical_path: Ingredients of the critical path, the largest first.
-        copies: Bytes copied in one iteration, by region.
+        copies: Bytes copied in one iteration while the program's clock runs, by region.
+        untimed: Bytes copied in one iteration while it does not, by region.
         zero_copy: Bytes that tasks moved to and from zero-copy memory in one iteration, by
             ``"task region"``.
         carried: Bytes that each link carried in one iteration, by link and region.
@@ -107,6 +108,7 @@ class Profile:
     memories: tuple[MemoryPeak, ...] = ()
     critical_path: tuple[CriticalShare, ...] = ()
     copies: Mapping[str, float] = field(default_factory=dict)
+    untimed: Mapping[str, float] = field(default_factory=dict)
     zero_copy: Mapping[str, float] = field(default_factory=dict)
     carried: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     within: Mapping[str, float] = field(default_factory=dict)

@@ -193,19 +193,20 @@ static double grid_for(const struct graph *graph)
     return to_grid;
 }
 
+/* Whether an operation belongs to the measured iterations, and the program's clock runs for it. */
 static int is_measured(const struct run *run, int64_t operation)
 {
     int64_t iteration = run->graph->iteration[operation];
-    return iteration >= run->in->window.first && iteration < run->in->window.end;
+    if (iteration < run->in->window.first || iteration >= run->in->window.end)
+        return 0;
+    const int64_t *launch = run->in->point_launch + run->graph->point[operation];
+    return run->all_timed || run->in->launch_timed[*launch];
 }
 
-/* A resource works for an operation; what counts is measured, and the program's clock runs for it. */
+/* A resource works for an operation; what is measured counts. */
 static void work(struct run *run, int64_t number, int64_t operation, double seconds)
 {
-    if (!is_measured(run, operation))
-        return;
-    const int64_t *launch = run->in->point_launch + run->graph->point[operation];
-    if (run->all_timed || run->in->launch_timed[*launch])
+    if (is_measured(run, operation))
         run->busy[number] += seconds;
 }
 
@@ -234,7 +235,7 @@ static double occupy(struct run *run, const struct link_path *path, double bytes
         work(run, run->first_link + link, operation, seconds);
         if (measured) {
             run->schedule->link_busy[link] += seconds;
-            run->schedule->link_bytes[link] += bytes;
+            run->schedule->link_bytes[link] += run->graph->bytes[operation];
         }
     }
     return run->now + longest;

@@ -101,10 +101,8 @@ def _moved(
     keys = np.stack(
         [operations.source[numbers], operations.place[numbers], operations.region[numbers]]
     )
-    folds = operations.kind[numbers] == OperationKind.FOLD
-    amounts = operations.bytes[numbers] * np.where(folds, trace.machine.machine.runtime.fold, 1.0)
     unique, where = np.unique(keys, axis=1, return_inverse=True)
-    sums = np.bincount(where.ravel(), amounts, unique.shape[1])
+    sums = np.bincount(where.ravel(), operations.bytes[numbers], unique.shape[1])
     return [
         (source, target, region, float(amount))
         for (source, target, region), amount in zip(unique.T.tolist(), sums, strict=True)

@@ -32,7 +32,8 @@ def profile_of(trace: Trace) -> Profile:
         links=_links(trace),
         memories=_memories(trace),
         critical_path=_shares(trace),
-        copies=_copies(trace),
+        copies=_copies(trace, measured),
+        untimed=_copies(trace, _in_window(trace) & ~measured),
         zero_copy=_zero_copy(trace),
         carried=carried_by_link(trace, measured),
         within=copied_within(trace, measured),
@@ -67,16 +68,21 @@ def _last(trace: Trace) -> int:
     """The measured task that ends last of those that the program's clock runs for."""
     operations = trace.operations
     tasks = np.flatnonzero(_measured(trace) & (operations.kind == OperationKind.TASK))
-    launches = trace.program.point_launch[operations.point[tasks]]
-    timed = tasks[trace.program.launch_timed[launches] != 0]
-    return int(timed[np.argmax(operations.end[timed])])
+    return int(tasks[np.argmax(operations.end[tasks])])
 
 
 def _measured(trace: Trace) -> NDArray[np.bool_]:
+    """Which operations are measured: those of the window that the program's clock runs for."""
+    launch = trace.program.point_launch[trace.operations.point]
+    measured: NDArray[np.bool_] = _in_window(trace) & (trace.program.launch_timed[launch] != 0)
+    return measured
+
+
+def _in_window(trace: Trace) -> NDArray[np.bool_]:
     """Which operations belong to the measured iterations."""
     iteration = trace.operations.iteration
-    measured: NDArray[np.bool_] = iteration >= trace.first
-    return measured & (iteration < trace.first + trace.iterations)
+    inside: NDArray[np.bool_] = iteration >= trace.first
+    return inside & (iteration < trace.first + trace.iterations)
 
 
 def _processors(trace: Trace) -> tuple[Usage, ...]:
@@ -138,9 +144,9 @@ def _shares(trace: Trace) -> tuple[CriticalShare, ...]:
     )
 
 
-def _copies(trace: Trace) -> dict[str, float]:
+def _copies(trace: Trace, chosen: NDArray[np.bool_]) -> dict[str, float]:
     operations = trace.operations
-    moved = _measured(trace) & np.isin(operations.kind, (OperationKind.COPY, OperationKind.FOLD))
+    moved = chosen & np.isin(operations.kind, (OperationKind.COPY, OperationKind.FOLD))
     regions = list(trace.program.application.regions)
     amounts = np.bincount(
         operations.region[moved], weights=operations.bytes[moved], minlength=len(regions)

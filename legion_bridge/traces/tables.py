@@ -58,6 +58,8 @@ def profile_tables(profile: Profile, *, most: int = 20) -> Iterator[ProfileTable
     rows = _first(peaks, most)
     yield from _table("memories", ("memory", "peak", "capacity", "share"), 1, rows)
     yield from _amounts("copied in one iteration", "region", profile.copies, most)
+    title = "copied in one iteration while the program's clock stands"
+    yield from _amounts(title, "region", profile.untimed, most)
     title = "zero-copy traffic of one iteration"
     yield from _amounts(title, "task and region", profile.zero_copy, most)
 
