@@ -146,7 +146,7 @@ def least_times(
         if requirement.fields and not requirement.virtual
     ]
     scattered = sum((np.minimum.reduce([c.scattered for c in each]) for each in choices), fixed)
-    least = start + scattered
+    least: Floats = start + scattered
     for share in BLENDS:
         blend = share * start
         for each in choices:
