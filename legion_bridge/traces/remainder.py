@@ -50,7 +50,8 @@ def floor_sentence(outcome: Outcome) -> str:
     reached = outcome.of_floor
     if reached is None or outcome.floor is None:
         return ""
-    said = f"at {percent(reached, decimals=1)} of the floor of {seconds(outcome.floor)} an iteration"
+    near = percent(reached, decimals=1)
+    said = f"at {near} of the floor of {seconds(outcome.floor)} an iteration"
     parts = [f"{seconds(part.seconds)} {part.what}" for part in parts_of(outcome)]
     return f"{said}; the critical path: {', '.join(parts)}" if parts else said
 
