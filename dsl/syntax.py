@@ -6,8 +6,9 @@ spacing and comments alone have equal trees. Sections are those of the language 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, TypeAlias
 
 __all__ = [
     "Align",
@@ -45,6 +46,9 @@ __all__ = [
     "Task",
     "TupleLiteral",
     "Unpack",
+    "children",
+    "nests_deeper",
+    "walk",
 ]
 
 
@@ -373,3 +377,40 @@ class Program:
     statements: tuple[Statement, ...]
     source: str = field(default="", compare=False, repr=False)
     filename: str | None = field(default=None, compare=False)
+
+
+_attributes: dict[Any, tuple[str, ...]] = {}
+
+
+def children(node: Any) -> list[Any]:
+    """The nodes directly under a node of the syntax tree, in text order."""
+    kind = type(node)
+    if kind not in _attributes:
+        _attributes[kind] = tuple(f.name for f in fields(kind) if f.name != "position")
+    found = []
+    for attribute in _attributes[kind]:
+        value = getattr(node, attribute)
+        if hasattr(value, "__dataclass_fields__"):
+            found.append(value)
+        elif type(value) is tuple:
+            found += [item for item in value if hasattr(item, "__dataclass_fields__")]
+    return found
+
+
+def walk(node: Any) -> Iterator[Any]:
+    """The node and all nodes under it, each before those under it, in text order."""
+    stack = [node]
+    while stack:
+        top = stack.pop()
+        yield top
+        stack += reversed(children(top))
+
+
+def nests_deeper(node: Any, limit: int) -> bool:
+    """Whether some path down from the node has more than ``limit`` nodes."""
+    level = [node]
+    for _ in range(limit):
+        level = [child for parent in level for child in children(parent)]
+        if not level:
+            return False
+    return True

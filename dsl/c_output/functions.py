@@ -8,8 +8,8 @@ from dsl.c_output.expressions import Expressions
 from dsl.c_output.scope import Globals, Scope
 from dsl.c_output.text import c_comment, c_string
 from dsl.evaluation.code import Code, compile_body
+from dsl.syntax import walk
 from dsl.unparse import unparse_statement
-from dsl.walk import walk
 
 __all__ = ["is_mapping_function", "prototype", "top_level", "write_function"]
 

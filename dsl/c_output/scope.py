@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from dsl import syntax
 from dsl.c_output.body import Operand, StaticType
 from dsl.c_output.text import c_string
-from dsl.walk import walk
+from dsl.syntax import walk
 
 __all__ = ["Globals", "Scope"]
 

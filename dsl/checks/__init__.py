@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 from dsl.checks.context import CheckContext
-from dsl.checks.diagnostics import Diagnostic
-from dsl.checks.findings import deduplicate
-from dsl.checks.functions import check_functions
+from dsl.checks.diagnostics import Diagnostic, in_order
 from dsl.checks.launches import check_launches
-from dsl.checks.limits import check_limits
-from dsl.checks.memory import check_memory
-from dsl.checks.names import check_names
+from dsl.checks.names import check_functions, check_names
+from dsl.checks.obstacles import check_limits, check_memory
 from dsl.checks.resources import check_resources
 from dsl.checks.silent import check_silent
 from dsl.facts import ApplicationFacts, Forecast, MachineFacts
-from dsl.syntax import Program
+from dsl.syntax import Position, Program
 
 __all__ = ["check"]
 
@@ -26,6 +24,16 @@ _CHECKS: tuple[Callable[[CheckContext], Iterator[Diagnostic]], ...] = (
     check_resources,
     check_launches,
 )
+
+# One statement makes these for many tasks, regions or points: the first one speaks for all.
+_ONCE = frozenset(
+    {
+        *("bad-alignment", "layout-refused", "virtual-leaf", "no-variant"),
+        *("map-fails", "map-leaves-machine", "map-leaves-node"),
+    }
+)
+# An error at the same position says more than these.
+_LESS = frozenset({"undefined-function", "undefined-name"})
 
 
 def check(
@@ -64,4 +72,32 @@ def check(
     found = [diagnostic for each in _CHECKS for diagnostic in each(context)]
     if not any(diagnostic.severity == "error" for diagnostic in found):
         found += [*check_memory(context), *check_limits(context)]
-    return deduplicate(found)
+    return _deduplicate(found)
+
+
+def _deduplicate(found: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Puts findings in order, and leaves out those that repeat another one."""
+    first: dict[object, Diagnostic] = {}
+    alike: dict[object, int] = {}
+    failing: set[Position | None] = set()
+    for diagnostic in found:
+        once = diagnostic.code in _ONCE
+        key = (diagnostic.code, diagnostic.position, diagnostic.cause) if once else diagnostic
+        first.setdefault(key, diagnostic)
+        alike[key] = alike.get(key, 0) + 1
+        if diagnostic.severity == "error":
+            failing.add(diagnostic.position)
+    return sorted(
+        (
+            _speaking_for(diagnostic, alike[key]) if diagnostic.code in _ONCE else diagnostic
+            for key, diagnostic in first.items()
+            if not (diagnostic.code in _LESS and diagnostic.position in failing)
+        ),
+        key=in_order,
+    )
+
+
+def _speaking_for(diagnostic: Diagnostic, count: int) -> Diagnostic:
+    if count == 1:
+        return diagnostic
+    return replace(diagnostic, sentence=f"{diagnostic.sentence} (and {count - 1} more like it)")

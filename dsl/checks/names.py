@@ -1,4 +1,4 @@
-"""Checks for names that the program does not have."""
+"""Checks of names: tasks and regions that the program lacks, functions unused or undefined."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from dsl import syntax
 from dsl.checks.context import CheckContext
 from dsl.checks.diagnostics import Diagnostic
+from dsl.evaluation.evaluate import undefined_hint
 from dsl.machine_shape import PROCESSOR_KINDS
 from dsl.nearest import did_you_mean
+from dsl.syntax import children, walk
 
-__all__ = ["check_names", "tasks_named_in"]
+__all__ = ["check_functions", "check_names", "tasks_named_in"]
 
 
 def check_names(context: CheckContext) -> Iterator[Diagnostic]:
@@ -75,3 +77,98 @@ def _region(
         f"{who} has no region argument {region}: the statement has no effect",
         did_you_mean(region, semantic) or None,
     )
+
+
+def check_functions(context: CheckContext) -> Iterator[Diagnostic]:
+    """What can be seen without calling the functions, some of which are never called."""
+    yield from _definitions(context)
+    yield from _unused(context)
+    functions = {f.name for f in context.rules(syntax.FunctionDefinition)}
+    variables = {a.name for a in context.rules(syntax.Assignment)}
+    for function in context.rules(syntax.FunctionDefinition):
+        yield from _body(context, function)
+        yield from _names(context, function, functions, variables)
+
+
+def _definitions(context: CheckContext) -> Iterator[Diagnostic]:
+    defined: set[str] = set()
+    for statement in context.program.statements:
+        if isinstance(statement, syntax.FunctionDefinition) and statement.name in defined:
+            yield context.diagnostic(
+                "function-redefined",
+                statement.position,
+                f"{statement.name} is defined already: this definition has no effect",
+                "give it another name, or take one of the two out",
+            )
+        if isinstance(statement, syntax.FunctionDefinition | syntax.Assignment):
+            defined.add(statement.name)
+
+
+def _unused(context: CheckContext) -> Iterator[Diagnostic]:
+    used: set[str] = set()
+    for node in walk(context.program):
+        if isinstance(node, syntax.IndexTaskMap | syntax.SingleTaskMap):
+            used.add(node.function)
+        elif isinstance(node, syntax.Name):
+            used.add(node.name)
+    for function in context.rules(syntax.FunctionDefinition):
+        if function.name not in used:
+            used.add(function.name)  # a second definition is reported as such
+            yield context.diagnostic(
+                "function-unused",
+                function.position,
+                f"nothing uses the function {function.name}",
+                f"map tasks by it: IndexTaskMap GPU {function.name};",
+            )
+
+
+def _body(context: CheckContext, function: syntax.FunctionDefinition) -> Iterator[Diagnostic]:
+    known = {parameter.name for parameter in function.parameters}
+    returned = False
+    for statement in function.body:
+        if returned:
+            yield context.diagnostic(
+                "unreachable",
+                statement.position,
+                "this stands behind a return and is never carried out",
+                "choose between values with ? :",
+            )
+            return
+        if isinstance(statement, syntax.Assignment):
+            if statement.name in known:
+                yield context.diagnostic(
+                    "local-reassigned",
+                    statement.position,
+                    f"{statement.name} has a value already and keeps it",
+                    "give the new value another name",
+                )
+            known.add(statement.name)
+        returned = isinstance(statement, syntax.Return)
+
+
+def _names(
+    context: CheckContext,
+    function: syntax.FunctionDefinition,
+    functions: set[str],
+    variables: set[str],
+) -> Iterator[Diagnostic]:
+    """Checks for names that no call of the function can find."""
+    known = {p.name for p in function.parameters} | functions | variables
+    known |= {s.name for s in function.body if isinstance(s, syntax.Assignment)}
+    known |= {n.variable for n in walk(function) if isinstance(n, syntax.Comprehension)}
+    stack = list(reversed(function.body))
+    while stack:
+        node: object = stack.pop()
+        below = children(node)
+        if isinstance(node, syntax.Call) and isinstance(node.function, syntax.Name):
+            name = node.function.name
+            below = list(node.arguments)
+            if name not in known:
+                hint = did_you_mean(name, functions) or "define it"
+                sentence = f"the function {name} is not defined"
+                yield context.diagnostic("undefined-function", node.position, sentence, hint)
+        elif isinstance(node, syntax.Name) and node.name not in known:
+            hint = undefined_hint(node.name, sorted(known)) or "define it"
+            sentence = f"{node.name} is not defined"
+            yield context.diagnostic("undefined-name", node.position, sentence, hint)
+        stack += reversed(below)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dsl import syntax
-from dsl.walk import walk
+from dsl.syntax import walk
 
 __all__ = ["Irregular", "canonical_expression", "canonical_function"]
 

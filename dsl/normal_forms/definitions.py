@@ -15,8 +15,8 @@ from typing import Any, TypeAlias
 from dsl import syntax
 from dsl.normal_forms.canonical_names import Irregular, canonical_expression, canonical_function
 from dsl.normal_forms.never_fails import Shape, shape_of
+from dsl.syntax import walk
 from dsl.unparse import unparse_statement
-from dsl.walk import walk
 
 __all__ = ["Definition", "Definitions"]
 

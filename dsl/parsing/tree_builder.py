@@ -14,8 +14,7 @@ from dsl import syntax
 from dsl.errors import MapperSyntaxError
 from dsl.limits import MAX_NESTING
 from dsl.nearest import did_you_mean
-from dsl.syntax import Position
-from dsl.walk import nests_deeper
+from dsl.syntax import Position, nests_deeper
 
 __all__ = ["TreeBuilder", "c_integer", "token_position"]
 

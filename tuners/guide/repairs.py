@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from dsl import syntax
 from dsl.choices import accepts_layout
 from dsl.nearest import nearest
-from dsl.walk import walk
+from dsl.syntax import walk
 from tuners.guide.case import Argument, Case
 from tuners.guide.changes import Change, Move
 from tuners.guide.free_memory import free_memory, leave_memory

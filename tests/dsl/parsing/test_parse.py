@@ -9,7 +9,7 @@ import pytest
 import dsl
 from dsl import syntax
 from dsl.limits import MAX_NESTING, MAX_TEXT
-from dsl.walk import walk
+from dsl.syntax import walk
 
 
 def value(text: str) -> syntax.Expression:
