@@ -20,7 +20,7 @@ from dsl.normal_forms.normal_form import normal_form
 from dsl.parsing.parse import parse
 from dsl.syntax import Program
 from dsl.tables import LayoutDecision
-from dsl.templates.space.parameter import Parameter
+from dsl.templates.space.parameters import Parameter
 from dsl.templates.space.template_for import template_for
 from dsl.templates.template import Template
 from dsl.unparse import unparse

@@ -13,8 +13,7 @@ from dsl.syntax import Program
 from dsl.templates.match.matcher import Matcher
 from dsl.templates.match.split_units import split_units
 from dsl.templates.match.unit import Unit
-from dsl.templates.space.parameter import Parameter, Value
-from dsl.templates.space.parameter_space import ParameterSpace
+from dsl.templates.space.parameters import Parameter, ParameterSpace, Value
 from dsl.templates.space.space_size import count_points
 from dsl.templates.text.pieces import read_template
 from dsl.templates.text.rendering import Rendering

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from dsl.errors import MapperSyntaxError, TemplateError
 from dsl.parsing.parse import parse
-from dsl.templates.space.parameter import NONE, Parameter
+from dsl.templates.space.parameters import NONE, Parameter
 from dsl.templates.text.pieces import Literal
 from dsl.templates.text.rendering import Rendering
 from dsl.templates.text.source import TemplateSource

@@ -14,7 +14,7 @@ from tuners.guide.parameters import moved
 
 if TYPE_CHECKING:
     from dsl.syntax import Statement
-    from dsl.templates.space.parameter import Value
+    from dsl.templates.space.parameters import Value
     from dsl.templates.template import Template
 
 __all__ = ["LEVELS", "Guidance", "Level", "Suggestion"]

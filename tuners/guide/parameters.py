@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from dsl import syntax
-from dsl.templates.space.parameter import NONE, Value
+from dsl.templates.space.parameters import NONE, Value
 
 if TYPE_CHECKING:
     from dsl.templates.template import Template

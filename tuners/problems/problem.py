@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
-from dsl.templates.space.parameter import Value
+from dsl.templates.space.parameters import Value
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

@@ -26,7 +26,7 @@ from dsl.syntax import Program
 from dsl.tables import Tables
 from dsl.templates.match.answers import Answers, Question, Questions, asked_by, distance
 from dsl.templates.match.unit import Unit
-from dsl.templates.space.parameter import Parameter, Value
+from dsl.templates.space.parameters import Parameter, Value
 from dsl.templates.template import Template
 
 __all__ = ["NearestPoint", "TemplateNeighbours"]

@@ -13,7 +13,7 @@ from itertools import product
 from math import prod
 from typing import NamedTuple
 
-from dsl.templates.space.parameter import NONE, Parameter, Value
+from dsl.templates.space.parameters import NONE, Parameter, Value
 from dsl.templates.text.pieces import Group, HoleUse, Piece
 
 __all__ = ["TokenMatcher", "canonical_tokens"]

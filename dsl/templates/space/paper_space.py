@@ -17,7 +17,7 @@ from dsl.templates.space.index_map_library import (
     SINGLE_MAP,
     library_definitions,
 )
-from dsl.templates.space.parameter import NONE
+from dsl.templates.space.parameters import NONE
 from dsl.templates.space.tunable_task import Argument, TunableTask, usable_kinds, usable_memories
 from dsl.templates.text.hole import hole_text
 

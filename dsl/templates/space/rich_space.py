@@ -13,7 +13,7 @@ from math import prod
 
 from dsl.templates.space.distinct_maps import distinct_maps
 from dsl.templates.space.paper_space import Lines, PaperSpace
-from dsl.templates.space.parameter import NONE
+from dsl.templates.space.parameters import NONE
 from dsl.templates.space.tunable_task import Argument, TunableTask, usable_memories
 from dsl.templates.text.hole import hole_text
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import prod
 
-from dsl.templates.space.parameter import Parameter, Value
+from dsl.templates.space.parameters import Parameter, Value
 
 __all__ = ["count_points"]
 

@@ -12,7 +12,7 @@ from dsl.syntax import Program
 from dsl.templates.match.nearest_point import TemplateNeighbours
 from dsl.templates.space.additions import Additions, additions_from
 from dsl.templates.space.paper_space import PaperSpace
-from dsl.templates.space.parameter import Value
+from dsl.templates.space.parameters import Value
 from dsl.templates.space.rich_space import RichSpace
 from dsl.templates.space.tunable_task import TunableTask, tunable_tasks
 from dsl.templates.template import Template

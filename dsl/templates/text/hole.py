@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from dsl.nearest import did_you_mean, nearest
-from dsl.templates.space.parameter import Comparison, Condition, Parameter, Value
+from dsl.templates.space.parameters import Comparison, Condition, Parameter, Value
 from dsl.templates.text.source import TemplateSource
 
 __all__ = ["hole_text", "parse_hole", "with_defaults"]

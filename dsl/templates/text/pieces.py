@@ -30,7 +30,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 
-from dsl.templates.space.parameter import Parameter
+from dsl.templates.space.parameters import Parameter
 from dsl.templates.text.hole import parse_hole
 from dsl.templates.text.source import TemplateSource
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import product
 from math import prod
 
-from dsl.templates.space.parameter import NONE, Parameter
+from dsl.templates.space.parameters import NONE, Parameter
 from dsl.templates.text.pieces import Group, HoleUse, Literal, Piece
 
 __all__ = ["Rendering"]

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import dsl
 from dsl import Template, TemplateError
-from dsl.templates.space.parameter import Value
+from dsl.templates.space.parameters import Value
 
 TEXT = """\
 # A comment with ${no: hole} and $[no group].

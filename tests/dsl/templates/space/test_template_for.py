@@ -11,7 +11,7 @@ import pytest
 import dsl
 from dsl.facts import Privilege
 from dsl.templates.space.index_map_library import INDEX_MAPS, PAPER_MAPS
-from dsl.templates.space.parameter import Value
+from dsl.templates.space.parameters import Value
 from dsl.templates.space.template_for import SPACES
 from tests.dsl.facts import (
     CPU2,
