@@ -13,12 +13,12 @@ from dsl.machine_shape import MachineShape
 
 if TYPE_CHECKING:
     from dsl.mapper import Mapper
+    from dsl.tables import LayoutNeed
 
 __all__ = [
     "ApplicationFacts",
     "Forecast",
     "LaunchFacts",
-    "LayoutNeed",
     "MachineFacts",
     "Privilege",
     "RequirementFacts",
@@ -27,22 +27,6 @@ __all__ = [
 ]
 
 Privilege = Literal["NO_ACCESS", "READ_ONLY", "READ_WRITE", "WRITE_ONLY", "REDUCE"]
-
-
-class LayoutNeed(Protocol):
-    """The layout that a task's variants were compiled for."""
-
-    @property
-    def order(self) -> str | None:
-        """``"C_order"`` or ``"F_order"``, or None where either will do."""
-
-    @property
-    def soa(self) -> bool | None:
-        """True where fields must be apart, False where together, None where either will do."""
-
-    @property
-    def message(self) -> str:
-        """What the program says when it gets another one."""
 
 
 class RequirementFacts(Protocol):

@@ -1,6 +1,7 @@
-"""The tables that a mapper's statements fill, and the look-ups in them (section 10).
+"""What the rules of a mapper say, and which of it a machine grants (section 10).
 
-The first statement for a key wins; later ones for the same key have no effect.
+The first statement for a key wins; later ones for the same key have no effect. The checks and the
+side of the runtime ask here what is granted, so that they cannot disagree.
 """
 
 from __future__ import annotations
@@ -8,10 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Protocol
 
 from dsl import syntax
 
-__all__ = ["LayoutDecision", "Tables", "lookup_keys"]
+__all__ = [
+    "PREFERENCE",
+    "LayoutDecision",
+    "LayoutNeed",
+    "Tables",
+    "accepts_layout",
+    "choose_kind",
+    "choose_memory",
+    "lookup_keys",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +42,22 @@ class LayoutDecision:
     compact: bool = False
     exact: bool = False
     align: syntax.Align | None = None
+
+
+class LayoutNeed(Protocol):
+    """The layout that a task's variants were compiled for."""
+
+    @property
+    def order(self) -> str | None:
+        """``"C_order"`` or ``"F_order"``, or None where either will do."""
+
+    @property
+    def soa(self) -> bool | None:
+        """True where fields must be apart, False where together, None where either will do."""
+
+    @property
+    def message(self) -> str:
+        """What the program says when it gets another one."""
 
 
 @dataclass
@@ -128,3 +155,55 @@ def lookup_keys(task: str, region_names: tuple[str, ...]) -> tuple[tuple[str, st
     """Pairs of task and region in the order of look-up."""
     regions = (*region_names, "*")
     return tuple((each, region) for each in (task, "*") for region in regions)
+
+
+PREFERENCE = ("GPU", "OMP", "CPU", "PY", "IO", "PROC")
+"""The order in which Legion's default mapper tries processor kinds."""
+
+
+def choose_kind(
+    wanted: Sequence[str], variants: Sequence[str], present: Sequence[str]
+) -> str | None:
+    """The first wanted kind that the task has a variant for and the machine has; else the default.
+
+    Returns:
+        The kind, or None where no variant of the task can run on the machine.
+
+    >>> choose_kind(("OMP", "CPU"), variants=("CPU", "GPU"), present=("CPU", "GPU", "OMP"))
+    'CPU'
+    """
+    for kind in (*wanted, *PREFERENCE):
+        if kind in variants and kind in present:
+            return kind
+    return None
+
+
+def choose_memory(wanted: Sequence[str], visible: Sequence[str]) -> str:
+    """The first wanted memory that the processor sees (or ``VIRTUAL``); else its fastest.
+
+    >>> choose_memory(("SYSMEM", "ZCMEM"), visible=("FBMEM", "ZCMEM"))
+    'ZCMEM'
+    """
+    for memory in wanted:
+        if memory == "VIRTUAL" or memory in visible:
+            return memory
+    return visible[0]
+
+
+def accepts_layout(
+    need: LayoutNeed | None, dimension: int, fields: int, layout: LayoutDecision
+) -> bool:
+    """Whether a variant that needs such a layout takes an instance of this one.
+
+    Args:
+        need: The layout that the variant was compiled for; None where any will do.
+        dimension: Number of dimensions of the region; a single dimension has no order.
+        fields: Number of fields of the requirement; a single field is neither apart nor together.
+        layout: The layout of the instance.
+    """
+    if need is None:
+        return True
+    ordered = need.order is not None and dimension > 1
+    if ordered and layout.c_order != (need.order == "C_order"):
+        return False
+    return need.soa is None or fields < 2 or layout.soa == need.soa

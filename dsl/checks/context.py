@@ -9,7 +9,6 @@ from typing import NamedTuple, TypeVar
 
 from dsl import syntax
 from dsl.checks.diagnostics import Diagnostic
-from dsl.choices import choose_kind, choose_memory
 from dsl.errors import MapperError, MapperLoadError
 from dsl.facts import (
     ApplicationFacts,
@@ -22,7 +21,7 @@ from dsl.facts import (
 from dsl.load import load
 from dsl.machine_shape import PROCESSOR_KINDS, MachineShape
 from dsl.mapper import Mapper
-from dsl.tables import lookup_keys
+from dsl.tables import choose_kind, choose_memory, lookup_keys
 
 __all__ = ["CheckContext", "Loaded", "load_leniently"]
 

@@ -8,12 +8,11 @@ from typing import NamedTuple
 from dsl import syntax
 from dsl.checks.context import CheckContext
 from dsl.checks.diagnostics import Diagnostic
-from dsl.choices import accepts_layout, choose_memory
 from dsl.errors import MapperEvaluationError
 from dsl.facts import LaunchFacts, RequirementFacts, TaskFacts
 from dsl.launch_domain import LaunchDomain
 from dsl.mapper import Mapper
-from dsl.tables import LayoutDecision
+from dsl.tables import LayoutDecision, accepts_layout, choose_memory
 
 __all__ = ["check_launches"]
 

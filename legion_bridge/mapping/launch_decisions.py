@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from dsl.choices import accepts_layout, choose_kind, choose_memory
 from dsl.mapper import Mapper
-from dsl.tables import LayoutDecision
+from dsl.tables import LayoutDecision, accepts_layout, choose_kind, choose_memory
 from legion_bridge.errors import MappingError
 from legion_bridge.programs.application import Application, Launch, Region, Requirement
 

@@ -11,9 +11,8 @@ import dsl
 from dsl import syntax
 from dsl.bounded_cache import BoundedCache
 from dsl.checks.context import CheckContext
-from dsl.choices import choose_memory
 from dsl.facts import RequirementFacts, TaskFacts
-from dsl.tables import LayoutDecision
+from dsl.tables import LayoutDecision, choose_memory
 from dsl.templates.space.tunable_task import tunable_tasks, usable_memories
 from legion_bridge.simulation.costs import Costs, costs_of
 from legion_bridge.simulation.estimate import Estimator

@@ -14,9 +14,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dsl import syntax
-from dsl.choices import accepts_layout
 from dsl.nearest import nearest
 from dsl.syntax import walk
+from dsl.tables import accepts_layout
 from tuners.guide.case import Argument, Case
 from tuners.guide.changes import Change, Move
 from tuners.guide.free_memory import free_memory, leave_memory

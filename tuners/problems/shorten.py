@@ -13,12 +13,11 @@ from typing import Any, NamedTuple
 
 import dsl
 from dsl import syntax
-from dsl.choices import PREFERENCE, choose_kind
 from dsl.facts import ApplicationFacts, MachineFacts
 from dsl.machine_shape import PROCESSOR_KINDS
 from dsl.mapper import Mapper
 from dsl.names import argument_name
-from dsl.tables import LayoutDecision
+from dsl.tables import PREFERENCE, LayoutDecision, choose_kind
 from dsl.templates.match.answers import Answers, Question, Questions, distance
 from dsl.unparse import unparse_statement
 

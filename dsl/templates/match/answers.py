@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl import syntax
-from dsl.choices import choose_kind, choose_memory
 from dsl.errors import MapperError
 from dsl.facts import ApplicationFacts, MachineFacts, RequirementFacts, TaskFacts
 from dsl.launch_domain import LaunchDomain
 from dsl.machine_shape import PROCESSOR_KINDS
-from dsl.tables import LayoutDecision, Tables
+from dsl.tables import LayoutDecision, Tables, choose_kind, choose_memory
 
 __all__ = ["Answers", "Question", "Questions", "asked_by", "distance"]
 

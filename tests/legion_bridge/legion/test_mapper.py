@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 import dsl
-from dsl.choices import choose_memory
-from dsl.tables import LayoutDecision
+from dsl.tables import LayoutDecision, choose_memory
 
 from .probe_runs import CHECKSUM, PIECES, SHAPE, SIZE, Run, run_policy, run_under
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from dsl.choices import accepts_layout
-from dsl.tables import LayoutDecision
+from dsl.tables import LayoutDecision, accepts_layout
 from dsl.units import amount, percent, seconds
 from tuners.guide.case import Argument, Case
 from tuners.guide.changes import Change, Found, Move
