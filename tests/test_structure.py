@@ -20,7 +20,7 @@ HEAVY = {"mlflow", "litellm", "opentuner", "dask", "matplotlib"}
 LATE = {
     # `load` makes an object of the class by a reader, which imports the class.
     ("legion_bridge.machines.machine", "legion_bridge.machines.machine_file"),
-    ("legion_bridge.programs.application", "legion_bridge.programs.load_application"),
+    ("legion_bridge.programs.application", "legion_bridge.applications"),
 }
 TYPING_ONLY = {
     # What an application's tasks are is told by functions over applications.

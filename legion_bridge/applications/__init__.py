@@ -1,4 +1,7 @@
-"""The built-in applications: one module each, which says what it launches and at which sizes."""
+"""Applications by name: those in files, and the built-in ones.
+
+Of these there is one module each, which says what it launches and at which sizes.
+"""
 
 from __future__ import annotations
 
@@ -11,11 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 from dsl.nearest import did_you_mean
 from legion_bridge.errors import ApplicationError
+from legion_bridge.programs.application_json import read_application
 
 if TYPE_CHECKING:
     from legion_bridge.programs.application import Application
 
-__all__ = ["application_names", "build", "reference_mappers"]
+__all__ = ["application_names", "build", "load", "reference_mappers"]
 
 _NAMES = (
     "circuit",
@@ -42,6 +46,15 @@ def reference_mappers(name: str) -> Mapping[str, str]:
     folder = resources.files("legion_bridge.applications") / "mappers"
     texts = {kind: (folder / f"{name}.{kind}.map").read_text("utf-8") for kind in _MAPPERS}
     return MappingProxyType(texts)
+
+
+def load(name: str, **parameters: float | str) -> Application:
+    """What ``Application.load`` gives, which says it all."""
+    if not name.endswith(".json"):
+        return build(name, **parameters)
+    if parameters:
+        raise ApplicationError(f"{name}: an application in a file has its sizes; give none")
+    return read_application(name)
 
 
 def build(name: str, **parameters: float | str) -> Application:

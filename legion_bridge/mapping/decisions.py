@@ -24,7 +24,7 @@ from dsl.mapper import Mapper
 from dsl.syntax import Program, Statement
 from legion_bridge.machines.flat_machine import FlatMachine
 from legion_bridge.mapping.launch_decisions import LaunchDecisions, LaunchQuestions
-from legion_bridge.mapping.layout_classes import Aligns, LayoutClasses, alignments
+from legion_bridge.mapping.layouts import Aligns, LayoutClasses, alignments
 from legion_bridge.mapping.placement import placement
 from legion_bridge.programs.application import Launch
 from legion_bridge.programs.flat_program import FlatProgram

@@ -339,9 +339,9 @@ class Application:
                 file describes no application.
         """
         # What reads and builds applications imports their class, so this must come late.
-        from legion_bridge.programs.load_application import load_application  # noqa: PLC0415
+        from legion_bridge.applications import load  # noqa: PLC0415
 
-        return load_application(name, **parameters)
+        return load(name, **parameters)
 
     def launches(self) -> tuple[Launch, ...]:
         """All launches in program order: the setup, then one iteration."""

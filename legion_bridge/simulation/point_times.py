@@ -14,9 +14,9 @@ from dsl.tables import LayoutDecision
 from legion_bridge.machines.flat_machine import MEMORY_CODES, PROCESSOR_CODES, FlatMachine
 from legion_bridge.machines.machine import Processor
 from legion_bridge.mapping.launch_decisions import LaunchDecisions
+from legion_bridge.mapping.layouts import traffic_factor
 from legion_bridge.programs.application import Application, Launch, Requirement
 from legion_bridge.programs.flat_program import RATE_CODES, FlatProgram
-from legion_bridge.simulation.layout_traffic import traffic_factor
 
 __all__ = ["PointTimer", "PointTimes", "least_times"]
 

@@ -14,8 +14,7 @@ from dsl.checks.context import CheckContext
 from dsl.facts import RequirementFacts, TaskFacts
 from dsl.tables import LayoutDecision, choose_memory
 from dsl.templates.space.tunable_task import tunable_tasks, usable_memories
-from legion_bridge.simulation.costs import Costs, costs_of
-from legion_bridge.simulation.estimate import Estimator
+from legion_bridge.simulation.estimate import Costs, Estimator, costs_of
 from tuners.guide.edits import Editor
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from dsl import syntax
 from dsl.units import seconds
-from legion_bridge.simulation.costs import costs_of
+from legion_bridge.simulation.estimate import costs_of
 from tuners.guide.case import Case
 from tuners.guide.changes import Change, Found, Move
 from tuners.guide.moves import helps, unlimited
