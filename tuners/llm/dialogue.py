@@ -8,9 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tuners.llm.candidates import candidates_in
-from tuners.llm.model.budget import ModelUsage
 from tuners.llm.model.errors import ModelError
-from tuners.llm.model.exchange import Message, estimated_tokens
+from tuners.llm.model.exchange import Message, ModelUsage, estimated_tokens
 
 if TYPE_CHECKING:
     from tuners.finished_trial import TrialHistory

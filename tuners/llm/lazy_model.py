@@ -6,13 +6,12 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
-from tuners.llm.model.budget import Budget
 from tuners.llm.model.errors import ModelError
+from tuners.llm.model.exchange import Budget
 from tuners.llm.model.opening import open_model
 
 if TYPE_CHECKING:
-    from tuners.llm.model.budget import ModelUsage
-    from tuners.llm.model.exchange import Model
+    from tuners.llm.model.exchange import Model, ModelUsage
     from tuners.llm.settings import ModelSettings
 
 __all__ = ["LazyModel"]

@@ -15,14 +15,13 @@ from tuners.llm.candidates import Candidate, check_candidate
 from tuners.llm.conversations import Conversation, Turn
 from tuners.llm.dialogue import Dialogue, DialogueResult
 from tuners.llm.lazy_model import LazyModel
-from tuners.llm.model.budget import ModelUsage
-from tuners.llm.model.exchange import Request
+from tuners.llm.model.exchange import ModelUsage, Request
 from tuners.llm.prompts.trial_formatter import TrialFormatter, reply_schema
 from tuners.llm.prompts.writer import Prompt, PromptWriter
 from tuners.llm.strategies import strategy_named
 from tuners.llm.study import TrialContext, model_usage
 from tuners.llm.two_turn_model import TwoTurnModel
-from tuners.samplers.repeatable import derived_seed
+from tuners.samplers.delegating import derived_seed
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

@@ -12,8 +12,7 @@ if TYPE_CHECKING:
 
     from optuna.samplers import BaseSampler
 
-    from tuners.llm.model.budget import Budget
-    from tuners.llm.model.exchange import Model
+    from tuners.llm.model.exchange import Budget, Model
     from tuners.llm.prompts.trial_formatter import Decode, Feedback
     from tuners.llm.strategies.strategy import Strategy
 

@@ -13,10 +13,10 @@ from dsl.errors import MappertuneError
 from tuners import attributes
 from tuners.finished_trial import TrialHistory
 from tuners.llm.conversations import Conversations
-from tuners.llm.model.budget import ModelUsage
+from tuners.llm.model.exchange import ModelUsage
 from tuners.llm.study_space import StudySpace
 from tuners.problems.search_space import SearchSpace
-from tuners.samplers.claims import MAX_RETRIES, conflicting_trial, is_shared
+from tuners.samplers.distinct import MAX_RETRIES, conflicting_trial, is_shared
 from tuners.samplers.evaluated_points import EvaluatedPoints
 
 if TYPE_CHECKING:

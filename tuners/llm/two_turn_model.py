@@ -9,8 +9,7 @@ from tuners.llm.model.exchange import Message
 from tuners.llm.prompts.parts import part
 
 if TYPE_CHECKING:
-    from tuners.llm.model.budget import ModelUsage
-    from tuners.llm.model.exchange import Model, Reply, Request
+    from tuners.llm.model.exchange import Model, ModelUsage, Reply, Request
 
 __all__ = ["TwoTurnModel"]
 

@@ -1,31 +1,82 @@
-"""Proposals that were not tried before."""
+"""Proposals that no trial of the study has tried, nor is about to try.
+
+Between the moment when a sampler chooses a point and the moment when the storage holds it,
+another worker may choose the same point. So each worker first claims what its trial will try, and
+then looks at the claims of the others: of two that choose alike at the same time, at least one
+sees the other's claim and chooses anew.
+"""
 
 from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from optuna import Study
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
+from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from tuners import attributes
 from tuners.problems.fixed_trial import FixedTrial
 from tuners.problems.parameter_values import random_value
 from tuners.problems.problem import Problem, Value
-from tuners.samplers.claims import MAX_RETRIES, claims, conflicting_trial
-from tuners.samplers.delegating import DelegatingSampler
-from tuners.samplers.repeatable import derived_seed
+from tuners.samplers.delegating import DelegatingSampler, derived_seed
 
-__all__ = ["DistinctSampler"]
+__all__ = ["MAX_RETRIES", "DistinctSampler", "claims", "conflicting_trial", "is_shared"]
+
+CLAIM = "mappertune:claim"
+
+# How often a worker chooses anew before it takes a point that another one tries as well.
+MAX_RETRIES = 20
 
 # Random changes pile up this often before they start again from the proposal: near it first,
 # further away where its surroundings are exhausted.
 STEPS_AWAY = 10
+
+
+def is_shared(study: Study) -> bool:
+    """Whether other processes may take part in a study."""
+    return not isinstance(study._storage, InMemoryStorage)  # noqa: SLF001  (nothing public tells)
+
+
+def claims(trials: Iterable[FrozenTrial], this: int) -> set[str]:
+    """The points that the running trials have claimed, but for trial ``this``."""
+    return {
+        trial.system_attrs[CLAIM]
+        for trial in trials
+        if trial.state == TrialState.RUNNING
+        and trial.number != this
+        and CLAIM in trial.system_attrs
+    }
+
+
+def conflicting_trial(
+    study: Study, trial: FrozenTrial, point: str, finished: Container[int]
+) -> int | None:
+    """Claims a point for a trial; the number of another trial that claims it too, if any.
+
+    Args:
+        study: The study.
+        trial: The trial, which is running.
+        point: The key of the point, equal for equal candidates.
+        finished: Numbers of the trials that had finished when the point was chosen: what they
+            tried is known.
+    """
+    trial.system_attrs[CLAIM] = point
+    study._storage.set_trial_system_attr(trial._trial_id, CLAIM, point)  # noqa: SLF001  (likewise)
+    for other in study.get_trials(deepcopy=False):
+        if (
+            other.system_attrs.get(CLAIM) == point
+            and other.number != trial.number
+            and other.number not in finished
+            and other.state not in (TrialState.FAIL, TrialState.WAITING)
+        ):
+            return other.number
+    return None
 
 
 class DistinctSampler(DelegatingSampler):

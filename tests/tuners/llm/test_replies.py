@@ -11,8 +11,7 @@ import dsl
 from tests.tuners.llm.scripted import fenced
 from tuners.llm.candidates import LONGEST_CANDIDATE, candidates_in
 from tuners.llm.replies.blocks import blocks_of, merge_blocks
-from tuners.llm.replies.json_text import json_values_in
-from tuners.llm.replies.mapper_text import mapper_texts_in
+from tuners.llm.replies.texts import json_values_in, mapper_texts_in
 from tuners.llm.replies.values import InvalidValues, checked_values, read_values
 from tuners.llm.study_space import StudySpace
 

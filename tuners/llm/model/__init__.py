@@ -1,6 +1,5 @@
 """Language models: asking them, within a budget, with a transcript that can be replayed."""
 
-from tuners.llm.model.budget import Budget, ModelUsage
 from tuners.llm.model.errors import (
     AuthenticationFailed,
     BadResponse,
@@ -16,7 +15,16 @@ from tuners.llm.model.errors import (
     RequestRejected,
     TranscriptError,
 )
-from tuners.llm.model.exchange import Message, Model, Reply, Request, Role, estimated_tokens
+from tuners.llm.model.exchange import (
+    Budget,
+    Message,
+    Model,
+    ModelUsage,
+    Reply,
+    Request,
+    Role,
+    estimated_tokens,
+)
 from tuners.llm.model.opening import open_model
 
 __all__ = [

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tuners.llm.model.budget import Budget, ModelUsage
 from tuners.llm.model.errors import BudgetSpent
-from tuners.llm.model.exchange import Reply, Request, estimated_tokens
+from tuners.llm.model.exchange import Budget, ModelUsage, Reply, Request, estimated_tokens
 
 __all__ = ["Meter", "Share"]
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tuners.llm.model.budget import Budget
 from tuners.llm.model.errors import ModelUnavailable
-from tuners.llm.model.exchange import Model
+from tuners.llm.model.exchange import Budget, Model
 from tuners.llm.model.litellm_calls import Calls
 from tuners.llm.model.patience import Patience
 from tuners.llm.model.provider import ProviderModel

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from tuners.llm.model.budget import Budget, ModelUsage
 from tuners.llm.model.errors import BudgetSpent, ModelError, ModelUnavailable
-from tuners.llm.model.exchange import Reply, Request
+from tuners.llm.model.exchange import Budget, ModelUsage, Reply, Request
 from tuners.llm.model.failures import Failure
 from tuners.llm.model.meter import Meter
 from tuners.llm.model.patience import Patience

@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tuners.llm.model import errors
-from tuners.llm.model.budget import ModelUsage
 from tuners.llm.model.errors import ModelError, ReplayExhausted, ReplayMismatch, ReplaySkipped
-from tuners.llm.model.exchange import Message, Reply, Request
+from tuners.llm.model.exchange import Message, ModelUsage, Reply, Request
 from tuners.llm.model.redaction import Redactor
 from tuners.llm.model.transcript import Exchange, read_transcript
 

@@ -15,7 +15,7 @@ from optuna.distributions import (
 
 from dsl.nearest import did_you_mean
 from tuners.errors import TunerError
-from tuners.llm.replies.json_text import json_values_in
+from tuners.llm.replies.texts import json_values_in
 
 __all__ = ["InvalidValues", "checked_values", "read_values"]
 
