@@ -1,8 +1,7 @@
 """The guide: why a mapper is slow or fails, and what to try, in the program's own names."""
 
-from tuners.guide.changes import Block
 from tuners.guide.engine import explain
-from tuners.guide.guidance import LEVELS, Guidance, Level, Suggestion
+from tuners.guide.guidance import LEVELS, Block, Guidance, Level, Suggestion
 from tuners.guide.rules import Rule, load_rules, read_rules
 
 __all__ = [

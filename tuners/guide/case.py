@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from legion_bridge import Application, Evaluator, Machine
     from legion_bridge.mapping.decisions import Decisions
     from legion_bridge.outcome import Outcome, Profile
-    from tuners.guide.changes import Change
+    from tuners.guide.guidance import Change
     from tuners.problems.problem import Evaluation, Finding
 
 __all__ = ["Argument", "Case", "GuidedProblem"]

@@ -12,13 +12,19 @@ from typing import TYPE_CHECKING, NamedTuple
 import dsl
 from dsl.units import amount, percent, seconds
 from tuners.guide.case import Case, GuidedProblem
-from tuners.guide.changes import Change, Found, Move, TextChange
 from tuners.guide.free_memory import overflow
-from tuners.guide.guidance import Guidance, Suggestion
+from tuners.guide.guidance import (
+    Change,
+    Found,
+    Guidance,
+    Move,
+    Suggestion,
+    TextChange,
+    memory_word,
+)
 from tuners.guide.predicates import PREDICATES
 from tuners.guide.repairs import REPAIRS
 from tuners.guide.rules import Rule, load_rules
-from tuners.guide.wording import memory_word
 
 if TYPE_CHECKING:
     from tuners.problems.problem import Evaluation, Finding

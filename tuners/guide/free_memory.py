@@ -12,10 +12,9 @@ from dsl import syntax
 from dsl.machine_shape import MEMORY_KINDS
 from legion_bridge.programs.flat_program import PRIVILEGE_CODES
 from tuners.guide.case import Case
-from tuners.guide.changes import Change, Move
+from tuners.guide.guidance import Change, Move, listed
 from tuners.guide.moves import User, joined, placeholders, regions_of, store_in, tasks_of
 from tuners.guide.predicates.maps import alike, maps_for
-from tuners.guide.wording import listed
 
 if TYPE_CHECKING:
     from legion_bridge.mapping.decisions import Decisions

@@ -1,14 +1,17 @@
-"""What the guide says about one mapper, at three levels."""
+"""What the guide says about one mapper: what was found, what to change, and that in words."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import dsl
+from dsl import syntax
 from dsl.errors import MappertuneError
-from tuners.guide.changes import Block
+from dsl.machine_shape import MEMORY_KINDS
+from dsl.unparse import unparse_statement
 from tuners.guide.edits import apply_change
 from tuners.guide.parameters import moved
 
@@ -17,7 +20,86 @@ if TYPE_CHECKING:
     from dsl.templates.space.parameters import Value
     from dsl.templates.template import Template
 
-__all__ = ["LEVELS", "Guidance", "Level", "Suggestion"]
+__all__ = [
+    "LEVELS",
+    "Block",
+    "Change",
+    "Found",
+    "Guidance",
+    "Level",
+    "Move",
+    "Suggestion",
+    "TextChange",
+    "listed",
+    "memory_word",
+]
+
+Block: TypeAlias = Literal["task", "region", "layout", "limit", "index map", "single map"]
+"""The decision blocks of the paper; memory collection counts as a limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Statements to put into a mapper, and statements to take out."""
+
+    new: tuple[syntax.Statement, ...] = ()
+    gone: tuple[syntax.Statement, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.new or self.gone)
+
+    @property
+    def statements(self) -> str:
+        """The new statements as text."""
+        return "\n".join(unparse_statement(each) for each in self.new)
+
+    @property
+    def replaces(self) -> tuple[str, ...]:
+        """The statements that go, as text."""
+        return tuple(unparse_statement(each) for each in self.gone)
+
+
+@dataclass(frozen=True, slots=True)
+class TextChange:
+    """A stretch of a text that does not parse, and what to write in its place."""
+
+    statements: str
+    stretch: str
+
+    @property
+    def replaces(self) -> tuple[str, ...]:
+        """The stretch that goes."""
+        return (self.stretch,)
+
+
+class Move(NamedTuple):
+    """A change that a predicate or a repair proposes.
+
+    Attributes:
+        values: What the sentence of the suggestion has to say, by placeholder.
+    """
+
+    change: Change | TextChange
+    block: Block
+    values: Mapping[str, str]
+    tasks: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a predicate found in a profile.
+
+    Attributes:
+        values: What the explanation has to say, by placeholder.
+        seconds: How much of an iteration it is about: the more, the earlier it is told.
+        moves: Changes that may help.
+    """
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    seconds: float = 0.0
+    moves: Sequence[Move] = ()
+
 
 Level: TypeAlias = Literal["raw", "explained", "suggested"]
 LEVELS: tuple[Level, ...] = ("raw", "explained", "suggested")
@@ -122,3 +204,36 @@ def _change_lines(suggestion: Suggestion) -> list[str]:
     added = suggestion.statements.splitlines()
     removed = [line for text in suggestion.replaces for line in text.splitlines()]
     return [*(f"- {line}" for line in removed), *(f"+ {line}" for line in added)]
+
+
+_REALM = {
+    "SYSTEM_MEM": "SYSMEM",
+    "GPU_FB_MEM": "FBMEM",
+    "Z_COPY_MEM": "ZCMEM",
+    "REGDMA_MEM": "RDMEM",
+    "SOCKET_MEM": "SOCKMEM",
+}
+
+
+def memory_word(said: str) -> str | None:
+    """The mapping language's word for a memory, where a runtime's text names one.
+
+    >>> memory_word("1e00000000000000 (SYSTEM_MEM)"), memory_word("FBMEM of GPU 2 of node 0")
+    ('SYSMEM', 'FBMEM')
+    """
+    words = re.findall(r"\w+", said)
+    known = [_REALM.get(word, word) for word in words]
+    return next((word for word in known if word in MEMORY_KINDS), None)
+
+
+def listed(names: Sequence[str], most: int = 4) -> str:
+    """Names in a sentence, the last ones counted where there are many.
+
+    >>> listed(["a"]), listed(["a", "b", "c"]), listed(["a", "b", "c"], most=1)
+    ('a', 'a, b and c', 'a and 2 more')
+    """
+    if len(names) > most:
+        return f"{', '.join(names[:most])} and {len(names) - most} more"
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"

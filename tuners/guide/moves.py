@@ -20,8 +20,7 @@ from dsl.templates.space.index_map_library import (
     library_definitions,
 )
 from tuners.guide.case import Argument, Case
-from tuners.guide.changes import Change, Move
-from tuners.guide.wording import listed
+from tuners.guide.guidance import Change, Move, listed
 
 __all__ = [
     "User",

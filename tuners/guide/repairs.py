@@ -18,8 +18,8 @@ from dsl.nearest import nearest
 from dsl.syntax import walk
 from dsl.tables import accepts_layout
 from tuners.guide.case import Argument, Case
-from tuners.guide.changes import Change, Move
 from tuners.guide.free_memory import free_memory, leave_memory
+from tuners.guide.guidance import Change, Move, listed, memory_word
 from tuners.guide.moves import (
     joined,
     place_with_parent,
@@ -34,10 +34,9 @@ from tuners.guide.moves import (
 from tuners.guide.predicates.maps import maps_for
 from tuners.guide.predicates.processors import all_to_faster
 from tuners.guide.syntax_repairs import mend_syntax
-from tuners.guide.wording import listed, memory_word
 
 if TYPE_CHECKING:
-    from tuners.guide.changes import Block
+    from tuners.guide.guidance import Block
     from tuners.problems.problem import Finding
 
 __all__ = ["REPAIRS", "Repair"]

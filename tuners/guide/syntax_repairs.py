@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import dsl
-from tuners.guide.changes import Move, TextChange
+from tuners.guide.guidance import Move, TextChange
 
 if TYPE_CHECKING:
     from tuners.guide.case import Case

@@ -10,13 +10,17 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 
 from tuners.guide.case import Case
-from tuners.guide.changes import Found
-from tuners.guide.predicates.critical_path import critical_path, launch_overhead
+from tuners.guide.guidance import Found
 from tuners.guide.predicates.layouts import conversions, unsuited_layouts
-from tuners.guide.predicates.limits import collection, instance_limits
 from tuners.guide.predicates.maps import far_from_parent, imbalance, needless_communication
 from tuners.guide.predicates.memories import busy_links, copies, memory_nearly_full, zero_copy
 from tuners.guide.predicates.processors import made_elsewhere, slow_processors
+from tuners.guide.predicates.waiting import (
+    collection,
+    critical_path,
+    instance_limits,
+    launch_overhead,
+)
 
 __all__ = ["PREDICATES"]
 

@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from dsl.tables import LayoutDecision, accepts_layout
 from dsl.units import amount, percent, seconds
 from tuners.guide.case import Argument, Case
-from tuners.guide.changes import Change, Found, Move
+from tuners.guide.guidance import Change, Found, Move, listed
 from tuners.guide.moves import User, helps, joined, placeholders, regions_of, store_as, tasks_of
-from tuners.guide.wording import listed
 
 __all__ = ["conversions", "unsuited_layouts"]
 

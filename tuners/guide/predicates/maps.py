@@ -10,9 +10,8 @@ from dsl.templates.space.distinct_maps import distinct_maps
 from dsl.templates.space.index_map_library import MAP_DIMENSIONS
 from dsl.units import amount, seconds
 from tuners.guide.case import Case
-from tuners.guide.changes import Change, Found, Move
+from tuners.guide.guidance import Change, Found, Move, listed
 from tuners.guide.moves import joined, place_with_parent, spread
-from tuners.guide.wording import listed
 
 __all__ = ["alike", "far_from_parent", "imbalance", "maps_for", "needless_communication"]
 

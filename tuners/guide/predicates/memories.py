@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from dsl.units import amount, percent, seconds
 from tuners.guide.case import Argument, Case
-from tuners.guide.changes import Change, Found, Move
+from tuners.guide.guidance import Change, Found, Move, listed
 from tuners.guide.moves import User, joined, placeholders, regions_of, store_in, tasks_of
-from tuners.guide.wording import listed
 
 __all__ = ["busy_links", "copies", "memory_nearly_full", "zero_copy"]
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from dsl.units import percent, seconds
 from tuners.guide.case import Case
-from tuners.guide.changes import Change, Found, Move
+from tuners.guide.guidance import Change, Found, Move, listed
 from tuners.guide.moves import joined, run_on, store_in
-from tuners.guide.wording import listed
 
 __all__ = ["all_to_faster", "made_elsewhere", "slow_processors"]
 
