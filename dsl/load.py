@@ -47,7 +47,8 @@ def load(program: Program, shape: MachineShape) -> Mapper:
         except Fault as fault:
             raise _load_error(program, fault, statement.position) from None
     session = loader.session
-    return Mapper(program, loader.tables, session, printed=render(session.printed))
+    printed = render(session.printed) if session.printed else ""
+    return Mapper(program, loader.tables, session, printed=printed)
 
 
 def _load_error(

@@ -13,7 +13,7 @@ from dsl.bounded_cache import BoundedCache
 from dsl.checks.context import CheckContext
 from dsl.facts import RequirementFacts, TaskFacts
 from dsl.tables import LayoutDecision, choose_memory
-from dsl.templates.space.tunable_task import tunable_tasks, usable_memories
+from dsl.templates.space.tunable_task import tunable_tasks, usable_kinds, usable_memories
 from legion_bridge.simulation.estimate import Costs, Estimator, costs_of
 from tuners.guide.edits import Editor
 
@@ -77,6 +77,7 @@ class Background:
         application: The program.
         machine: Where it runs, shared out over ranks as the program asks.
         kinds: By task, the processor kinds that can run it, the fastest first.
+        memories: By processor kind, the memory kinds that it sees, the best first.
         arguments: By task, its arguments with data; tasks that a mapper cannot name are left out.
         estimator: Estimates for changed mappers.
         loop_tasks: The tasks of the main loop.
@@ -88,6 +89,9 @@ class Background:
         self.machine = problem.machine.for_ranks(problem.application.ranks_per_node)
         tunable = tunable_tasks(self.application, self.machine)
         self.kinds = {name: task.kinds for name, task in tunable.items()}
+        self.memories = {
+            kind: usable_memories(self.machine, kind) for kind in usable_kinds(self.machine)
+        }
         self.arguments = {
             name: tuple(
                 Argument(number, argument.region, argument.facts)
@@ -234,7 +238,7 @@ class Case:
 
     def memories(self, kind: str) -> tuple[str, ...]:
         """The memory kinds that a processor kind sees, the best first."""
-        return usable_memories(self.machine, kind)
+        return self.background.memories.get(kind, ())
 
     def rules(self, kind: type[Rule]) -> list[Rule]:
         """The mapper's statements of a type."""

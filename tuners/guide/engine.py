@@ -94,13 +94,12 @@ def _findings(case: Case, rule: Rule) -> Iterator[Found]:
         match = rule.raw.search(case.outcome.raw)
         if match is not None:
             values = _values_in(case, match.groupdict())
-            found = _with_repair(case, rule, values, None)
             # A profile tells more of a run than the time that it took.
-            yield replace(found, moves=()) if case.profile is not None else found
+            yield Found(values) if case.profile is not None else _repaired(case, rule, values)
     elif rule.diagnostic is not None:
         for finding in case.diagnostics:
             if finding.code == rule.diagnostic:
-                found = _with_repair(case, rule, _values_of(finding), finding)
+                found = _repaired(case, rule, _values_of(finding), finding)
                 yield replace(found, seconds=-1.0) if finding.severity == "note" else found
     elif rule.profile is not None and case.profile is not None:
         yield from PREDICATES[rule.profile](case)
@@ -132,8 +131,8 @@ def _values_of(finding: Finding) -> Mapping[str, str]:
     }
 
 
-def _with_repair(
-    case: Case, rule: Rule, values: Mapping[str, str], finding: Finding | None
+def _repaired(
+    case: Case, rule: Rule, values: Mapping[str, str], finding: Finding | None = None
 ) -> Found:
     moves = [] if rule.move is None else list(REPAIRS[rule.move](case, values, finding))
     return Found(values, 0.0, moves)
