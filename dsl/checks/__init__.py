@@ -8,10 +8,8 @@ from dataclasses import replace
 from dsl.checks.context import CheckContext
 from dsl.checks.diagnostics import Diagnostic, in_order
 from dsl.checks.launches import check_launches
-from dsl.checks.names import check_functions, check_names
-from dsl.checks.obstacles import check_limits, check_memory
-from dsl.checks.resources import check_resources
-from dsl.checks.silent import check_silent
+from dsl.checks.resources import check_limits, check_memory, check_resources
+from dsl.checks.silent import check_functions, check_names, check_silent
 from dsl.facts import ApplicationFacts, Forecast, MachineFacts
 from dsl.syntax import Position, Program
 

@@ -47,7 +47,7 @@ def recognise(program: dsl.Program) -> str:
     Raises:
         UsageError: There is none, or more than one.
     """
-    from dsl.checks.names import tasks_named_in
+    from dsl.checks.silent import tasks_named_in
     from legion_bridge import Application, application_names
 
     named = {task for statement in program.statements for task in tasks_named_in(statement)}

@@ -14,9 +14,15 @@ from typing import NamedTuple, TypeAlias
 
 from dsl import syntax
 from dsl.normal_forms.canonical_names import Irregular
-from dsl.normal_forms.decisions import Decision, Key, all_decisions, decided, decisions_of
 from dsl.normal_forms.definitions import Definitions
-from dsl.normal_forms.normal_form import normal_form
+from dsl.normal_forms.normal_form import (
+    Decision,
+    Key,
+    all_decisions,
+    decided,
+    decisions_of,
+    normal_form,
+)
 from dsl.syntax import Program
 from dsl.templates.match.tokens import TokenMatcher, canonical_tokens
 from dsl.templates.match.unit import Row, Unit, Values

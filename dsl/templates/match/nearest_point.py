@@ -19,8 +19,8 @@ from dsl.facts import ApplicationFacts, MachineFacts
 from dsl.launch_domain import LaunchDomain
 from dsl.load import load
 from dsl.mapper import Mapper
-from dsl.normal_forms.decisions import all_decisions, decided, decisions_of
 from dsl.normal_forms.definitions import Definitions
+from dsl.normal_forms.normal_form import all_decisions, decided, decisions_of
 from dsl.parsing.parse import parse
 from dsl.syntax import Program
 from dsl.tables import Tables

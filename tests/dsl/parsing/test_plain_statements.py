@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import dsl
 from dsl.errors import MapperSyntaxError
 from dsl.parsing.parse import parse
-from dsl.parsing.plain_statements import plain_statement
+from dsl.parsing.statement_cache import plain_statement
 from legion_bridge import Application, Machine, application_names
 
 WORDS = re.split(
