@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from dsl import syntax
 from dsl.errors import MapperSyntaxError
+from dsl.limits import MAX_TEXT
 from dsl.machine_shape import MEMORY_KINDS, PROCESSOR_KINDS
 from dsl.names import NAME_PATTERN
 from dsl.parsing.parse import parse
@@ -70,6 +71,8 @@ class StatementCache:
         Raises:
             MapperSyntaxError: The text is not a mapper; the position is that in the whole text.
         """
+        if len(text) > MAX_TEXT:
+            return parse(text)
         memory = self._memory
         if len(memory.known) >= MOST_BLOCKS:
             memory = self._memory = _Memory()

@@ -16,11 +16,11 @@ import dsl
 import legion_bridge
 from dsl.bounded_cache import BoundedCache
 from dsl.parsing.statement_cache import StatementCache
+from dsl.templates.match.nearest_point import TemplateNeighbours, readable_rules
 from legion_bridge.outcome import Outcome
 from tuners import attributes
 from tuners.problems.evaluators import Evaluator, TextEvaluator
 from tuners.problems.problem import Evaluation, Finding, Form, Projection, Suggester, Value
-from tuners.problems.projection import Projector
 
 if TYPE_CHECKING:
     from legion_bridge import Application, Machine
@@ -127,7 +127,7 @@ class MapperProblem:
         Raises:
             dsl.MapperSyntaxError: It does not parse.
         """
-        return self._check(self._parse(text))
+        return self._checked(text)[1]
 
     form: Form = "mapper"
 
@@ -173,12 +173,27 @@ class MapperProblem:
             return None
 
     @cached_property
-    def _projector(self) -> Projector:
-        return Projector(self.template, self.application, self.machine)
+    def _neighbours(self) -> TemplateNeighbours:
+        return TemplateNeighbours(self.template, self.application, self.machine)
 
     def project(self, text: str) -> Projection:
-        """The values of the holes that stand for a mapper, however it was written."""
-        return self._projector.project(text)
+        """The values of the holes that stand for a mapper, however it was written.
+
+        They are those that render as the mapper where there are any, else the nearest ones; of a
+        text that does not parse, the nearest to the rules that can be read in it.
+        """
+        differs: tuple[str, ...] = ()
+        try:
+            program = self._skim(text)[0]
+        except dsl.MapperSyntaxError:
+            program = readable_rules(text)
+            differs = ("the text does not parse",)
+        else:
+            values = self.template.match(program)
+            if values is not None:
+                return Projection(values, exact=True)
+        found = self._neighbours.nearest(program)
+        return Projection(found.values, exact=False, differs=(*differs, *map(str, found.differs)))
 
     @cached_property
     def _shortener(self) -> MapperShortener:
@@ -214,8 +229,8 @@ class MapperProblem:
 
         Args:
             text: The mapper.
-            check: Whether to look for diagnostics as well. Where nobody does, the positions in
-                the evaluation's program are not those in the text.
+            check: Whether to look for diagnostics as well. Where there are none, the positions
+                in the evaluation's program are not those in the text.
         """
         try:
             program, normal_form = self._skim(text)
@@ -224,8 +239,7 @@ class MapperProblem:
             return Evaluation(text, None, None, (), outcome, cached=False)
         found: Sequence[Finding] = ()
         if check:
-            program = self._parse(text)
-            found = self._check(program)
+            program, found = self._checked(text)
         outcome, cached = self._outcomes.get_or_make(normal_form, lambda: self._run(text))
         return Evaluation(text, program, normal_form, tuple(found), outcome, cached)
 
@@ -256,6 +270,15 @@ class MapperProblem:
         if evaluation.program is None:
             return SYNTAX_VIOLATION
         return max(1.0, float(self._errors(evaluation.program)))
+
+    def _checked(self, text: str) -> tuple[dsl.Program, list[Finding]]:
+        """A mapper, and what a check finds in it: it is read in full where that has a place."""
+        program = self._skim(text)[0]
+        found = self._check(program)
+        if found:
+            program = self._parse(text)
+            found = self._check(program)
+        return program, found
 
     def _errors(self, program: dsl.Program) -> int:
         return sum(finding.severity == "error" for finding in self._check(program))

@@ -7,6 +7,7 @@ still has a place in its space, near those that behave like it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl import syntax
-from dsl.errors import MapperError
+from dsl.errors import MapperError, MapperSyntaxError
 from dsl.facts import ApplicationFacts, MachineFacts
 from dsl.launch_domain import LaunchDomain
 from dsl.load import load
@@ -22,6 +23,7 @@ from dsl.mapper import Mapper
 from dsl.normal_forms.definitions import Definitions
 from dsl.normal_forms.normal_form import all_decisions, decided, decisions_of
 from dsl.parsing.parse import parse
+from dsl.parsing.statement_cache import StatementCache
 from dsl.syntax import Program
 from dsl.tables import Tables
 from dsl.templates.match.answers import Answers, Question, Questions, asked_by, distance
@@ -29,7 +31,7 @@ from dsl.templates.match.unit import Unit
 from dsl.templates.space.parameters import Parameter, Value
 from dsl.templates.template import Template
 
-__all__ = ["NearestPoint", "TemplateNeighbours"]
+__all__ = ["NearestPoint", "TemplateNeighbours", "readable_rules"]
 
 # A memory that is named but not seen has the effect of another one: of values with equal effects
 # the one that names what the task really gets is taken.
@@ -46,6 +48,12 @@ _RULES = (
     syntax.CollectMemory,
 )
 _DEFINITIONS = (syntax.Assignment, syntax.FunctionDefinition)
+
+# A rule without functions: what can still be read of a mapper that does not parse.
+_RULE = re.compile(
+    r"^[ \t]*((?:Task|Region|Layout|InstanceLimit|CollectMemory)\b[^;{}\n]{1,400};)", re.MULTILINE
+)
+_RULES_READ = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +85,7 @@ class TemplateNeighbours:
                 self._of_hole.setdefault(name, []).append(unit)
         self._fixed = [s for unit in self._units if not unit.holes for s in unit.constant]
         self._library = self._loaded_library()
+        self._statements = StatementCache()
 
     def nearest(self, program: Program) -> NearestPoint:
         """The nearest point to a mapper, which need not be one that can be loaded."""
@@ -125,7 +134,7 @@ class TemplateNeighbours:
     def _rendered(self, values: Mapping[str, Value]) -> Program:
         parameters = self._template.parameters
         known = {name: values.get(name, each.default) for name, each in parameters.items()}
-        return parse(self._template.render(known))
+        return self._statements.parse(self._template.render(known))
 
     def _answers(self, program: Program) -> Answers:
         mapper: Mapper | None = None
@@ -312,3 +321,14 @@ def _tables(statements: Sequence[syntax.Statement]) -> Tables:
             case syntax.SingleTaskMap():
                 tables.add_single_task_map(statement)
     return tables
+
+
+def readable_rules(text: str) -> Program:
+    """The rules of a text that parse one by one, where the whole does not."""
+    statements: list[syntax.Statement] = []
+    for found in _RULE.findall(text)[:_RULES_READ]:
+        try:
+            statements += parse(found).statements
+        except MapperSyntaxError:
+            continue
+    return Program(tuple(statements))

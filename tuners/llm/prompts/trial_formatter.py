@@ -13,9 +13,9 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-import dsl
 from dsl.bounded_cache import BoundedCache
 from dsl.errors import MappertuneError
+from dsl.parsing.statement_cache import StatementCache
 from tuners.llm.prompts.parts import part
 from tuners.llm.replies.blocks import blocks_of
 
@@ -50,6 +50,7 @@ class TrialFormatter:
         self.count = count
         self._guidance = BoundedCache[str, "Guidance | None"](_REMEMBERED)
         self._short = BoundedCache[str, str](_REMEMBERED)
+        self._statements = StatementCache()
 
     @property
     def wanted(self) -> str:
@@ -99,7 +100,7 @@ class TrialFormatter:
     def blocks(self, trial: FinishedTrial) -> str:
         """A mapper taken apart, each block with the feedback that it caused."""
         try:
-            blocks = blocks_of(dsl.parse(self.text(trial)))
+            blocks = blocks_of(self._statements.parse(self.text(trial)))
         except MappertuneError:
             return self.candidate(trial)
         blamed = self._blamed(trial)

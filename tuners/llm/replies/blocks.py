@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import dsl
 from dsl import syntax
+from dsl.parsing.statement_cache import StatementCache
 from dsl.unparse import unparse_statement
 
 __all__ = ["BLOCKS", "FUNCTIONS", "block_of", "blocks_of", "emptied_blocks", "merge_blocks"]
@@ -32,6 +33,7 @@ _HEADING = re.compile(
     r"^[ \t]*(?:#|//)+[ \t]*(task|region|layout|limit|index map|single map) block: none",
     re.MULTILINE | re.IGNORECASE,
 )
+_STATEMENTS = StatementCache()  # replies repeat most of the mappers that they revise
 
 
 def block_of(statement: syntax.Statement) -> str:
@@ -67,8 +69,8 @@ def merge_blocks(base: str, part: str) -> str:
     <BLANKLINE>
     """
     emptied = emptied_blocks(part)
-    old = dsl.parse(base).statements
-    new = dsl.parse(part).statements if not _is_comment(part) else ()
+    old = _STATEMENTS.parse(base).statements
+    new = _STATEMENTS.parse(part).statements if not _is_comment(part) else ()
     replaced = emptied | {block_of(each) for each in new} - {FUNCTIONS}
     rules = [each for each in old if block_of(each) not in {FUNCTIONS, *replaced}]
     rules += [each for each in new if block_of(each) != FUNCTIONS]
