@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from tuners.llm.candidates import candidates_in
 from tuners.llm.model.errors import ModelError
 from tuners.llm.model.exchange import Message, ModelUsage, estimated_tokens
+from tuners.llm.prompts.writer import part
 
 if TYPE_CHECKING:
-    from tuners.finished_trial import TrialHistory
+    from tuners.finished_trial import FinishedTrial, TrialHistory
     from tuners.llm.candidates import Candidate
     from tuners.llm.model.exchange import Model, Request
     from tuners.llm.prompts.trial_formatter import TrialFormatter
@@ -121,7 +122,7 @@ class Dialogue:
         """The conversation with a complaint at its end; None where there is no room for it."""
         first = min(repeated.values(), default=None)
         trial = next((each for each in self.history.trials if each.number == first), None)
-        complaint = Message("user", self.formatter.complaint(found, first, trial))
+        complaint = Message("user", _complaint(self.formatter, found, first, trial))
         for start in (messages, (*self.prompt.messages, messages[-1])):
             whole = (*start, complaint)
             tokens = estimated_tokens(*(message.content for message in whole))
@@ -146,6 +147,30 @@ class Dialogue:
 
 def _turn_seed(seed: int | None, turn: int) -> int | None:
     return None if seed is None else (seed + turn) % 2**31
+
+
+def _complaint(
+    formatter: TrialFormatter,
+    found: Sequence[Candidate],
+    number: int | None,
+    trial: FinishedTrial | None,
+) -> str:
+    """The message that sends a reply back.
+
+    Args:
+        formatter: Puts the trial into words.
+        found: The candidates of the reply.
+        number: The first trial that one of them repeats; None where none does.
+        trial: That trial, where it has finished.
+    """
+    if not found:
+        return part("nothing", form=formatter.wanted)
+    faulty = [each for each in found if each.complaints]
+    if faulty:
+        complaints = "\n\n".join(text for each in faulty[:2] for text in each.complaints)
+        return part("repair", complaints=complaints)
+    result = formatter.score(trial) if trial else "still running"
+    return part("repeated", number=number, result=result)
 
 
 def _first_complaint(found: Sequence[Candidate]) -> str:

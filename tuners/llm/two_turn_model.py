@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from tuners.llm.model.exchange import Message
-from tuners.llm.prompts.parts import part
+from tuners.llm.prompts.writer import part
 
 if TYPE_CHECKING:
     from tuners.llm.model.exchange import Model, ModelUsage, Reply, Request

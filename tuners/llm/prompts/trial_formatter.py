@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from optuna.distributions import (
@@ -16,13 +15,11 @@ from optuna.distributions import (
 from dsl.bounded_cache import BoundedCache
 from dsl.errors import MappertuneError
 from dsl.parsing.statement_cache import StatementCache
-from tuners.llm.prompts.parts import part
 from tuners.llm.replies.blocks import blocks_of
 
 if TYPE_CHECKING:
     from tuners.finished_trial import FinishedTrial
     from tuners.guide.guidance import Guidance
-    from tuners.llm.candidates import Candidate
     from tuners.problems.problem import TextProblem
 
 __all__ = ["Decode", "Feedback", "TrialFormatter"]
@@ -148,25 +145,6 @@ class TrialFormatter:
             return self.problem.explain(self.problem.evaluate_text(text))
         except MappertuneError:
             return None
-
-    def complaint(
-        self, found: Sequence[Candidate], number: int | None, trial: FinishedTrial | None
-    ) -> str:
-        """The message that sends a reply back.
-
-        Args:
-            found: The candidates of the reply.
-            number: The first trial that one of them repeats; None where none does.
-            trial: That trial, where it has finished.
-        """
-        if not found:
-            return part("nothing", form=self.wanted)
-        faulty = [each for each in found if each.complaints]
-        if faulty:
-            complaints = "\n\n".join(text for each in faulty[:2] for text in each.complaints)
-            return part("repair", complaints=complaints)
-        result = self.score(trial) if trial else "still running"
-        return part("repeated", number=number, result=result)
 
 
 def values_schema(problem: TextProblem) -> dict[str, Any]:

@@ -1,18 +1,21 @@
 """Whole prompts: the problem, what was tried, what to do and how to answer.
 
-A prompt is kept under a limit of tokens: the least useful history goes first.
+The parts are text files beside this module, with places for what changes. A prompt is kept under a
+limit of tokens: the least useful history goes first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from string import Template
 from typing import TYPE_CHECKING
 
 from tuners.errors import TunerError
 from tuners.llm.model.exchange import Message, estimated_tokens
 from tuners.llm.prompts.examples import examples_for
-from tuners.llm.prompts.parts import part
 
 if TYPE_CHECKING:
     from tuners.finished_trial import FinishedTrial, TrialHistory
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     from tuners.llm.prompts.trial_formatter import Decode, TrialFormatter
     from tuners.llm.strategies.strategy import Entry, PromptPlan, Strategy
 
-__all__ = ["Prompt", "PromptTooLong", "PromptWriter"]
+__all__ = ["Prompt", "PromptTooLong", "PromptWriter", "part"]
 
 # The share of a prompt that the list of parameters may take where the answer is a mapper: the
 # application says already what there is to decide.
@@ -175,3 +178,17 @@ def fit(needed: Sequence[str], entries: Sequence[Entry], limit: int) -> list[str
                 kept.append((entry.place, text))
                 break
     return [text for _, text in sorted(kept, key=lambda each: each[0])]
+
+
+def part(name: str, **values: object) -> str:
+    """The text of a part with its places filled.
+
+    >>> part("repeated", number=3, result="1.5 GB/s").splitlines()[1]
+    'same form.'
+    """
+    return _template(name).substitute(values).strip("\n")
+
+
+@cache
+def _template(name: str) -> Template:
+    return Template(files("tuners.llm.prompts").joinpath(f"{name}.md").read_text(encoding="utf-8"))

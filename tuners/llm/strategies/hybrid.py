@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsl.units import percent
-from tuners.llm.prompts.parts import part
+from tuners.llm.prompts.writer import part
 from tuners.llm.strategies.importance import importances
 from tuners.llm.strategies.strategy import Entry, PromptPlan, Strategy
 from tuners.llm.strategies.trace import Trace

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tuners.llm.prompts.parts import part
+from tuners.llm.prompts.writer import part
 from tuners.llm.strategies.strategy import PromptPlan, Strategy
 
 if TYPE_CHECKING:

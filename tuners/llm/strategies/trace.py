@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from tuners.llm.prompts.parts import part
+from tuners.llm.prompts.writer import part
 from tuners.llm.strategies.strategy import Entry, PromptPlan, Strategy
 
 if TYPE_CHECKING:
