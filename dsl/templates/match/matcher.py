@@ -24,10 +24,9 @@ from dsl.normal_forms.normal_form import (
     normal_form,
 )
 from dsl.syntax import Program
-from dsl.templates.match.tokens import TokenMatcher, canonical_tokens
 from dsl.templates.match.unit import Row, Unit, Values
 from dsl.templates.space.parameters import NONE, ParameterSpace, Value
-from dsl.templates.text.rendering import Rendering
+from dsl.templates.text.rendering import Rendering, TokenMatcher, canonical_tokens
 from dsl.unparse import unparse
 
 __all__ = ["Matcher"]

@@ -9,10 +9,9 @@ from typing import NamedTuple
 from dsl import syntax
 from dsl.errors import MapperSyntaxError
 from dsl.parsing.parse import parse
-from dsl.templates.match.tokens import TokenMatcher
 from dsl.templates.space.parameters import NONE, Parameter, Value
 from dsl.templates.space.space_size import count_points
-from dsl.templates.text.rendering import Rendering
+from dsl.templates.text.rendering import Rendering, TokenMatcher
 
 __all__ = ["Row", "Unit", "Values"]
 
