@@ -1,9 +1,11 @@
-"""From a parsed mapper to an outcome, for one application on one machine."""
+"""From a parsed mapper to an outcome, or to what stops it, for one application on one machine."""
 
 from __future__ import annotations
 
 import copyreg
 import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
@@ -12,11 +14,11 @@ from dsl.parsing.statement_cache import StatementCache
 from legion_bridge.machines.machine import Machine
 from legion_bridge.outcome import Outcome
 from legion_bridge.programs.application import Application
-from legion_bridge.simulation.feasibility import Obstacle, obstacle_of
+from legion_bridge.simulation.shortage import Shortage
 from legion_bridge.simulation.simulator import Simulator, Trace
 from legion_bridge.traces.profile import profile_of
 
-__all__ = ["Evaluator"]
+__all__ = ["Evaluator", "Obstacle", "least_of"]
 
 
 def _read_only(mapping: dict[Any, Any]) -> MappingProxyType[Any, Any]:
@@ -25,6 +27,20 @@ def _read_only(mapping: dict[Any, Any]) -> MappingProxyType[Any, Any]:
 
 # Machines and applications hold read-only mappings, which Python does not pickle by itself.
 copyreg.pickle(MappingProxyType, lambda mapping: (_read_only, (dict(mapping),)))
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """What stops a program, if anything (see ``dsl.facts.Obstacle``).
+
+    Attributes:
+        shortage: The first requirement for which there is no room, if any.
+        deadlock: Tasks whose instance limits make them wait for each other; without the limit of
+            any of them the others do not. Empty where nothing does.
+    """
+
+    shortage: Shortage | None = None
+    deadlock: tuple[str, ...] = ()
 
 
 class Evaluator:
@@ -78,7 +94,14 @@ class Evaluator:
         Raises:
             dsl.MapperEvaluationError: A mapping function fails.
         """
-        return obstacle_of(self.simulator, mapper)
+        simulator = self.simulator
+        decisions = simulator.decide(mapper)
+        if isinstance(decisions, Outcome):
+            return Obstacle()  # refused for another reason
+        stop = simulator.stop(decisions)
+        if stop is None or isinstance(stop, Shortage):
+            return Obstacle(stop)
+        return Obstacle(deadlock=least_of(stop, lambda kept: simulator.deadlocks(decisions, kept)))
 
     def trace(self, program: dsl.Program) -> tuple[Outcome, Trace | None]:
         """The outcome with its profile, and the whole run unless the mapper fails."""
@@ -122,3 +145,36 @@ def _said(error: dsl.MapperError) -> str:
     if isinstance(error, dsl.MapperLoadError):
         return f"Mapper failed to load: {error}"
     return f"Mapper function failed: {error}"
+
+
+def least_of(tasks: Sequence[str], deadlock: Callable[[Sequence[str]], bool]) -> tuple[str, ...]:
+    """Tasks that deadlock, none of which can be left out.
+
+    QuickXplain (Junker, AAAI 2004): about ``2 k log(n / k)`` questions for ``k`` tasks of ``n``.
+
+    Args:
+        tasks: Tasks that deadlock.
+        deadlock: Whether some of them do.
+
+    >>> least_of("abcdefgh", lambda kept: {"b", "g"} <= set(kept))
+    ('b', 'g')
+    """
+    found = _least(deadlock, (), False, tuple(tasks))
+    ordered = tuple(task for task in tasks if task in found)
+    return ordered if deadlock(ordered) else tuple(tasks)
+
+
+def _least(
+    deadlock: Callable[[Sequence[str]], bool],
+    kept: tuple[str, ...],
+    grown: bool,
+    tasks: tuple[str, ...],
+) -> tuple[str, ...]:
+    """What of ``tasks`` clashes together with those that are ``kept``."""
+    if grown and deadlock(kept):
+        return ()
+    if len(tasks) < 2:
+        return tasks
+    half = len(tasks) // 2
+    later = _least(deadlock, kept + tasks[:half], True, tasks[half:])
+    return _least(deadlock, kept + later, bool(later), tasks[:half]) + later

@@ -13,8 +13,7 @@ from tuners import attributes
 from tuners.finished_trial import TrialHistory
 from tuners.llm.candidates import Candidate, check_candidate
 from tuners.llm.conversations import Conversation, Turn
-from tuners.llm.dialogue import Dialogue, DialogueResult
-from tuners.llm.lazy_model import LazyModel
+from tuners.llm.dialogue import Dialogue, DialogueResult, LazyModel
 from tuners.llm.model.exchange import ModelUsage, Request
 from tuners.llm.prompts.trial_formatter import TrialFormatter, reply_schema
 from tuners.llm.prompts.writer import Prompt, PromptWriter

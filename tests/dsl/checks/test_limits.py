@@ -6,7 +6,7 @@ import dsl
 from dsl.checks.context import CheckContext
 from dsl.checks.resources import check_limits
 from legion_bridge import Application, Evaluator, Machine
-from legion_bridge.simulation.feasibility import Obstacle, least_of
+from legion_bridge.evaluator import Obstacle, least_of
 from tests.dsl.checks.clashes import clash_at_one
 
 TURNS = (
