@@ -17,9 +17,8 @@ from tuners.problems.problem import (
     TextProblem,
     Value,
 )
-from tuners.samplers.delegating import RepeatableSampler
-from tuners.samplers.distinct import DistinctSampler
 from tuners.samplers.registry import Tuner, make_sampler, register, tuner_named, tuner_names
+from tuners.samplers.wrappers import DistinctSampler, RepeatableSampler
 
 if TYPE_CHECKING:
     from tuners.llm.sampler import LLMSampler

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from optuna.samplers import BaseSampler
 
-from tuners.samplers.delegating import derived_seed
-from tuners.samplers.distinct import DistinctSampler
 from tuners.samplers.registry import make_sampler
+from tuners.samplers.wrappers import DistinctSampler, derived_seed
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution

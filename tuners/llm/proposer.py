@@ -20,7 +20,7 @@ from tuners.llm.prompts.writer import Prompt, PromptWriter
 from tuners.llm.strategies import strategy_named
 from tuners.llm.study import TrialContext, model_usage
 from tuners.llm.two_turn_model import TwoTurnModel
-from tuners.samplers.delegating import derived_seed
+from tuners.samplers.wrappers import derived_seed
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial

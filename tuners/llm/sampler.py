@@ -21,7 +21,8 @@ from tuners.llm.fallback import Fallback
 from tuners.llm.proposer import ENQUEUED, Proposal, Proposer
 from tuners.llm.settings import ModelSettings
 from tuners.llm.study import StudyMemory, TrialContext
-from tuners.samplers.delegating import DelegatingSampler
+from tuners.samplers.claims import is_shared
+from tuners.samplers.wrappers import DelegatingSampler
 
 if TYPE_CHECKING:
     from tuners.llm.model.exchange import Message, Model
@@ -173,7 +174,13 @@ class LLMSampler(DelegatingSampler):
         with self._lock:
             memory = self._memories.get(study)
             if memory is None:
-                memory = StudyMemory(self._problem, space, self._description, study.direction)
+                memory = StudyMemory(
+                    self._problem,
+                    space,
+                    self._description,
+                    study.direction,
+                    shared=is_shared(study),
+                )
                 self._memories[study] = memory
         memory.search_in(space)
         return memory

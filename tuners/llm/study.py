@@ -16,7 +16,7 @@ from tuners.llm.conversations import Conversations
 from tuners.llm.model.exchange import ModelUsage
 from tuners.llm.study_space import StudySpace
 from tuners.problems.search_space import SearchSpace
-from tuners.samplers.distinct import MAX_RETRIES, conflicting_trial, is_shared
+from tuners.samplers.claims import MAX_RETRIES, conflicting_trial
 from tuners.samplers.evaluated_points import EvaluatedPoints
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ class TrialContext:
             key: The key.
             finished: The trials that had finished before it was looked at whether one tried it.
         """
-        if not is_shared(self.study):
+        if not self.memory.shared:
             return True
         other = conflicting_trial(self.study, self.trial, key, finished)
         if other is not None:
@@ -125,10 +125,12 @@ class StudyMemory:
         space: The parameters, where there is no problem.
         description: What is said of the objective, where there is no problem.
         direction: The study's.
+        shared: Whether other processes may take part in it.
 
     Attributes:
         problem: What the model is asked about.
         direction: Whether larger or smaller values are better.
+        shared: Whether other processes may take part in the study.
         conversations: The conversations that can go on.
     """
 
@@ -140,8 +142,11 @@ class StudyMemory:
         space: Mapping[str, BaseDistribution],
         description: str | None,
         direction: StudyDirection,
+        *,
+        shared: bool = False,
     ) -> None:
         self.direction = direction
+        self.shared = shared
         self.conversations = Conversations()
         self._history = TrialHistory(direction)
         self._description = description

@@ -15,8 +15,8 @@ from tuners.problems.problem import Problem
 from tuners.problems.search_space import SearchSpace
 from tuners.samplers.colocation import Link, shared_data
 from tuners.samplers.decision_order import decision_order
-from tuners.samplers.delegating import derived_seed
 from tuners.samplers.history_sampler import HistorySampler, Search
+from tuners.samplers.wrappers import derived_seed
 
 __all__ = ["CoordinateDescentSampler", "Descent"]
 

@@ -26,9 +26,9 @@ from tuners.finished_trial import FinishedTrial, TrialHistory
 from tuners.problems.parameter_values import random_value
 from tuners.problems.problem import Problem
 from tuners.problems.search_space import SearchSpace
-from tuners.samplers.delegating import derived_seed
-from tuners.samplers.distinct import MAX_RETRIES, claims, conflicting_trial, is_shared
+from tuners.samplers.claims import MAX_RETRIES, claims, conflicting_trial, is_shared
 from tuners.samplers.evaluated_points import EvaluatedPoints
+from tuners.samplers.wrappers import derived_seed
 
 __all__ = ["HistorySampler", "Search"]
 

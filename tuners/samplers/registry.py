@@ -14,8 +14,7 @@ from optuna.samplers import BaseSampler, NSGAIISampler, RandomSampler, TPESample
 from dsl.nearest import did_you_mean
 from tuners.errors import TunerError, UnknownTunerError
 from tuners.problems.problem import Problem
-from tuners.samplers.delegating import RepeatableSampler
-from tuners.samplers.distinct import DistinctSampler
+from tuners.samplers.wrappers import DistinctSampler, RepeatableSampler
 
 __all__ = ["Tuner", "make_sampler", "register", "tuner_named", "tuner_names"]
 

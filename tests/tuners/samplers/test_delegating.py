@@ -10,7 +10,7 @@ from optuna.distributions import FloatDistribution
 from optuna.samplers import BaseSampler, RandomSampler
 from optuna.trial import FrozenTrial
 
-from tuners.samplers.delegating import DelegatingSampler
+from tuners.samplers.wrappers import DelegatingSampler
 
 HOOKS = [
     "before_trial",

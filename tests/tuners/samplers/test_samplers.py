@@ -10,7 +10,7 @@ from optuna.samplers import NSGAIISampler, RandomSampler, TPESampler
 
 import tuners
 from tuners import DistinctSampler, RepeatableSampler, UnknownTunerError
-from tuners.samplers.delegating import derived_seed
+from tuners.samplers.wrappers import derived_seed
 
 TUNERS = [
     "random",

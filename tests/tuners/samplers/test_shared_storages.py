@@ -18,7 +18,7 @@ from optuna.trial import TrialState
 
 import tuners
 from tuners.llm.model import ModelUsage, Reply, Request
-from tuners.samplers.distinct import CLAIM
+from tuners.samplers.claims import CLAIM
 
 SPACE = {name: CategoricalDistribution(tuple(range(4))) for name in "xy"}
 POINTS = 16

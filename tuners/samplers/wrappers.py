@@ -1,82 +1,124 @@
-"""Proposals that no trial of the study has tried, nor is about to try.
-
-Between the moment when a sampler chooses a point and the moment when the storage holds it,
-another worker may choose the same point. So each worker first claims what its trial will try, and
-then looks at the claims of the others: of two that choose alike at the same time, at least one
-sees the other's claim and chooses anew.
-"""
+"""Samplers around another one: what they leave to it, made anew for each trial, nothing twice."""
 
 from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Container, Iterable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from optuna import Study
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
-from optuna.storages import InMemoryStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from tuners import attributes
 from tuners.problems.fixed_trial import FixedTrial
 from tuners.problems.parameter_values import random_value
 from tuners.problems.problem import Problem, Value
-from tuners.samplers.delegating import DelegatingSampler, derived_seed
+from tuners.samplers.claims import MAX_RETRIES, claims, conflicting_trial
 
-__all__ = ["MAX_RETRIES", "DistinctSampler", "claims", "conflicting_trial", "is_shared"]
-
-CLAIM = "mappertune:claim"
-
-# How often a worker chooses anew before it takes a point that another one tries as well.
-MAX_RETRIES = 20
+__all__ = ["DelegatingSampler", "DistinctSampler", "RepeatableSampler", "derived_seed"]
 
 # Random changes pile up this often before they start again from the proposal: near it first,
 # further away where its surroundings are exhausted.
 STEPS_AWAY = 10
 
 
-def is_shared(study: Study) -> bool:
-    """Whether other processes may take part in a study."""
-    return not isinstance(study._storage, InMemoryStorage)  # noqa: SLF001  (nothing public tells)
+class DelegatingSampler(BaseSampler, ABC):
+    """Hands each of Optuna's hooks to another sampler; subclasses override their own."""
+
+    @abstractmethod
+    def _delegate(self, trial: FrozenTrial) -> BaseSampler:
+        """The sampler that does the rest for a trial."""
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        return self._delegate(trial).infer_relative_search_space(study, trial)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        return self._delegate(trial).sample_relative(study, trial, search_space)
+
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        return self._delegate(trial).sample_independent(
+            study, trial, param_name, param_distribution
+        )
+
+    def before_trial(self, study: Study, trial: FrozenTrial) -> None:
+        self._delegate(trial).before_trial(study, trial)
+
+    def after_trial(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        self._delegate(trial).after_trial(study, trial, state, values)
 
 
-def claims(trials: Iterable[FrozenTrial], this: int) -> set[str]:
-    """The points that the running trials have claimed, but for trial ``this``."""
-    return {
-        trial.system_attrs[CLAIM]
-        for trial in trials
-        if trial.state == TrialState.RUNNING
-        and trial.number != this
-        and CLAIM in trial.system_attrs
-    }
+def derived_seed(seed: int, *numbers: int) -> int:
+    """A 32-bit seed that depends on all the numbers.
+
+    >>> derived_seed(0, 1) != derived_seed(0, 2)
+    True
+    """
+    return int(np.random.SeedSequence((seed, *numbers)).generate_state(1)[0])
 
 
-def conflicting_trial(
-    study: Study, trial: FrozenTrial, point: str, finished: Container[int]
-) -> int | None:
-    """Claims a point for a trial; the number of another trial that claims it too, if any.
+class RepeatableSampler(DelegatingSampler):
+    """A sampler whose proposal depends on the seed, the trial's number and its history alone.
+
+    An Optuna sampler that is seeded and resumed starts its random sequence again: random search
+    repeats its first trials exactly. This one makes the sampler anew for each trial, from a seed
+    derived from the trial's number. So a study that was stopped and resumed at any trial goes on
+    as if it had never stopped. It suits samplers that keep what they know in the study.
+
+    One sampler more lives as long as the study and infers the search space, which depends on the
+    trials alone: Optuna's samplers read each trial once for it, and a new one reads them all.
 
     Args:
-        study: The study.
-        trial: The trial, which is running.
-        point: The key of the point, equal for equal candidates.
-        finished: Numbers of the trials that had finished when the point was chosen: what they
-            tried is known.
+        make: Makes the sampler from a seed.
+        seed: Seed of the study.
     """
-    trial.system_attrs[CLAIM] = point
-    study._storage.set_trial_system_attr(trial._trial_id, CLAIM, point)  # noqa: SLF001  (likewise)
-    for other in study.get_trials(deepcopy=False):
-        if (
-            other.system_attrs.get(CLAIM) == point
-            and other.number != trial.number
-            and other.number not in finished
-            and other.state not in (TrialState.FAIL, TrialState.WAITING)
-        ):
-            return other.number
-    return None
+
+    def __init__(self, make: Callable[[int], BaseSampler], seed: int) -> None:
+        self._make = make
+        self._seed = seed
+        self._local = threading.local()
+        self._inferring = make(seed)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_make": self._make, "_seed": self._seed}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__init__(state["_make"], state["_seed"])  # type: ignore[misc]  # a fresh local
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__}({self._inferring})"
+
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        return self._inferring.infer_relative_search_space(study, trial)
+
+    def _delegate(self, trial: FrozenTrial) -> BaseSampler:
+        if getattr(self._local, "number", None) != trial.number:
+            self._local.number = trial.number
+            self._local.sampler = self._make(derived_seed(self._seed, trial.number))
+        sampler: BaseSampler = self._local.sampler
+        return sampler
 
 
 class DistinctSampler(DelegatingSampler):
