@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from dsl.errors import MapperSyntaxError, MappertuneError
-from tuners.llm.replies.blocks import merge_blocks
-from tuners.llm.replies.texts import json_values_in, mapper_texts_in
+from tuners.llm.replies.texts import json_values_in, mapper_texts_in, merge_blocks
 from tuners.llm.replies.values import InvalidValues, checked_values
 
 if TYPE_CHECKING:

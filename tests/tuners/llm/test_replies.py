@@ -10,8 +10,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 import dsl
 from tests.tuners.llm.scripted import fenced
 from tuners.llm.candidates import LONGEST_CANDIDATE, candidates_in
-from tuners.llm.replies.blocks import blocks_of, merge_blocks
-from tuners.llm.replies.texts import json_values_in, mapper_texts_in
+from tuners.llm.replies.texts import blocks_of, json_values_in, mapper_texts_in, merge_blocks
 from tuners.llm.replies.values import InvalidValues, checked_values, read_values
 from tuners.llm.study_space import StudySpace
 

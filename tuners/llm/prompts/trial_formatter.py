@@ -15,7 +15,7 @@ from optuna.distributions import (
 from dsl.bounded_cache import BoundedCache
 from dsl.errors import MappertuneError
 from dsl.parsing.statement_cache import StatementCache
-from tuners.llm.replies.blocks import blocks_of
+from tuners.llm.replies.texts import blocks_of
 
 if TYPE_CHECKING:
     from tuners.finished_trial import FinishedTrial
