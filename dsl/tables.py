@@ -25,6 +25,10 @@ __all__ = [
 ]
 
 
+PREFERENCE = ("GPU", "OMP", "CPU", "PY", "IO", "PROC")
+"""The order in which Legion's default mapper tries processor kinds."""
+
+
 @dataclass(frozen=True, slots=True)
 class LayoutDecision:
     """The layout of an instance.
@@ -155,10 +159,6 @@ def lookup_keys(task: str, region_names: tuple[str, ...]) -> tuple[tuple[str, st
     """Pairs of task and region in the order of look-up."""
     regions = (*region_names, "*")
     return tuple((each, region) for each in (task, "*") for region in regions)
-
-
-PREFERENCE = ("GPU", "OMP", "CPU", "PY", "IO", "PROC")
-"""The order in which Legion's default mapper tries processor kinds."""
 
 
 def choose_kind(

@@ -29,6 +29,9 @@ MAX_ERRORS = 20
 _UNDEFINED = ("undefined-name", "undefined-function")
 
 
+Rule = TypeVar("Rule")
+
+
 class Loaded(NamedTuple):
     """The result of loading.
 
@@ -87,9 +90,6 @@ def _defined_by(statement: syntax.Statement, error: MapperLoadError) -> frozense
     if isinstance(statement, syntax.Assignment) and error.code != "duplicate-global":
         return frozenset({statement.name})
     return frozenset()
-
-
-Rule = TypeVar("Rule")
 
 
 class CheckContext:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Costs", "Estimate", "Estimator", "costs_of"]
 
 Floats = NDArray[np.float64]
+Key = TypeVar("Key")
 
 
 class Estimate(NamedTuple):
@@ -302,9 +303,6 @@ def costs_of(program: FlatProgram, estimate: Estimate) -> Costs:
         region = launch.requirements[moved.requirement].region
         copying[region, launch.task] += float(moved.busy.max()) + moved.latency
     return Costs(_ranked(running), _ranked(copying), estimate.total)
-
-
-Key = TypeVar("Key")
 
 
 def _ranked(costs: Mapping[Key, float]) -> dict[Key, float]:

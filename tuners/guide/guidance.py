@@ -38,6 +38,19 @@ Block: TypeAlias = Literal["task", "region", "layout", "limit", "index map", "si
 """The decision blocks of the paper; memory collection counts as a limit."""
 
 
+Level: TypeAlias = Literal["raw", "explained", "suggested"]
+LEVELS: tuple[Level, ...] = ("raw", "explained", "suggested")
+"""From what the runtime said alone to what to do about it (section 4.3 of the ICML 2025 paper)."""
+
+_REALM = {
+    "SYSTEM_MEM": "SYSMEM",
+    "GPU_FB_MEM": "FBMEM",
+    "Z_COPY_MEM": "ZCMEM",
+    "REGDMA_MEM": "RDMEM",
+    "SOCKET_MEM": "SOCKMEM",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """Statements to put into a mapper, and statements to take out."""
@@ -99,11 +112,6 @@ class Found:
     values: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
     moves: Sequence[Move] = ()
-
-
-Level: TypeAlias = Literal["raw", "explained", "suggested"]
-LEVELS: tuple[Level, ...] = ("raw", "explained", "suggested")
-"""From what the runtime said alone to what to do about it (section 4.3 of the ICML 2025 paper)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,15 +212,6 @@ def _change_lines(suggestion: Suggestion) -> list[str]:
     added = suggestion.statements.splitlines()
     removed = [line for text in suggestion.replaces for line in text.splitlines()]
     return [*(f"- {line}" for line in removed), *(f"+ {line}" for line in added)]
-
-
-_REALM = {
-    "SYSTEM_MEM": "SYSMEM",
-    "GPU_FB_MEM": "FBMEM",
-    "Z_COPY_MEM": "ZCMEM",
-    "REGDMA_MEM": "RDMEM",
-    "SOCKET_MEM": "SOCKMEM",
-}
 
 
 def memory_word(said: str) -> str | None:

@@ -32,6 +32,13 @@ from dsl.unparse import unparse
 __all__ = ["Matcher"]
 
 
+Assignment: TypeAlias = Mapping[str, Value]
+Table: TypeAlias = Mapping[Key, Decision]
+
+_ATTEMPTS = 16  # solutions, and choices of definitions, that are tried
+_DEFINITIONS = (syntax.Assignment, syntax.FunctionDefinition, syntax.Print)
+
+
 class Matcher:
     """Matches mappers against a template: by their tokens, else by their decisions."""
 
@@ -77,12 +84,6 @@ class Matcher:
             name: NONE for name, parameter in self._space.parameters.items() if NONE in parameter
         }
         return self._space.active({**unread, **read})
-
-
-Table = Mapping[Key, Decision]
-
-_ATTEMPTS = 16  # solutions, and choices of definitions, that are tried
-_DEFINITIONS = (syntax.Assignment, syntax.FunctionDefinition, syntax.Print)
 
 
 class _Fit(NamedTuple):
@@ -183,9 +184,6 @@ def _defines(unit: Unit) -> bool:
 
 def _decisions(row: Row, functions: Definitions) -> list[tuple[Key, Decision]]:
     return [each for statement in row.statements for each in decisions_of(statement, functions)]
-
-
-Assignment: TypeAlias = Mapping[str, Value]
 
 
 def agreeing(lists: Sequence[Sequence[Assignment]]) -> Iterator[dict[str, Value]]:
