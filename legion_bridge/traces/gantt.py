@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dsl.units import seconds, time_scale
 from legion_bridge.errors import BridgeError
 from legion_bridge.simulation.simulator import Trace
-from legion_bridge.traces.operation_names import OperationNames
+from legion_bridge.traces.attribution import OperationNames
 from legion_bridge.traces.spans import GROUPS, Track, tracks
 
 if TYPE_CHECKING:

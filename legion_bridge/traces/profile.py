@@ -11,12 +11,12 @@ from legion_bridge.outcome import CriticalShare, MemoryPeak, Profile, Usage
 from legion_bridge.simulation.kernel_arrays import OperationKind
 from legion_bridge.simulation.simulator import Trace
 from legion_bridge.traces.attribution import (
+    OperationNames,
     carried_by_link,
     copied_within,
     task_uses,
     waits_for_limits,
 )
-from legion_bridge.traces.operation_names import OperationNames
 
 __all__ = ["critical_path", "profile_of"]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from legion_bridge.simulation.simulator import Trace
-from legion_bridge.traces.operation_names import OperationNames
+from legion_bridge.traces.attribution import OperationNames
 from legion_bridge.traces.spans import GROUPS, Span, Track, tracks
 
 __all__ = ["timeline_events", "write_timeline"]

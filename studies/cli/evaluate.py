@@ -90,7 +90,7 @@ def _as_json(case: Case, outcome: Outcome, expert: Outcome) -> dict[str, Any]:
 
 
 def _print(case: Case, outcome: Outcome, expert: Outcome, *, profile: bool) -> None:
-    from legion_bridge.traces.remainder import floor_sentence
+    from legion_bridge.outcome import floor_sentence
 
     say(f"{case.application} on {case.machine}: {outcome.status}")
     if not outcome.ok:

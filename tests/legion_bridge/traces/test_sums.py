@@ -9,9 +9,9 @@ import pytest
 
 import dsl
 from legion_bridge import Application, Evaluator, Machine, Outcome, application_names
+from legion_bridge.outcome import floor_sentence, parts_of
 from legion_bridge.simulation.kernel_arrays import OperationKind
 from legion_bridge.simulation.simulator import Trace
-from legion_bridge.traces.remainder import floor_sentence, parts_of
 
 ROUNDING = 1 + 1e-6  # times are multiples of 2^-40 s
 RUNS = [(name, on) for name in application_names() for on in (("p100x4", 1), ("lassen", 4))]
