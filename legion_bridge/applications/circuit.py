@@ -18,8 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl.facts import Privilege
-from legion_bridge.applications.tiles import Bounds, even_bounds, partitions_of, volumes
-from legion_bridge.applications.uses import Amount, Use, launch
+from legion_bridge.applications.building import (
+    Amount,
+    Bounds,
+    Use,
+    even_bounds,
+    launch,
+    partitions_of,
+    volumes,
+)
 from legion_bridge.errors import ApplicationError
 from legion_bridge.programs.application import (
     Application,

@@ -17,8 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl.facts import Privilege
-from legion_bridge.applications.tiles import Bounds, extents, grid, partitions_of, volumes
-from legion_bridge.applications.uses import LaunchOptions, Use, WorkOptions, launch
+from legion_bridge.applications.building import (
+    Bounds,
+    LaunchOptions,
+    Use,
+    WorkOptions,
+    extents,
+    grid,
+    launch,
+    partitions_of,
+    volumes,
+)
 from legion_bridge.programs.application import (
     Field,
     Launch,

@@ -16,6 +16,16 @@ from typing import Unpack
 import numpy as np
 
 from dsl.facts import Privilege
+from legion_bridge.applications.building import (
+    Bounds,
+    LaunchOptions,
+    Use,
+    WorkOptions,
+    even_bounds,
+    launch,
+    partitions_of,
+    volumes,
+)
 from legion_bridge.applications.pennant_steps import (
     FIELDS,
     FIRST_STATE,
@@ -23,8 +33,6 @@ from legion_bridge.applications.pennant_steps import (
     TOPOLOGY,
     Step,
 )
-from legion_bridge.applications.tiles import Bounds, even_bounds, partitions_of, volumes
-from legion_bridge.applications.uses import LaunchOptions, Use, WorkOptions, launch
 from legion_bridge.errors import ApplicationError
 from legion_bridge.programs.application import (
     Application,

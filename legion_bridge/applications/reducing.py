@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from legion_bridge.applications.building import Use, grid, launch, partitions_of, volumes
 from legion_bridge.applications.matrices import (
     REAL,
     Tiles,
@@ -23,8 +24,6 @@ from legion_bridge.applications.matrices import (
     task_kinds,
     tile,
 )
-from legion_bridge.applications.tiles import grid, partitions_of, volumes
-from legion_bridge.applications.uses import Use, launch
 from legion_bridge.errors import ApplicationError
 from legion_bridge.programs.application import (
     Application,

@@ -15,15 +15,16 @@ import math
 import numpy as np
 
 from dsl.facts import Privilege
-from legion_bridge.applications.tiles import (
+from legion_bridge.applications.building import (
     EMPTY,
     Bounds,
+    Use,
     boxes,
     even_bounds,
+    launch,
     partitions_of,
     volumes,
 )
-from legion_bridge.applications.uses import Use, launch
 from legion_bridge.errors import ApplicationError
 from legion_bridge.programs.application import (
     Application,

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl.facts import Privilege
+from legion_bridge.applications.building import Use, grid, launch, partitions_of, volumes
 from legion_bridge.applications.matrices import (
     REAL,
     Tiles,
@@ -26,8 +27,6 @@ from legion_bridge.applications.matrices import (
     task_kinds,
     tile,
 )
-from legion_bridge.applications.tiles import grid, partitions_of, volumes
-from legion_bridge.applications.uses import Use, launch
 from legion_bridge.errors import ApplicationError
 from legion_bridge.programs.application import Application, Launch, Partition, TaskKind
 

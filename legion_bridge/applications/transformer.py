@@ -19,8 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl.facts import Privilege
-from legion_bridge.applications.tiles import Bounds, even_bounds, grid, partitions_of
-from legion_bridge.applications.uses import Use, WorkOptions, launch
+from legion_bridge.applications.building import (
+    Bounds,
+    Use,
+    WorkOptions,
+    even_bounds,
+    grid,
+    launch,
+    partitions_of,
+)
 from legion_bridge.errors import ApplicationError
 from legion_bridge.programs.application import (
     Application,
