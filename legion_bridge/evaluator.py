@@ -6,6 +6,7 @@ import copyreg
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
@@ -60,7 +61,6 @@ class Evaluator:
         self.machine = machine
         self._simulator: Simulator | None = None
         self._preparing = threading.Lock()
-        self._statements = StatementCache()
 
     @property
     def simulator(self) -> Simulator:
@@ -70,6 +70,10 @@ class Evaluator:
                 if self._simulator is None:
                     self._simulator = Simulator(self.application, self.machine)
         return self._simulator
+
+    @cached_property
+    def _statements(self) -> StatementCache:
+        return StatementCache()
 
     def evaluate(self, program: dsl.Program, *, profile: bool = False) -> Outcome:
         """The outcome of a simulated run.
