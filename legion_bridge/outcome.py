@@ -1,4 +1,4 @@
-"""What came of running a program under a mapper."""
+"""What came of running a program under a mapper, and what an iteration consists of."""
 
 from __future__ import annotations
 
@@ -180,6 +180,9 @@ class Outcome:
     def ok(self) -> bool:
         """Whether the program ran to its end."""
         return self.status == "ok"
+
+
+# Beside what no mapper can spare, in seconds that add up
 
 
 class Part(NamedTuple):

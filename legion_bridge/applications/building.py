@@ -1,4 +1,4 @@
-"""What the built-in applications are made of: tiles of regions, and launches with what they use."""
+"""What the built-in applications are made of: tiles of regions, launches by what they use."""
 
 from __future__ import annotations
 

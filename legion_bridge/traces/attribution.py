@@ -1,4 +1,4 @@
-"""Whose data and whose points a simulated run spent its time on, and what its operations are called."""
+"""Whose data and points a simulated run spent its time on, and what its operations are called."""
 
 from __future__ import annotations
 
@@ -25,6 +25,15 @@ __all__ = [
 
 Bools = NDArray[np.bool_]
 COPIES = (OperationKind.COPY, OperationKind.FOLD)
+LABELS = {
+    OperationKind.RUNTIME: "runtime",
+    OperationKind.TASK: "task",
+    OperationKind.COPY: "copy",
+    OperationKind.FOLD: "fold",
+    OperationKind.FILL: "fill",
+    OperationKind.JOIN: "wait",
+}
+"""What kinds of operations are called in profiles and pictures."""
 
 
 def carried_by_link(trace: Trace, measured: Bools) -> dict[str, dict[str, float]]:
@@ -143,17 +152,6 @@ def _shares(trace: Trace, launch: int, point: int) -> dict[str, float]:
             amounts[region] += float(asked.work.traffic[point, index])
     total = sum(amounts.values())
     return {region: amount / total for region, amount in amounts.items()} if total else {}
-
-
-LABELS = {
-    OperationKind.RUNTIME: "runtime",
-    OperationKind.TASK: "task",
-    OperationKind.COPY: "copy",
-    OperationKind.FOLD: "fold",
-    OperationKind.FILL: "fill",
-    OperationKind.JOIN: "wait",
-}
-"""What kinds of operations are called in profiles and pictures."""
 
 
 class OperationNames:
