@@ -182,7 +182,7 @@ class Outcome:
         return self.status == "ok"
 
 
-# Beside what no mapper can spare, in seconds that add up
+# What an iteration consists of beside what no mapper can spare, in seconds that add up
 
 
 class Part(NamedTuple):

@@ -1,7 +1,7 @@
 """Decisions: what a mapper says about every point task and requirement of a program on a machine.
 
-``launch_decisions.py`` asks what holds for all points of a launch alike, ``placement.py`` where
-each point goes; here the answers become arrays, and equal questions are asked once.
+``launch_decisions.py`` asks what holds for all points of a launch alike, and where each goes; here
+the answers become arrays, and equal questions are asked once.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ from dsl.machine_shape import PROCESSOR_KINDS
 from dsl.mapper import Mapper
 from dsl.syntax import Program, Statement
 from legion_bridge.machines.flat_machine import FlatMachine
-from legion_bridge.mapping.launch_decisions import LaunchDecisions, LaunchQuestions
+from legion_bridge.mapping.launch_decisions import LaunchDecisions, LaunchQuestions, placement
 from legion_bridge.mapping.layouts import Aligns, LayoutClasses, alignments
-from legion_bridge.mapping.placement import placement
 from legion_bridge.programs.application import Launch
 from legion_bridge.programs.flat_program import FlatProgram
 

@@ -14,7 +14,7 @@ from legion_bridge.errors import MappingError
 from legion_bridge.machines.flat_machine import flatten_machine
 from legion_bridge.machines.machine import Machine
 from legion_bridge.mapping.decisions import Decider, Decisions
-from legion_bridge.mapping.placement import sharding_and_slicing
+from legion_bridge.mapping.launch_decisions import sharding_and_slicing
 from legion_bridge.programs.application import Application, LayoutNeed, TaskKind
 from legion_bridge.programs.flat_program import flatten
 from tests.legion_bridge.tiny import (

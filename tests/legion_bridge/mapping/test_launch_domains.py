@@ -16,7 +16,7 @@ from legion_bridge import Application, ApplicationError, Evaluator
 from legion_bridge.errors import MappingError
 from legion_bridge.machines.flat_machine import flatten_machine
 from legion_bridge.mapping.decisions import Decider
-from legion_bridge.mapping.placement import sharding_and_slicing
+from legion_bridge.mapping.launch_decisions import sharding_and_slicing
 from legion_bridge.programs.application_json import from_json, to_json
 from legion_bridge.programs.describe import describe
 from legion_bridge.programs.flat_program import flatten
