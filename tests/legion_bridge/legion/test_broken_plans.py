@@ -10,10 +10,10 @@ import pytest
 from legion_bridge.legion.replay import build_replay
 from tests.legion_bridge.real_legion import RUNTIME, legion_or_skip
 
-HEAD = "mappertune-replay 1 tiny 0 tasks 1 work 0 1 0 1 CPU 0"
+HEAD = "mappertune-replay 2 tiny 0 tasks 1 work 0 1 0 1 CPU 0"
 REGION = "regions 1 grid 1 0 7 1 x 8"
 PARTITION = "partitions 1 halves 0 2 0 3 4 7"
-LAUNCH = "0 0 1 2 -1 0 1 0 0 1 1 0.0 1"  # two points of task 0, with one requirement
+LAUNCH = "0 0 1 2 0 -1 0 1 0 0 1 1 0.0 1"  # two points of task 0, with one requirement
 REQUIREMENT = "0 0 2 0 F -1 1 0 0 1 64.0 1 0.0"
 WHOLE = (
     f"{HEAD} {REGION} {PARTITION} launches 0 "
@@ -33,11 +33,11 @@ BROKEN = {  # what is replaced, by what, and what is said of it
     "bytes": ("x 8", "x 0", "0 stands where a whole number from 1 to"),
     "region": ("halves 0", "halves 1", "1 stands where a whole number from 0 to 0 should"),
     "task": (LAUNCH, LAUNCH.replace("0", "1", 1), "1 stands where a whole number from 0 to 0"),
-    "extent": ("0 0 1 2 -1", "0 0 1 0 -1", "0 stands where a whole number from 1 to"),
-    "points": ("0 0 1 2 -1", f"0 0 2 {2**20} {2**20} -1", "a launch has too many points"),
-    "dimensions": ("0 0 1 2 -1", "0 0 7 1 1 1 1 1 1 2 -1", "a launch domain has 7 dimensions"),
-    "lower bounds": ("0 0 1 2 -1", "0 2 0 0 1 2 -1", "has 1 dimensions and 2 lower bounds"),
-    "parent": ("1 2 -1", "1 2 0", "0 stands where a whole number from -1 to -1 should"),
+    "extent": ("0 0 1 2 0 -1", "0 0 1 0 0 -1", "0 stands where a whole number from 1 to"),
+    "points": ("0 0 1 2 0 -1", f"0 0 2 {2**20} {2**20} 0 -1", "a launch has too many points"),
+    "dimensions": ("0 0 1 2 0 -1", "0 0 7 1 1 1 1 1 1 2 0 -1", "a launch domain has 7 dimensions"),
+    "lower bounds": ("0 0 1 2 0 -1", "0 2 0 0 1 2 0 -1", "has 1 dimensions and 2 lower bounds"),
+    "parent": ("1 2 0 -1", "1 2 0 0", "0 stands where a whole number from -1 to -1 should"),
     "rate": ("0 0 1 1 0.0 1", "0 0 3 1 0.0 1", "3 stands where a whole number from 0 to 2"),
     "wait": ("1 0 0 1 1 0.0", "1 0 1 1 1 1 0.0", "1 stands where a whole number from 0 to 0"),
     "amount": ("1 64.0", "1 much", "much stands where an amount should"),
@@ -51,7 +51,7 @@ BROKEN = {  # what is replaced, by what, and what is said of it
     "field": ("-1 1 0 0 1 64.0", "-1 1 1 0 1 64.0", "1 stands where a whole number from 0 to 0"),
     "piece": ("0 1 64.0", "2 0 2 1 64.0", "takes pieces that halves does not have"),
     "pieces": ("0 1 64.0", "1 0 1 64.0", "takes pieces that halves does not have"),
-    "too few pieces": ("0 0 1 2 -1", "0 0 1 3 -1", "takes pieces that halves does not have"),
+    "too few pieces": ("0 0 1 2 0 -1", "0 0 1 3 0 -1", "takes pieces that halves does not have"),
     "another region": (
         f"{REGION} {PARTITION}",
         f"regions 2 grid 1 0 7 1 x 8 other 1 0 7 1 x 8 {PARTITION.replace('s 0', 's 1')}",
@@ -59,7 +59,7 @@ BROKEN = {  # what is replaced, by what, and what is said of it
     ),
     "nested": (
         f"launches 1 {LAUNCH} {REQUIREMENT}",
-        f"launches 2 {LAUNCH} {REQUIREMENT} {LAUNCH.replace('1 2 -1', '0 0')} {REQUIREMENT}",
+        f"launches 2 {LAUNCH} {REQUIREMENT} {LAUNCH.replace('1 2 0 -1', '0 0 0')} {REQUIREMENT}",
         "a nested launch takes what its parent does not hold",
     ),
     "end": (" launches 0 end", " launches 0", "ends too early"),

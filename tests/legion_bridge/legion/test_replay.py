@@ -92,10 +92,10 @@ def test_what_fits_in_the_simulator_fits_in_the_run(mebibytes: int, fits: bool) 
 def test_what_is_no_plan_is_refused() -> None:
     with replay_of(small("cosma"), iterations=1) as replay:
         plan = replay.folder / "cosma.plan"
-        plan.write_text(plan.read_text().replace("mappertune-replay 1", "mappertune-replay 9", 1))
+        plan.write_text(plan.read_text().replace("mappertune-replay 2", "mappertune-replay 9", 1))
         done = replay.complete(None)
     assert done.returncode == 2
-    assert "is of version 9, but this program reads version 1" in done.stderr
+    assert "is of version 9, but this program reads version 2" in done.stderr
 
 
 def test_output_without_a_result_is_an_error() -> None:
