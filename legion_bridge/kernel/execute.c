@@ -3,9 +3,10 @@
  * A discrete-event simulation: an operation that is ready begins as soon as its processor, or all
  * links on its path, are free. It waits in the queue of the first that is not, and is looked at
  * again when that one is; who came first goes first, those that become ready at that moment come
- * after them, and of equals the earlier in program order goes first.
+ * after them, and of equals the earlier in program order goes first. Large copies over a network wait
+ * for no link: they share theirs (flows.c).
  */
-#include "kernel.h"
+#include "flows.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -23,27 +24,30 @@ struct heap {
     int64_t size;
 };
 
-/* A processor, a rank's runtime, a link, or the permits under an instance limit: when it is free
- * again, who had it last, and the operations that wait for it. */
+/* A processor, a rank's runtime, a link, the lock of some folds, or the permits under an instance
+ * limit: when it is free again, who had it last, and the operations that wait for it. */
 struct resource {
     double free;
     int64_t holder, first, last;
     int64_t permits; /* left under a limit */
     char woken;     /* whether its first waiting operation has its turn scheduled */
+    char flows;     /* held by a flow, whose end nobody knows */
 };
 
 struct run {
     const struct input *in;
     const struct graph *graph;
     struct schedule *schedule;
-    struct resource *resources; /* processors, runtimes of the ranks, links, limits */
-    int64_t first_link, first_limit, *next_waiting, *waits;
+    struct resource *resources; /* processors, runtimes of the ranks, links, locks, limits */
+    int64_t first_link, first_lock, first_limit, *next_waiting, *waits;
     int any_unpinned; /* whether a task may run on whichever processor is free */
     int all_timed;    /* whether the program's clock runs for all launches */
     double *busy;     /* seconds of each resource but the limits, in what is measured */
     double to_grid;
     double now;
     struct heap heap;
+    struct flows flows;
+    int failed; /* no memory on the host */
 };
 
 /* Turns come before operations that are ready by then. */
@@ -96,12 +100,6 @@ static struct event pop(struct heap *heap)
     return first;
 }
 
-/* The links on a path, and the slowest of them. */
-struct link_path {
-    int64_t links[MOST_LINKS], count;
-    double slowest, latency;
-};
-
 static void add_link(const struct run *run, struct link_path *path, int64_t first, int64_t scope,
                      int64_t rank, int64_t owner)
 {
@@ -110,19 +108,32 @@ static void add_link(const struct run *run, struct link_path *path, int64_t firs
     path->slowest = fmin(path->slowest, run->in->link_bandwidth[link]);
 }
 
-static struct link_path route(const struct run *run, int64_t source, int64_t target)
+static int64_t route_between(const struct input *in, int64_t source, int64_t target)
+{
+    int64_t kinds = in->memory_kind[source] * MEMORY_KINDS + in->memory_kind[target];
+    return kinds * WHERE_CODES + where_code(in, source, target);
+}
+
+/* Whether so many bytes share their links with other copies. */
+static int flows_on(const struct input *in, int64_t route, double bytes)
+{
+    return in->flow_above[route] > 0.0 && bytes > in->flow_above[route];
+}
+
+static struct link_path path_on(const struct run *run, int64_t route, int flow, int64_t source,
+                                int64_t target)
 {
     const struct input *in = run->in;
-    int64_t kinds = in->memory_kind[source] * MEMORY_KINDS + in->memory_kind[target];
-    int64_t at = kinds * WHERE_CODES + where_code(in, source, target);
-    struct link_path path = {{0}, 0, INFINITY, in->route_latency[at]};
-    for (int64_t i = at * MOST_LINKS; i < (at + 1) * MOST_LINKS; i++) {
-        int64_t scope = in->route_scopes[i];
-        if (scope < 0)
+    const int64_t *links = flow ? in->flow_links : in->route_links;
+    const int64_t *scopes = flow ? in->flow_scopes : in->route_scopes;
+    const int64_t *sides = flow ? in->flow_sides : in->route_sides;
+    double most = flow ? in->flow_rate[route] : INFINITY;
+    struct link_path path = {{0}, 0, most, in->route_latency[route]};
+    for (int64_t i = route * MOST_LINKS; i < (route + 1) * MOST_LINKS; i++) {
+        if (scopes[i] < 0)
             break;
-        int64_t end = in->route_sides[i] ? target : source;
-        add_link(run, &path, in->route_links[i], scope, in->memory_rank[end],
-                 in->memory_owner[end]);
+        int64_t end = sides[i] ? target : source;
+        add_link(run, &path, links[i], scopes[i], in->memory_rank[end], in->memory_owner[end]);
     }
     return path;
 }
@@ -153,7 +164,8 @@ static void wait_for(struct run *run, int64_t number, int64_t operation)
     else
         run->next_waiting[resource->last] = operation;
     resource->last = operation;
-    if (number < run->first_limit && !resource->woken) { /* a limit wakes when a permit is returned */
+    /* A limit wakes when a permit is returned, and a flow's lock when it ends. */
+    if (number < run->first_limit && !resource->woken && !resource->flows) {
         resource->woken = 1;
         push(&run->heap, turn_of(number, resource->free));
     }
@@ -217,13 +229,22 @@ static double use_of(const struct run *run, int64_t link, double bytes, int copi
     return on_grid(run, seconds);
 }
 
+/* Counts what a link carries, in what is measured. */
+static void count_use(struct run *run, int64_t link, int64_t operation, double seconds)
+{
+    if (!is_measured(run, operation))
+        return;
+    run->busy[run->first_link + link] += seconds;
+    run->schedule->link_busy[link] += seconds;
+    run->schedule->link_bytes[link] += run->graph->bytes[operation];
+}
+
 /* Takes all links of a path from now on, each for as long as it needs, or for as long as all of it
  * takes where it is exclusive; returns when the last of them is through, had all been free. */
 static double occupy(struct run *run, const struct link_path *path, double bytes, int copies,
                      int64_t operation)
 {
     double longest = 0.0;
-    int measured = is_measured(run, operation);
     for (int64_t i = 0; i < path->count; i++)
         longest = fmax(longest, use_of(run, path->links[i], bytes, copies));
     for (int64_t i = 0; i < path->count; i++) {
@@ -232,11 +253,7 @@ static double occupy(struct run *run, const struct link_path *path, double bytes
             run->in->link_exclusive[link] ? longest : use_of(run, link, bytes, copies);
         double free = run->resources[run->first_link + link].free;
         take(run, run->first_link + link, operation, fmax(free, run->now) + seconds);
-        work(run, run->first_link + link, operation, seconds);
-        if (measured) {
-            run->schedule->link_busy[link] += seconds;
-            run->schedule->link_bytes[link] += run->graph->bytes[operation];
-        }
+        count_use(run, link, operation, seconds);
     }
     return run->now + longest;
 }
@@ -280,20 +297,73 @@ static void finish(struct run *run, int64_t operation, double end)
     }
 }
 
+/* Takes the lock of a fold, if it has one, until it ends; or for as long as it flows. */
+static void lock_until(struct run *run, int64_t operation, double end, char flows)
+{
+    int64_t lock = run->graph->lock[operation];
+    if (lock < 0)
+        return;
+    take(run, run->first_lock + lock, operation, end);
+    run->resources[run->first_lock + lock].flows = flows;
+}
+
+/* Begins a copy or fold whose links are shared; nobody knows yet when it will end. */
+static void begin_shared(struct run *run, const struct link_path *path, double bytes,
+                         int64_t operation)
+{
+    if (!begin_flow(&run->flows, run->now, operation, path, bytes))
+        run->failed = 1;
+    for (int64_t i = 0; i < path->count; i++)
+        count_use(run, path->links[i], operation, use_of(run, path->links[i], bytes, 1));
+    lock_until(run, operation, INFINITY, 1);
+}
+
+/* Ends the flows that are due. */
+static void end_flows(struct run *run)
+{
+    struct flow flow;
+    run->now = run->flows.next;
+    while (end_flow(&run->flows, &flow)) {
+        double end = run->now + on_grid(run, flow.path.latency);
+        int64_t lock = run->graph->lock[flow.operation];
+        finish(run, flow.operation, end);
+        run->schedule->start[flow.operation] = flow.start;
+        if (lock < 0)
+            continue;
+        lock_until(run, flow.operation, end, 0);
+        if (run->resources[run->first_lock + lock].first >= 0) {
+            run->resources[run->first_lock + lock].woken = 1;
+            push(&run->heap, turn_of(run->first_lock + lock, end));
+        }
+    }
+}
+
 /* Tries to begin a copy, fold or fill; returns the resource it must wait for, or -1. */
 static int64_t begin_copy(struct run *run, int64_t operation)
 {
     const struct graph *graph = run->graph;
-    struct link_path path = route(run, graph->source[operation], graph->place[operation]);
-    int64_t busy = busy_link(run, &path);
-    if (busy >= 0)
-        return busy;
+    int64_t source = graph->source[operation], target = graph->place[operation];
+    int64_t lock = graph->lock[operation];
+    if (lock >= 0 && run->resources[run->first_lock + lock].free > run->now)
+        return run->first_lock + lock;
     double bytes = graph->bytes[operation];
     if (graph->kind[operation] == FOLD)
         bytes *= run->in->costs[COST_fold];
+    int64_t route = route_between(run->in, source, target);
+    int flow = flows_on(run->in, route, bytes);
+    struct link_path path = path_on(run, route, flow, source, target);
+    if (flow) {
+        begin_shared(run, &path, bytes, operation);
+        return -1;
+    }
+    int64_t busy = busy_link(run, &path);
+    if (busy >= 0)
+        return busy;
     double end = occupy(run, &path, bytes, 1, operation);
-    borrow_core(run, run->in->memory_rank[graph->place[operation]], end - run->now);
-    finish(run, operation, on_grid(run, path.latency) + end);
+    borrow_core(run, run->in->memory_rank[target], end - run->now);
+    double arrived = on_grid(run, path.latency) + end;
+    lock_until(run, operation, arrived, 0);
+    finish(run, operation, arrived);
     return -1;
 }
 
@@ -411,7 +481,7 @@ static int64_t wake(struct run *run, int64_t number)
     }
     if (run->any_unpinned && number < run->in->processors)
         begun += move_on(run, number);
-    resource->woken = !limit && resource->first >= 0;
+    resource->woken = !limit && resource->first >= 0 && !resource->flows;
     if (resource->woken)
         push(&run->heap, turn_of(number, resource->free));
     return begun;
@@ -445,14 +515,15 @@ static int open_run(struct run *run)
 {
     const struct input *in = run->in;
     size_t processors = (size_t)(in->processors + in->ranks), links = (size_t)in->links;
-    size_t resources = processors + links + (size_t)in->queues;
+    size_t locks = (size_t)run->graph->locks;
+    size_t resources = processors + links + locks + (size_t)in->queues;
     run->resources = calloc(resources + 1, sizeof *run->resources);
     run->busy = calloc(processors + links + 1, sizeof *run->busy);
     /* Each operation may be ready and return a permit; each resource may be due once. */
     run->heap.events = malloc((2 * (size_t)run->graph->operations + resources + 1) *
                               sizeof *run->heap.events);
     if (!open_schedule(run->schedule, run->graph, links) ||
-        !(run->resources && run->busy && run->heap.events))
+        !(run->resources && run->busy && run->heap.events) || !open_flows(&run->flows, in))
         return 0;
     for (int64_t i = 0; i < in->points; i++)
         run->any_unpinned |= in->unpinned[i] != 0;
@@ -460,14 +531,15 @@ static int open_run(struct run *run)
     for (int64_t i = in->settings[SETTING_setup_launches]; i < in->launches; i++)
         run->all_timed &= in->launch_timed[i] != 0;
     run->first_link = (int64_t)processors;
-    run->first_limit = (int64_t)(processors + links);
+    run->first_lock = (int64_t)(processors + links);
+    run->first_limit = (int64_t)(processors + links + locks);
     for (size_t i = 0; i < resources; i++)
-        run->resources[i] = (struct resource){0.0, -1, -1, -1, 0, 0};
+        run->resources[i] = (struct resource){0.0, -1, -1, -1, 0, 0, 0};
     for (int64_t i = 0; i < in->queues; i++)
         run->resources[run->first_limit + i].permits = in->limit_size[i];
     run->next_waiting = run->schedule->next_waiting;
     run->waits = run->schedule->waits;
-    run->to_grid = grid_for(run->graph);
+    run->to_grid = run->flows.to_grid = grid_for(run->graph);
     return 1;
 }
 
@@ -483,13 +555,25 @@ static enum status follow(struct run *run)
             push(&run->heap, ready_at(i, 0.0));
     }
     int64_t done = 0;
-    while (run->heap.size > 0) {
+    while (!run->failed && (run->heap.size > 0 || run->flows.count > 0)) {
+        const struct event *due = run->heap.size > 0 ? run->heap.events : NULL;
+        if (run->flows.changed && (due == NULL || due->time > run->now))
+            share_links(&run->flows);
+        if (!run->flows.changed && run->flows.count > 0 &&
+            (due == NULL || run->flows.next <= due->time)) {
+            end_flows(run);
+            continue;
+        }
+        if (due == NULL)
+            continue;
         struct event event = pop(&run->heap);
         run->now = event.time;
         done += event.kind == READY ? begin(run, event.number) : wake(run, event.number);
     }
+    if (run->failed)
+        return NO_HOST_MEMORY;
     run->schedule->busiest = 0.0;
-    for (int64_t i = 0; i < run->first_limit; i++)
+    for (int64_t i = 0; i < run->first_lock; i++)
         run->schedule->busiest = fmax(run->schedule->busiest, run->busy[i]);
     return done == graph->operations ? PLANNED : CYCLE;
 }
@@ -501,6 +585,7 @@ enum status execute(const struct input *in, const struct graph *graph,
     enum status status = open_run(&run) ? follow(&run) : NO_HOST_MEMORY;
     free(run.resources);
     free(run.busy);
+    close_flows(&run.flows);
     free(run.heap.events);
     return status;
 }

@@ -18,7 +18,7 @@ void grow_operations(struct graph *graph)
     int64_t capacity = graph->operation_capacity ? 2 * graph->operation_capacity : 1024;
     int64_t **integers[] = {&graph->kind,      &graph->place,  &graph->source, &graph->point,
                             &graph->iteration, &graph->region, &graph->waits,  &graph->first_edge,
-                            &graph->limit};
+                            &graph->limit,     &graph->lock};
     double **numbers[] = {&graph->bytes, &graph->seconds};
     for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)
         *integers[i] = grown(*integers[i], sizeof **integers[i], capacity, &graph->failed);
@@ -49,6 +49,7 @@ int64_t new_operation(struct graph *graph, enum kind kind, int64_t place, double
     graph->waits[number] = 0;
     graph->first_edge[number] = -1;
     graph->limit[number] = -1;
+    graph->lock[number] = -1;
     return number;
 }
 
@@ -105,7 +106,8 @@ void free_graph(struct graph *graph)
 {
     void *arrays[] = {graph->kind,      graph->place,       graph->source, graph->point,
                       graph->region,    graph->iteration,   graph->waits,  graph->first_edge,
-                      graph->bytes,     graph->seconds,     graph->limit,  graph->edge};
+                      graph->bytes,     graph->seconds,     graph->limit,  graph->edge,
+                      graph->lock};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         free(arrays[i]);
     memset(graph, 0, sizeof *graph);

@@ -288,20 +288,36 @@ static int is_link(const struct input *in, int64_t first, int64_t scope, int64_t
 }
 
 /* Every link of every path of a copy: each memory may be at either end of the routes of its kind. */
-static int check_route_links(const struct input *in, char *complaint)
+static int check_path_links(const struct input *in, const char *name, const int64_t *links,
+                            const int64_t *scopes, const int64_t *sides, char *complaint)
 {
     for (int64_t i = 0; i < ROUTES * MOST_LINKS; i++) {
         int64_t kinds = i / (WHERE_CODES * MOST_LINKS);
-        int64_t kind = in->route_sides[i] ? kinds % MEMORY_KINDS : kinds / MEMORY_KINDS;
-        for (int64_t m = 0; in->route_scopes[i] >= 0 && m < in->memories; m++) {
-            if (in->memory_kind[m] != kind)
-                continue;
-            if (!is_link(in, in->route_links[i], in->route_scopes[i], in->memory_rank[m],
-                         in->memory_owner[m]))
-                return COMPLAIN("route_links[%lld] is %lld, which leads memory %lld to no link",
-                                (long long)i, (long long)in->route_links[i], (long long)m);
-        }
+        int64_t kind = sides[i] ? kinds % MEMORY_KINDS : kinds / MEMORY_KINDS;
+        for (int64_t m = 0; scopes[i] >= 0 && m < in->memories; m++)
+            if (in->memory_kind[m] == kind &&
+                !is_link(in, links[i], scopes[i], in->memory_rank[m], in->memory_owner[m]))
+                return COMPLAIN("%s[%lld] is %lld, which leads memory %lld to no link", name,
+                                (long long)i, (long long)links[i], (long long)m);
     }
+    return 1;
+}
+
+static int check_route_links(const struct input *in, char *complaint)
+{
+    return check_path_links(in, "route_links", in->route_links, in->route_scopes, in->route_sides,
+                            complaint) &&
+           check_path_links(in, "flow_links", in->flow_links, in->flow_scopes, in->flow_sides,
+                            complaint);
+}
+
+/* What is shared among copies has a rate, and copies that nothing holds up have an end. */
+static int check_flows(const struct input *in, char *complaint)
+{
+    for (int64_t i = 0; i < ROUTES; i++)
+        if (in->flow_above[i] > 0.0 && !(in->flow_rate[i] > 0.0))
+            return COMPLAIN("flow_rate[%lld] is %g and must be above 0", (long long)i,
+                            in->flow_rate[i]);
     return 1;
 }
 
@@ -327,7 +343,8 @@ int check_prepared(const struct array arrays[INPUTS], struct input *in, char com
         return COMPLAIN("processor_kind, rank_node and link_bandwidth are too long together");
     return check_settings(in, complaint) && check_parents(in, complaint) &&
            check_atoms_ascend(in, complaint) && check_wider(in, complaint) &&
-           check_route_links(in, complaint) && check_access_links(in, complaint);
+           check_route_links(in, complaint) && check_flows(in, complaint) &&
+           check_access_links(in, complaint);
 }
 
 int check_decisions(const struct array arrays[INPUTS], struct input *in,

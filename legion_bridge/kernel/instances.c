@@ -78,31 +78,26 @@ void overwrite(struct state *state, int64_t atom, int64_t number, int64_t task)
     hold(state, atom, number);
 }
 
-/* Takes one entry out of the list of an atom's valid ones. */
-void let_go(struct state *state, int64_t atom, int64_t number)
-{
-    int64_t *link = &state->atom_holder[atom];
-    while (*link != number)
-        link = &state->entries[*link].next_holder;
-    *link = state->entries[number].next_holder;
-    state->entries[number].valid = 0;
-    state->instances[state->entries[number].instance].valid--;
-}
-
 void read_by(struct state *state, int64_t entry, int64_t operation)
 {
     struct entry *read = &state->entries[entry];
     read->readers = add(state, &state->readers, read->readers, operation);
 }
 
-/* An operation that overwrites an entry waits for all that read it, and for who wrote it. */
-void after_readers(struct state *state, int64_t number, int64_t operation)
+/* An operation that changes an entry waits for all that read it, and for who wrote it. */
+void after_users(const struct state *state, int64_t number, int64_t operation)
 {
-    struct entry *entry = &state->entries[number];
+    const struct entry *entry = &state->entries[number];
     for (int64_t i = entry->readers; i >= 0; i = state->readers.next[i])
         edge(state->graph, state->readers.operation[i], operation);
     edge(state->graph, entry->writer, operation);
-    entry->readers = -1;
+}
+
+/* The same, and whoever waits for the operation need not wait for them. */
+void after_readers(struct state *state, int64_t number, int64_t operation)
+{
+    after_users(state, number, operation);
+    state->entries[number].readers = -1;
 }
 
 /* The valid entry of an atom from which it reaches a memory soonest; the oldest of equals. */

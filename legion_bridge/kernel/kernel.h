@@ -73,6 +73,8 @@ struct graph {
     int64_t *kind, *place, *source, *point, *iteration, *region, *waits, *first_edge;
     int64_t *limit; /* the queue from which runtime work takes a permit, or to which the end of
                        another operation returns one; or -1 */
+    int64_t *lock; /* of folds that exclude each other, in whichever order they come; or -1 */
+    int64_t locks;
     double *bytes, *seconds;
     struct edge *edge;
 };
@@ -84,6 +86,12 @@ struct schedule {
     double *link_busy, *link_bytes; /* in the measured iterations */
     double busiest; /* seconds that the busiest processor, runtime or link works in the measured
                        iterations for what the program's clock runs for */
+};
+
+/* The links on a path, bytes a second of the slowest, and seconds before the first byte. */
+struct link_path {
+    int64_t links[MOST_LINKS], count;
+    double slowest, latency;
 };
 
 /* Writes the graph anew, in the memory that it has. On OUT_OF_MEMORY `failure` holds the requirement

@@ -99,30 +99,21 @@ void free_transient(struct state *state, int64_t memory, double bytes, int64_t o
         keep_freed(state, state->limit_queue, memory, bytes, operation);
 }
 
-/* The first instance in a fifo is read no more, and its bytes go to whoever needs them: under a
- * limit to the next task in its queue, else to all, after all that read it. */
+/* The bytes of the first instance in a fifo go to whoever needs them, after the task that read it:
+ * under a limit to the next task in its queue, else to all. */
 static void release_first(struct state *state, struct fifo *fifo, int64_t queue)
 {
     const struct input *in = state->in;
     struct deferred_release *first = &state->deferred[fifo->head];
     struct instance *instance = &state->instances[first->instance];
-    const int64_t *atoms = in->slot_atom_values + in->slot_atom_start[instance->slot];
-    int64_t count = atoms_of(in, instance->slot);
-    int64_t last = first->task, memory = in->site_memory[instance->site];
-    for (int64_t entry = instance->entry; entry < instance->entry + count; entry++) {
-        if (state->entries[entry].valid)
-            let_go(state, atoms[entry - instance->entry], entry);
-        for (int64_t i = state->entries[entry].readers; queue < 0 && i >= 0;
-             i = state->readers.next[i])
-            last = join_after(state->graph, first->task, last, state->readers.operation[i]);
-    }
+    int64_t memory = in->site_memory[instance->site];
     instance->alive = 0;
     fifo->head = first->next;
     if (queue < 0) {
         state->idle[memory] -= in->slot_bytes[instance->slot];
-        free_after(state, memory, in->slot_bytes[instance->slot], last);
+        free_after(state, memory, in->slot_bytes[instance->slot], first->task);
     } else {
-        keep_freed(state, queue, memory, in->slot_bytes[instance->slot], last);
+        keep_freed(state, queue, memory, in->slot_bytes[instance->slot], first->task);
     }
 }
 

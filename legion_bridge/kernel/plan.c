@@ -268,8 +268,11 @@ static int open_state(struct state *state, const struct input *in, struct graph 
     state->freed_in = empty_fifos(in->memories, &failed);
     state->passed = integers(in->queues, 0, &failed);
     state->kept_by = empty_fifos(in->queues, &failed);
-    state->merged_key = integers(in->occurrences + in->memories, -1, &failed);
-    state->merged_operation = integers(in->occurrences + in->memories, -1, &failed);
+    /* Of a requirement: copies by source memory, folds by reduction, joins of folds by
+     * instance, and one lock. */
+    int64_t most_merged = in->memories + 3 * in->occurrences + 1;
+    state->merged_key = integers(most_merged, -1, &failed);
+    state->merged_operation = integers(most_merged, -1, &failed);
     state->execution = integers(in->points, -1, &failed);
     state->complete = integers(in->points, -1, &failed);
     state->last_child = integers(in->points, -1, &failed);
@@ -344,7 +347,7 @@ enum status plan(const struct input *in, int in_turn, struct graph *graph, int64
                  double *peak)
 {
     struct state state;
-    graph->operations = graph->edges = graph->failed = 0;
+    graph->operations = graph->edges = graph->locks = graph->failed = 0;
     enum status status = NO_HOST_MEMORY;
     if (open_state(&state, in, graph, peak)) {
         state.in_turn = (char)in_turn;

@@ -44,7 +44,7 @@ struct fifo {
     int64_t head, tail;
 };
 
-/* A transient instance after its task was planned: until its bytes are needed, others copy from it.
+/* A transient instance after its task was planned: its bytes are the last to be given to others.
  * Under a limit that is when the next task gets the permit, which `turn` tells. */
 struct deferred_release {
     int64_t next, instance, task, turn;
@@ -105,8 +105,8 @@ int64_t entry_of(const struct state *state, int64_t instance, int64_t atom);
 void invalidate(struct state *state, int64_t atom);
 void overwrite(struct state *state, int64_t atom, int64_t number, int64_t task);
 void hold(struct state *state, int64_t atom, int64_t number);
-void let_go(struct state *state, int64_t atom, int64_t number);
 void read_by(struct state *state, int64_t entry, int64_t operation);
+void after_users(const struct state *state, int64_t number, int64_t operation);
 void after_readers(struct state *state, int64_t number, int64_t operation);
 int64_t nearest(const struct state *state, int64_t atom, int64_t target);
 int64_t find(const struct state *state, int64_t site, int64_t slot, int64_t exact);

@@ -1,6 +1,10 @@
 /* Copies of the newest values, and the folds of reductions into them. */
 #include "state.h"
 
+/* Under which the operations of a requirement have the lock of its folds; joins of folds come after
+ * it, by instance. */
+#define LOCK_KEY INT64_MIN
+
 /* An operation on behalf of the point task that was analysed, once that is done. */
 int64_t operation_for(struct state *state, enum kind kind, int64_t source, int64_t target,
                       int64_t analysis, int64_t region)
@@ -93,7 +97,7 @@ void discard(struct state *state, int64_t atom)
 }
 
 /* Applies the reductions that one task made to an atom. */
-static void fold(struct state *state, int64_t atom, int64_t number, int64_t node, int64_t analysis)
+static int64_t fold(struct state *state, int64_t atom, int64_t number, int64_t node, int64_t analysis)
 {
     int64_t occurrence = state->pending_occurrence[node];
     struct reduction *reduction = &state->reductions[occurrence];
@@ -105,9 +109,54 @@ static void fold(struct state *state, int64_t atom, int64_t number, int64_t node
         merge(state, key, operation);
     }
     state->graph->bytes[operation] += state->in->atom_bytes[atom];
-    after_readers(state, number, operation);
-    state->entries[number].writer = operation;
+    after_users(state, number, operation);
     spend(state, node, operation);
+    return operation;
+}
+
+/* The lock of the folds of a requirement. */
+static int64_t lock_of_folds(struct state *state)
+{
+    int64_t lock = merged(state, LOCK_KEY);
+    if (lock < 0) {
+        lock = state->graph->locks++;
+        merge(state, LOCK_KEY, lock);
+    }
+    return lock;
+}
+
+/* The end of the folds of a requirement into an instance. */
+static int64_t join_of_folds(struct state *state, int64_t instance, int64_t analysis)
+{
+    const struct graph *graph = state->graph;
+    int64_t key = LOCK_KEY + 1 + instance, join = merged(state, key);
+    if (join < 0) {
+        join = new_operation(state->graph, JOIN, 0, 0.0, graph->point[analysis],
+                             graph->iteration[analysis]);
+        merge(state, key, join);
+    }
+    return join;
+}
+
+/* Applies all reductions to an atom that are due. Where several tasks made some, their folds have no order among
+ * themselves: a reservation keeps them apart, and whichever is ready first goes first. */
+static void fold_all(struct state *state, int64_t atom, int64_t number, int64_t analysis)
+{
+    int64_t node = take_due(state, atom), last;
+    struct entry *entry = &state->entries[number];
+    if (due(state, atom) < 0) {
+        last = fold(state, atom, number, node, analysis);
+    } else {
+        int64_t lock = lock_of_folds(state);
+        last = join_of_folds(state, entry->instance, analysis);
+        for (; node >= 0; node = take_due(state, atom)) {
+            int64_t operation = fold(state, atom, number, node, analysis);
+            state->graph->lock[operation] = lock;
+            edge(state->graph, operation, last);
+        }
+    }
+    entry->readers = -1;
+    entry->writer = last;
 }
 
 /* How many bytes a copied byte stands for, by the layouts of both ends, and as the target's memory
@@ -161,15 +210,14 @@ void bring(struct state *state, int64_t atom, int64_t number, int64_t task, int6
         if (copy >= 0) {
             after_readers(state, number, copy);
             entry->writer = copy;
-        } else if (state->instances[entry->instance].transient) {
-            return; /* nobody has written it, and there is nothing to copy from here */
         }
+        if (state->instances[entry->instance].transient)
+            return; /* Legion does not record it as valid: nobody copies from it */
         hold(state, atom, number);
     }
     if (due(state, atom) < 0)
         return;
     invalidate(state, atom);
     hold(state, atom, number);
-    for (int64_t node; (node = take_due(state, atom)) >= 0;)
-        fold(state, atom, number, node, analysis);
+    fold_all(state, atom, number, analysis);
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -41,6 +42,9 @@ class FlatMachine:
             kind, or -1.
         route_sides: the same shape: 0 where the link is one of the source, 1 of the target.
         route_latency: ``[memory kinds, memory kinds, where]`` seconds.
+        flow_above, flow_rate: the same shape: above how many bytes copies share their links, 0
+            for never, and bytes a second that each of them can have.
+        flow_links, flow_sides, flow_scopes: as ``route_links`` etc., for those copies.
         link_kind: ``[links]``, and ``link_scope`` by first number: see ``scope_codes``.
         link_bandwidth: ``[links]`` bytes a second.
         link_overhead: ``[links]`` seconds that each copy occupies it beside its bytes.
@@ -62,6 +66,11 @@ class FlatMachine:
     route_links: Ints
     route_sides: Ints
     route_scopes: Ints
+    flow_above: Floats
+    flow_rate: Floats
+    flow_links: Ints
+    flow_sides: Ints
+    flow_scopes: Ints
     route_latency: Floats
     route_analysis: Floats
     link_names: tuple[str, ...]
@@ -218,10 +227,9 @@ class _Links:
 
     def tables(self) -> dict[str, Any]:
         shape = (MEMORY_SCALE, MEMORY_SCALE, len(WHERE), MOST_LINKS)
-        numbers = np.zeros(shape, np.int64)
-        scopes = np.full(shape, -1, np.int64)
-        sides = np.zeros(shape, np.int64)
+        routes, flows = _Routes(self, shape), _Routes(self, shape)
         latency, analysis = np.zeros(shape[:3]), np.zeros(shape[:3])
+        above, rate = np.zeros(shape[:3]), np.zeros(shape[:3])
         for source in self.machine.memories:
             for target in self.machine.memories:
                 for where_code, where in enumerate(WHERE):
@@ -230,14 +238,18 @@ class _Links:
                     route = self.machine.route(source, target, where)
                     at = (MEMORY_CODES[source], MEMORY_CODES[target], where_code)
                     latency[at], analysis[at] = route.latency, route.analysis
-                    for position, name in enumerate(route.links):
-                        side, link = name.split(".", 1)
-                        numbers[(*at, position)], scopes[(*at, position)] = self.code(link)
-                        sides[(*at, position)] = int(side == "target")
+                    above[at], rate[at] = route.chunk, route.stream_on(self.machine.ranks_per_node)
+                    routes.add(at, route.links)
+                    flows.add(at, route.stream_links)
         return {
-            "route_links": numbers,
-            "route_scopes": scopes,
-            "route_sides": sides,
+            "route_links": routes.numbers,
+            "route_scopes": routes.scopes,
+            "route_sides": routes.sides,
+            "flow_above": above,
+            "flow_rate": rate,
+            "flow_links": flows.numbers,
+            "flow_scopes": flows.scopes,
+            "flow_sides": flows.sides,
             "route_latency": latency,
             "route_analysis": analysis,
             "link_names": tuple(self.names),
@@ -246,6 +258,24 @@ class _Links:
             "link_overhead": np.array(self.overhead),
             "link_exclusive": np.array(self.exclusive, np.int64),
         }
+
+
+class _Routes:
+    """The links of routes: first numbers, scopes, and sides."""
+
+    def __init__(self, links: _Links, shape: tuple[int, ...]) -> None:
+        self._links = links
+        self.numbers = np.zeros(shape, np.int64)
+        self.scopes = np.full(shape, -1, np.int64)
+        self.sides = np.zeros(shape, np.int64)
+
+    def add(self, at: tuple[int, int, int], names: Sequence[str]) -> None:
+        """The links of one route in order."""
+        for position, name in enumerate(names):
+            side, link = name.split(".", 1)
+            here = (*at, position)
+            self.numbers[here], self.scopes[here] = self._links.code(link)
+            self.sides[here] = int(side == "target")
 
 
 def _processor_tables(machine: Machine, links: _Links) -> dict[str, Any]:

@@ -142,6 +142,12 @@ class Route:
         analysis: Seconds of the runtime's own work for one copy, traced, on the rank of the task
             that asks for it.
         doubling: Seconds that the latency grows by with each doubling of the nodes.
+        chunk: Bytes of the buffers that a copy travels through; 0 where that does not matter. What
+            is larger goes a buffer at a time: such copies wait for no link, but share those in
+            ``stream_links`` fairly.
+        stream: Bytes a second that one such copy can have at most.
+        split_stream: The same where several ranks share a node; 0 where it makes no difference.
+        stream_links: Their links, in place of ``links``.
     """
 
     source: str
@@ -151,11 +157,19 @@ class Route:
     latency: float
     analysis: float = 0.0
     doubling: float = 0.0
+    chunk: float = 0.0
+    stream: float = 0.0
+    split_stream: float = 0.0
+    stream_links: tuple[str, ...] = ()
 
     def on(self, nodes: int) -> Route:
         """The route in a machine with that number of nodes, with the latency that it has there."""
         grown = self.latency + self.doubling * log2(nodes)
         return replace(self, latency=grown, doubling=0.0) if self.doubling else self
+
+    def stream_on(self, ranks_per_node: int) -> float:
+        """What ``stream`` is with that many ranks a node."""
+        return self.split_stream if self.split_stream and ranks_per_node > 1 else self.stream
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,8 @@ def _routes(machine: Machine) -> Complaints:
 def _links_of_route(machine: Machine, table: str, route: Route) -> Complaints:
     if not 1 <= len(route.links) <= MOST_LINKS:
         yield table, f"must name from 1 to {MOST_LINKS} links, not {len(route.links)}"
-    for name in route.links:
+    yield from _stream(machine, table, route)
+    for name in (*route.links, *route.stream_links):
         side, _, link = name.partition(".")
         if side not in ("source", "target"):
             example = name if name in machine.links else next(iter(machine.links))
@@ -125,6 +126,31 @@ def _links_of_route(machine: Machine, table: str, route: Route) -> Complaints:
             )
         elif link not in machine.links:
             yield table, f"link {_unknown(link, machine.links)}"
+
+
+def _stream(machine: Machine, table: str, route: Route) -> Complaints:
+    """What copies above ``chunk`` need."""
+    given = (route.chunk, route.stream, len(route.stream_links))
+    if any(given) and not all(given):
+        yield table, "needs chunk, stream and stream_links together, or none of them"
+    if route.split_stream and not route.stream:
+        yield table, "needs stream where it has split_stream"
+    if len(route.stream_links) > MOST_LINKS:
+        yield table, f"must name at most {MOST_LINKS} stream_links, not {len(route.stream_links)}"
+    for name in route.stream_links:
+        link = machine.links.get(name.partition(".")[2])
+        if link is not None and (link.exclusive or link.overhead):
+            why = "stream_links have no overhead and are not exclusive, for copies share them"
+            yield table, f"link {name!r} cannot be shared: {why}"
+        elif link is not None and link.name in _taken(machine):
+            why = "copies of links, and tasks in place, take it one after the other"
+            yield table, f"link {name!r} cannot be shared: {why}; name another link"
+
+
+def _taken(machine: Machine) -> set[str]:
+    """Links that are taken by one copy, or task, after the other."""
+    of_routes = {name.partition(".")[2] for route in machine.routes for name in route.links}
+    return of_routes.union(*(access.links for access in machine.access.values()))
 
 
 def _ways(machine: Machine) -> Complaints:
@@ -145,7 +171,7 @@ def _ways(machine: Machine) -> Complaints:
 
 
 def _owned(machine: Machine, route: Route, ends: dict[str, str]) -> Complaints:
-    for name in route.links:
+    for name in (*route.links, *route.stream_links):
         side, _, link = name.partition(".")
         scope = machine.links[link].scope
         if scope not in ("rank", "node", machine.memories[ends[side]].scope):

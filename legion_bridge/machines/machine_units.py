@@ -20,6 +20,7 @@ class _Unit(NamedTuple):
 COUNT = _Unit("a whole number", 1, 1e6, "4")
 RATE = _Unit("operations a second", 1e6, 1e18, "4 GFLOP/s is 4e9")
 BANDWIDTH = _Unit("bytes a second", 1e6, 1e15, "12 GB/s is 12e9")
+STREAM = _Unit("bytes a second", 0, 1e15, "2 GB/s is 2e9")
 BYTES = _Unit("bytes", 1e6, 1e18, "16 GB is 16e9")
 CACHE = _Unit("bytes", 0, 1e12, "4 MB is 4e6")
 SECONDS = _Unit("seconds", 0, 1, "12 microseconds are 12e-6")
@@ -29,8 +30,9 @@ UNITS = {
     COUNT: ("nodes", "count"),
     RATE: ("fp32", "fp64", "dgemm"),
     BANDWIDTH: ("bandwidth",),
+    STREAM: ("stream", "split_stream"),
     BYTES: ("capacity",),
-    CACHE: ("cache", "line"),
+    CACHE: ("cache", "line", "chunk"),
     SECONDS: ("start", "kernel", "gather", "update", "latency", "overhead", "launch", "point",
               "requirement", "message", "domain", "analysis", "doubling", "instance"),
 }  # fmt: skip

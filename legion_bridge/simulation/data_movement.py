@@ -57,6 +57,7 @@ class Moved(NamedTuple):
         launch, requirement: Numbers.
         busy: Seconds of each link, ``[links]``.
         latency: Seconds before the first byte of its slowest copy.
+        alone: Seconds of its slowest copy by itself, but for the latency.
         bytes: All that is copied; ``between`` by source and target memory kind.
     """
 
@@ -64,6 +65,7 @@ class Moved(NamedTuple):
     requirement: int
     busy: Floats
     latency: float
+    alone: float
     bytes: float
     between: tuple[tuple[int, int, float], ...]
 
@@ -189,7 +191,6 @@ class DataMovement:
         valid, pending, transient = data
         memories = self._memories
         travels: Travels = {}
-        collected: list[tuple[int, int]] = []
         for atom, flat, into in access.pairs:
             place = places[flat]
             if access.privilege == REDUCE:
@@ -206,15 +207,13 @@ class DataMovement:
             if access.privilege == WRITE_ONLY:
                 pending.pop(atom, None)
             else:
-                if collect[flat] and not valid.get(atom, 0) >> place & 1:
-                    collected.append((atom, place))
+                others = valid.get(atom, 0)
+                collected = collect[flat] and access.privilege == READ_ONLY and others
                 self._bring(atom, flat, place, data, travels)
+                if collected and not others >> place & 1 and valid[atom] != 1 << place:
+                    valid[atom] = others  # nobody copies from it
             if access.privilege != READ_ONLY:
                 valid[atom] = 1 << place
-        if access.privilege == READ_ONLY:
-            for atom, place in collected:
-                if others := valid[atom] & ~(1 << place):
-                    valid[atom] = others
         return travels
 
     def _bring(self, atom: int, flat: int, place: int, data: _Data, travels: Travels) -> None:
@@ -249,13 +248,14 @@ class DataMovement:
     def _moved(self, access: _Access, travels: Travels) -> Moved:
         busy = np.zeros(self._machine.link_total)
         between: dict[tuple[int, int], float] = {}
-        latency = 0.0
+        latency = alone = 0.0
         kinds = self._machine.memory_kind
         for trip, amount in travels.items():
-            path = self.paths.copy(trip.source, trip.target)
+            path = self.paths.copy(trip.source, trip.target, amount)
             for link, seconds in zip(path.links, self.paths.uses(path, amount), strict=True):
                 busy[link] += seconds
             latency = max(latency, path.latency)
+            alone = max(alone, amount / path.slowest)
             pair = int(kinds[trip.source]), int(kinds[trip.target])
             between[pair] = between.get(pair, 0.0) + amount
         return Moved(
@@ -263,6 +263,7 @@ class DataMovement:
             access.requirement,
             busy,
             latency,
+            alone,
             sum(travels.values()),
             tuple((source, target, amount) for (source, target), amount in between.items()),
         )

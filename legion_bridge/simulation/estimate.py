@@ -129,11 +129,12 @@ class Estimator:
     def _copying(self, moved: tuple[Moved, ...]) -> Floats:
         launches = len(self.program.launches)
         busy = np.zeros((launches, self.flat_machine.link_total))
-        latency = np.zeros(launches)
+        latency, alone = np.zeros(launches), np.zeros(launches)
         for each in moved:
             busy[each.launch] += each.busy
             latency[each.launch] = max(latency[each.launch], each.latency)
-        copying: Floats = busy.max(axis=1, initial=0.0) + latency
+            alone[each.launch] = max(alone[each.launch], each.alone)
+        copying: Floats = np.maximum(busy.max(axis=1, initial=0.0), alone) + latency
         return copying[self.program.setup_launches :]
 
     def _running(self, decisions: Decisions) -> Floats:

@@ -1,8 +1,9 @@
 """The paths that data travels, and what it costs: the kernel's cost model (``execute.c``).
 
 A copy takes each link on its path for the link's ``overhead`` and the time of its bytes; a link
-that is ``exclusive`` is held for as long as the slowest of them. What a task moves to and from
-memory that it reaches in place has no overhead.
+that is ``exclusive`` is held for as long as the slowest of them. A copy above the ``chunk`` of its
+route has other links, which it shares with others, and a rate of its own at most. What a task
+moves to and from memory that it reaches in place has no overhead.
 """
 
 from __future__ import annotations
@@ -46,7 +47,8 @@ class LinkPaths:
         self._overhead: list[float] = machine.link_overhead.tolist()
         self._bandwidth: list[float] = machine.link_bandwidth.tolist()
         self._exclusive: list[int] = machine.link_exclusive.tolist()
-        self._copies: dict[tuple[int, int], LinkPath] = {}
+        self._copies: dict[tuple[int, int, bool], LinkPath] = {}
+        self._above: dict[tuple[int, int], float] = {}
         self._accesses: dict[tuple[int, int], LinkPath] = {}
 
     def of(self, operations: Operation, number: int) -> LinkPath:
@@ -54,29 +56,51 @@ class LinkPaths:
         source, target = int(operations.source[number]), int(operations.place[number])
         if operations.kind[number] == OperationKind.TASK:
             return self.access(target, source)
-        return self.copy(source, target)
+        return self.copy(source, target, self.carried(operations, number))
 
-    def copy(self, source: int, target: int) -> LinkPath:
-        """The path from one memory to another."""
-        key = (source, target)
+    def carried(self, operations: Operation, number: int) -> float:
+        """Bytes that an operation carries over its links."""
+        fold = operations.kind[number] == OperationKind.FOLD
+        return float(operations.bytes[number]) * (self.machine.machine.runtime.fold if fold else 1)
+
+    def copy(self, source: int, target: int, carried: float) -> LinkPath:
+        """The path of so many bytes from one memory to another."""
+        flow = self.is_flow(source, target, carried)
+        key = (source, target, flow)
         if key not in self._copies:
-            machine = self.machine
-            at = (machine.memory_kind[source], machine.memory_kind[target], self._where(*key))
-            sides = np.where(machine.route_sides[at], target, source)
-            links = tuple(
-                self._link(int(first), int(scope), int(machine.memory_rank[side]), owner)
-                for first, scope, side, owner in zip(
-                    machine.route_links[at],
-                    machine.route_scopes[at],
-                    sides,
-                    machine.memory_owner[sides].tolist(),
-                    strict=True,
-                )
-                if scope >= 0
-            )
-            slowest = min((float(machine.link_bandwidth[x]) for x in links), default=np.inf)
-            self._copies[key] = LinkPath(links, slowest, float(machine.route_latency[at]))
+            self._copies[key] = self._path(source, target, flow)
         return self._copies[key]
+
+    def is_flow(self, source: int, target: int, carried: float) -> bool:
+        """Whether a copy of so many bytes shares its links with others."""
+        key = (source, target)
+        if key not in self._above:
+            self._above[key] = float(self.machine.flow_above[self._route(*key)])
+        return 0.0 < self._above[key] < carried
+
+    def _route(self, source: int, target: int) -> tuple[int, int, int]:
+        kinds = self.machine.memory_kind
+        return int(kinds[source]), int(kinds[target]), self._where(source, target)
+
+    def _path(self, source: int, target: int, flow: bool) -> LinkPath:
+        machine, at = self.machine, self._route(source, target)
+        firsts, scopes, sides = (
+            (machine.flow_links[at], machine.flow_scopes[at], machine.flow_sides[at])
+            if flow
+            else (machine.route_links[at], machine.route_scopes[at], machine.route_sides[at])
+        )
+        ends = np.where(sides, target, source)
+        links = tuple(
+            self._link(int(first), int(scope), int(machine.memory_rank[end]), owner)
+            for first, scope, end, owner in zip(
+                firsts, scopes, ends, machine.memory_owner[ends].tolist(), strict=True
+            )
+            if scope >= 0
+        )
+        rates = [float(machine.link_bandwidth[x]) for x in links]
+        if flow:
+            rates.append(float(machine.flow_rate[at]))
+        return LinkPath(links, min(rates, default=np.inf), float(machine.route_latency[at]))
 
     def access(self, processor: int, memory_kind: int) -> LinkPath:
         """The path between a processor and a memory of a kind."""
@@ -115,9 +139,11 @@ class LinkPaths:
         ]
 
     def seconds(self, source: int, target: int, size: float) -> float:
-        """What a copy between two memories takes by itself: the nearest source takes least."""
-        kinds = self.machine.memory_kind
-        start, each = self._costs[kinds[source], kinds[target], self._where(source, target)]
+        """What a copy between two memories takes by itself, were it of no more than a chunk.
+
+        The nearest source takes least.
+        """
+        start, each = self._costs[self._route(source, target)]
         return float(start + each * size)
 
     def _where(self, source: int, target: int) -> int:
@@ -138,6 +164,8 @@ class LinkPaths:
 
 def route_costs(machine: Machine) -> Floats:
     """Seconds, and seconds a byte, of each route: what the choice of a source looks at.
+
+    Of copies that share their links it says nothing: how long one takes depends on the others.
 
     Returns:
         ``[memory kinds, memory kinds, where, 2]``.

@@ -46,8 +46,11 @@ def carried_by_link(trace: Trace, measured: Bools) -> dict[str, dict[str, float]
         for link in path.links:
             found[names[link]][region] += amount / trace.iterations
 
-    for source, target, region, amount in _moved(trace, measured, (*COPIES, OperationKind.FILL)):
-        add(paths.copy(source, target), regions[region], amount)
+    operations = trace.operations
+    kinds = (*COPIES, OperationKind.FILL)
+    for number in np.flatnonzero(measured & np.isin(operations.kind, kinds)).tolist():
+        region = regions[int(operations.region[number])]
+        add(paths.of(operations, number), region, paths.carried(operations, number))
     for processor, memory, region_name, amount in _in_place(trace, measured):
         add(paths.access(processor, memory), region_name, amount)
     return {link: dict(amounts) for link, amounts in found.items()}
@@ -190,7 +193,7 @@ class OperationNames:
         operations, machine = self._trace.operations, self._trace.machine
         source, target = int(operations.source[number]), int(operations.place[number])
         kinds = [MEMORY_KINDS[int(machine.memory_kind[memory])] for memory in (source, target)]
-        path = self._paths.copy(source, target)
+        path = self._paths.of(operations, number)
         over = ""
         if path.links:
             slowest = min(path.links, key=lambda link: float(machine.link_bandwidth[link]))

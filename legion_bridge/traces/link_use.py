@@ -30,7 +30,7 @@ class LinkUse(NamedTuple):
 
 
 def link_uses(trace: Trace) -> Iterator[LinkUse]:
-    """All uses of links, those of each link one after the other."""
+    """All uses of links; but for copies that share a link, one after the other."""
     operations, paths = trace.operations, LinkPaths(trace.machine)
     moves = np.isin(operations.kind, TRAVELS)
     moves |= (operations.kind == OperationKind.TASK) & (operations.bytes > 0)
@@ -38,12 +38,16 @@ def link_uses(trace: Trace) -> Iterator[LinkUse]:
     # A copy begins when its links are free; what a task moves queues behind what they carry.
     is_task = operations.kind[numbers] == OperationKind.TASK
     free: dict[int, float] = {}
+    source, target = operations.source, operations.place
     for number in numbers[np.lexsort((numbers, is_task, operations.start[numbers]))].tolist():
         path = paths.of(operations, number)
         start, kind = float(operations.start[number]), operations.kind[number]
-        carried = float(operations.bytes[number])
-        if kind == OperationKind.FOLD:
-            carried *= trace.machine.machine.runtime.fold
+        carried = paths.carried(operations, number)
+        if kind in TRAVELS and paths.is_flow(int(source[number]), int(target[number]), carried):
+            end = float(operations.end[number]) - path.latency
+            for link in path.links:
+                yield LinkUse(number, link, start, end)
+            continue
         uses = paths.uses(path, carried, copies=int(kind != OperationKind.TASK))
         for link, seconds in zip(path.links, uses, strict=True):
             begin = max(start, free.get(link, 0.0))

@@ -19,6 +19,10 @@ Group: TypeAlias = Literal["critical path", "runtime", "processors", "links"]
 GROUPS: tuple[Group, ...] = ("critical path", "runtime", "processors", "links")
 
 
+SMALL = 1e-9
+"""Seconds by which rounding may let one copy on a link begin before the last has ended."""
+
+
 class Span(NamedTuple):
     """An operation in its time on a track; seconds since the program began."""
 
@@ -81,7 +85,21 @@ def _links(trace: Trace) -> Iterator[Track]:
     for use in link_uses(trace):
         found[use.link].append(Span(use.operation, use.start, use.end))
     for link in sorted(found):
-        yield Track("links", trace.machine.link_names[link], _in_order(found[link]))
+        name = trace.machine.link_names[link]
+        for lane, spans in enumerate(_lanes(_in_order(found[link])), start=1):
+            yield Track("links", name if lane == 1 else f"{name}, {lane} at once", tuple(spans))
+
+
+def _lanes(spans: Sequence[Span]) -> list[list[Span]]:
+    """As many tracks as there are copies that share a link at once."""
+    lanes: list[list[Span]] = []
+    for span in spans:
+        free = next((lane for lane in lanes if lane[-1].end <= span.start + SMALL), None)
+        if free is None:
+            lanes.append([span])
+        else:
+            free.append(span)
+    return lanes
 
 
 def _in_order(spans: Sequence[Span]) -> tuple[Span, ...]:

@@ -39,6 +39,8 @@ def machine(
     shared: int = 10_000,
     latency: float = 0.0,
     runtime: Runtime = FREE,
+    chunk: float = 0.0,
+    stream: float = 10.0,
     **bandwidth: float,
 ) -> Machine:
     """A CPU and some GPUs a node, and links of 10 bytes a second.
@@ -48,9 +50,10 @@ def machine(
 
     Links: ``inward`` and ``outward`` of each GPU, ``inside`` its frame buffer, ``host`` memory and
     the network, ``net_in`` and ``net_out``, of each node; and ``root``, which the zero-copy
-    traffic of all GPUs of a node shares, twice as fast.
+    traffic of all GPUs of a node shares, twice as fast. Where there is a ``chunk``, copies above
+    it share ``wide_in`` and ``wide_out`` of the nodes, each at no more than ``stream``.
     """
-    names = ("inward", "outward", "inside", "host", "net_in", "net_out")
+    names = ("inward", "outward", "inside", "host", "net_in", "net_out", "wide_in", "wide_out")
     speeds = {**dict.fromkeys(names, 10.0), "root": 20.0, **bandwidth}
     scopes = {"inward": "GPU", "outward": "GPU", "inside": "GPU"}
     routes = [
@@ -63,6 +66,10 @@ def machine(
         ("*", "*", "node", ("source.host",)),
         ("*", "*", "network", ("source.net_out", "target.net_in")),
     ]
+    shared_links = ("source.wide_out", "target.wide_in")
+    flows: dict[str, Any] = (
+        {"chunk": chunk, "stream": stream, "stream_links": shared_links} if chunk else {}
+    )
     access = [
         Access("CPU", "SYSMEM", 100.0),
         Access("CPU", "ZCMEM", 50.0),
@@ -81,7 +88,9 @@ def machine(
         memories={**host, "FBMEM": Memory("FBMEM", "GPU", capacity)},
         access={(a.processor, a.memory): a for a in access},
         links={n: Link(n, scopes.get(n, "node"), s, n) for n, s in speeds.items()},
-        routes=tuple(Route(*route, latency) for route in routes),
+        routes=tuple(
+            Route(*route, latency, **(flows if route[2] == "network" else {})) for route in routes
+        ),
         runtime=runtime,
     )
 

@@ -33,7 +33,7 @@ FREE = {"slot_region", "limit_size", "queue_task"}
 """Numbers that nothing is looked up by: any that is not below zero will do."""
 HUGE = (2**63 - 1, 2**40)
 NEGATIVE = (-2, -(2**63))
-LINKS = {"route_links", "access_links"}
+LINKS = {"route_links", "flow_links", "access_links"}
 """Numbers of the first link of a kind, for a processor 0 that may have none."""
 
 
@@ -90,12 +90,12 @@ def places_of(inputs: Inputs, name: str) -> NDArray[np.int64]:
     if name not in LINKS:
         return np.arange(arrays[name].size)
     used = arrays[name.replace("links", "scopes")] >= 0
-    kinds = arrays["memory_kind" if name == "route_links" else "processor_kind"]
+    kinds = arrays["processor_kind" if name == "access_links" else "memory_kind"]
     present = np.isin(np.arange(6), kinds)
-    if name == "route_links":
-        used &= present[:, None, None, None] & present[None, :, None, None]
-    else:
+    if name == "access_links":
         used &= present[:, None, None]
+    else:
+        used &= present[:, None, None, None] & present[None, :, None, None]
     return np.flatnonzero(used)
 
 

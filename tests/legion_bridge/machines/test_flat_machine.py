@@ -96,7 +96,7 @@ def test_links_are_numbered_by_their_scope() -> None:
     at = (MEMORY_CODES["SYSMEM"], MEMORY_CODES["SYSMEM"], WHERE.index("network"))
     assert flat.route_scopes[at][0] == SCOPE_NODE
     assert names[int(flat.route_links[at][0]) + 1] == "net_out node 1"
-    assert flat.link_total == len(names) == 3 * 6 + 4 * 2
+    assert flat.link_total == len(names) == 3 * 6 + 6 * 2
 
 
 def test_ranks_of_a_node_share_out_its_processors() -> None:

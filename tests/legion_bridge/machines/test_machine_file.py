@@ -201,6 +201,7 @@ def test_kinds_and_who_sees_what_are_checked(complaint, text, sentence):
 
 
 FIRST = '[[routes]]\nfrom = "FBMEM"\nto = "FBMEM"\nwhere = "memory"\nlinks = ["source.fb"]\n'
+STREAM = 'chunk = 16e6\nstream = 1e9\nstream_links = ["source.{}"]\n'
 
 
 @pytest.mark.parametrize(
@@ -208,12 +209,16 @@ FIRST = '[[routes]]\nfrom = "FBMEM"\nto = "FBMEM"\nwhere = "memory"\nlinks = ["s
     [
         (FIRST.replace("memory", "memmory"), "where 'memmory' is unknown: did you mean memory?"),
         (FIRST.replace('from = "FBMEM"\n', ""), "from is missing"),
-        (FIRST.replace("from", "source"), "'source' is unknown: known are "),
+        (FIRST.replace("from", "sauce"), "'sauce' is unknown: known are from, to, where, links, "),
         (FIRST.replace('to = "FBMEM"', 'to = "FB"'), "memory 'FB' is unknown: did you mean"),
         (
             FIRST.replace('"source.fb"', '"fb"'),
             "link 'fb' must say whose it is: source.fb or target.fb",
         ),
+        (FIRST + "chunk = 16e6\n", "needs chunk, stream and stream_links together, or none"),
+        (FIRST + "split_stream = 2e9\n", "needs stream where it has split_stream"),
+        (FIRST + STREAM.format("fb"), "link 'source.fb' cannot be shared: copies of links, and "),
+        (FIRST + STREAM.format("port"), "link 'port' is unknown: did you mean"),
         (FIRST.replace('"source.fb"', '"middle.fb"'), "link 'middle.fb' must say whose it is"),
         (
             FIRST.replace('"source.fb"', '"source.fbb"'),

@@ -16,6 +16,7 @@ from tests.legion_bridge import tiny
 SIZE = 12
 FIELDS = ("a", "b")
 AMPLE = (10_000,)
+CHUNKS = (0.0, 1.0, 12.0)
 COSTLY = Runtime(launch=0.25, point=0.125, requirement=0.0625, untraced=4.0, message=0.5)
 
 
@@ -56,6 +57,7 @@ class Case:
         ranks = f"{machine.nodes} nodes of {program.ranks_per_node} ranks"
         lines.append(f"{ranks}, {gpus} GPUs of {capacity} bytes, {links}")
         lines.append(f"latency {machine.routes[0].latency}, {machine.runtime}")
+        lines.append(f"chunk {machine.routes[-1].chunk}, stream {machine.routes[-1].stream}")
         return "\n".join([*lines, self.rules, str(self.places)])
 
 
@@ -154,16 +156,30 @@ def programs(draw: st.DrawFn, *, iterations: int = 3, overlapping: bool = False)
 
 
 @st.composite
-def machines(draw: st.DrawFn, *, capacities: Sequence[int] = AMPLE) -> Machine:
+def machines(
+    draw: st.DrawFn, *, capacities: Sequence[int] = AMPLE, chunks: Sequence[float] = CHUNKS
+) -> Machine:
     speeds = st.sampled_from([5.0, 10.0, 20.0])
-    names = ("inward", "outward", "inside", "host", "net_in", "net_out", "root")
+    names = (
+        "inward",
+        "outward",
+        "inside",
+        "host",
+        "net_in",
+        "net_out",
+        "wide_in",
+        "wide_out",
+        "root",
+    )
     return tiny.machine(
-        nodes=draw(st.integers(1, 2)),
+        nodes=draw(st.integers(1, 2)) if 0.0 in chunks else 2,
         gpus=draw(st.integers(1, 3)),
         capacity=draw(st.sampled_from(capacities)),
         shared=draw(st.sampled_from(capacities)),
         latency=draw(st.sampled_from([0.0, 0.5])),
         runtime=draw(st.sampled_from([tiny.FREE, COSTLY])),
+        chunk=draw(st.sampled_from(chunks)),
+        stream=draw(st.sampled_from([3.0, 10.0, 100.0])),
         **{name: draw(speeds) for name in names},
     )
 
@@ -207,10 +223,11 @@ def cases(
     capacities: Sequence[int] = AMPLE,
     iterations: int = 3,
     placed: bool = False,
+    chunks: Sequence[float] = CHUNKS,
     overlapping: bool = False,
 ) -> Case:
     program = draw(programs(iterations=iterations, overlapping=overlapping))
-    machine = draw(machines(capacities=capacities))
+    machine = draw(machines(capacities=capacities, chunks=chunks))
     if machine.processors["GPU"].count == 2 and draw(st.booleans()):
         program = replace(program, ranks_per_node=2)
     tasks = sorted({launch.task for launch in program.launches()})

@@ -141,7 +141,7 @@ class Plan:
         # Under a limit: memory that the points of a queue hand on, and how many have passed.
         self.kept: dict[int, deque[Holder]] = defaultdict(deque)
         self.passed: dict[int, int] = defaultdict(int)
-        # Transient instances, from which others copy until their memory is needed.
+        # Transient instances, whose memory is the last to be given to others.
         self.deferred_in: dict[int, deque[Holder]] = defaultdict(deque)
         self.deferred_behind: dict[int, deque[tuple[int, Holder]]] = defaultdict(deque)
         self.queue = -1
@@ -264,8 +264,9 @@ class Plan:
     def _bring(self, atom: int, holder: Holder) -> None:
         if holder not in self.valid[atom]:
             self._copy(atom, holder)
-            if self.valid[atom] or holder not in self.transient:
-                self.valid[atom].insert(0, holder)
+            if holder in self.transient:
+                return  # nobody copies from it
+            self.valid[atom].insert(0, holder)
         folds = self._take_due(atom)
         if folds:
             self.valid[atom] = [holder]
@@ -406,11 +407,7 @@ class Plan:
         kept.append(holder)
 
     def _release(self, holder: Holder, queue: int = -1) -> None:
-        """Nobody copies from it any more."""
         holder.alive = False
-        for atom in self.program.slot_atoms.row(holder.slot).tolist():
-            if holder in self.valid[atom]:
-                self.valid[atom].remove(holder)
         self._hand_on(holder, queue)
 
     def _release_before(self) -> None:
@@ -484,6 +481,7 @@ class Replay:
 
     def __init__(self, run: Run) -> None:
         self.trace = run.trace
+        self.folding: set[tuple[Holder, int]] = set()  # what a fold is changing
         self.plan = Plan(run)
         self._match()
         self._follow()
@@ -530,6 +528,8 @@ class Replay:
             target.values[atom] = "being copied"
         for source, target, atom in step.folds:
             assert isinstance(target.values.get(atom), tuple), "a fold begins before its target"
+            assert (target, atom) not in self.folding, "two fold into the same data"
+            self.folding.add((target, atom))
             assert source.contributions[atom], "a fold begins before its reduction"
         for source, target, atom in step.sums:
             assert atom in target.contributions, "a sum begins before its target is filled"
@@ -552,6 +552,7 @@ class Replay:
             value = target.values[atom]
             assert isinstance(value, tuple), "data is written while it is folded into"
             target.values[atom] = (value[0], value[1] | frozenset(source.contributions[atom]))
+            self.folding.remove((target, atom))
         for source, target, atom in step.sums:
             target.contributions[atom] |= source.contributions[atom]
         for holder, atom, value in step.writes:

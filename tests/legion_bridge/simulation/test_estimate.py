@@ -87,8 +87,14 @@ def test_copies_take_links_for_as_long_as_simulated_where_each_has_an_overhead()
 
 
 def test_a_link_that_is_exclusive_is_held_for_as_long_as_the_slowest():
-    """A copy to another node of lassen holds the sender until the slower staging is through."""
-    problem = MapperProblem(Application.load("johnson", nodes=2), Machine.load("lassen", nodes=2))
+    """A copy to another rank of the node holds the sender until the slower NVLink is through."""
+    lassen = Machine.load("lassen")
+    slow = {
+        "sender": replace(lassen.links["sender"], exclusive=True),
+        "nvlink_in": replace(lassen.links["nvlink_in"], bandwidth=20e9),
+    }
+    machine = replace(lassen, links={**lassen.links, **slow})
+    problem = MapperProblem(Application.load("johnson", ranks_per_node=4), machine)
     case = Case(problem, problem.evaluate_text(problem.application.mappers["expert"], check=False))
     machine = case.estimator.flat_machine
     estimated = sum(each.busy for each in case.estimator.estimate(case.decisions).moved)

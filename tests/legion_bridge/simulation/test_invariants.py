@@ -18,6 +18,7 @@ from legion_bridge.traces.profile import critical_path
 from legion_bridge.traces.spans import Track, tracks
 from tests.legion_bridge.tiny import Run, application, launch, machine, mapper, region, updates
 
+from .fair_shares import flows_of, replay_flows
 from .random_runs import Case, cases
 from .reference_run import OutOfMemoryError, Plan, Replay
 
@@ -89,6 +90,23 @@ def test_nothing_is_used_by_two_at_once(case: Case) -> None:
     for track in busy_tracks(run):
         for first, second in pairwise(track.spans):
             assert first.end <= second.start + 1e-9, track.name
+
+
+@EXAMPLES
+@given(cases(chunks=(1.0,), placed=True))
+def test_copies_that_share_links_have_fair_shares_and_links_no_more_than_they_can(
+    case: Case,
+) -> None:
+    """Their rates, found by a textbook's method, add up to no more than each link's bandwidth.
+
+    And at these rates they end when the run says.
+    """
+    run = case.run()
+    assume(run.outcome.ok)
+    flows = flows_of(run)
+    ends = replay_flows(flows)
+    for flow in flows:
+        assert ends[flow.operation] == pytest.approx(flow.end, rel=1e-9, abs=1e-9)
 
 
 @EXAMPLES

@@ -14,6 +14,8 @@ import pytest
 import dsl
 from legion_bridge import Application, BridgeError, Machine, Simulator
 from legion_bridge.outcome import Outcome
+from legion_bridge.simulation.kernel_arrays import OperationKind
+from legion_bridge.simulation.link_paths import LinkPaths
 from legion_bridge.simulation.simulator import Trace
 from legion_bridge.traces.gantt import MOST_TRACKS, gantt_figure, plot_gantt
 from legion_bridge.traces.link_use import link_uses
@@ -57,13 +59,28 @@ def events_of(trace: Trace, folder: Path) -> list[dict[str, Any]]:
     return events
 
 
+def shares(trace: Trace, number: int) -> bool:
+    """Whether an operation shares its links with others."""
+    operations, paths = trace.operations, LinkPaths(trace.machine)
+    if operations.kind[number] == OperationKind.TASK:
+        return False
+    ends = int(operations.source[number]), int(operations.place[number])
+    return paths.is_flow(*ends, paths.carried(operations, number))
+
+
 def test_links_are_used_as_the_kernel_says(trace: Trace) -> None:
     operations = trace.operations
     first = int(operations.iteration.max()) + 1 - trace.iterations
     busy = np.zeros(len(trace.machine.link_names))
+    paths = LinkPaths(trace.machine)
     for use in link_uses(trace):
         if operations.iteration[use.operation] >= first:
-            busy[use.link] += use.end - use.start
+            share = 1.0
+            if shares(trace, use.operation):  # by its bytes: it has others beside it
+                carried = paths.carried(operations, use.operation)
+                share = carried / trace.machine.link_bandwidth[use.link] / (use.end - use.start)
+                assert share <= 1.0 + 1e-9
+            busy[use.link] += share * (use.end - use.start)
     assert busy == pytest.approx(operations.link_busy)
     assert busy.any()
 
