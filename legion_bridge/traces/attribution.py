@@ -50,7 +50,7 @@ def carried_by_link(trace: Trace, measured: Bools) -> dict[str, dict[str, float]
     kinds = (*COPIES, OperationKind.FILL)
     for number in np.flatnonzero(measured & np.isin(operations.kind, kinds)).tolist():
         region = regions[int(operations.region[number])]
-        add(paths.of(operations, number), region, paths.carried(operations, number))
+        add(paths.of(operations, number), region, float(operations.bytes[number]))
     for processor, memory, region_name, amount in _in_place(trace, measured):
         add(paths.access(processor, memory), region_name, amount)
     return {link: dict(amounts) for link, amounts in found.items()}
