@@ -120,6 +120,7 @@ def circuit() -> list[Launch]:
             *(updates("data", each, "charge", "voltage") for each in (private, shared)),
             *(reads("data", each, "leakage") for each in (private, shared)),
             domain=(2,),
+            seconds=3.0,
         ),
     ]
 

@@ -283,12 +283,12 @@ def test_ratios_are_simulated_over_measured():
 
 def test_the_measured_multiplications_are_validated():
     found = validate(DATA / "measured_gemm.json")
-    assert len(found.rows) == 66
+    assert len(found.rows) == 84
     assert list(found.by_application) == [
         "cannon", "pumma", "summa", "solomonik", "johnson", "cosma"
     ]  # fmt: skip
     assert found.overall.failed == 0
-    assert sum(a.rows for a in found.by_application.values()) == 66
+    assert sum(a.rows for a in found.by_application.values()) == 84
     one_node = [r for r in found.rows if r.measurement.nodes == 1]
     assert all(0.6 < r.ratio < 1.6 for r in one_node)
     # The same mapper, whoever measured it, has the same simulated time.

@@ -40,7 +40,7 @@ def complaint(read):
 
 def test_the_measured_multiplications_are_read():
     found = read_measurements(DATA / "measured_gemm.json")
-    assert len(found) == 66
+    assert len(found) == 84
     assert {m.application for m in found} == {
         "cannon", "summa", "pumma", "johnson", "solomonik", "cosma"
     }  # fmt: skip

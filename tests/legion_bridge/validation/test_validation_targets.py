@@ -6,6 +6,7 @@ import json
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from legion_bridge import Validation, validate
@@ -30,8 +31,42 @@ def stencil(tmp_path_factory) -> Validation:
     return validate(path)
 
 
+def errors(*, nodes: int | None = None, application: str | None = None) -> list[float]:
+    """Errors of the seconds of multiplications: on some nodes, of one of them."""
+    return [
+        abs(row.simulated_seconds / row.measured_seconds - 1.0)
+        for row in multiplications().rows
+        if row.measured_seconds is not None
+        and nodes in (None, row.measurement.nodes)
+        and application in (None, row.measurement.application)
+    ]
+
+
 def test_multiplications_take_the_measured_time():
-    assert multiplications().overall.median_error < 0.15
+    assert multiplications().overall.median_error < 0.08
+    assert np.median(errors()) < 0.08
+    assert np.percentile(errors(), 90) < 0.35
+
+
+@pytest.mark.parametrize("nodes", [1, 2, 4, 8, 32])
+def test_multiplications_take_the_measured_time_on_any_number_of_nodes(nodes):
+    assert np.median(errors(nodes=nodes)) < 0.2
+
+
+@pytest.mark.parametrize(
+    "application", ["cannon", "pumma", "summa", "solomonik", "johnson", "cosma"]
+)
+def test_each_multiplication_takes_the_measured_time(application):
+    assert np.median(errors(application=application)) < 0.2
+
+
+def test_the_default_mapper_of_cosma_is_faster_on_four_nodes():
+    seconds = {
+        row.measurement.mapper: row.simulated_seconds
+        for row in multiplications().rows
+        if (row.measurement.application, row.measurement.nodes) == ("cosma", 4)
+    }
+    assert seconds["default"] < seconds["expert"]
 
 
 def test_the_better_of_two_mappers_of_a_multiplication_is_told():
