@@ -149,10 +149,12 @@ static PyObject *bytes_of(const void *data, int64_t count)
     return PyBytes_FromStringAndSize(data, (Py_ssize_t)(count * 8));
 }
 
-/* When the last timed, and the last untimed, task of each iteration ended; the setup is first. */
+/* When the last timed, and the last untimed, task of each iteration ended; the setup is first. It
+ * ends at the latest when the first task of the loop begins: what goes on then is no setup. */
 static void iteration_ends(const struct input *in, const struct graph *graph,
                            const struct schedule *schedule, double *timed, double *untimed)
 {
+    double loop = INFINITY;
     for (int64_t i = 0; i < graph->operations; i++) {
         if (graph->kind[i] != TASK)
             continue;
@@ -160,7 +162,11 @@ static void iteration_ends(const struct input *in, const struct graph *graph,
         int64_t launch = in->point_launch[graph->point[i]];
         double *ends = in->launch_timed[launch] ? timed : untimed;
         ends[at] = fmax(ends[at], schedule->end[i]);
+        if (at > 0)
+            loop = fmin(loop, schedule->start[i]);
     }
+    timed[0] = fmin(timed[0], loop);
+    untimed[0] = fmin(untimed[0], loop);
 }
 
 static PyObject *trace_of(const struct input *in, const struct graph *graph,

@@ -70,8 +70,8 @@ def measure(
 
     Args:
         window: The iterations.
-        timed: When the last task that the program's clock runs for ended: in the setup, and in
-            each iteration.
+        timed: When the last task that the program's clock runs for ended: in the setup, as far as
+            it came before the first task of the loop, and in each iteration.
         untimed: When the last other task ended.
         segmented: Whether the clock runs in a part of each iteration only.
         busiest: Seconds that the busiest processor, runtime or link works in the window for what

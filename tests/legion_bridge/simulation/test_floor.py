@@ -15,7 +15,17 @@ from legion_bridge.machines.machine import Runtime
 from legion_bridge.simulation.floor import Floor, floor_of
 from legion_bridge.simulation.simulator import Simulator
 from tests.legion_bridge.simulation.random_runs import Case, cases
-from tests.legion_bridge.tiny import application, launch, machine, reads, region, updates, writes
+from tests.legion_bridge.tiny import (
+    Run,
+    application,
+    launch,
+    machine,
+    mapper,
+    reads,
+    region,
+    updates,
+    writes,
+)
 
 ROUNDING = 1 - 1e-9
 MACHINES = (("p100x4", 1), ("lassen", 1), ("lassen", 4), ("h100x8", 1))
@@ -92,6 +102,22 @@ def test_no_random_run_is_below_its_floor(case: Case) -> None:
     assert run.outcome.elapsed is not None
     found = floor_of(run.simulator.program, run.simulator.flat_machine)
     assert run.outcome.elapsed / case.program.timed >= found.seconds * ROUNDING
+
+
+def test_a_setup_that_goes_on_beside_the_loop_hides_nothing_of_it() -> None:
+    """A copy of the setup is under way for 2.4 s; each iteration is a chain of 2 s beside it."""
+    program = application(
+        [region("x", 12, ("a",))],
+        [launch("task", blocking=True), launch("below", parent=0)],
+        setup=[launch("task", reads("x", None, "a"), domain=(2,))],
+        warmup=1,
+        timed=2,
+    )
+    links = dict.fromkeys(("inward", "outward", "inside", "host", "net_in", "net_out"), 5.0)
+    text = mapper("Task task CPU; Region task x CPU SYSMEM;")
+    run = Run(program, machine(nodes=2, gpus=1, root=5.0, **links), text)
+    assert run.outcome.iteration == 2.0
+    assert run.simulator.floor.seconds == 2.0
 
 
 @pytest.mark.parametrize(("name", "on", "nodes"), RUNS)
