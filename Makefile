@@ -8,6 +8,7 @@ LEGATE := $(shell sed -n 's/^legion = \["\(legate==[^;]*\);.*/\1/p' pyproject.to
 SOURCES := dsl legion_bridge tuners studies tests
 
 .DEFAULT_GOAL := help
+# On two cores a third process fills the time in which others wait for runs and servers.
 PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --durations 15
 .PHONY: help study legion test test-long lint types dev bench clean
 
