@@ -46,7 +46,7 @@ legion: $(VENV)/.installed $(VENV)/.legate ## Install the Legion runtime, and sa
 test: $(VENV)/.installed-test $(VENV)/.legate ## Install what the tests need, and run them
 	$(PYTEST) $(PYTEST_ARGS)
 
-test-long: $(VENV)/.installed-test $(VENV)/.legate ## Run the long random searches
+test-long: $(VENV)/.installed-test $(VENV)/.legate ## Run long searches, and suites of many programs
 	$(PYTEST) -m long $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-dev ## Check style and formatting

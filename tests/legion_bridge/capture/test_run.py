@@ -23,6 +23,8 @@ from legion_bridge.programs.application import Launch
 from legion_bridge.programs.application_json import from_json, to_json
 from tests.legion_bridge.real_legion import legion_or_skip, our_program
 
+pytestmark = pytest.mark.long  # builds programs, and runs them many times
+
 PROBE = Path(__file__).parents[1] / "legion/programs/probe.cc"
 ITERATIONS = 4
 

@@ -10,6 +10,8 @@ import pytest
 from legion_bridge.legion.replay import build_replay
 from tests.legion_bridge.real_legion import RUNTIME, legion_or_skip
 
+pytestmark = pytest.mark.long  # builds programs, and runs them many times
+
 HEAD = "mappertune-replay 2 tiny 0 tasks 1 work 0 1 0 1 CPU 0"
 REGION = "regions 1 grid 1 0 7 1 x 8"
 PARTITION = "partitions 1 halves 0 2 0 3 4 7"

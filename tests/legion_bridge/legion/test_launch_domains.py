@@ -18,6 +18,8 @@ from tests.legion_bridge.real_legion import our_program
 
 from .probe_runs import CPUS, SHAPE, built, run_under
 
+pytestmark = pytest.mark.long  # builds programs, and runs them many times
+
 HEAD = "Task * CPU;\nRegion * * CPU SYSMEM;\nm = Machine(CPU);\nc = m.merge(0, 1);\n"
 END = "\nIndexTaskMap CPU f;"
 MAPPERS = {

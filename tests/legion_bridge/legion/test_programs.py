@@ -12,6 +12,8 @@ from tests.legion_bridge.real_legion import RUNTIME, legion_or_skip, our_program
 
 from .probe_runs import compiled
 
+pytestmark = pytest.mark.long  # builds programs, and runs them many times
+
 MEMORY = ["-ll:cpu", "2", "-ll:csize", "64"]
 SIZES = {"stencil2d": "-n 67 -t 3 -p 3x2 -f 2", "summa": "-n 61 -p 3 -t 2"}
 MAPPERS = {

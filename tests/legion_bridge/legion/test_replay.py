@@ -14,6 +14,8 @@ from tests.legion_bridge.real_legion import legion_or_skip
 
 from .replay_runs import CPU2, random_mappers, replay_of, small
 
+pytestmark = pytest.mark.long  # builds programs, and runs them many times
+
 FEW, MORE = 1, 4  # mappers of each application; `check_replays` runs 50
 
 
