@@ -169,6 +169,7 @@ class StudyResult:
         mapper: Text of the best mapper; None where no mapper was valid.
         reference: What ``expert`` is the throughput of: ``"expert"``, ``"own mapper"`` or
             ``"default mapper"``.
+        elsewhere: How many trials other processes have run meanwhile.
     """
 
     spec: StudySpec
@@ -180,6 +181,7 @@ class StudyResult:
     location: str
     mapper: str | None
     reference: str = "expert"
+    elsewhere: int = 0
 
     @property
     def best(self) -> TrialRecord | None:
@@ -229,6 +231,7 @@ class StudyResult:
             "budget": self.spec.trials,
             "trials": len(self.records),
             "resumed": self.resumed,
+            "elsewhere": self.elsewhere,
             "interrupted": self.interrupted,
             "distinct": self.distinct,
             "invalid_share": self.invalid_share,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
-
-import optuna
 
 from studies.errors import UsageError
 from studies.records import StudyResult, StudySpec, TrialRecord, fastest
@@ -18,7 +17,7 @@ from tuners.problems.evaluators import StatesRepeatability
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
-    from optuna.trial import FrozenTrial
+    from optuna.trial import Trial
 
     from tuners import Evaluator
 
@@ -30,6 +29,9 @@ Observer = Callable[[list[TrialRecord]], None]
 IDENTITY = "mappertune:identity"
 REPEATS_WITHIN = 1e-9
 
+# Seconds between two looks at the trials that other processes run.
+FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
+
 
 def run_study(
     problem: MapperProblem,
@@ -40,8 +42,9 @@ def run_study(
 ) -> StudyResult:
     """Runs a study until it has as many trials as asked for, or until Ctrl-C.
 
-    The loop runs in memory and each finished trial is kept in the store before the next one
-    begins. Trials that the store holds already count, and the tuner knows them.
+    Each finished trial is kept in the store before the next one begins. Trials that the store
+    holds already count, and the tuner knows them, as do those of other processes that run the
+    same study in a database at the same time.
 
     Args:
         problem: What is tuned.
@@ -57,25 +60,27 @@ def run_study(
     """
     _check_identity(problem, spec, store)
     expert = reference(problem, "expert").outcome.throughput
-    study = _study_in_memory(problem, spec, store.trials)
-    records = [TrialRecord.of(trial) for trial in study.get_trials(deepcopy=False)]
+    records = [TrialRecord.of(trial) for trial in store.trials]
     resumed = len(records)
     _check_repeats(problem, records, store)
+    store.begin(_sampler(problem, spec))
+    ours = 0
     observe = observe or _unobserved
     observe(records)
     interrupted = False
     try:
-        while len(records) < spec.trials:
-            if not records and problem.start is not None:
-                finished = _first_trial(problem)
-                study.add_trial(finished)
-            else:
-                finished = _run_trial(study, problem)
-            store.add(finished)
-            records.append(TrialRecord.of(finished))
-            observe(records)
+        for trial in _trials(problem, spec, store):
+            finished = trial and store.finish(trial, problem(trial))
+            news = store.finished_elsewhere()
+            if finished is not None:
+                ours += 1
+                news.append(finished)
+            if news:
+                records += [TrialRecord.of(each) for each in news]
+                observe(records)
     except KeyboardInterrupt:
         interrupted = True
+    records.sort(key=lambda record: record.number)
     best = fastest(records)
     return StudyResult(
         spec=spec,
@@ -87,36 +92,40 @@ def run_study(
         location=store.location,
         mapper=best.mapper(problem) if best else None,
         reference=reference_name(problem),
+        elsewhere=len(records) - resumed - ours,
     )
 
 
 def _unobserved(records: list[TrialRecord]) -> None: ...
 
 
-def _study_in_memory(
-    problem: MapperProblem, spec: StudySpec, trials: list[FrozenTrial]
-) -> optuna.Study:
+def _sampler(problem: MapperProblem, spec: StudySpec) -> BaseSampler:
     if spec.llm is not None:
         from tuners import LLMSampler  # noqa: PLC0415  (only where a model is asked)
 
-        sampler: BaseSampler = LLMSampler(problem, spec.llm, seed=spec.seed)
-    else:
-        sampler = make_sampler(spec.tuner, seed=spec.seed, problem=problem)
-    study = optuna.create_study(direction="maximize", sampler=sampler)
-    study.add_trials(trials)
-    return study
+        return LLMSampler(problem, spec.llm, seed=spec.seed)
+    return make_sampler(spec.tuner, seed=spec.seed, problem=problem)
 
 
-def _run_trial(study: optuna.Study, problem: MapperProblem) -> FrozenTrial:
-    trial = study.ask()
-    return study.tell(trial, problem(trial))
+def _trials(problem: MapperProblem, spec: StudySpec, store: StudyStore) -> Iterator[Trial | None]:
+    """The trials that this process is to run; None now and then while it waits for others.
 
-
-def _first_trial(problem: MapperProblem) -> FrozenTrial:
-    """The trial of the values that the problem starts from, which no sampler has a say in."""
-    alone = optuna.create_study(direction="maximize", sampler=optuna.samplers.RandomSampler())
-    alone.enqueue_trial(dict(problem.start or {}))
-    return _run_trial(alone, problem)
+    Where all trials of a shared study have begun, those that others run may still come to nothing:
+    this process stays until they are finished, and takes over what is left behind.
+    """
+    pause, start = FIRST_PAUSE, problem.start
+    start_key = "" if start is None else problem.key(start)
+    while True:
+        trial = store.next_trial(spec.trials, start, start_key)
+        if trial is not None:
+            pause = FIRST_PAUSE
+        elif store.is_done(spec.trials):
+            yield None
+            return
+        else:
+            time.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
+        yield trial
 
 
 def _check_identity(problem: MapperProblem, spec: StudySpec, store: StudyStore) -> None:
@@ -131,10 +140,7 @@ def _check_identity(problem: MapperProblem, spec: StudySpec, store: StudyStore) 
         "seed": spec.seed,
         **(spec.llm.identity() if spec.llm else {}),
     }
-    theirs = store.note(IDENTITY)
-    if theirs is None:
-        store.leave_note(IDENTITY, ours)
-        return
+    theirs = store.settle_note(IDENTITY, ours)
     # A setting that an older study does not tell had the value that it has by default now.
     differing = [key for key in ours if theirs.get(key, ours[key]) != ours[key]]
     if differing:

@@ -63,6 +63,9 @@ class TrackedStudy:
         """Takes notice of a trial; writes only when the last write is long ago."""
         if self._tracker.failed or time.monotonic() - self._last_write < SECONDS_BETWEEN_WRITES:
             return
+        self._last_write = time.monotonic()
+        if not self._store.leads():
+            return
         with self._tracker.guarded():
             self._write_metrics(records)
 
@@ -72,7 +75,7 @@ class TrackedStudy:
             return
         if result.interrupted and not self._tracker.loaded:
             return  # whoever presses Ctrl-C does not wait for MLflow to load; a resume tracks it
-        if not self._is_written(result):
+        if not self._is_written(result) and self._store.leads():
             with self._tracker.guarded():
                 self._write_metrics(result.records)
                 self._write_result(result)

@@ -1,0 +1,116 @@
+"""A study in a database, which several processes run together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import optuna
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial, Trial
+
+from studies.owners import has_died, this_process
+from studies.shared_storage import SharedStorage, TrialLostError
+from studies.storage import StudyStore, reported
+from tuners.samplers.claims import CLAIM
+
+__all__ = ["SharedStudyStore", "open_shared_store"]
+
+LEADER = "mappertune:leader"
+LEADS_FOR = 120.0  # seconds, unless it says so again; one of this host that died leads no more
+
+
+@contextmanager
+def open_shared_store(name: str, url: str, location: str) -> Iterator[SharedStudyStore]:
+    """Opens a study of a database, which is made where it is new.
+
+    Args:
+        name: Name of the study.
+        url: Of the database.
+        location: The same as it may be shown.
+
+    Raises:
+        StorageError: The database cannot be opened.
+    """
+    with reported(location):
+        storage = SharedStorage(url)
+    try:
+        with reported(location):
+            study = optuna.create_study(
+                study_name=name, storage=storage, direction="maximize", load_if_exists=True
+            )
+        yield SharedStudyStore(study, location, storage)
+    finally:
+        storage.close()
+
+
+class SharedStudyStore(StudyStore):
+    """One study, of which this process runs some trials.
+
+    Use ``StudyStore.open_study``.
+    """
+
+    def __init__(self, study: optuna.Study, location: str, storage: SharedStorage) -> None:
+        super().__init__(study, location)
+        self._storage = storage
+        self._seen: set[int] = set()
+
+    @property
+    def _id(self) -> int:
+        return self._study._study_id  # noqa: SLF001  (nothing public tells)
+
+    def settle_note(self, key: str, value: Any) -> Any:
+        with reported(self.location):
+            self._storage.leave_first_note(self._id, key, value)
+        return self.note(key)
+
+    def begin(self, sampler: BaseSampler) -> None:
+        self._seen = {trial.number for trial in self.trials}
+        self._running = optuna.load_study(
+            study_name=self._study.study_name, storage=self._storage, sampler=sampler
+        )
+
+    def next_trial(
+        self, limit: int, start: Mapping[str, Any] | None = None, start_key: str = ""
+    ) -> Trial | None:
+        study = self._begun
+        with reported(self.location):
+            trial_id = self._storage.begin(self._id, limit)
+            if trial_id is None:
+                return None
+            if start is not None and self._storage.get_trial(trial_id).number == 0:
+                self._storage.set_trial_system_attr(trial_id, "fixed_params", dict(start))
+                self._storage.set_trial_system_attr(trial_id, CLAIM, start_key)
+        study._thread_local.cached_all_trials = None  # noqa: SLF001  (as `Study.ask` does)
+        return Trial(study, trial_id)
+
+    def finish(self, trial: Trial, value: float) -> FrozenTrial | None:
+        try:
+            with reported(self.location):
+                finished = self._begun.tell(trial, value)
+        except TrialLostError:
+            return None
+        self._seen.add(finished.number)
+        return finished
+
+    def is_done(self, limit: int) -> bool:
+        return len(self.trials) >= limit
+
+    def finished_elsewhere(self) -> list[FrozenTrial]:
+        news = [trial for trial in self.trials if trial.number not in self._seen]
+        self._seen.update(trial.number for trial in news)
+        return news
+
+    def leads(self) -> bool:
+        ours = {"process": this_process(), "until": time.time() + LEADS_FOR}
+        now = self.settle_note(LEADER, ours)
+        if now["process"] == ours["process"]:
+            if now != ours:
+                self.leave_note(LEADER, ours)
+            return True
+        if time.time() < now["until"] and not has_died(now["process"]):
+            return False
+        with reported(self.location):
+            return self._storage.exchange_note(self._id, LEADER, now, ours)
