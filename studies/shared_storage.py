@@ -16,7 +16,6 @@ import contextlib
 import copy
 import json
 import threading
-import time
 from collections.abc import Container, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -29,6 +28,7 @@ from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import IntegrityError
 
 from studies.owners import has_died, this_process
+from studies.races import past_races
 from tuners.samplers.claims import CLAIM
 
 if TYPE_CHECKING:
@@ -43,10 +43,6 @@ OWNER = "mappertune:owner"  # of a running trial; null once it has been given ba
 # process is taken for dead. One of this host is known to be dead at once.
 HEARTBEAT = 10
 GRACE = 60
-
-# What processes that make the tables of one database side by side run into, by database.
-_RACES = ("already exists", "duplicate", "unique", "locked", "deadlock", "concurrent")
-_ATTEMPTS = 20
 
 
 class TrialLostError(Exception):
@@ -391,15 +387,6 @@ def _connect(url: str) -> RDBStorage:
     settings: dict[str, Any] = {}
     if url.startswith("sqlite"):
         settings["connect_args"] = {"timeout": 60}  # others write, too
-    for attempt in range(_ATTEMPTS):
-        try:
-            storage = RDBStorage(url, engine_kwargs=dict(settings))
-        except Exception as error:
-            told = str(getattr(error, "orig", None) or error.__cause__ or error).lower()
-            if attempt == _ATTEMPTS - 1 or not any(race in told for race in _RACES):
-                raise
-            time.sleep(0.05 * (attempt + 1))
-        else:
-            storage.heartbeat_interval, storage.grace_period = HEARTBEAT, GRACE
-            return storage
-    raise AssertionError
+    storage = past_races(lambda: RDBStorage(url, engine_kwargs=dict(settings)))
+    storage.heartbeat_interval, storage.grace_period = HEARTBEAT, GRACE
+    return storage

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from studies.files import make_folder
-from studies.journal import FileLock
+from studies.mlflow_database import database_file, whole_database
+from studies.races import past_races
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -94,7 +94,12 @@ class Tracker:
         if self._client is None:
             for name, value in ENVIRONMENT.items():
                 os.environ.setdefault(name, value)
-            self._client = self._embedded_client() if self._embedded else _connect(self.uri)
+            path = database_file(self.uri)
+            if path is None:
+                self._client = past_races(lambda: _connect(self.uri))
+            else:
+                with whole_database(path, _make):
+                    self._client = _connect(self.uri)
         return self._client
 
     def experiment(self, name: str) -> str:
@@ -106,16 +111,6 @@ class Tracker:
         if found.lifecycle_stage == "deleted":
             client.restore_experiment(found.experiment_id)
         return str(found.experiment_id)
-
-    def _embedded_client(self) -> MlflowClient:
-        # Processes that create the tables side by side all fail: one after the other they do not.
-        make_folder(self._folder)
-        lock = FileLock(self._folder / "mlflow.db")
-        lock.acquire()
-        try:
-            return _connect(self.uri)
-        finally:
-            lock.release()
 
     def _artifacts(self, experiment: str) -> str | None:
         if not self._embedded:
@@ -131,3 +126,9 @@ def _connect(uri: str) -> MlflowClient:
     client = MlflowClient(tracking_uri=uri)
     client.search_experiments(max_results=1)
     return client
+
+
+def _make(uri: str) -> None:
+    """Makes a database, and lets go of it."""
+    store = _connect(uri)._tracking_client.store  # noqa: SLF001  (nothing public closes it)
+    store.engine.dispose()

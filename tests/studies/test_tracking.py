@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import shutil
+import sqlite3
 import subprocess
 import sys
 
 import pytest
 
 from studies import Case, StudySpec, Tracker, TrialRecord
+from studies.mlflow_database import whole_database
+from studies.races import past_races
 from studies.trial_table import trial_table
 from studies.workspace import Workspace
 
@@ -187,22 +191,95 @@ def test_a_damaged_database_is_told_once(tracked, toy_problem, tmp_path, complai
     assert len(complaints) == 1
 
 
+HALF_MADE = """
+CREATE TABLE experiments (experiment_id INTEGER PRIMARY KEY, name TEXT);
+CREATE TABLE runs (run_uuid TEXT PRIMARY KEY);
+CREATE TABLE alembic_version (version_num TEXT PRIMARY KEY);
+INSERT INTO alembic_version VALUES ('451aebb31d03');
+"""
+
+
+def filled(path, script):
+    with contextlib.closing(sqlite3.connect(path)) as database:
+        database.executescript(script)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("script", "more", "empty"),
+    [
+        ("", "", True),
+        (HALF_MADE, "", True),
+        (HALF_MADE, "INSERT INTO experiments VALUES (0, 'Default');", False),
+        (HALF_MADE, "INSERT INTO runs VALUES ('a');", False),
+        ("", "CREATE TABLE studies (name TEXT); INSERT INTO studies VALUES ('mine');", False),
+    ],
+)
+def test_a_database_that_was_left_half_made_is_made_anew(tmp_path, script, more, empty):
+    path = filled(tmp_path / "mlflow.db", script + more)
+    (tmp_path / ".mlflow.db.making-1").write_bytes(b"left by a process that was killed")
+    before, made = path.read_bytes(), []
+
+    def make(uri):
+        made.append(uri)
+        filled(uri.removeprefix("sqlite:///"), "CREATE TABLE whole (name TEXT);")
+
+    with whole_database(path, make):
+        pass
+    assert bool(made) == empty
+    assert (path.read_bytes() == before) != empty
+    if empty:
+        assert {each.name for each in tmp_path.iterdir()} == {"mlflow.db", "mlflow.db.lock"}
+
+
+def test_ctrl_c_while_a_database_is_made_leaves_nothing(tmp_path):
+    def make(uri):
+        filled(uri.removeprefix("sqlite:///"), HALF_MADE)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), whole_database(tmp_path / "mlflow.db", make):
+        pass
+    assert {each.name for each in tmp_path.iterdir()} == {"mlflow.db.lock"}
+
+
+def test_a_database_left_half_made_is_tracked_to(tracked, toy_problem, tmp_path, complaints):
+    (tmp_path / "mlflow.db").unlink()
+    filled(tmp_path / "mlflow.db", HALF_MADE)
+    tracker, _ = tracked(toy_problem, 3, uri=f"sqlite:///{tmp_path}/mlflow.db")
+    assert complaints == []
+    assert len(runs_of(tracker)) == 1
+
+
+def test_whoever_comes_second_to_an_empty_database_tries_again(monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    told = iter(["table studies already exists", "Duplicate column name 'x'", "no such host"])
+
+    def connect():
+        raise RuntimeError(next(told))
+
+    with pytest.raises(RuntimeError, match="no such host"):
+        past_races(connect)
+
+
 CREATE = """
 import sys
 from pathlib import Path
 from studies.tracking import Tracker
 def report(sentence):
     raise SystemExit(sentence)
-tracker = Tracker(Path(sys.argv[1]), report=report)
+folder = Path(sys.argv[1])
+tracker = Tracker(folder, sys.argv[3] if sys.argv[3:] else None, report=report)
 with tracker.guarded():
     tracker.experiment("stencil-p100x4-" + sys.argv[2])
 """
 
 
-def test_processes_may_create_the_database_side_by_side(tmp_path):
+@pytest.mark.parametrize("own", [False, pytest.param(True, marks=pytest.mark.long)])
+def test_processes_may_create_the_database_side_by_side(tmp_path, own):
+    words = [f"sqlite:///{tmp_path}/own.db"] if own else []
     processes = [
         subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-c", CREATE, str(tmp_path), str(number)],
+            [sys.executable, "-W", "ignore", "-c", CREATE, str(tmp_path), str(number), *words],
             stderr=subprocess.PIPE,
         )
         for number in range(2)

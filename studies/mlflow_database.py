@@ -1,0 +1,100 @@
+"""MLflow's database where it is a file: made whole or not at all, by one process.
+
+MLflow makes its tables step by step, for seconds. Processes that begin side by side get in each
+other's way, and a process that is killed meanwhile leaves a file that no later one can use. So a
+new database is made beside its place and renamed, and one that was left half-made is made anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from studies.files import make_folder
+from studies.journal import FileLock
+
+__all__ = ["database_file", "whole_database"]
+
+# Tables that have rows before anybody has tracked anything.
+_FILLED_BY_MIGRATIONS = {"alembic_version", "workspaces"}
+_SIDES = ("-journal", "-wal", "-shm")
+
+
+def database_file(uri: str) -> Path | None:
+    """The file of a tracking URI; None where it is of a server, or of another database.
+
+    >>> database_file("sqlite:////tmp/mlflow.db"), database_file("http://localhost:5000")
+    (PosixPath('/tmp/mlflow.db'), None)
+    """
+    if not uri.startswith("sqlite:"):
+        return None
+    from sqlalchemy.engine import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        name = make_url(uri).database
+    except ArgumentError:
+        return None
+    return Path(name) if name and name != ":memory:" and not name.startswith("file:") else None
+
+
+@contextlib.contextmanager
+def whole_database(path: Path, make: Callable[[str], None]) -> Iterator[None]:
+    """Sees to it that a file is a whole database, and keeps others from making one meanwhile.
+
+    Args:
+        path: Of the file.
+        make: Makes a database, given its URI, and lets go of it.
+
+    Raises:
+        StorageError: The folder cannot be made.
+        OSError: The file cannot be written.
+    """
+    make_folder(path.parent)
+    lock = FileLock(path)
+    lock.acquire()
+    try:
+        if _has_nothing(path):
+            _make_beside(path, make)
+        yield
+    finally:
+        lock.release()
+
+
+def _has_nothing(path: Path) -> bool:
+    """Whether a file is missing, or a database in which nothing was tracked yet.
+
+    MLflow writes its first experiment when all tables are there: where there is one, the database
+    is whole, of whatever version. A file that is no database is not for us to judge.
+    """
+    if not path.exists() or path.stat().st_size == 0:
+        return True
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=60)) as database:
+            names = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            tables = {str(name) for (name,) in names} - _FILLED_BY_MIGRATIONS
+            filled = (
+                database.execute(f'SELECT 1 FROM "{name}" LIMIT 1').fetchone()  # noqa: S608
+                for name in tables
+            )
+            return not any(filled)
+    except sqlite3.Error:
+        return False
+
+
+def _make_beside(path: Path, make: Callable[[str], None]) -> None:
+    prefix = f".{path.name}.making-"
+    for left in path.parent.glob(f"{prefix}*"):  # by a process that was killed: we have the lock
+        left.unlink(missing_ok=True)
+    draft = path.with_name(f"{prefix}{os.getpid()}")
+    try:
+        make(f"sqlite:///{draft.resolve()}")
+        for side in _SIDES:  # of the half-made one, which would be taken for the new one's
+            path.with_name(path.name + side).unlink(missing_ok=True)
+        draft.replace(path)
+    finally:
+        for name in (draft.name, *(draft.name + side for side in _SIDES)):
+            draft.with_name(name).unlink(missing_ok=True)
