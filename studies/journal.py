@@ -1,20 +1,32 @@
-"""Journal files: Optuna's append-only log of a study, made safe against sudden ends."""
+"""Journal files: append-only logs of studies, made safe against sudden ends and damage."""
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, Any
 
 import filelock
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.storages.journal import JournalFileOpenLock
 
 from studies.errors import StorageError
 from studies.files import why
+from studies.journal_contents import Contents, StudyContents, trial_record
+from studies.journal_records import FORMAT, HEADER, DamagedRecordError, read_line, write_line
+from studies.journal_repair import REMEDY, good_records, replace_file
+from studies.optuna_journal import OPTUNA, Converter, is_of_optuna, open_optuna_study
 
-__all__ = ["FileLock", "open_journal"]
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial
+
+__all__ = ["FileLock", "Journal", "JournalStudy", "open_study"]
+
+# All trials hang on the parameters: they are written again after the first trial, and then after
+# as many as this.
+REPEATED = 1000
 
 
 class FileLock(JournalFileOpenLock):
@@ -46,35 +58,225 @@ class FileLock(JournalFileOpenLock):
         self._lock.release()
 
 
-def open_journal(path: Path, lock: FileLock | None = None) -> JournalStorage:
-    """A journal, new or old; a line that a sudden end left torn is cut off first.
+Tell = Callable[[str], object]
+
+
+def open_study(
+    name: str, path: Path, lock: FileLock, *, repair: bool, tell: Tell
+) -> JournalStudy | optuna.Study:
+    """A study of a journal, which begins where it is new.
+
+    A line that a sudden end left torn is cut off. Journals that an earlier version wrote are
+    written anew.
+
+    Args:
+        name: Of the study.
+        path: Of the file.
+        lock: Its lock, which is ours.
+        repair: Whether what is good of a damaged journal is kept, and the file set aside.
+        tell: Called with a sentence where that was done, or the journal was written anew.
 
     Raises:
-        StorageError: The file cannot be read or written, or is no journal.
+        StorageError: The file cannot be read or written, is damaged, or no journal.
     """
-    lock = lock or FileLock(path)
     try:
-        lock.acquire()
-        try:
+        if is_of_optuna(path):
             _cut_torn_line(path)
-        finally:
-            lock.release()
-        return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+            if _is_kept_by_optuna(path, repair=repair, tell=tell):
+                return open_optuna_study(name, path, lock)
+        return Journal(path, name, repair=repair, tell=tell).study(name)
     except OSError as error:
         raise StorageError(f"cannot open the journal {path}: {why(error)}") from error
-    except (json.JSONDecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise StorageError(
-            f"{path} is damaged, or no journal of Optuna: remove it, or name another one"
-        ) from error
+
+
+class Journal:
+    """A journal of this program's own format, new or old; nobody else may write to it meanwhile.
+
+    Args:
+        path: Of the file.
+        name: Of the study that is wanted, where its beginning was lost.
+        repair: Whether what is good of a damaged journal is kept, and the file set aside.
+        tell: Called with a sentence where that was done.
+
+    Raises:
+        StorageError: It is damaged, or no journal.
+        OSError: It cannot be read or written.
+    """
+
+    def __init__(self, path: Path, name: str, *, repair: bool, tell: Tell) -> None:
+        self._path = path
+        self._contents = Contents()
+        self._count = 0
+        try:
+            self._read(self._lines())
+        except _DamageError as error:
+            if not repair:
+                raise
+            self._mend(error, name, tell)
+        self._size = path.stat().st_size
+
+    def study(self, name: str) -> JournalStudy:
+        """The study of that name, which begins here where it is new."""
+        studies = self._contents.studies
+        for number, contents in studies.items():
+            if contents.name == name:
+                return JournalStudy(self, number, contents)
+        number = 1 + max(studies, default=-1)
+        self.append({"study": number, "name": name})
+        return JournalStudy(self, number, studies[number])
+
+    def add_trial(self, study: int, trial: FrozenTrial) -> None:
+        """Keeps a finished trial of a study."""
+        parameters = list(self._contents.parameters)
+        record, new = trial_record(trial, parameters)
+        if new:
+            self.append({"parameters": new})
+        self.append({"study": study, "trial": record})
+        if len(self._contents.studies[study].trials) % REPEATED == 1 and parameters:
+            self.append({"parameters": self._contents.parameters_told()})
+
+    def append(self, record: dict[str, Any]) -> None:
+        """Writes a record; all of it is on the disk, or none.
+
+        Raises:
+            OSError: It cannot be written.
+        """
+        line = write_line(self._count, record)
+        with self._path.open("ab") as file:
+            try:
+                file.write(line)
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:
+                with contextlib.suppress(OSError):
+                    os.truncate(self._path, self._size)
+                raise
+        self._contents.take(read_line(line)[1])
+        self._count += 1
+        self._size += len(line)
+
+    def _lines(self) -> Iterator[bytes]:
+        """The lines of the file, after a torn end was cut off."""
+        self._path.touch()
+        with self._path.open("rb") as file:
+            head = file.readline(1 << 16)
+        if not head.endswith(b"\n"):
+            if not (_may_begin_with(head, HEADER) or _may_begin_with(head, OPTUNA)):
+                raise StorageError(f"{self._path} is no journal: name another file")
+            self._path.write_bytes(write_line(0, {"journal": FORMAT}))  # it was torn at its birth
+        _cut_torn_line(self._path)
+        with self._path.open("rb") as file:
+            yield from file
+
+    def _read(self, lines: Iterable[bytes]) -> None:
+        self._contents, self._count = Contents(), 0
+        for line in lines:
+            try:
+                number, record = read_line(line)
+                self._check_place(number, record)
+                self._contents.take(record)
+            except DamagedRecordError as error:
+                raise _DamageError(self._path, self._count, error) from None
+            self._count += 1
+
+    def _check_place(self, number: int, record: dict[str, Any]) -> None:
+        if number != self._count:
+            raise DamagedRecordError(
+                f"it is record {number + 1}: lines were lost, repeated or swapped"
+            )
+        version = record.get("journal", FORMAT)
+        if isinstance(version, int) and version > FORMAT:
+            raise StorageError(f"{self._path} was written by a newer mappertune: use that one")
+
+    def _mend(self, error: _DamageError, name: str, tell: Tell) -> None:
+        records = good_records(self._lines(), name)
+        if len(records) == 1:
+            raise StorageError(f"{self._path} is no journal: name another file") from error
+        lines = [write_line(number, record) for number, record in enumerate(records)]
+        self._read(lines)
+        aside = replace_file(self._path, lines, "damaged")
+        trials = sum(len(study.trials) for study in self._contents.studies.values())
+        tell(f"{error.what}; {trials} good trials are kept, and the damaged file is {aside}")
+
+
+class _DamageError(StorageError):
+    """A line of a journal is not what was written.
+
+    Attributes:
+        what: The damage and its place, without the remedy.
+    """
+
+    def __init__(self, path: Path, place: int, damage: DamagedRecordError) -> None:
+        self.what = f"{path} is damaged in line {place + 1}: {damage}"
+        super().__init__(f"{self.what}; {REMEDY}")
+
+
+def _is_kept_by_optuna(path: Path, *, repair: bool, tell: Tell) -> bool:
+    """Whether a journal of Optuna's holds what ours cannot; else it is written anew."""
+    converter, lines, good = Converter(), [write_line(0, {"journal": FORMAT})], 0
+    damage: _DamageError | None = None
+    bad: set[int] = set()
+    with path.open("rb") as file:
+        for place, line in enumerate(file):
+            try:
+                for record in converter.records(line):
+                    lines.append(write_line(len(lines), record))
+                good += 1
+            except DamagedRecordError as error:
+                damage = damage or _DamageError(path, place, error)
+                bad.add(place)
+    if not good:
+        raise StorageError(f"{path} is no journal: name another file")
+    if damage is not None and not repair:
+        raise damage
+    if converter.foreign:
+        if damage is None:
+            return True
+        with path.open("rb") as file:
+            kept = [line for place, line in enumerate(file) if place not in bad]
+        aside = replace_file(path, kept, "damaged")
+    else:
+        aside = replace_file(path, lines, "optuna" if damage is None else "damaged")
+    if damage is None:
+        tell(f"{path} was written by an earlier version, and is written anew; that one is {aside}")
+    else:
+        tell(f"{damage.what}; the other lines are kept, and the damaged file is {aside}")
+    return converter.foreign
+
+
+class JournalStudy:
+    """One study of a journal, with those methods of ``optuna.Study`` that keep it."""
+
+    def __init__(self, journal: Journal, number: int, contents: StudyContents) -> None:
+        self._journal = journal
+        self._number = number
+        self._contents = contents
+
+    @property
+    def user_attrs(self) -> dict[str, Any]:
+        """Notes that were left with the study."""
+        return self._contents.notes
+
+    def set_user_attr(self, key: str, value: Any) -> None:
+        """Leaves a note."""
+        self._journal.append({"study": self._number, "note": key, "value": value})
+
+    def get_trials(self, deepcopy: bool = True) -> list[FrozenTrial]:  # noqa: ARG002  (Optuna's)
+        """The finished trials, which nobody is to change."""
+        return list(self._contents.trials)
+
+    def add_trial(self, trial: FrozenTrial) -> None:
+        """Keeps a finished trial."""
+        self._journal.add_trial(self._number, trial)
+
+
+def _may_begin_with(data: bytes, start: bytes) -> bool:
+    """Whether a torn line may be the first one of a journal."""
+    return data.startswith(start) or start.startswith(data)
 
 
 def _cut_torn_line(path: Path) -> None:
-    if not path.exists():
-        return
     with path.open("rb+") as file:
-        head = file.readline(4096)
-        if head and not head.startswith(b'{"op_code"'):
-            raise StorageError(f"{path} is no journal of Optuna: name another file")
         size = file.seek(0, os.SEEK_END)
         end = _end_of_last_line(file, size)
         if end < size:

@@ -136,7 +136,7 @@ class TrialRecord:
         noted = trial.user_attrs
         return cls(
             number=trial.number,
-            values=dict(trial.params),
+            values=trial.params,
             throughput=float(trial.value or 0.0),
             status=str(noted.get(attributes.STATUS, "ok")),
             raw=str(noted.get(attributes.RAW, "")),

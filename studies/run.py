@@ -70,7 +70,7 @@ def run_study(
     interrupted = False
     try:
         for trial in _trials(problem, spec, store):
-            finished = trial and store.finish(trial, problem(trial))
+            finished = None if trial is None else store.finish(trial, problem(trial))
             news = store.finished_elsewhere()
             if finished is not None:
                 ours += 1

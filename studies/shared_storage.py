@@ -106,7 +106,7 @@ class SharedStorage(_CachedStorage):
                         models.TrialHeartbeatModel(trial_id=row.trial_id),
                     ]
                 )
-                trial_id = row.trial_id
+                trial_id = int(row.trial_id)
             else:
                 trial_id = None
         if trial_id is not None:

@@ -54,12 +54,13 @@ class SharedStudyStore(StudyStore):
 
     def __init__(self, study: optuna.Study, location: str, storage: SharedStorage) -> None:
         super().__init__(study, location)
+        self._shared = study
         self._storage = storage
         self._seen: set[int] = set()
 
     @property
     def _id(self) -> int:
-        return self._study._study_id  # noqa: SLF001  (nothing public tells)
+        return self._shared._study_id  # noqa: SLF001  (nothing public tells)
 
     def settle_note(self, key: str, value: Any) -> Any:
         with reported(self.location):
@@ -69,7 +70,7 @@ class SharedStudyStore(StudyStore):
     def begin(self, sampler: BaseSampler) -> None:
         self._seen = {trial.number for trial in self.trials}
         self._running = optuna.load_study(
-            study_name=self._study.study_name, storage=self._storage, sampler=sampler
+            study_name=self._shared.study_name, storage=self._storage, sampler=sampler
         )
 
     def next_trial(

@@ -9,7 +9,7 @@ it was running, and nothing else.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,9 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from studies.errors import StorageError, UsageError
 from studies.files import make_folder, why
-from studies.journal import FileLock, open_journal
+from studies.journal import FileLock, JournalStudy, open_study
 
-__all__ = ["StudyStore", "reported"]
+__all__ = ["StudyStore", "reported", "say_nothing"]
 
 # What SQLAlchemy needs beside itself for each scheme; None for nothing.
 SCHEMES: dict[str, str | None] = {
@@ -35,6 +35,13 @@ SCHEMES: dict[str, str | None] = {
 }
 
 
+Tell = Callable[[str], object]
+
+
+def say_nothing(sentence: str) -> None:
+    """Tells nobody of repairs."""
+
+
 class StudyStore:
     """One stored study, which this process runs alone.
 
@@ -44,27 +51,39 @@ class StudyStore:
         location: Where it is kept, without passwords.
     """
 
-    def __init__(self, study: optuna.Study, location: str) -> None:
+    def __init__(self, study: optuna.Study | JournalStudy, location: str) -> None:
         self._study = study
         self._running: optuna.Study | None = None
         self.location = location
 
     @classmethod
     @contextmanager
-    def open_study(cls, name: str, location: str) -> Iterator[StudyStore]:
+    def open_study(
+        cls,
+        name: str,
+        location: str,
+        *,
+        repair: bool = False,
+        tell: Tell = say_nothing,
+    ) -> Iterator[StudyStore]:
         """Opens a study, which is made where it is new.
 
         Args:
             name: Name of the study.
             location: Path of a journal file, or the URL of a database.
+            repair: Whether what is good of a damaged journal is kept, and the file set aside.
+            tell: Called with a sentence where that was done.
 
         Raises:
             UsageError: The URL names no storage that can be had.
-            StorageError: The storage cannot be opened, or another process runs the study of a
-                journal.
+            StorageError: The storage cannot be opened, is damaged, or another process runs the
+                study of a journal.
         """
-        opened = _open_database if "://" in location else _open_file
-        with opened(name, location) as store:
+        if "://" in location:
+            opened = _open_database(name, location)
+        else:
+            opened = _open_file(name, Path(location), repair=repair, tell=tell)
+        with opened as store:
             yield store
 
     @property
@@ -108,7 +127,9 @@ class StudyStore:
     def begin(self, sampler: BaseSampler) -> None:
         """Makes ready for trials that a sampler proposes."""
         self._running = optuna.create_study(direction="maximize", sampler=sampler)
-        self._running.add_trials(self.trials)
+        storage, study_id = self._running._storage, self._running._study_id  # noqa: SLF001
+        for trial in self.trials:  # `Study.add_trials` looks through all their parameters
+            storage.create_new_trial(study_id, template_trial=trial)
 
     def next_trial(
         self,
@@ -165,19 +186,13 @@ class StudyStore:
 
 
 @contextmanager
-def _open_file(name: str, location: str) -> Iterator[StudyStore]:
-    path = Path(location)
+def _open_file(name: str, path: Path, *, repair: bool, tell: Tell) -> Iterator[StudyStore]:
     make_folder(path.parent)
     lock = _lock_for_all(path)
     try:
-        with reported(location):
-            study = optuna.create_study(
-                study_name=name,
-                storage=open_journal(path, lock),
-                direction="maximize",
-                load_if_exists=True,
-            )
-        yield StudyStore(study, location)
+        with reported(str(path)):
+            study = open_study(name, path, lock, repair=repair, tell=tell)
+        yield StudyStore(study, str(path))
     finally:
         lock.release()
 

@@ -9,6 +9,7 @@ FOLDER/mlflow.db, FOLDER/mlflow-artifacts   tracked runs
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 from studies.files import make_folder, write_text
 from studies.mapper_header import mapper_header
 from studies.run import Observer, run_study
-from studies.storage import StudyStore
+from studies.storage import StudyStore, say_nothing
 from studies.tracked_study import TrackedStudy
 
 if TYPE_CHECKING:
@@ -36,11 +37,15 @@ class Workspace:
         folder: The output folder.
         storage: Storage that takes the place of one journal a study; None for those journals.
         tracker: Tracks the studies; None for no tracking.
+        repair: Whether what is good of damaged journals is kept, and the files set aside.
+        tell: Called with a sentence where that was done.
     """
 
     folder: Path
     storage: str | None = None
     tracker: Tracker | None = None
+    repair: bool = False
+    tell: Callable[[str], object] = say_nothing
 
     def run(
         self, case: Tunable, problem: MapperProblem, spec: StudySpec, observe: Observer
@@ -53,7 +58,9 @@ class Workspace:
         make_folder(self.folder / case.name)
         spec = self._with_transcript(case, spec)
         location = self.storage or str(self.folder / case.name / f"{spec.name}.journal")
-        with StudyStore.open_study(f"{case.name}-{spec.name}", location) as store:
+        with StudyStore.open_study(
+            f"{case.name}-{spec.name}", location, repair=self.repair, tell=self.tell
+        ) as store:
             tracked = self.tracker and TrackedStudy(self.tracker, case.name, problem, spec, store)
 
             def observe_all(records: list[TrialRecord]) -> None:

@@ -320,8 +320,13 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--storage",
-        metavar="URL",
-        help="keep trials in an Optuna storage: a database's URL, or the path of a journal",
+        metavar="URL|FILE",
+        help="keep trials in a database, which several processes may share, or in another journal",
+    )
+    group.add_argument(
+        "--repair",
+        action="store_true",
+        help="keep what is good of a damaged journal, and set the damaged file aside",
     )
     group.add_argument(
         "--mlflow",

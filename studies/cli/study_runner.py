@@ -52,7 +52,9 @@ class StudyRunner:
         if not arguments.no_mlflow:
             uri = arguments.mlflow or os.environ.get("MLFLOW_TRACKING_URI")
             tracker = Tracker(arguments.output, uri, report=warn)
-        self.workspace = Workspace(arguments.output, arguments.storage, tracker)
+        self.workspace = Workspace(
+            arguments.output, arguments.storage, tracker, repair=arguments.repair, tell=warn
+        )
         self.expert = reference(self.problem).outcome.throughput
         self.reference = reference_name(self.problem)
 

@@ -46,10 +46,11 @@ def test_one_place_holds_several_studies(location):
         assert store.trials == []
 
 
-def test_a_trial_that_was_left_running_does_not_count(location):
+def test_a_trial_that_others_left_running_does_not_count(tmp_path):
+    location = f"sqlite:///{tmp_path}/study.db"
     with StudyStore.open_study("s", location) as store:
         store.add(trial())
-        store._study.ask()
+    optuna.load_study(study_name="s", storage=location).ask()
     with StudyStore.open_study("s", location) as store:
         assert len(store.trials) == 1
 

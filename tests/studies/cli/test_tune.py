@@ -9,7 +9,7 @@ import time
 import optuna
 import pytest
 
-from studies.journal import open_journal
+from studies import StudyStore
 
 # A shell that runs the tests in the background has told them to ignore Ctrl-C.
 SCRIPT = (
@@ -141,9 +141,9 @@ def test_kill_9_loses_at_most_the_running_trial(tmp_path, space, tune, count):
 
 
 def values_in(journal):
-    (name,) = optuna.get_all_study_names(open_journal(journal))
-    study = optuna.load_study(study_name=name, storage=open_journal(journal))
-    return [(trial.params, trial.value) for trial in study.trials]
+    name = "stencil-p100x4-template-random-seed0"
+    with StudyStore.open_study(name, str(journal)) as store:
+        return [(trial.params, trial.value) for trial in store.trials]
 
 
 def test_a_full_disk_is_told_and_the_study_resumes(tmp_path, space, tune):

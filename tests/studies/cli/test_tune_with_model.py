@@ -5,11 +5,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 from unittest.mock import Mock
 
-import optuna
 import pytest
 
 from legion_bridge import Application
-from studies.journal import open_journal
+from studies import StudyStore
 from studies.records import ModelUse, StudySpec
 from studies.tracked_study import TrackedStudy
 from tests.model_server.answers import Say
@@ -72,10 +71,11 @@ def test_a_study_keeps_the_text_of_each_mapper_and_goes_on_with_it(tuned, tmp_pa
     found = tuned("--trials", 3, "--json").json
     assert (found["resumed"], found["trials"]) == (2, 3)
     assert found["best_over_expert"] > 1.2
-    storage = open_journal(tmp_path / "runs/circuit-p100x4/llm-seed0.journal")
-    (study,) = optuna.load_study(study_name=None, storage=storage).trials[1:2]
-    assert ALL_IN_FRAME_BUFFERS in study.user_attrs[attributes.TEXT]
-    assert study.user_attrs[attributes.PROPOSER] == "model"
+    journal = tmp_path / "runs/circuit-p100x4/llm-seed0.journal"
+    with StudyStore.open_study("circuit-p100x4-llm-seed0", str(journal)) as store:
+        trial = store.trials[1]
+    assert ALL_IN_FRAME_BUFFERS in trial.user_attrs[attributes.TEXT]
+    assert trial.user_attrs[attributes.PROPOSER] == "model"
 
 
 def test_a_transcript_plays_the_study_back(tuned, tmp_path):
