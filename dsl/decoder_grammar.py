@@ -8,7 +8,7 @@ from importlib.resources import files
 
 from dsl import names
 from dsl.facts import ApplicationFacts, MachineFacts
-from dsl.machine_shape import MEMORY_KINDS, PROCESSOR_KINDS
+from dsl.machine_shape import MEMORY_KINDS, PLACED_KINDS, PROCESSOR_KINDS
 
 __all__ = ["RESERVED_WORDS", "grammar_for"]
 
@@ -47,7 +47,7 @@ def grammar_for(application: ApplicationFacts, machine: MachineFacts) -> str:
             _words("task", tasks),
             _words("region", [*filter(names.is_name, regions), *sorted(indices, key=int)]),
             _words("processor", kinds),
-            _words("map_processor", [kind for kind in kinds if kind in ("CPU", "GPU", "OMP")]),
+            _words("map_processor", [kind for kind in kinds if kind in PLACED_KINDS]),
             _words("memory", memories),
             "",
             _identifiers(),

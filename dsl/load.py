@@ -17,7 +17,7 @@ from dsl.machine_shape import MachineShape
 from dsl.mapper import Mapper
 from dsl.nearest import did_you_mean
 from dsl.syntax import Program
-from dsl.tables import Tables
+from dsl.tables import RULES, Tables
 
 __all__ = ["load"]
 
@@ -115,15 +115,10 @@ def _into(add: Callable[[Tables, Any], None]) -> Callable[[_Loader, Any], None]:
 
 
 _ACTIONS: dict[type, Callable[[_Loader, Any], None]] = {
+    **{kind: _into(add) for kind, add in RULES.items()},
     syntax.Assignment: _Loader.assign,
     syntax.FunctionDefinition: _Loader.define,
     syntax.Print: _Loader.print,
     syntax.IndexTaskMap: _Loader.index_task_map,
     syntax.SingleTaskMap: _Loader.single_task_map,
-    syntax.Task: _into(Tables.add_task),
-    syntax.Region: _into(Tables.add_region),
-    syntax.Layout: _into(Tables.add_layout),
-    syntax.InstanceLimit: _into(Tables.add_instance_limit),
-    syntax.CollectMemory: _into(Tables.add_collect_memory),
-    syntax.ControlReplicate: _into(Tables.add_control_replicate),
 }

@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-__all__ = ["MEMORY_KINDS", "PROCESSOR_KINDS", "MachineShape"]
+__all__ = ["MEMORY_KINDS", "PLACED_KINDS", "PROCESSOR_KINDS", "MachineShape"]
 
 PROCESSOR_KINDS = ("CPU", "GPU", "IO", "PY", "PROC", "OMP")
+PLACED_KINDS = ("CPU", "GPU", "OMP")
+"""Those whose places the language knows, and that maps can be given for (section 9)."""
 MEMORY_KINDS = ("SYSMEM", "FBMEM", "RDMEM", "ZCMEM", "SOCKMEM", "VIRTUAL")
 
 

@@ -18,16 +18,13 @@ from dsl.evaluation.source_location import source_location
 from dsl.evaluation.values import IndexTask, SingleTask
 from dsl.launch_domain import LaunchDomain
 from dsl.limits import INT_MAX, INT_MIN, MAX_POINTS, MAX_PRINTED, MAX_WORK
-from dsl.machine_shape import MachineShape
+from dsl.machine_shape import PLACED_KINDS, MachineShape
 
 if TYPE_CHECKING:
     from dsl.syntax import FunctionDefinition, Position, Program
     from dsl.tables import LayoutDecision, Tables
 
 __all__ = ["Mapper"]
-
-# The processors whose places the language knows, and that maps can be given for (section 9).
-_PLACED_KINDS = ("CPU", "GPU", "OMP")
 
 _MAX_RANK = 9  # dimensions of a launch domain, the most that Legion can be built for
 
@@ -121,11 +118,11 @@ class Mapper:
 
     def index_function(self, task: str, kind: str | None) -> str | None:
         """The function that maps the task's index launches: by name, else by kind, else None."""
-        return _function(self.tables.index_functions, task, kind)
+        return self.tables.index_function(task, kind)
 
     def single_function(self, task: str, kind: str | None) -> str | None:
         """The function that maps the task when it is launched alone."""
-        return _function(self.tables.single_functions, task, kind)
+        return self.tables.single_function(task, kind)
 
     def has_index_map(self, task: str, kind: str | None) -> bool:
         """Whether `index_map` and `index_point` have an answer; else the runtime decides."""
@@ -268,7 +265,7 @@ class Mapper:
         else:
             _require_32_bits(tuple(map(int, parent)))
             node, processor = map(int, parent)
-            known = parent_kind is None or parent_kind in _PLACED_KINDS
+            known = parent_kind is None or parent_kind in PLACED_KINDS
             place = (node, processor) if known else None
             launched = SingleTask(place, parent=SingleTask(place))
         return self._points(function, launched, kind, None)
@@ -315,13 +312,6 @@ class Mapper:
             hint=fault.hint,
             **source_location(self.program, failed.position),
         )
-
-
-def _function(functions: dict[str, str], task: str, kind: str | None) -> str | None:
-    """A map by the task's name, else by the processor kind; ``*`` has no effect (section 10)."""
-    if task in functions and task != "*":
-        return functions[task]
-    return functions.get(kind) if kind in _PLACED_KINDS else None
 
 
 def _box(ispace: Sequence[int], lower: Sequence[int] | None) -> LaunchDomain:

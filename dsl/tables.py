@@ -6,15 +6,18 @@ side of the runtime ask here what is granted, so that they cannot disagree.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Protocol
+from types import MappingProxyType
+from typing import Any, Protocol
 
 from dsl import syntax
+from dsl.machine_shape import PLACED_KINDS
 
 __all__ = [
     "PREFERENCE",
+    "RULES",
     "LayoutDecision",
     "LayoutNeed",
     "Tables",
@@ -90,6 +93,16 @@ class Tables:
 
     # Statements
 
+    @classmethod
+    def of(cls, statements: Iterable[syntax.Statement]) -> Tables:
+        """What the rules among some statements say; definitions are passed over."""
+        tables = cls()
+        for statement in statements:
+            add = RULES.get(type(statement))
+            if add is not None:
+                add(tables, statement)
+        return tables
+
     def add_task(self, statement: syntax.Task) -> None:
         for task in statement.tasks:
             self.kinds.setdefault(task, statement.kinds)
@@ -152,6 +165,34 @@ class Tables:
 
     def collects(self, task: str, region_names: Sequence[str]) -> bool:
         return not self.collected.isdisjoint(lookup_keys(task, tuple(region_names)))
+
+    def index_function(self, task: str, kind: str | None) -> str | None:
+        return _function(self.index_functions, task, kind)
+
+    def single_function(self, task: str, kind: str | None) -> str | None:
+        return _function(self.single_functions, task, kind)
+
+
+RULES: Mapping[type, Callable[[Tables, Any], None]] = MappingProxyType(
+    {
+        syntax.Task: Tables.add_task,
+        syntax.Region: Tables.add_region,
+        syntax.Layout: Tables.add_layout,
+        syntax.InstanceLimit: Tables.add_instance_limit,
+        syntax.CollectMemory: Tables.add_collect_memory,
+        syntax.ControlReplicate: Tables.add_control_replicate,
+        syntax.IndexTaskMap: Tables.add_index_task_map,
+        syntax.SingleTaskMap: Tables.add_single_task_map,
+    }
+)
+"""How each kind of rule is added; other statements are definitions and prints."""
+
+
+def _function(functions: Mapping[str, str], task: str, kind: str | None) -> str | None:
+    """A map by the task's name, else by the processor kind; ``*`` has no effect (section 10)."""
+    if task in functions and task != "*":
+        return functions[task]
+    return functions.get(kind) if kind in PLACED_KINDS else None
 
 
 @lru_cache(maxsize=10_000)

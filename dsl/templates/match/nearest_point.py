@@ -127,7 +127,7 @@ class TemplateNeighbours:
         own = row.statements if row else ()
         if not search.asks(unit):
             return search.unlike(own)
-        tables = _tables([*own, *self._fixed])
+        tables = Tables.of([*own, *self._fixed])
         borrowed = _Borrowed(self._library, tables)
         return search.cost(unit, Answers(self._questions, tables, borrowed, search.kinds))
 
@@ -142,7 +142,7 @@ class TemplateNeighbours:
             mapper = load(program, self._shape)
             tables = mapper.tables
         except MapperError:  # what its rules say is known nevertheless
-            tables = _tables(program.statements)
+            tables = Tables.of(program.statements)
         return Answers(self._questions, tables, mapper)
 
     def _differing(self, target: Answers, values: Mapping[str, Value]) -> tuple[Question, ...]:
@@ -299,28 +299,6 @@ def _candidates(parameter: Parameter, current: Value) -> Iterator[Value]:
     if len(values) > _TRIED:
         values = list(dict.fromkeys((values[0], values[-1], parameter.default)))
     yield from (value for value in values if value != current)
-
-
-def _tables(statements: Sequence[syntax.Statement]) -> Tables:
-    """What the rules among some statements say."""
-    tables = Tables()
-    for statement in statements:
-        match statement:
-            case syntax.Task():
-                tables.add_task(statement)
-            case syntax.Region():
-                tables.add_region(statement)
-            case syntax.Layout():
-                tables.add_layout(statement)
-            case syntax.InstanceLimit():
-                tables.add_instance_limit(statement)
-            case syntax.CollectMemory():
-                tables.add_collect_memory(statement)
-            case syntax.IndexTaskMap():
-                tables.add_index_task_map(statement)
-            case syntax.SingleTaskMap():
-                tables.add_single_task_map(statement)
-    return tables
 
 
 def readable_rules(text: str) -> Program:
