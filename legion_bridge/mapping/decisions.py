@@ -6,26 +6,23 @@ the answers become arrays, and equal questions are asked once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from itertools import count, repeat
-from operator import attrgetter
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl import syntax
 from dsl.bounded_cache import BoundedCache
 from dsl.machine_shape import PROCESSOR_KINDS
 from dsl.mapper import Mapper
 from dsl.syntax import Program, Statement
+from dsl.tables import Tables
 from legion_bridge.machines.flat_machine import FlatMachine
 from legion_bridge.mapping.launch_decisions import LaunchDecisions, LaunchQuestions, placement
 from legion_bridge.mapping.layouts import Aligns, LayoutClasses, alignments
-from legion_bridge.programs.application import Launch
+from legion_bridge.mapping.rules import Rules, definitions_for
 from legion_bridge.programs.flat_program import FlatProgram
 
 __all__ = ["Decider", "Decisions"]
@@ -43,7 +40,7 @@ class Decisions:
         launches: What was decided for each launch as a whole.
         processor: ``[P]`` processor of each point task.
         memory: ``[R]`` memory of each requirement of each point; -1 where there is no data.
-        layout: ``[R]`` layout class (``LayoutClasses``).
+        layout: ``[R]`` layout class (``LayoutClasses``); -1 where there is no data.
         unpinned: ``[P]`` whether a point runs on whichever processor of the kind is free.
         layout_weights: ``[classes, classes]`` factor on the bytes of copies from one to another.
         layout_rooms: ``[classes]`` bytes of an instance over those of its data.
@@ -62,15 +59,6 @@ class Decisions:
     unpinned: Ints
 
 
-class _Columns(NamedTuple):
-    """The arrays of one launch's requirements, point by point."""
-
-    memory: Ints
-    layout: Ints
-    exact: Ints
-    collect: Ints
-
-
 class Decider:
     """Asks mappers for all decisions, and keeps the answers that equal statements gave before.
 
@@ -83,8 +71,9 @@ class Decider:
 
     Loading can fail only by 4 and 5, so ``_loads`` knows this mapper by (4, 5). The answers for
     ``a`` depend on (1, 2) and (3), those for ``b`` on (1, 2) and (4); where ``b``'s points go
-    depends on the definition (5). Now a tuner changes 3 to ``InstanceLimit a 2``: of all these
-    keys only that of ``a``'s answer is new, so ``a`` alone is asked about again.
+    depends on the definition (5), and on what this uses. Now a tuner changes 3 to
+    ``InstanceLimit a 2``: of all these keys only that of ``a``'s answer is new, so ``a`` alone is
+    asked about again.
 
     An identity is a number that Python uses again once the object is gone. A cache therefore
     holds the statements beside each answer: as long as the key stands, they do.
@@ -99,15 +88,20 @@ class Decider:
         self._questions = [
             LaunchQuestions(program.application, launch, visible) for launch in program.launches
         ]
-        self._tasks = {launch.task for launch in program.launches}
+        tasks = dict.fromkeys(launch.task for launch in program.launches)
+        self._tasks = {task: number for number, task in enumerate(tasks)}
+        self._launches = [_Launch.of(program, n, self._tasks) for n in range(len(self._questions))]
         self._decided = BoundedCache[tuple[int, LaunchDecisions], LaunchDecisions](MOST_KEPT)
         self._loads = BoundedCache[tuple[int, ...], Sequence[Statement]](MOST_KEPT)
         self._answers = BoundedCache[tuple[object, ...], _Answer](MOST_KEPT)
+        self._closures = BoundedCache[tuple[str, tuple[int, ...]], _Closure](MOST_KEPT)
         self._placements = BoundedCache[tuple[object, ...], _Placement](MOST_KEPT)
-        self._columns = BoundedCache[_ColumnKey, _Columns](MOST_KEPT)
+        self._columns = BoundedCache[_ColumnKey, Ints](MOST_KEPT)
         self._layouts = LayoutClasses(machine.machine)
         processors = machine.machine.processors.values()
         self._pooled = frozenset(each.kind for each in processors if each.pooled)
+        self._all_pinned = np.zeros(int(program.launch_point[-1]), np.int64)
+        self._all_pinned.flags.writeable = False
 
     def decide(self, mapper: Mapper) -> Decisions:
         """All decisions of a mapper.
@@ -123,99 +117,98 @@ class Decider:
 
         Args:
             source: The mapper's syntax tree.
-            mapper: Loads it; called only if something is asked for the first time.
+            mapper: Loads it, or gives what it has loaded; called only if something is asked for
+                the first time.
 
         Raises:
             MappingError: Legion would refuse a decision.
             MapperLoadError: It cannot be loaded.
             MapperEvaluationError: A mapping function fails.
         """
-        program = self.program
-        processor = np.zeros(int(program.launch_point[-1]), np.int64)
-        rules = _Rules.of(source.statements, self._tasks)
-        mapper = cache(mapper)
+        mapper, rules = _Once(mapper), Rules.of(source.statements, self._tasks)
         if self._loads.get(rules.loading) is None:
             mapper()
-            self._loads.keep(rules.loading, source.statements)
-        launches: list[LaunchDecisions] = []
+            self._loads.keep(rules.loading, rules.statements)
+        answers: list[_Answer] = []
         places: list[Ints] = []
-        unpinned = np.zeros(len(processor), np.int64)
-        for number, launch in enumerate(program.launches):
-            first, last = program.launch_point[number], program.launch_point[number + 1]
-            above = self._above(number, processor)
-            answer = self._answer(mapper, rules, number, launch)
-            where = self._placement(mapper, rules, number, answer, above)
-            processor[first:last] = where
-            if answer.function is None and answer.decided.kind in self._pooled:
-                unpinned[first:last] = 1
-            launches.append(answer.decided)
-            places.append(where)
+        for launch in self._launches:
+            answer = self._answer(rules, launch)
+            above = None if launch.parent is None else places[launch.parent][launch.above]
+            answers.append(answer)
+            places.append(self._placement(mapper, rules, launch, answer, above))
+        launches = tuple([answer.decided for answer in answers])
         aligns: Iterable[Aligns] = repeat((), len(launches))
         if self._layouts.exact:
-            aligns = alignments(program.launches, launches)
-        columns = map(self._column, count(), launches, aligns, places)
-        joined = _Columns(*(np.concatenate(parts) for parts in zip(*columns, strict=True)))
+            aligns = alignments(self.program.launches, launches)
+        columns = list(map(self._column, count(), launches, aligns, places))
+        memory, layout, exact, collect = np.concatenate(columns, axis=1)
         return Decisions(
-            launches=tuple(launches),
-            processor=processor,
-            memory=joined.memory,
-            layout=joined.layout,
-            exact=joined.exact,
-            collect=joined.collect,
+            launches=launches,
+            processor=np.concatenate(places),
+            memory=memory,
+            layout=layout,
+            exact=exact,
+            collect=collect,
             layout_weights=self._layouts.weights,
             layout_rooms=self._layouts.rooms,
-            unpinned=unpinned,
+            unpinned=self._unpinned(answers),
         )
 
-    def _above(self, number: int, processor: Ints) -> Ints | None:
-        """The processor of each point's parent; None where the top-level task launches it."""
-        program = self.program
-        if program.launch_parent[number] < 0:
-            return None
-        first, last = program.launch_point[number], program.launch_point[number + 1]
-        above: Ints = processor[program.point_parent[first:last]]
-        return above
-
-    def _answer(
-        self, mapper: Callable[[], Mapper], rules: _Rules, number: int, launch: Launch
-    ) -> _Answer:
+    def _answer(self, rules: Rules, launch: _Launch) -> _Answer:
         """What is decided for all points of a launch alike, and the function that places them."""
-        key = (number, rules.for_all, tuple(rules.by_task.get(launch.task, ())))
+        key = (launch.number, rules.for_all, rules.by_task[launch.task])
         answer = self._answers.get(key)
         if answer is None:
-            asked = mapper()
-            decided = self._questions[number].ask(asked)
+            tables = Tables.of(rules.about(launch.task))
+            decided = self._questions[launch.number].ask(tables)
             # One object for equal decisions on a launch: they are compared sooner so.
-            decided = self._decided.keep((number, decided), decided)
-            function = asked.single_function if launch.single else asked.index_function
-            named = function(launch.task, decided.kind)
-            answer = self._answers.keep(key, _Answer(decided, named, asked.program.statements))
+            decided = self._decided.keep((launch.number, decided), decided)
+            function = tables.single_function if launch.single else tables.index_function
+            named = function(launch.name, decided.kind)
+            answer = self._answers.keep(key, _Answer(decided, named, rules.statements))
         return answer
 
     def _placement(
         self,
         mapper: Callable[[], Mapper],
-        rules: _Rules,
-        number: int,
+        rules: Rules,
+        launch: _Launch,
         answer: _Answer,
         above: Ints | None,
     ) -> Ints:
-        """The processors of a launch's points."""
-        used = rules.definitions if answer.function else ()
+        """The processors of a launch's points.
+
+        Args:
+            above: The processor of each point's parent; None where the top-level task launches it.
+        """
+        kind, function = answer.decided.kind, answer.function
+        used = self._used(rules, function) if function else ()
         parents = b"" if above is None else above.tobytes()
-        key = (number, answer.decided.kind, answer.function, used, parents)
+        key = (launch.number, kind, function, used, parents)
         found = self._placements.get(key)
         if found is None:
-            program = self.program
-            points = int(program.launch_point[number + 1] - program.launch_point[number])
-            launch, kind, asked = program.launches[number], answer.decided.kind, mapper()
-            where = placement(self.machine, asked, launch, kind, parents=above, points=points)
-            found = self._placements.keep(key, _Placement(where, asked.program.statements))
+            launched, points = self.program.launches[launch.number], launch.points
+            where = placement(self.machine, mapper(), launched, kind, parents=above, points=points)
+            found = self._placements.keep(key, _Placement(where, rules.statements))
         return found.processors
 
-    def _column(
-        self, number: int, decided: LaunchDecisions, aligns: Aligns, where: Ints
-    ) -> _Columns:
+    def _used(self, rules: Rules, function: str) -> tuple[int, ...]:
+        """The identities of the definitions that a function can depend on."""
+        key = (function, rules.definitions)
+        found = self._closures.get(key)
+        if found is None:
+            used = definitions_for(function, rules.statements)
+            found = self._closures.keep(key, _Closure(tuple(map(id, used)), rules.statements))
+        return found.definitions
+
+    def _unpinned(self, answers: Sequence[_Answer]) -> Ints:
+        """``[P]`` whether a point runs on whichever processor of the kind is free."""
+        if not self._pooled:
+            return self._all_pinned
+        free = [each.function is None and each.decided.kind in self._pooled for each in answers]
+        return np.array(free, np.int64)[self.program.point_launch]
+
+    def _column(self, number: int, decided: LaunchDecisions, aligns: Aligns, where: Ints) -> Ints:
         key = (number, decided, aligns, where.tobytes())
         found = self._columns.get(key)
         if found is None:
@@ -229,28 +222,82 @@ class Decider:
 
     def _make_column(
         self, number: int, decided: LaunchDecisions, aligns: Aligns, where: Ints
-    ) -> _Columns:
+    ) -> Ints:
+        """``[4, R]`` memory, layout, exact and collect of the requirements, point by point."""
         launch = self.program.launches[number]
-        shape = (len(where), len(launch.requirements))
-        found = _Columns(*(np.zeros(shape, np.int64) for _ in _Columns._fields))
+        found = np.zeros((4, len(where), len(launch.requirements)), np.int64)
+        memories, layouts, exacts, collects = found
         for index, requirement in enumerate(launch.requirements):
             memory, layout = decided.memories[index], decided.layouts[index]
             if memory is None or layout is None:
-                found.memory[:, index] = -1
+                memories[:, index] = layouts[:, index] = -1
                 continue
-            found.memory[:, index] = self.machine.memory_of(where, memory)
+            memories[:, index] = self.machine.memory_of(where, memory)
             region = self.program.application.regions[requirement.region]
             align = aligns[index] if aligns else None
-            found.layout[:, index] = self._layouts.code(requirement, region, layout, align)
+            layouts[:, index] = self._layouts.code(requirement, region, layout, align)
             exact = layout.exact and layout.compact
-            found.exact[:, index] = _EXACT if exact else _WHOLE * self._is_whole(memory)
-            found.collect[:, index] = decided.collects[index]
-        return _Columns(*(column.ravel() for column in found))
+            exacts[:, index] = _EXACT if exact else _WHOLE * self._is_whole(memory)
+            collects[:, index] = decided.collects[index]
+        return found.reshape(4, -1)
 
 
 _EXACT, _WHOLE = 1, 2
 MOST_KEPT = 20_000
 """Answers, placements, and sets of columns that are kept; a tuning run needs some hundreds."""
+
+
+class _Once:
+    """Loads a mapper when it is first asked for; ``functools.cache`` takes longer to make."""
+
+    __slots__ = ("_load", "_mapper")
+
+    def __init__(self, load: Callable[[], Mapper]) -> None:
+        self._load = load
+        self._mapper: Mapper | None = None
+
+    def __call__(self) -> Mapper:
+        if self._mapper is None:
+            self._mapper = self._load()
+        return self._mapper
+
+
+class _Launch(NamedTuple):
+    """What is asked of a launch again and again.
+
+    Attributes:
+        number: Its place among all launches.
+        name, task: Of its task, by the task's place among all tasks.
+        single: Whether it is a single task.
+        points: Its points over all its parents.
+        parent: The launch whose points make it, if any.
+        above: Each point's parent, counted within that launch.
+    """
+
+    number: int
+    name: str
+    task: int
+    single: bool
+    points: int
+    parent: int | None
+    above: Ints | None
+
+    @classmethod
+    def of(cls, program: FlatProgram, number: int, tasks: Mapping[str, int]) -> _Launch:
+        launch = program.launches[number]
+        first, last = program.launch_point[number : number + 2].tolist()
+        parent, above = int(program.launch_parent[number]), None
+        if parent >= 0:
+            above = program.point_parent[first:last] - program.launch_point[parent]
+        return cls(
+            number=number,
+            name=launch.task,
+            task=tasks[launch.task],
+            single=launch.single,
+            points=last - first,
+            parent=parent if parent >= 0 else None,
+            above=above,
+        )
 
 
 class _Answer(NamedTuple):
@@ -267,61 +314,15 @@ class _Answer(NamedTuple):
     statements: Sequence[Statement]
 
 
+class _Closure(NamedTuple):
+    """The definitions that a function can depend on, and the statements of its key, kept alive."""
+
+    definitions: tuple[int, ...]
+    statements: Sequence[Statement]
+
+
 class _Placement(NamedTuple):
     """The processors of a launch's points, and the statements of its key, kept alive."""
 
     processors: Ints
     statements: Sequence[Statement]
-
-
-class _Rules(NamedTuple):
-    """The identities of a mapper's statements, by what they can affect.
-
-    Whoever keeps a key of them must keep the statements alive.
-
-    Attributes:
-        loading: The statements that can make loading fail.
-        definitions: The statements that mapping functions depend on.
-        for_all: The rules for every task, or for a processor kind.
-        by_task: The rules for each task.
-    """
-
-    loading: tuple[int, ...]
-    definitions: tuple[int, ...]
-    for_all: tuple[int, ...]
-    by_task: dict[str, list[int]]
-
-    @classmethod
-    def of(cls, statements: Sequence[Statement], tasks: AbstractSet[str]) -> _Rules:
-        loading: list[int] = []
-        definitions: list[int] = []
-        for_all: list[int] = []
-        by_task: dict[str, list[int]] = {}
-        for statement in statements:
-            subjects = _SUBJECTS.get(type(statement))
-            if subjects is None:
-                loading.append(id(statement))
-                definitions.append(id(statement))
-                continue
-            if isinstance(statement, _MAPS):
-                loading.append(id(statement))
-            for subject in subjects(statement):
-                if subject in tasks:
-                    by_task.setdefault(subject, []).append(id(statement))
-                else:  # every task, a processor kind, or a task that there is not
-                    for_all.append(id(statement))
-        return cls(tuple(loading), tuple(definitions), tuple(for_all), by_task)
-
-
-_MAPS = (syntax.IndexTaskMap, syntax.SingleTaskMap)
-_SUBJECTS: dict[type, Callable[[Any], Sequence[str]]] = {
-    syntax.Task: attrgetter("tasks"),
-    syntax.Region: attrgetter("tasks"),
-    syntax.Layout: attrgetter("tasks"),
-    syntax.ControlReplicate: attrgetter("tasks"),
-    syntax.IndexTaskMap: attrgetter("keys"),
-    syntax.SingleTaskMap: attrgetter("keys"),
-    syntax.InstanceLimit: lambda statement: (statement.task,),
-    syntax.CollectMemory: lambda statement: (statement.task,),
-}
-"""Whom each kind of rule is about; other statements define what mapping functions use."""

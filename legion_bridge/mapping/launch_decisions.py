@@ -18,7 +18,7 @@ from dsl.evaluation.factorisation import greedy_split
 from dsl.launch_domain import LaunchDomain
 from dsl.machine_shape import PROCESSOR_KINDS
 from dsl.mapper import Mapper
-from dsl.tables import LayoutDecision, accepts_layout, choose_kind, choose_memory
+from dsl.tables import LayoutDecision, Tables, accepts_layout, choose_kind, choose_memory
 from legion_bridge.errors import MappingError
 from legion_bridge.machines.flat_machine import FlatMachine
 from legion_bridge.programs.application import Application, Launch, Region, Requirement
@@ -80,13 +80,16 @@ class LaunchQuestions:
             for index, requirement in enumerate(launch.requirements)
         ]
 
-    def ask(self, mapper: Mapper) -> LaunchDecisions:
+    def ask(self, tables: Tables) -> LaunchDecisions:
         """The decisions.
+
+        Args:
+            tables: What the mapper's rules say, as far as they are about the task.
 
         Raises:
             MappingError: Legion would refuse one.
         """
-        kind = self._kind(mapper)
+        kind = self._kind(tables)
         memories: list[str | None] = []
         layouts: list[LayoutDecision | None] = []
         collects: list[bool] = []
@@ -94,16 +97,16 @@ class LaunchQuestions:
             if argument is None:
                 memory, layout, collected = None, None, False
             else:
-                memory, layout, collected = self._ask(mapper, kind, argument)
+                memory, layout, collected = self._ask(tables, kind, argument)
             memories.append(memory)
             layouts.append(layout)
             collects.append(collected)
-        limit = mapper.instance_limit(self.launch.task)
+        limit = tables.limits.get(self.launch.task, 0)
         return LaunchDecisions(kind, limit, tuple(memories), tuple(layouts), tuple(collects))
 
-    def _kind(self, mapper: Mapper) -> str:
+    def _kind(self, tables: Tables) -> str:
         task = self.launch.task
-        kind = choose_kind(mapper.task_kinds(task), self._variants, tuple(self._visible))
+        kind = choose_kind(tables.task_kinds(task), self._variants, tuple(self._visible))
         if kind is None:
             names = " ".join(f"{variant}_PROC" for variant in self._variants)
             raise MappingError(
@@ -114,16 +117,16 @@ class LaunchQuestions:
         return kind
 
     def _ask(
-        self, mapper: Mapper, kind: str, argument: _Argument
+        self, tables: Tables, kind: str, argument: _Argument
     ) -> tuple[str, LayoutDecision, bool]:
         task, names, requirement = self.launch.task, argument.names, argument.requirement
-        memory = choose_memory(mapper.memories(task, names, kind), self._visible[kind])
+        memory = choose_memory(tables.task_memories(task, names, kind), self._visible[kind])
         if memory == "VIRTUAL":
             raise MappingError(
                 f"Illegal implicit mapping of a virtual mapped region in task {task} "
                 f"(region requirement {argument.number})."
             )
-        layout = mapper.layout(task, names, memory, kind) or DEFAULT_LAYOUT
+        layout = tables.layout(task, names, memory, kind) or DEFAULT_LAYOUT
         if layout.align is not None and not layout.align.possible:
             raise MappingError(
                 f"an instance cannot be aligned to {layout.align.bytes} bytes in task {task} "
@@ -136,7 +139,7 @@ class LaunchQuestions:
                 f"{requirement.need.message} in task {task} "
                 f"(region requirement {argument.number}, region {names[0]})"
             )
-        collected = requirement.privilege == "READ_ONLY" and mapper.collects(task, names)
+        collected = requirement.privilege == "READ_ONLY" and tables.collects(task, names)
         return memory, layout, collected
 
 
