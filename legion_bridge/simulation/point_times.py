@@ -44,7 +44,7 @@ class PointTimer:
     def __init__(self, program: FlatProgram, machine: FlatMachine) -> None:
         self.program = program
         self.machine = machine
-        self._known = BoundedCache[tuple[int, LaunchDecisions], PointTimes](MOST_KNOWN)
+        self._known = BoundedCache[tuple[int, LaunchDecisions], _LaunchTimes](MOST_KNOWN)
 
     def times(self, launches: Sequence[LaunchDecisions]) -> PointTimes:
         """The times of all point tasks under the decisions for each launch.
@@ -54,26 +54,32 @@ class PointTimer:
         the kernel's own, or where a window of it outgrows the cache.
         """
         parts = [self._launch(number, chosen) for number, chosen in enumerate(launches)]
-        return PointTimes(
-            np.concatenate([part.seconds for part in parts]),
-            np.concatenate([part.link_bytes for part in parts]),
-            np.concatenate([part.link_memory for part in parts]),
-        )
+        amounts, memories = zip(*parts, strict=True)
+        seconds, link_bytes = np.concatenate(amounts, axis=1)
+        return PointTimes(seconds, link_bytes, np.concatenate(memories))
 
-    def _launch(self, number: int, chosen: LaunchDecisions) -> PointTimes:
+    def _launch(self, number: int, chosen: LaunchDecisions) -> _LaunchTimes:
         key = (number, chosen)
         found = self._known.get(key)
         if found is None:
             points = int(np.diff(self.program.launch_point[number : number + 2])[0])
             launch = self.program.launches[number]
             application = self.program.application
-            found = _launch_times(self.machine, application, launch, chosen, points)
-            found = self._known.keep(key, found)
+            times = _launch_times(self.machine, application, launch, chosen, points)
+            amounts = np.stack([times.seconds, times.link_bytes])
+            found = self._known.keep(key, _LaunchTimes(amounts, times.link_memory))
         return found
 
 
 MOST_KNOWN = 20_000
 """Launches under decisions that are kept; a tuning run needs some hundreds."""
+
+
+class _LaunchTimes(NamedTuple):
+    """Those of one launch: ``[2, points]`` seconds and link bytes, and the link memories."""
+
+    amounts: Floats
+    link_memory: Ints
 
 
 def _launch_times(
@@ -90,21 +96,17 @@ def _launch_times(
         return PointTimes(seconds, link_bytes, link_memory)
     streams, scattered = np.zeros(points), np.zeros(points)
     processor = machine.machine.processors[chosen.kind]
-    window = work.window_traffic if work.window > machine.cache[code] else 1.0
     for index, requirement in enumerate(launch.requirements):
         memory, layout = chosen.memories[index], chosen.layouts[index]
         if memory is None or layout is None:
             continue
-        at = (code, MEMORY_CODES[memory])
-        factor = window * _layout_factor(processor, application, requirement, layout)
-        traffic = work.traffic[:, index] * factor
-        if machine.access_scopes[(*at, 0)] >= 0:
-            link_bytes += traffic
-            link_memory[:] = at[1]
-        else:
-            streams += traffic / machine.bandwidth[at]
-        table = machine.gather if requirement.privilege == "READ_ONLY" else machine.update
-        scattered += work.accesses[:, index] * table[at]
+        factor = _layout_factor(processor, application, requirement, layout)
+        access = _access(machine, launch, index, (code, MEMORY_CODES[memory]), factor)
+        streams += access.streamed
+        scattered += access.scattered
+        link_bytes += access.linked
+        if access.behind_links:
+            link_memory[:] = MEMORY_CODES[memory]
     if chosen.kind in work.seconds:
         least = streams if processor.line else 0.0
         seconds += np.maximum(work.seconds[chosen.kind], least)
@@ -113,6 +115,42 @@ def _launch_times(
     launches = work.kernels * machine.kernel[code]
     seconds += np.maximum(np.maximum(arithmetic, streams), launches) + scattered
     return PointTimes(seconds, link_bytes, link_memory)
+
+
+class _Access(NamedTuple):
+    """What the points of a launch do with one requirement in one memory.
+
+    Attributes:
+        streamed, scattered: ``[points]`` seconds on the processor.
+        linked: ``[points]`` bytes that travel over links instead of being streamed.
+        behind_links: Whether the memory is behind links.
+    """
+
+    streamed: Floats
+    scattered: Floats
+    linked: Floats
+    behind_links: bool
+
+
+def _access(
+    machine: FlatMachine, launch: Launch, index: int, at: tuple[int, int], factor: float
+) -> _Access:
+    """A requirement in a memory.
+
+    Args:
+        index: Of the requirement.
+        at: Codes of the processor kind and the memory kind.
+        factor: On the traffic, for the layout.
+    """
+    work = launch.work
+    window = work.window_traffic if work.window > machine.cache[at[0]] else 1.0
+    traffic = work.traffic[:, index] * (window * factor)
+    reads = launch.requirements[index].privilege == "READ_ONLY"
+    scattered = work.accesses[:, index] * (machine.gather if reads else machine.update)[at]
+    nothing = np.zeros(len(traffic))
+    if machine.access_scopes[(*at, 0)] >= 0:
+        return _Access(nothing, scattered, traffic, True)
+    return _Access(traffic / machine.bandwidth[at], scattered, nothing, False)
 
 
 BLENDS = (1.0, 0.999, 0.995, 0.99, 0.98, 0.95, 0.9, 0.8, 0.5, 0.2, 0.0)
@@ -169,25 +207,17 @@ def _choices(
     machine: FlatMachine, application: Application, launch: Launch, kind: str, index: int
 ) -> Iterator[_Choice]:
     """A requirement in each memory that a processor sees, in the layout that serves it best."""
-    code, work, requirement = PROCESSOR_CODES[kind], launch.work, launch.requirements[index]
+    code, requirement = PROCESSOR_CODES[kind], launch.requirements[index]
     processor = machine.machine.processors[kind]
-    window = work.window_traffic if work.window > machine.cache[code] else 1.0
     factor = min(
         _layout_factor(processor, application, requirement, LayoutDecision(soa=soa, c_order=order))
         for soa in (True, False)
         for order in (True, False)
     )
-    traffic = work.traffic[:, index] * factor * window
-    table = machine.gather if requirement.privilege == "READ_ONLY" else machine.update
     for memory in machine.machine.visible_memories(kind):
         at = (code, MEMORY_CODES[memory])
-        seconds, nothing = traffic / machine.bandwidth[at], np.zeros(len(traffic))
-        behind_links = machine.access_scopes[(*at, 0)] >= 0
-        yield _Choice(
-            streamed=nothing if behind_links else seconds,
-            scattered=work.accesses[:, index] * table[at],
-            carried=seconds if behind_links else nothing,
-        )
+        access = _access(machine, launch, index, at, factor)
+        yield _Choice(access.streamed, access.scattered, access.linked / machine.bandwidth[at])
 
 
 def _layout_factor(
