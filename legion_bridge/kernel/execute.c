@@ -516,7 +516,7 @@ static int open_run(struct run *run)
     const struct input *in = run->in;
     size_t processors = (size_t)(in->processors + in->ranks), links = (size_t)in->links;
     size_t locks = (size_t)run->graph->locks;
-    size_t resources = processors + links + locks + (size_t)in->queues;
+    size_t resources = processors + links + locks + (size_t)in->derived.queues;
     run->resources = calloc(resources + 1, sizeof *run->resources);
     run->busy = calloc(processors + links + 1, sizeof *run->busy);
     /* Each operation may be ready and return a permit; each resource may be due once. */
@@ -535,8 +535,8 @@ static int open_run(struct run *run)
     run->first_limit = (int64_t)(processors + links + locks);
     for (size_t i = 0; i < resources; i++)
         run->resources[i] = (struct resource){0.0, -1, -1, -1, 0, 0, 0};
-    for (int64_t i = 0; i < in->queues; i++)
-        run->resources[run->first_limit + i].permits = in->limit_size[i];
+    for (int64_t i = 0; i < in->derived.queues; i++)
+        run->resources[run->first_limit + i].permits = in->derived.limit_size[i];
     run->next_waiting = run->schedule->next_waiting;
     run->waits = run->schedule->waits;
     run->to_grid = run->flows.to_grid = grid_for(run->graph);

@@ -79,7 +79,7 @@ static int check_length(const struct array *arrays, int number, char *complaint)
     if (rule->length == STARTS)
         wanted = size + 1;
     else if (rule->length == PAIRS)
-        wanted = 2 * size * size;
+        wanted = size * size;
     return length == wanted ||
            COMPLAIN("%s has %lld elements and must have %lld: %s has %lld", name, length, wanted,
                     INPUT_RULES[SIZED_BY[of]].name, size);
@@ -339,8 +339,10 @@ int check_prepared(const struct array arrays[INPUTS], struct input *in, char com
     if (!check_each(arrays, PROGRAM, MACHINE, complaint))
         return 0;
     fill(arrays, in);
-    if (in->processors + in->ranks + in->links > MOST_OPERATIONS)
-        return COMPLAIN("processor_kind, rank_node and link_bandwidth are too long together");
+    /* There are no more queues under limits than points. */
+    if (in->processors + in->ranks + in->links + in->points > MOST_OPERATIONS)
+        return COMPLAIN("processor_kind, rank_node, link_bandwidth and point_launch are too long "
+                        "together");
     return check_settings(in, complaint) && check_parents(in, complaint) &&
            check_atoms_ascend(in, complaint) && check_wider(in, complaint) &&
            check_route_links(in, complaint) && check_flows(in, complaint) &&
@@ -353,11 +355,12 @@ int check_decisions(const struct array arrays[INPUTS], struct input *in,
     if (!check_each(arrays, DECISIONS, DECISIONS, complaint))
         return 0;
     fill(arrays, in);
-    if (in->queues > MOST_OPERATIONS)
-        return COMPLAIN("queue_task is too long");
-    for (int64_t r = 0; r < in->requirements; r++)
-        if (in->site[r] < 0 && in->slot_start[r] < in->slot_start[r + 1])
-            return COMPLAIN("site[%lld] is -1, but the requirement has data", (long long)r);
+    for (int64_t r = 0; r < in->requirements; r++) {
+        if (in->memory[r] < 0 && in->slot_start[r] < in->slot_start[r + 1])
+            return COMPLAIN("memory[%lld] is -1, but the requirement has data", (long long)r);
+        if (in->layout[r] < 0 && in->memory[r] >= 0)
+            return COMPLAIN("layout[%lld] is -1, but the requirement has a memory", (long long)r);
+    }
     for (int64_t p = 0; p < in->points; p++)
         if (in->link_bytes[p] > 0.0 && in->link_memory[p] < 0)
             return COMPLAIN("link_memory[%lld] is -1, but link_bytes is above 0", (long long)p);

@@ -6,7 +6,7 @@
 int64_t memory_of(const struct state *state, int64_t entry)
 {
     const struct instance *instance = &state->instances[state->entries[entry].instance];
-    return state->in->site_memory[instance->site];
+    return state->in->derived.site_memory[instance->site];
 }
 
 int64_t region_of(const struct state *state, int64_t entry)
@@ -158,7 +158,7 @@ int64_t reset_instance(struct state *state, int64_t *known, int64_t site, int64_
 int64_t make(struct state *state, int64_t site, int64_t slot)
 {
     const struct input *in = state->in;
-    if (!allocate(state, in->site_memory[site], in->slot_bytes[slot]))
+    if (!allocate(state, in->derived.site_memory[site], in->slot_bytes[slot]))
         return -1;
     return reset_instance(state, &state->instance_of[site * in->slots + slot], site, slot, 0);
 }

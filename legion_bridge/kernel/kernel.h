@@ -41,12 +41,24 @@ struct window {
     int64_t first, end, iterations;
 };
 
+/* What follows from the decisions: derived.c. A *site* is a memory and a layout together, where an
+ * instance can be; a *queue* is of the points of one task and one origin, under an instance limit. */
+struct derived {
+    int64_t sites, queues;
+    int64_t *site, *site_memory, *site_layout; /* [requirements], or -1 without data; [sites] */
+    int64_t *runtime_rank;                     /* [points] the rank that analyses and maps each */
+    int64_t *limit_queue;                      /* [points] or -1 */
+    int64_t *limit_size, *queue_task;          /* [queues] points that may be under way; the task */
+    int64_t *room, capacity;                   /* where all of these lie */
+};
+
 /* The arrays, how many there are of what they are about, and the names of single elements. */
 struct input {
 #define INPUT(owner, name, type, length, values) const type *name;
 #define SIZE(name, array) int64_t name;
 #include "inputs.def"
     struct window window;
+    struct derived derived;
 };
 
 enum {
@@ -93,6 +105,9 @@ struct link_path {
     int64_t links[MOST_LINKS], count;
     double slowest, latency;
 };
+
+/* Fills in what follows from the decisions, in the memory that it has; 0 without memory. */
+int derive(struct input *in);
 
 /* Writes the graph anew, in the memory that it has. On OUT_OF_MEMORY `failure` holds the requirement
  * and the slot. `peak` is as long as there are memories. `in_turn`: permits go in the order of

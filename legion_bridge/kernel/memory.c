@@ -60,7 +60,7 @@ static int evict(struct state *state, int64_t memory)
     for (int64_t i = 0; i < state->instance_count; i++) {
         struct instance *instance = &state->instances[i];
         if (!instance->alive || instance->transient || instance->valid > 0 ||
-            in->site_memory[instance->site] != memory)
+            in->derived.site_memory[instance->site] != memory)
             continue;
         instance->alive = 0;
         int64_t last = new_operation(state->graph, JOIN, memory, 0.0, 0, -1);
@@ -106,7 +106,7 @@ static void release_first(struct state *state, struct fifo *fifo, int64_t queue)
     const struct input *in = state->in;
     struct deferred_release *first = &state->deferred[fifo->head];
     struct instance *instance = &state->instances[first->instance];
-    int64_t memory = in->site_memory[instance->site];
+    int64_t memory = in->derived.site_memory[instance->site];
     instance->alive = 0;
     fifo->head = first->next;
     if (queue < 0) {
@@ -121,7 +121,7 @@ static void release_first(struct state *state, struct fifo *fifo, int64_t queue)
 void release_before(struct state *state, int64_t queue)
 {
     struct fifo *fifo = &state->deferred_behind[queue];
-    int64_t turn = state->passed[queue] - state->in->limit_size[queue];
+    int64_t turn = state->passed[queue] - state->in->derived.limit_size[queue];
     while (fifo->head >= 0 && state->deferred[fifo->head].turn <= turn)
         release_first(state, fifo, queue);
 }
@@ -131,7 +131,7 @@ void release_all(struct state *state)
     for (int64_t memory = 0; memory < state->in->memories; memory++)
         while (state->deferred_in[memory].head >= 0)
             release_first(state, &state->deferred_in[memory], -1);
-    for (int64_t queue = 0; queue < state->in->queues; queue++)
+    for (int64_t queue = 0; queue < state->in->derived.queues; queue++)
         while (state->deferred_behind[queue].head >= 0)
             release_first(state, &state->deferred_behind[queue], queue);
     state->deferred_count = 0;
@@ -143,11 +143,11 @@ void release_all(struct state *state)
 static int reclaim(struct state *state, int64_t memory)
 {
     const struct input *in = state->in;
-    int64_t task = state->limit_queue < 0 ? -1 : in->queue_task[state->limit_queue];
+    int64_t task = state->limit_queue < 0 ? -1 : in->derived.queue_task[state->limit_queue];
     int found = 0;
-    for (int64_t queue = 0; queue < in->queues; queue++) {
+    for (int64_t queue = 0; queue < in->derived.queues; queue++) {
         struct fifo *kept = &state->kept_by[queue];
-        int64_t number = in->queue_task[queue] == task ? -1 : kept->head;
+        int64_t number = in->derived.queue_task[queue] == task ? -1 : kept->head;
         if (number < 0 || state->freed[number].memory != memory)
             continue;
         *kept = (struct fifo){-1, -1};
@@ -189,7 +189,7 @@ int allocate(struct state *state, int64_t memory, double bytes)
 int allocate_transient(struct state *state, int64_t memory, double bytes)
 {
     int64_t queue = state->limit_queue;
-    if (queue >= 0 && state->passed[queue] >= state->in->limit_size[queue]) {
+    if (queue >= 0 && state->passed[queue] >= state->in->derived.limit_size[queue]) {
         struct fifo *kept = &state->kept_by[queue];
         while (bytes > 0.0 && kept->head >= 0 && state->freed[kept->head].memory == memory) {
             struct freed *first = &state->freed[kept->head];

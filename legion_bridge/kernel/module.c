@@ -73,6 +73,7 @@ static int get_arrays(PyObject *dict, enum owner first, enum owner last, struct 
 
 /* The memory of a run, which the next one uses again: the system takes long to give it anew. */
 struct workspace {
+    struct derived derived;
     struct graph graph;
     struct schedule schedule;
 };
@@ -89,6 +90,7 @@ static const char PREPARED[] = "legion_bridge._kernel.Prepared";
 
 static void free_workspace(struct workspace *workspace)
 {
+    free(workspace->derived.room);
     free_graph(&workspace->graph);
     free_schedule(&workspace->schedule);
 }
@@ -149,6 +151,19 @@ static PyObject *bytes_of(const void *data, int64_t count)
     return PyBytes_FromStringAndSize(data, (Py_ssize_t)(count * 8));
 }
 
+static PyObject *floats_of(const double *data, int64_t count)
+{
+    PyObject *found = PyTuple_New((Py_ssize_t)count);
+    for (int64_t i = 0; found != NULL && i < count; i++) {
+        PyObject *number = PyFloat_FromDouble(data[i]);
+        if (number == NULL)
+            Py_CLEAR(found);
+        else
+            PyTuple_SET_ITEM(found, i, number);
+    }
+    return found;
+}
+
 /* When the last timed, and the last untimed, task of each iteration ended; the setup is first. It
  * ends at the latest when the first task of the loop begins: what goes on then is no setup. */
 static void iteration_ends(const struct input *in, const struct graph *graph,
@@ -205,10 +220,15 @@ static void run_once(const struct input *in, struct result *result)
  * points may then wait for what was planned before them and comes behind them in the queue, as none
  * does in Legion, which maps each when its turn comes. Where that makes a cycle they are planned
  * anew in an order in which each waits for those before it alone. */
-static void run(const struct input *in, struct result *result)
+static void run(struct input *in, struct result *result)
 {
+    in->derived = result->workspace.derived;
+    result->status = derive(in) ? PLANNED : NO_HOST_MEMORY;
+    result->workspace.derived = in->derived;
+    if (result->status != PLANNED)
+        return;
     run_once(in, result);
-    if (result->status == CYCLE && in->queues > 0) {
+    if (result->status == CYCLE && in->derived.queues > 0) {
         memset(result->peak, 0, (size_t)in->memories * sizeof(double));
         result->in_turn = 1;
         run_once(in, result);
@@ -229,11 +249,11 @@ static PyObject *result_of(const struct input *in, const struct result *result, 
                           : Py_NewRef(Py_None);
     return Py_BuildValue("(iLLiNNNdN)", (int)result->status, (long long)result->failure[0],
                          (long long)result->failure[1], result->in_turn,
-                         bytes_of(result->peak, in->memories), bytes_of(result->timed, ends),
-                         bytes_of(result->untimed, ends), schedule->busiest, trace);
+                         bytes_of(result->peak, in->memories), floats_of(result->timed, ends),
+                         floats_of(result->untimed, ends), schedule->busiest, trace);
 }
 
-static PyObject *run_input(struct prepared *prepared, const struct input *in, int want_trace)
+static PyObject *run_input(struct prepared *prepared, struct input *in, int want_trace)
 {
     static const struct workspace EMPTY;
     struct result result = {.failure = {-1, -1}, .workspace = prepared->workspace};

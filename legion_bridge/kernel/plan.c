@@ -17,7 +17,7 @@
 static int64_t analyse(struct state *state, int64_t point, int64_t iteration)
 {
     const struct input *in = state->in;
-    int64_t rank = in->runtime_rank[point], parent = in->point_parent[point];
+    int64_t rank = in->derived.runtime_rank[point], parent = in->point_parent[point];
     int64_t width = in->point_requirement[point + 1] - in->point_requirement[point];
     double seconds = state->factor * (in->costs[COST_point] +
                                       in->costs[COST_requirement] * (double)width) +
@@ -49,7 +49,7 @@ static enum status run_point(struct state *state, int64_t point, int64_t analysi
     }
     state->execution[point] = task;
     state->complete[point] = complete;
-    state->limit_queue = state->replays ? -1 : in->limit_queue[point];
+    state->limit_queue = state->replays ? -1 : in->derived.limit_queue[point];
     graph->limit[analysis] = state->limit_queue;
     if (state->limit_queue >= 0) {
         release_before(state, state->limit_queue);
@@ -126,7 +126,7 @@ static enum status run_points(struct state *state, int64_t launch, int64_t paren
         state->first_of_launch = first_operation;
         if (in->launch_parent[launch] >= 0 && in->point_parent[point] != before) {
             before = in->point_parent[point];
-            state->owed[in->runtime_rank[point]] += state->factor * in->costs[COST_launch];
+            state->owed[in->derived.runtime_rank[point]] += state->factor * in->costs[COST_launch];
         }
         int64_t analysis = analyse(state, point, iteration);
         enum status status = run_point(state, point, analysis);
@@ -193,7 +193,7 @@ static void link_children(struct state *state)
 static int limits_parents(const struct input *in)
 {
     for (int64_t point = 0; point < in->points; point++)
-        if (in->limit_queue[point] >= 0 && in->has_children[point])
+        if (in->derived.limit_queue[point] >= 0 && in->has_children[point])
             return 1;
     return 0;
 }
@@ -252,7 +252,7 @@ static int open_state(struct state *state, const struct input *in, struct graph 
         }
     state->used = zeros(in->memories, sizeof(double), &failed);
     state->idle = zeros(in->memories, sizeof(double), &failed);
-    state->instance_of = integers(in->sites * in->slots, -1, &failed);
+    state->instance_of = integers(in->derived.sites * in->slots, -1, &failed);
     state->instances = zeros(2 * in->occurrences, sizeof(struct instance), &failed);
     state->entries = zeros(entries, sizeof(struct entry), &failed);
     state->atom_holder = integers(in->atoms, -1, &failed);
@@ -263,11 +263,11 @@ static int open_state(struct state *state, const struct input *in, struct graph 
     state->transient_of = integers(in->occurrences, -1, &failed);
     state->deferred = zeros(in->occurrences, sizeof(struct deferred_release), &failed);
     state->deferred_in = empty_fifos(in->memories, &failed);
-    state->deferred_behind = empty_fifos(in->queues, &failed);
+    state->deferred_behind = empty_fifos(in->derived.queues, &failed);
     state->reductions = zeros(in->occurrences, sizeof(struct reduction), &failed);
     state->freed_in = empty_fifos(in->memories, &failed);
-    state->passed = integers(in->queues, 0, &failed);
-    state->kept_by = empty_fifos(in->queues, &failed);
+    state->passed = integers(in->derived.queues, 0, &failed);
+    state->kept_by = empty_fifos(in->derived.queues, &failed);
     /* Of a requirement: copies by source memory, folds by reduction, joins of folds by
      * instance, and one lock. */
     int64_t most_merged = in->memories + 3 * in->occurrences + 1;
@@ -284,7 +284,7 @@ static int open_state(struct state *state, const struct input *in, struct graph 
     state->next_point = integers(in->launches, 0, &failed);
     state->first_child = integers(in->launches, -1, &failed);
     state->next_sibling = integers(in->launches, -1, &failed);
-    state->last_in_queue = integers(in->queues, -1, &failed);
+    state->last_in_queue = integers(in->derived.queues, -1, &failed);
     return !failed;
 }
 

@@ -4,8 +4,8 @@
 /* The memory of a requirement, or -1 where there is no data. */
 static int64_t memory_for(const struct input *in, int64_t requirement)
 {
-    int64_t site = in->site[requirement];
-    return site < 0 ? -1 : in->site_memory[site];
+    int64_t site = in->derived.site[requirement];
+    return site < 0 ? -1 : in->derived.site_memory[site];
 }
 
 /* Lets a task read or write the atoms of a slot in an instance. */
@@ -89,7 +89,7 @@ static int64_t make_transient(struct state *state, int64_t site, int64_t occurre
 {
     const struct input *in = state->in;
     int64_t slot = in->slot_values[occurrence];
-    if (!allocate_transient(state, in->site_memory[site], in->slot_bytes[slot]))
+    if (!allocate_transient(state, in->derived.site_memory[site], in->slot_bytes[slot]))
         return -1;
     return reset_instance(state, &state->transient_of[occurrence], site, slot, 1);
 }
@@ -107,7 +107,7 @@ enum status require(struct state *state, int64_t requirement, int64_t task,
                     int64_t analysis)
 {
     const struct input *in = state->in;
-    int64_t site = in->site[requirement], memory = memory_for(in, requirement);
+    int64_t site = in->derived.site[requirement], memory = memory_for(in, requirement);
     state->merged = 0;
     state->allocation.used = 0;
     state->allocation_head = -1;

@@ -163,11 +163,13 @@ static void fold_all(struct state *state, int64_t atom, int64_t number, int64_t 
  * may be fresh. */
 static double weight_of(const struct state *state, int64_t source, int64_t target)
 {
+    const struct input *in = state->in;
+    const struct instance *to = &state->instances[state->entries[target].instance];
     int64_t from = state->instances[state->entries[source].instance].site;
-    int64_t to = state->instances[state->entries[target].instance].site;
-    int64_t sites = state->in->sites;
-    int64_t fresh = state->instances[state->entries[target].instance].transient;
-    return state->in->copy_weight[(fresh * sites + from) * sites + to];
+    int64_t layout = in->derived.site_layout[to->site];
+    double weight =
+        in->layout_weight[in->derived.site_layout[from] * in->layouts + layout];
+    return to->transient ? weight + in->costs[COST_fresh] * in->layout_room[layout] : weight;
 }
 
 /* The copy that brings the newest value of an atom to an entry, from the nearest instance that

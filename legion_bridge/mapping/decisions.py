@@ -21,14 +21,13 @@ from dsl.syntax import Program, Statement
 from dsl.tables import Tables
 from legion_bridge.machines.flat_machine import FlatMachine
 from legion_bridge.mapping.launch_decisions import LaunchDecisions, LaunchQuestions, placement
-from legion_bridge.mapping.layouts import Aligns, LayoutClasses, alignments
+from legion_bridge.mapping.layouts import Aligns, LayoutClasses, LayoutFactors, alignments
 from legion_bridge.mapping.rules import Rules, definitions_for
 from legion_bridge.programs.flat_program import FlatProgram
 
 __all__ = ["Decider", "Decisions"]
 
 Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
 _ColumnKey: TypeAlias = tuple[int, LaunchDecisions, Aligns, bytes]
 
 
@@ -42,8 +41,7 @@ class Decisions:
         memory: ``[R]`` memory of each requirement of each point; -1 where there is no data.
         layout: ``[R]`` layout class (``LayoutClasses``); -1 where there is no data.
         unpinned: ``[P]`` whether a point runs on whichever processor of the kind is free.
-        layout_weights: ``[classes, classes]`` factor on the bytes of copies from one to another.
-        layout_rooms: ``[classes]`` bytes of an instance over those of its data.
+        layouts: What the layout classes cost.
         exact: ``[R]`` codes of ``enum extent`` in ``kernel/kernel.h``.
         collect: ``[R]`` 1 where the instance is collected after the task, else 0.
     """
@@ -54,8 +52,7 @@ class Decisions:
     layout: Ints
     exact: Ints
     collect: Ints
-    layout_weights: Floats
-    layout_rooms: Floats
+    layouts: LayoutFactors
     unpinned: Ints
 
 
@@ -149,8 +146,7 @@ class Decider:
             layout=layout,
             exact=exact,
             collect=collect,
-            layout_weights=self._layouts.weights,
-            layout_rooms=self._layouts.rooms,
+            layouts=self._layouts.factors,
             unpinned=self._unpinned(answers),
         )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from math import log2
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +20,34 @@ from legion_bridge.machines.machine import Machine, Processor
 from legion_bridge.mapping.launch_decisions import LaunchDecisions
 from legion_bridge.programs.application import Launch, Region, Requirement
 
-__all__ = ["LayoutClasses", "alignments", "element_bytes", "together_factor", "traffic_factor"]
+__all__ = [
+    "LayoutClasses",
+    "LayoutFactors",
+    "alignments",
+    "element_bytes",
+    "together_factor",
+    "traffic_factor",
+]
 
+Floats = NDArray[np.float64]
 Aligns = tuple[Align | None, ...]
 _C_ORDER, _TOGETHER = 2, 1
 _AT_LEAST = ("==", ">=")
 _NEAREST, _FARTHEST = 2.0, 8.0  # lines from point to point between which ``farther`` was measured
 _EVEN = np.ones((2 * _C_ORDER, 2 * _C_ORDER))
+
+
+class LayoutFactors(NamedTuple):
+    """What layout classes cost.
+
+    Attributes:
+        weights: ``[classes, classes]`` factor on the bytes of copies from one to another. Half of
+            a copy's traffic is at each end; a copy that changes the order is strided, too.
+        rooms: ``[classes]`` bytes of an instance over those of its data, as fields are aligned.
+    """
+
+    weights: Floats
+    rooms: Floats
 
 
 class LayoutClasses:
@@ -43,28 +65,21 @@ class LayoutClasses:
         self._codes: dict[tuple[object, ...], int] = {}
         # Whether in C order, factor on traffic, factor on room.
         self._classes: list[tuple[bool, float, float]] = []
-        self._weights = np.zeros((0, 0)) if self.exact else _EVEN
+        self._factors = LayoutFactors(_EVEN, _EVEN[0])
+        if self.exact:
+            self._factors = LayoutFactors(np.zeros((0, 0)), np.zeros(0))
         self._lock = threading.Lock()
 
     @property
-    def weights(self) -> NDArray[np.float64]:
-        """``[classes, classes]`` factor on the bytes of copies from one to another.
-
-        Half of a copy's traffic is at each end; a copy that changes the order is strided, too.
-        """
-        weights, classes = self._weights, tuple(self._classes)  # other threads may add to them
-        if self.exact and len(weights) != len(classes):
-            c_order, factor, _ = (np.array(column) for column in zip(*classes, strict=True))
+    def factors(self) -> LayoutFactors:
+        """What the classes cost, of all that are known by now."""
+        factors, classes = self._factors, tuple(self._classes)  # other threads may add to them
+        if self.exact and len(factors.rooms) != len(classes):
+            c_order, factor, rooms = (np.array(column) for column in zip(*classes, strict=True))
             strides = (c_order[:, None] != c_order[None, :]) * (self._transpose - 1)
-            self._weights = weights = (factor[:, None] + factor[None, :]) / 2 + strides
-        return weights
-
-    @property
-    def rooms(self) -> NDArray[np.float64]:
-        """``[classes]`` bytes of an instance over those of its data, as fields are aligned."""
-        if not self.exact:
-            return np.ones(len(self._weights))
-        return np.array([room for _, _, room in tuple(self._classes)])
+            weights = (factor[:, None] + factor[None, :]) / 2 + strides
+            self._factors = factors = LayoutFactors(weights, rooms)
+        return factors
 
     def code(
         self, requirement: Requirement, region: Region, layout: LayoutDecision, align: Align | None

@@ -133,7 +133,7 @@ class FlatProgram:
         """``[L]`` first requirement of each launch's first point."""
         return self.point_requirement[self.launch_point[:-1]]
 
-    @property
+    @cached_property
     def segmented(self) -> bool:
         """Whether the program's clock runs in a part of each iteration only."""
         return not bool(self.launch_timed[self.setup_launches :].all())

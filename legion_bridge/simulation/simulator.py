@@ -90,8 +90,8 @@ class _Run(NamedTuple):
     slot: int
     in_turn: int  # whether permits had to go in the order of planning
     peak: bytes
-    timed: bytes
-    untimed: bytes
+    timed: tuple[float, ...]
+    untimed: tuple[float, ...]
     busiest: float
     trace: dict[str, bytes | int] | None
 
@@ -230,7 +230,7 @@ class Simulator:
     def _is_settled(self, run: _Run) -> bool:
         if run.window == self._windows[-1]:
             return True
-        return is_settled(run.window, _numbers(run.timed), run.busiest)
+        return is_settled(run.window, run.timed, run.busiest)
 
     def _outcome(self, run: _Run, decisions: Decisions) -> Outcome:
         if run.status == KernelStatus.OUT_OF_MEMORY:
@@ -250,9 +250,7 @@ class Simulator:
         throughput = self.application.work * self.application.timed / elapsed
         unit = self.application.unit
         raw = f"ELAPSED TIME = {elapsed:7.3f} s, {throughput:.4g} {unit}"
-        setup, whole = beside_the_clock(
-            self.program, run.window, _numbers(run.timed), _numbers(run.untimed), measured
-        )
+        setup, whole = beside_the_clock(self.program, run.window, run.timed, run.untimed, measured)
         return Outcome(
             "ok",
             throughput,
@@ -266,31 +264,27 @@ class Simulator:
         )
 
     def _measured(self, run: _Run) -> Measured:
-        timed, untimed = _numbers(run.timed), _numbers(run.untimed)
         segmented = self.program.segmented
-        return measure(run.window, timed, untimed, segmented=segmented, busiest=run.busiest)
+        return measure(
+            run.window, run.timed, run.untimed, segmented=segmented, busiest=run.busiest
+        )
 
     def _decided(self, decisions: Decisions, times: PointTimes) -> Arrays:
-        memories, fresh = len(self.flat_machine.memory_kind), self.machine.runtime.fresh
-        site, site_memory, copy_weight = _sites(decisions, memories, fresh)
-        queue, limit_size, queue_task = _limits(self.program, self.flat_machine, decisions)
         return {
             "processor": decisions.processor,
-            "runtime_rank": _runtime_ranks(self.program, self.flat_machine, decisions),
             "seconds": times.seconds,
             "link_bytes": times.link_bytes,
             "link_memory": times.link_memory,
             "unpinned": decisions.unpinned,
-            "limit_queue": queue,
-            "limit_size": limit_size,
-            "queue_task": queue_task,
-            "site": site,
-            "site_memory": site_memory,
-            "copy_weight": copy_weight,
+            "limit": np.array([launch.limit for launch in decisions.launches], np.int64),
+            "memory": decisions.memory,
+            "layout": decisions.layout,
             "extent": decisions.exact,
             "collect": decisions.collect
             if self._kept is None
             else decisions.collect & ~self._kept,
+            "layout_weight": decisions.layouts.weights,
+            "layout_room": decisions.layouts.rooms,
         }
 
     def _shortage(self, run: _Run, decisions: Decisions) -> Shortage:
@@ -318,11 +312,6 @@ def simulate(application: Application, machine: Machine, mapper: Mapper) -> Outc
     return Simulator(application, machine).run(mapper)
 
 
-def _numbers(data: bytes) -> list[float]:
-    found: list[float] = np.frombuffer(data, np.float64).tolist()
-    return found
-
-
 def _kept(program: FlatProgram, machine: Machine) -> Ints | None:
     """``[R]`` 1 for what the machine does not collect; ``None`` where it collects all."""
     if not machine.runtime.keeps_folded:
@@ -345,6 +334,7 @@ def _prepared_arrays(program: FlatProgram, machine: FlatMachine, untraced: int) 
         program,
         machine,
         {
+            "launch_task": _task_numbers(program),
             "launch_joins": joins,
             "after_start": program.after.start,
             "after_values": program.after.values,
@@ -365,6 +355,7 @@ def _prepared_arrays(program: FlatProgram, machine: FlatMachine, untraced: int) 
             "fold": runtime.fold,
             "domain": runtime.domain,
             "instance": runtime.instance,
+            "fresh": runtime.fresh,
         },
         settings={
             "setup_launches": program.setup_launches,
@@ -375,73 +366,7 @@ def _prepared_arrays(program: FlatProgram, machine: FlatMachine, untraced: int) 
     )
 
 
-def _sites(decisions: Decisions, memories: int, fresh: float) -> tuple[Ints, Ints, Floats]:
-    """Numbers the pairs of memory and layout class that occur.
-
-    Returns:
-        ``[R]`` the site of each requirement, -1 without data; ``[sites]`` their memories; and
-        ``[2 * sites * sites]`` factor on the bytes of copies from one to another, to instances
-        that stay and to fresh ones.
-    """
-    classes = len(decisions.layout_weights)
-    codes = decisions.memory * classes + decisions.layout
-    present = decisions.memory >= 0
-    numbers = np.full(memories * classes, -1, np.int64)
-    numbers[codes[present]] = 0
-    used = np.flatnonzero(numbers == 0)
-    numbers[used] = np.arange(len(used))
-    kinds = used % classes
-    stay = decisions.layout_weights[np.ix_(kinds, kinds)]
-    weights = np.stack([stay, stay + fresh * decisions.layout_rooms[kinds]]).ravel()
-    site = np.full(len(codes), -1, np.int64)
-    site[present] = numbers[codes[present]]
-    return site, used // max(classes, 1), weights
-
-
-def _runtime_ranks(program: FlatProgram, machine: FlatMachine, decisions: Decisions) -> Ints:
-    """The rank whose runtime analyses each point: where its parent runs, else where it runs."""
-    parent = program.point_parent
-    runner = np.where(parent < 0, decisions.processor, decisions.processor[parent])
-    ranks: Ints = machine.processor_rank[runner]
-    return ranks
-
-
-def _is_below_its_like(program: FlatProgram, launch: int) -> bool:
-    """Whether a launch is made by a task of the same name, or by one that such a task launched."""
-    task, above = program.launches[launch].task, int(program.launch_parent[launch])
-    while above >= 0 and program.launches[above].task != task:
-        above = int(program.launch_parent[above])
-    return above >= 0
-
-
-def _limits(
-    program: FlatProgram, machine: FlatMachine, decisions: Decisions
-) -> tuple[Ints, Ints, Ints]:
-    """The queue of each point, by task and originating processor; the queues' sizes and tasks.
-
-    A task below one of its own name counts as part of it, as it does for the real mapper: it would
-    wait for ever.
-    """
-    queue = np.full(len(program.point_launch), -1, np.int64)
-    by_launch = [
-        0 if chosen.limit and _is_below_its_like(program, number) else chosen.limit
-        for number, chosen in enumerate(decisions.launches)
-    ]
-    if not any(by_launch):
-        return queue, np.zeros(0, np.int64), np.zeros(0, np.int64)
-    limits = np.array(by_launch, np.int64)[program.point_launch]
-    tasks = {launch.task: number for number, launch in enumerate(program.launches)}
-    task = np.array([tasks[launch.task] for launch in program.launches])[program.point_launch]
-    parent = program.point_parent
-    processors = len(machine.processor_kind)
-    # The top-level task runs on a processor of its own on each rank.
-    top = processors + machine.processor_rank[decisions.processor]
-    origin = np.where(parent < 0, top, decisions.processor[parent])
-    limited = limits > 0
-    origins = processors + machine.machine.ranks
-    key = task * origins + origin
-    unique, where = np.unique(key[limited], return_inverse=True)
-    queue[limited] = where
-    sizes = np.zeros(len(unique), np.int64)
-    sizes[where] = limits[limited]
-    return queue, sizes, unique // origins
+def _task_numbers(program: FlatProgram) -> Ints:
+    """``[L]`` the last launch of the same task, which stands for the task."""
+    last = {launch.task: number for number, launch in enumerate(program.launches)}
+    return np.array([last[launch.task] for launch in program.launches], np.int64)

@@ -29,7 +29,7 @@ SAMPLE = {
     "pennant": ("expert", 1),
 }
 WINDOW = (4, 8, 9)
-FREE = {"slot_region", "limit_size", "queue_task"}
+FREE = {"slot_region", "limit"}
 """Numbers that nothing is looked up by: any that is not below zero will do."""
 HUGE = (2**63 - 1, 2**40)
 NEGATIVE = (-2, -(2**63))

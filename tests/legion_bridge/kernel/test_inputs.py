@@ -111,7 +111,7 @@ class TestTypes:
 
     def test_refused_arrays_are_let_go(self, small: Inputs) -> None:
         wrong = small.with_array("settings", small.arrays["settings"].astype(np.float64))
-        wrong = wrong.with_array("queue_task", np.zeros(0))
+        wrong = wrong.with_array("limit", np.zeros(0))
 
         def counts() -> list[int]:
             both: list[Mapping[str, Any]] = [wrong.prepared, wrong.decisions]
@@ -179,8 +179,12 @@ class TestTogether:
             small.with_array("fold_into", np.array([-1, 0])).simulate()
 
     def test_data_that_is_nowhere(self, small: Inputs) -> None:
-        with pytest.raises(ValueError, match=r"site\[1\] is -1, but the requirement has data"):
-            small.with_array("site", np.array([0, -1])).simulate()
+        with pytest.raises(ValueError, match=r"memory\[1\] is -1, but the requirement has data"):
+            small.with_array("memory", np.array([0, -1])).simulate()
+
+    def test_data_without_a_layout(self, small: Inputs) -> None:
+        with pytest.raises(ValueError, match=r"layout\[1\] is -1, but the requirement has a mem"):
+            small.with_array("layout", np.array([0, -1])).simulate()
 
     def test_bytes_that_lead_nowhere(self, small: Inputs) -> None:
         with pytest.raises(ValueError, match=r"link_memory\[0\] is -1, but link_bytes is above 0"):

@@ -108,6 +108,48 @@ class _Reduction:
     last: int = 0
 
 
+@dataclass
+class _Limits:
+    """Queues of points that share an instance limit: those of one task and one origin.
+
+    Attributes:
+        queue: Of each point, or -1.
+        permits, task: Of each queue: points that may be under way, and its task.
+    """
+
+    queue: list[int]
+    permits: list[int]
+    task: list[str]
+
+    @classmethod
+    def of(cls, run: Run) -> _Limits:
+        program, machine = run.simulator.program, run.simulator.flat_machine
+        names = [launch.task for launch in program.launches]
+        last = {name: number for number, name in enumerate(names)}
+        keys: dict[int, tuple[int, int]] = {}
+        for point, launch in enumerate(program.point_launch.tolist()):
+            above = int(program.launch_parent[launch])
+            while above >= 0 and names[above] != names[launch]:
+                above = int(program.launch_parent[above])
+            if not run.decisions.launches[launch].limit or above >= 0:
+                continue  # a task below its like counts as part of it
+            parent = int(program.point_parent[point])
+            runner = int(run.decisions.processor[point if parent < 0 else parent])
+            top = len(machine.processor_kind) + int(machine.processor_rank[runner])
+            keys[point] = last[names[launch]], top if parent < 0 else runner
+        ordered = sorted(set(keys.values()))
+        permits = {
+            keys[point]: run.decisions.launches[int(program.point_launch[point])].limit
+            for point in keys
+        }
+        points = range(len(program.point_launch))
+        return cls(
+            queue=[ordered.index(keys[point]) if point in keys else -1 for point in points],
+            permits=[permits[key] for key in ordered],
+            task=[names[task] for task, _ in ordered],
+        )
+
+
 class Plan:
     """All steps of a run in the order in which they are planned.
 
@@ -134,10 +176,8 @@ class Plan:
         self.reductions: dict[tuple[int, int], _Reduction] = {}
         self.current: dict[int, Value] = defaultdict(lambda: UNWRITTEN)
         times = run.simulator._timer.times(run.decisions.launches)
-        decided = run.simulator._decided(run.decisions, times)
         self.in_turn = bool(run.simulator._simulate(run.decisions, times, trace=False).in_turn)
-        self.limits, self.queue_task = decided["limit_queue"], decided["queue_task"]
-        self.permits = decided["limit_size"]
+        self.limits = _Limits.of(run)
         # Under a limit: memory that the points of a queue hand on, and how many have passed.
         self.kept: dict[int, deque[Holder]] = defaultdict(deque)
         self.passed: dict[int, int] = defaultdict(int)
@@ -174,11 +214,22 @@ class Plan:
         wait for ever otherwise.
         """
         start, parent = self.program.launch_point, self.program.launch_parent
-        depth_first = self.in_turn and bool(np.any(self.program.has_children[self.limits >= 0]))
+        depth_first = self.in_turn and bool(
+            np.any(self.program.has_children[np.array(self.limits.queue) >= 0])
+        )
         for launch in range(first, last):
             if not depth_first or parent[launch] < 0:
                 points = range(int(start[launch]), int(start[launch + 1]))
                 yield from self._launch(points, depth_first=depth_first)
+
+    def _turn(self) -> int:
+        """Whose permit the point that comes now gets, counted in its queue; below 0 a new one."""
+        return self.passed[self.queue] - self.limits.permits[self.queue]
+
+    def _limits_parents(self) -> bool:
+        """Whether a limit holds for some task that launches others."""
+        limited = np.array(self.limits.queue) >= 0
+        return bool(np.any(self.program.has_children[limited]))
 
     def _launch(self, points: Iterable[int], *, depth_first: bool) -> Iterator[tuple[int, int]]:
         began = self.planned
@@ -190,7 +241,7 @@ class Plan:
 
     def _point(self, iteration: int, point: int) -> None:
         task = Step(Kind.TASK, target=int(self.decisions.processor[point]))
-        self.queue = int(self.limits[point])
+        self.queue = self.limits.queue[point]
         self.tasks[iteration, point] = task
         self.steps += [Step(Kind.RUNTIME), task]
         if self.program.has_children[point]:
@@ -356,7 +407,11 @@ class Plan:
     def _allocate(self, slot: int, memory: int, *, transient: bool = False) -> Holder:
         size = whole = float(self.program.slot_bytes[slot])
         kept = self.kept[self.queue]
-        if transient and self.queue >= 0 and self.passed[self.queue] >= self.permits[self.queue]:
+        if (
+            transient
+            and self.queue >= 0
+            and self.passed[self.queue] >= self.limits.permits[self.queue]
+        ):
             while size > 0 and kept and kept[0].memory == memory:
                 taken = min(kept[0].bytes - kept[0].released, size)
                 kept[0].released += taken
@@ -413,7 +468,9 @@ class Plan:
     def _release_before(self) -> None:
         """What the points held whose permits go to the point that comes now."""
         waiting = self.deferred_behind[self.queue]
-        while waiting and waiting[0][0] <= self.passed[self.queue] - self.permits[self.queue]:
+        while (
+            waiting and waiting[0][0] <= self.passed[self.queue] - self.limits.permits[self.queue]
+        ):
             self._release(waiting.popleft()[1], self.queue)
 
     def _release_all(self) -> None:
@@ -426,9 +483,9 @@ class Plan:
 
     def _reclaim(self, memory: int) -> bool:
         """Takes what the queues of other tasks have kept."""
-        mine = -1 if self.queue < 0 else self.queue_task[self.queue]
+        mine = None if self.queue < 0 else self.limits.task[self.queue]
         found = False
-        for queue, task in enumerate(self.queue_task.tolist()):
+        for queue, task in enumerate(self.limits.task):
             kept = self.kept[queue]
             if task != mine and kept and kept[0].memory == memory:
                 self.freed[memory].extend(kept)

@@ -163,8 +163,8 @@ def test_whole_instances_in_many_layouts() -> None:
     ])  # fmt: skip
     layouts = [f"Layout t{at} * * SOA Align=={1 << at};" for at in range(count)]
     run = tiny.Run(program, WHOLE, " ".join([*layouts, "Task * CPU; Region * * CPU SYSMEM;"]))
-    made = np.unique(run.simulator._decided(run.decisions, run.trace.times)["site"])
-    assert len(made) == count + 1  # and that of `put`
+    sites = np.stack([run.decisions.memory, run.decisions.layout])
+    assert len(np.unique(sites, axis=1).T) == count + 1  # and that of `put`
     copies_made = run.trace.operations.kind == OperationKind.COPY
     assert np.count_nonzero(copies_made) == count
 
