@@ -12,11 +12,13 @@ holes is a group of the texts that it may be.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from itertools import product
 from math import prod
 from typing import NamedTuple
 
+from dsl.bounded_cache import BoundedCache
 from dsl.templates.space.parameters import NONE, Parameter, Value
 from dsl.templates.text.pieces import Group, HoleUse, Literal, Piece
 
@@ -25,6 +27,8 @@ __all__ = ["Rendering", "TokenMatcher", "canonical_tokens"]
 _FIRST_HOLE = 0xF0000  # characters of no script stand for holes, one each
 _HOLE = re.compile("[\U000f0000-\U000ffffd]")
 _WORD = re.compile("[\\w\U000f0000-\U000ffffd]+")
+_WORDS_KEPT = 10_000
+_SHOWN_KEPT = 1000  # texts of one hole
 _ENUMERATED = 1000  # texts of one word that are looked at beforehand
 _TOKEN = re.compile(r'(?:#|//)[^\n]*|"[^"\n]*"|[\w\U000f0000-\U000ffffd]+|[<>=!]=|&&|\|\||\S')
 _OPEN, _CLOSE = "\U00100000", "\U00100001"  # and two more for the ends of groups
@@ -68,9 +72,11 @@ class _DefinitionUses:
         names = [group.defines for group in groups if group.defines]
         self._definitions = {name: re.compile(rf"\b{name}\b") for name in names}
         plain = [piece for piece in pieces if not isinstance(piece, Group)]
+        self._found = BoundedCache[str, frozenset[str]](_WORDS_KEPT)
         # What each definition, each group and the rest uses: always, and depending on words.
         self._of_definitions = {g.defines: self._uses(g.pieces)[0] for g in groups if g.defines}
-        self._of_groups = [(g, *self._uses(g.pieces)) for g in groups if not g.defines]
+        of_groups = [(g, *self._uses(g.pieces)) for g in groups if not g.defines]
+        self._of_groups = [(g, uses, words) for g, uses, words in of_groups if uses or words]
         self._of_rest = self._uses(plain)
 
     def __bool__(self) -> bool:
@@ -79,10 +85,10 @@ class _DefinitionUses:
     def used(self, texts: Texts) -> set[str]:
         """The definitions that a rendering uses, those that they use among them."""
         always, words = self._of_rest
-        new = always.union(*[self._mentioned(word.text(texts)) for word in words])
+        new = always.union(*[self._named_by(word.text(texts)) for word in words])
         for group, uses, words in self._of_groups:
-            if (uses or words) and all(texts[name] for name in group.names):
-                new |= uses.union(*[self._mentioned(word.text(texts)) for word in words])
+            if all(texts[name] for name in group.names):
+                new |= uses.union(*[self._named_by(word.text(texts)) for word in words])
         found: set[str] = set()
         while new:
             found |= new
@@ -117,6 +123,11 @@ class _DefinitionUses:
             for texts in product(*shown)
         )
 
+    def _named_by(self, word: str) -> frozenset[str]:
+        """The definitions whose names stand in a word, which comes again in other renderings."""
+        found = self._found.get(word)
+        return self._found.keep(word, frozenset(self._mentioned(word))) if found is None else found
+
     def _mentioned(self, text: str) -> set[str]:
         """The definitions whose names stand in a text."""
         return {
@@ -142,29 +153,99 @@ class Rendering:
             for name in self.names
         }
         self._uses = _DefinitionUses(self.pieces, parameters, self._defaults)
+        self._form = _form(self.pieces)
+        self._slots = [self._slot(each) for each in self.pieces if not isinstance(each, Literal)]
+        # Groups that stand by more than one hole, or by the use of what they define.
+        self._groups = [
+            (place, slot.group) for place, slot in enumerate(self._slots) if slot.group is not None
+        ]
 
     def text(self, texts: Texts) -> str:
         """The rendering; a text is None where the hole does not count."""
-        defaults = self._defaults
+        get = texts.get
+        shown = [known[get(name)] for name, known, _ in self._slots]
+        if self._groups:
+            used = self._used(texts)
+            for place, group in self._groups:
+                if _stands(group, used, texts):
+                    shown[place] = self._plain(group.pieces, texts)
+        return self._form % tuple(shown)
+
+    def _slot(self, piece: HoleUse | Group) -> _Slot:
+        if isinstance(piece, HoleUse):
+            default = self._defaults[piece.name]
+            return _Slot(piece.name, _Shown(lambda text: default if text is None else text))
+        if piece.defines or len(set(piece.names)) != 1:
+            return _Slot("", _Shown(lambda _: ""), piece)
+        name = piece.names[0]
+        return _Slot(
+            name, _Shown(lambda text: self._plain(piece.pieces, {name: text}) if text else "")
+        )
+
+    def _plain(self, pieces: Iterable[Literal | HoleUse], texts: Texts) -> str:
+        """Pieces that are no groups."""
         parts: list[str] = []
-        for piece in self.standing(texts):
+        for piece in pieces:
             if isinstance(piece, Literal):
                 parts.append(piece.text)
             else:
                 text = texts[piece.name]
-                parts.append(defaults[piece.name] if text is None else text)
+                parts.append(self._defaults[piece.name] if text is None else text)
         return "".join(parts)
 
     def standing(self, texts: Texts) -> list[Literal | HoleUse]:
         """The pieces that are not left out, those of groups among them."""
-        used = self._uses.used(texts) if self._uses else set()
+        used = self._used(texts)
         flat: list[Literal | HoleUse] = []
         for piece in self.pieces:
             if not isinstance(piece, Group):
                 flat.append(piece)
-            elif piece.defines in used if piece.defines else all(map(texts.get, piece.names)):
+            elif _stands(piece, used, texts):
                 flat += piece.pieces
         return flat
+
+    def _used(self, texts: Texts) -> AbstractSet[str]:
+        return self._uses.used(texts) if self._uses else frozenset()
+
+
+def _stands(group: Group, used: AbstractSet[str], texts: Texts) -> bool:
+    """Whether a group is not left out."""
+    return group.defines in used if group.defines else all(map(texts.get, group.names))
+
+
+class _Shown(dict[str | None, str]):
+    """What a piece renders as, by the text of its hole; what was made once is kept."""
+
+    def __init__(self, make: Callable[[str | None], str]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, text: str | None) -> str:
+        shown = self._make(text)
+        if len(self) < _SHOWN_KEPT:
+            self[text] = shown
+        return shown
+
+
+class _Slot(NamedTuple):
+    """A place in the text that holes decide about.
+
+    Attributes:
+        name: The hole; empty for a group that is written anew each time.
+        shown: What stands there, by the text of the hole.
+        group: That group.
+    """
+
+    name: str
+    shown: _Shown
+    group: Group | None = None
+
+
+def _form(pieces: Iterable[Piece]) -> str:
+    """The pieces as a form for ``%``: a place for each hole and each group."""
+    return "".join(
+        [each.text.replace("%", "%%") if isinstance(each, Literal) else "%s" for each in pieces]
+    )
 
 
 def _names(pieces: Iterable[Piece]) -> Iterator[str]:
