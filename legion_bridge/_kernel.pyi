@@ -1,4 +1,6 @@
-from typing import Any, final
+from typing import Any, TypeAlias, final
+
+Numbers: TypeAlias = tuple[float, ...]
 
 @final
 class Prepared: ...  # a capsule: what simulate needs of a program and a machine
@@ -10,4 +12,4 @@ SETTINGS: tuple[str, ...]
 def prepare(arrays: dict[str, Any], /) -> Prepared: ...
 def simulate(
     prepared: Prepared, decisions: dict[str, Any], window: tuple[int, int, int], trace: bool, /
-) -> tuple[int, int, int, int, bytes, bytes, bytes, float, dict[str, bytes | int] | None]: ...
+) -> tuple[int, int, int, int, bytes, Numbers, Numbers, float, dict[str, bytes | int] | None]: ...

@@ -127,10 +127,13 @@ class Decider:
             mapper()
             self._loads.keep(rules.loading, rules.statements)
         answers: list[_Answer] = []
-        places: list[Ints] = []
+        places: list[_Placement] = []
         for launch in self._launches:
-            answer = self._answer(rules, launch)
-            above = None if launch.parent is None else places[launch.parent][launch.above]
+            key = (launch.number, rules.for_all, rules.by_task[launch.task])
+            answer = self._answers.get(key) or self._ask(key, rules, launch)
+            above = (
+                None if launch.parent is None else places[launch.parent].processors[launch.above]
+            )
             answers.append(answer)
             places.append(self._placement(mapper, rules, launch, answer, above))
         launches = tuple([answer.decided for answer in answers])
@@ -141,7 +144,7 @@ class Decider:
         memory, layout, exact, collect = np.concatenate(columns, axis=1)
         return Decisions(
             launches=launches,
-            processor=np.concatenate(places),
+            processor=np.concatenate([place.processors for place in places]),
             memory=memory,
             layout=layout,
             exact=exact,
@@ -150,19 +153,15 @@ class Decider:
             unpinned=self._unpinned(answers),
         )
 
-    def _answer(self, rules: Rules, launch: _Launch) -> _Answer:
+    def _ask(self, key: tuple[object, ...], rules: Rules, launch: _Launch) -> _Answer:
         """What is decided for all points of a launch alike, and the function that places them."""
-        key = (launch.number, rules.for_all, rules.by_task[launch.task])
-        answer = self._answers.get(key)
-        if answer is None:
-            tables = Tables.of(rules.about(launch.task))
-            decided = self._questions[launch.number].ask(tables)
-            # One object for equal decisions on a launch: they are compared sooner so.
-            decided = self._decided.keep((launch.number, decided), decided)
-            function = tables.single_function if launch.single else tables.index_function
-            named = function(launch.name, decided.kind)
-            answer = self._answers.keep(key, _Answer(decided, named, rules.statements))
-        return answer
+        tables = Tables.of(rules.about(launch.task))
+        decided = self._questions[launch.number].ask(tables)
+        # One object for equal decisions on a launch: they are compared sooner so.
+        decided = self._decided.keep((launch.number, decided), decided)
+        function = tables.single_function if launch.single else tables.index_function
+        named = function(launch.name, decided.kind)
+        return self._answers.keep(key, _Answer(decided, named, rules.statements))
 
     def _placement(
         self,
@@ -171,8 +170,8 @@ class Decider:
         launch: _Launch,
         answer: _Answer,
         above: Ints | None,
-    ) -> Ints:
-        """The processors of a launch's points.
+    ) -> _Placement:
+        """Where a launch's points go.
 
         Args:
             above: The processor of each point's parent; None where the top-level task launches it.
@@ -185,8 +184,9 @@ class Decider:
         if found is None:
             launched, points = self.program.launches[launch.number], launch.points
             where = placement(self.machine, mapper(), launched, kind, parents=above, points=points)
-            found = self._placements.keep(key, _Placement(where, rules.statements))
-        return found.processors
+            placed = _Placement(where, where.tobytes(), rules.statements)
+            found = self._placements.keep(key, placed)
+        return found
 
     def _used(self, rules: Rules, function: str) -> tuple[int, ...]:
         """The identities of the definitions that a function can depend on."""
@@ -204,11 +204,14 @@ class Decider:
         free = [each.function is None and each.decided.kind in self._pooled for each in answers]
         return np.array(free, np.int64)[self.program.point_launch]
 
-    def _column(self, number: int, decided: LaunchDecisions, aligns: Aligns, where: Ints) -> Ints:
-        key = (number, decided, aligns, where.tobytes())
+    def _column(
+        self, number: int, decided: LaunchDecisions, aligns: Aligns, place: _Placement
+    ) -> Ints:
+        key = (number, decided, aligns, place.numbers)
         found = self._columns.get(key)
         if found is None:
-            found = self._columns.keep(key, self._make_column(number, decided, aligns, where))
+            made = self._make_column(number, decided, aligns, place.processors)
+            found = self._columns.keep(key, made)
         return found
 
     def _is_whole(self, memory: str) -> bool:
@@ -318,7 +321,14 @@ class _Closure(NamedTuple):
 
 
 class _Placement(NamedTuple):
-    """The processors of a launch's points, and the statements of its key, kept alive."""
+    """The processors of a launch's points.
+
+    Attributes:
+        processors: Their numbers.
+        numbers: The same, to look up what depends on them.
+        statements: Those whose identities the key holds, kept alive.
+    """
 
     processors: Ints
+    numbers: bytes
     statements: Sequence[Statement]

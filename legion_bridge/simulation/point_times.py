@@ -53,22 +53,19 @@ class PointTimer:
         streams; scattered accesses come on top. Traffic grows where an instance's layout is not
         the kernel's own, or where a window of it outgrows the cache.
         """
-        parts = [self._launch(number, chosen) for number, chosen in enumerate(launches)]
+        get, make = self._known.get, self._launch
+        parts = [get(key) or make(*key) for key in enumerate(launches)]
         amounts, memories = zip(*parts, strict=True)
         seconds, link_bytes = np.concatenate(amounts, axis=1)
         return PointTimes(seconds, link_bytes, np.concatenate(memories))
 
     def _launch(self, number: int, chosen: LaunchDecisions) -> _LaunchTimes:
-        key = (number, chosen)
-        found = self._known.get(key)
-        if found is None:
-            points = int(np.diff(self.program.launch_point[number : number + 2])[0])
-            launch = self.program.launches[number]
-            application = self.program.application
-            times = _launch_times(self.machine, application, launch, chosen, points)
-            amounts = np.stack([times.seconds, times.link_bytes])
-            found = self._known.keep(key, _LaunchTimes(amounts, times.link_memory))
-        return found
+        points = int(np.diff(self.program.launch_point[number : number + 2])[0])
+        launch = self.program.launches[number]
+        application = self.program.application
+        times = _launch_times(self.machine, application, launch, chosen, points)
+        amounts = np.stack([times.seconds, times.link_bytes])
+        return self._known.keep((number, chosen), _LaunchTimes(amounts, times.link_memory))
 
 
 MOST_KNOWN = 20_000
