@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from tuners import attributes
 from tuners.finished_trial import TrialHistory
 from tuners.llm.candidates import Candidate, check_candidate
 from tuners.llm.conversations import Conversation, Turn
-from tuners.llm.dialogue import Dialogue, DialogueResult, LazyModel
+from tuners.llm.dialogue import Dialogue, DialogueResult
 from tuners.llm.model.exchange import ModelUsage, Request
 from tuners.llm.prompts.trial_formatter import TrialFormatter, reply_schema
 from tuners.llm.prompts.writer import Prompt, PromptWriter
@@ -25,14 +25,13 @@ from tuners.samplers.wrappers import derived_seed
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
+    from tuners.llm.lazy_model import LazyModel
     from tuners.llm.model.exchange import Message, Model
     from tuners.llm.settings import ModelSettings
     from tuners.llm.study import StudyMemory
     from tuners.problems.problem import TextProblem
 
 __all__ = ["ENQUEUED", "Proposal", "Proposer"]
-
-log = logging.getLogger(__name__)
 
 ENQUEUED = "enqueued"
 
@@ -75,21 +74,18 @@ class Proposer:
 
     Args:
         settings: How it is asked.
-        fallback_name: Who proposes where it does not.
         seed: Equal seeds ask alike.
 
     Attributes:
         strategy: When the model is asked, and what it is told.
-        model: The model.
 
     Raises:
         TunerError: There is no such strategy.
     """
 
-    def __init__(self, settings: ModelSettings, fallback_name: str, seed: int) -> None:
+    def __init__(self, settings: ModelSettings, seed: int) -> None:
         named = settings.strategy
         self.strategy = strategy_named(named) if isinstance(named, str) else named
-        self.model = LazyModel(settings, fallback_name)
         self._settings = settings
         self._seed = seed
 
@@ -117,26 +113,17 @@ class Proposer:
             return ENQUEUED if whole else f"{ENQUEUED} in part, the rest is the fallback's"
         if every and (context.trial.number + 1) % every == 0:
             return f"every {every}th trial is the fallback's"
-        trials = context.trials
-        return self._budget_spent(trials) or self.strategy.skip_reason(
-            context.memory.history(trials)
-        )
+        spent = self._budget_spent(context)
+        return spent or self.strategy.skip_reason(context.memory.history(context.trials))
 
-    def _budget_spent(self, trials: Sequence[FrozenTrial]) -> str | None:
+    def _budget_spent(self, context: TrialContext) -> str | None:
         """Which budget the study has used up, over all its runs; None where none."""
-        budget = self._settings.budget
-        if budget is None:
+        budget, model = self._settings.budget, context.memory.model
+        if budget is None or model is None:
             return None
-        used = model_usage(trials)
-        limits = (
-            (budget.calls, used.calls, "calls"),
-            (budget.tokens, used.tokens, "tokens"),
-            (budget.usd, used.cost, "US dollars"),
-        )
-        for limit, spent, unit in limits:
-            if limit is not None and spent >= limit:
-                return f"the study's budget of {limit} {unit} is spent"
-        return None
+        model.open(model_usage(context.trials))
+        spent = model.ledger.account().used.exceeds(budget)
+        return spent and f"the study's {spent.removeprefix('the ')}"
 
     def _further_candidate(self, context: TrialContext) -> Proposal | None:
         """A candidate of the latest reply that had several, where one was not tried yet."""
@@ -156,29 +143,24 @@ class Proposer:
         return None
 
     def _ask(self, context: TrialContext) -> Proposal:
-        model = self.model.open(model_usage(context.trials))
-        if self.model.unavailable is not None or model is None:
-            return Proposal(None, str(self.model.unavailable))
+        lazy = context.memory.model
+        model = None if lazy is None else lazy.open(model_usage(context.trials))
+        if lazy is None or model is None:
+            return _given_up(lazy)
         result, turn = self._converse(context, model)
         error = result.error
         if error is not None:
-            if error.permanent:
-                self.model.disable(error)
-            else:
-                log.info("the model gave no reply (%s): %s", error.kind, error)
             why = f"{error.kind}: {result.why}"
+            if error.permanent:
+                lazy.disable(error)
+            else:
+                lazy.missed(context.trial.number, error.kind, result.why)
             return Proposal(None, why, result.usage, {attributes.FAILURE: error.kind})
-        if not result.candidates:
-            return Proposal(None, result.why, result.usage, turn)
-        first, *further = result.candidates
-        accepted = _accepted(context, first)
-        if accepted is None:
-            why = "the model's proposal has no place in the space, or another worker tries it"
-            return Proposal(None, why, result.usage, turn)
-        values, notes = accepted
-        if further:
-            notes[attributes.CANDIDATES] = [each.text for each in further]
-        return Proposal(values, result.why, result.usage, {**notes, **turn})
+        lazy.answers()
+        proposal = _proposal(context, result, turn)
+        if proposal.values is None:
+            lazy.missed(context.trial.number, re.sub(r"\d+", "", proposal.why), proposal.why)
+        return proposal
 
     def _converse(
         self, context: TrialContext, model: Model
@@ -251,6 +233,28 @@ class Proposer:
             grammar=grammar,
             trial=context.trial.number,
         )
+
+
+def _given_up(lazy: LazyModel | None) -> Proposal:
+    error = lazy.failure if lazy else None
+    if error is None:
+        return Proposal(None, "there is no model")
+    return Proposal(None, f"{error.kind}: {error}", notes={attributes.FAILURE: error.kind})
+
+
+def _proposal(context: TrialContext, result: DialogueResult, turn: Mapping[str, Any]) -> Proposal:
+    """What comes of a dialogue that no error has ended."""
+    if not result.candidates:
+        return Proposal(None, result.why, result.usage, turn)
+    first, *further = result.candidates
+    accepted = _accepted(context, first)
+    if accepted is None:
+        why = "the model's proposal has no place in the space, or another worker tries it"
+        return Proposal(None, why, result.usage, turn)
+    values, notes = accepted
+    if further:
+        notes[attributes.CANDIDATES] = [each.text for each in further]
+    return Proposal(values, result.why, result.usage, {**notes, **turn})
 
 
 def _accepted(

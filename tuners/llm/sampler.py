@@ -17,7 +17,9 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
 from tuners import attributes
+from tuners.errors import ModelRequiredError
 from tuners.llm.fallback import Fallback
+from tuners.llm.lazy_model import LazyModel, ledger_of
 from tuners.llm.proposer import ENQUEUED, Proposal, Proposer
 from tuners.llm.settings import ModelSettings
 from tuners.llm.study import StudyMemory, TrialContext
@@ -52,7 +54,8 @@ class LLMSampler(DelegatingSampler):
     same with ``examples=5``.
 
     Every trial says in its attributes who proposed it, why, and what that has cost
-    (`tuners.attributes`).
+    (`tuners.attributes`). Each call is entered before it is made in a ledger that all processes of
+    the study share: in its storage, unless ``ledger`` names a file. A budget is that of the study.
 
     Args:
         problem: What is tuned; None for any Optuna objective.
@@ -64,6 +67,7 @@ class LLMSampler(DelegatingSampler):
 
     Raises:
         TunerError: There is no such strategy or fallback.
+        ModelRequiredError: By a trial, where ``required`` is set and the model cannot be opened.
 
     >>> sampler = LLMSampler(model="openai/gpt-4o", strategy="opro", repairs=0, seed=0)
     >>> print(sampler)
@@ -88,16 +92,18 @@ class LLMSampler(DelegatingSampler):
         seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
         self._space = None if space is None else dict(space)
         self._description = description
+        self._settings = settings
         self._fallback = Fallback(settings.fallback, problem, seed)
-        self._proposer = Proposer(settings, self._fallback.name, seed)
+        self._proposer = Proposer(settings, seed)
         self._memories: weakref.WeakKeyDictionary[Study, StudyMemory] = weakref.WeakKeyDictionary()
+        self._last: LazyModel | None = None
         self._lock = threading.Lock()
 
     def __str__(self) -> str:
         return f"{type(self).__name__}({self._proposer.strategy.name}, then {self._fallback})"
 
     def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in self.__dict__.items() if k not in ("_memories", "_lock")}
+        return {**self.__dict__, "_memories": None, "_last": None, "_lock": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state, _memories=weakref.WeakKeyDictionary(), _lock=threading.Lock())
@@ -105,7 +111,7 @@ class LLMSampler(DelegatingSampler):
     @property
     def model(self) -> Model | None:
         """The model, where it could be opened and was needed."""
-        return self._proposer.model.opened
+        return self._last.opened if self._last else None
 
     def first_prompt(
         self, direction: StudyDirection = StudyDirection.MAXIMIZE
@@ -166,6 +172,8 @@ class LLMSampler(DelegatingSampler):
     def _propose(self, context: TrialContext) -> Proposal:
         try:
             return self._proposer.propose(context)
+        except ModelRequiredError:  # whoever requires a model has the trial in hand
+            raise
         except Exception as error:  # an exception here would leave a trial that runs for ever
             log.exception("%s failed on trial %d", self, context.trial.number)
             return Proposal(None, f"the sampler failed: {type(error).__name__}: {error}")
@@ -174,12 +182,15 @@ class LLMSampler(DelegatingSampler):
         with self._lock:
             memory = self._memories.get(study)
             if memory is None:
+                ledger = ledger_of(self._settings, study)
+                self._last = LazyModel(self._settings, self._fallback.name, ledger)
                 memory = StudyMemory(
                     self._problem,
                     space,
                     self._description,
                     study.direction,
                     shared=is_shared(study),
+                    model=self._last,
                 )
                 self._memories[study] = memory
         memory.search_in(space)

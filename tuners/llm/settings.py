@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
 
     from tuners.llm.model.exchange import Budget, Model
+    from tuners.llm.model.ledger import Ledger
     from tuners.llm.prompts.trial_formatter import Decode, Feedback
     from tuners.llm.strategies.strategy import Strategy
 
@@ -28,7 +29,16 @@ LLM_TUNERS: dict[str, str | None] = {
 }
 
 # They say where a model is and how far it may go: a study goes on whatever they are.
-_NOT_OF_THE_STUDY = ("base_url", "api_key_env", "timeout", "budget", "transcript")
+_NOT_OF_THE_STUDY = (
+    "base_url",
+    "api_key_env",
+    "timeout",
+    "budget",
+    "calls_per_minute",
+    "required",
+    "ledger",
+    "transcript",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +67,13 @@ class ModelSettings:
         base_url: Address of the model's API; None for the provider's own.
         api_key_env: Name of the environment variable that holds its key.
         timeout: Seconds until a call is given up.
-        budget: What the model may use for one study, in calls, tokens and money; trials of
-            earlier runs count. None for no limit.
+        budget: What the model may use for one study, in calls, tokens and money; earlier runs and
+            other processes of the study count. None for no limit.
+        calls_per_minute: How many calls the study may begin within a minute; None for any number.
+        required: Whether a model that cannot be opened, or refuses the first request for good, is
+            an error; else the fallback takes its place.
+        ledger: Where each call is entered before it is made: a file, or a ledger. None for the
+            study's storage.
         transcript: A file to which every exchange is appended; None for none.
 
     Raises:
@@ -82,6 +97,9 @@ class ModelSettings:
     api_key_env: str | None = None
     timeout: float = 60.0
     budget: Budget | None = None
+    calls_per_minute: int | None = None
+    required: bool = False
+    ledger: Path | Ledger | None = None
     transcript: Path | None = None
 
     def __post_init__(self) -> None:

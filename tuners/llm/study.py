@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from tuners.llm.candidates import Candidate
+    from tuners.llm.lazy_model import LazyModel
     from tuners.llm.prompts.writer import PromptWriter
     from tuners.problems.problem import TextProblem
 
@@ -126,11 +127,13 @@ class StudyMemory:
         description: What is said of the objective, where there is no problem.
         direction: The study's.
         shared: Whether other processes may take part in it.
+        model: The model that is asked for it; None where none is.
 
     Attributes:
         problem: What the model is asked about.
         direction: Whether larger or smaller values are better.
         shared: Whether other processes may take part in the study.
+        model: The model that is asked for it.
         conversations: The conversations that can go on.
     """
 
@@ -144,8 +147,10 @@ class StudyMemory:
         direction: StudyDirection,
         *,
         shared: bool = False,
+        model: LazyModel | None = None,
     ) -> None:
         self.direction = direction
+        self.model = model
         self.shared = shared
         self.conversations = Conversations()
         self._history = TrialHistory(direction)

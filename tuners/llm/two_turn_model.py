@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from tuners.llm.model.accounted import used_by
+from tuners.llm.model.errors import ModelError
 from tuners.llm.model.exchange import Message
 from tuners.llm.prompts.writer import part
 
@@ -31,7 +33,7 @@ class TwoTurnModel:
         return self.model.usage
 
     def ask(self, request: Request) -> Reply:
-        """The constrained reply; its tokens and cost are those of both turns.
+        """The constrained reply; what it has used is what both turns have.
 
         Raises:
             ModelError: One of the turns gave no reply.
@@ -44,16 +46,16 @@ class TwoTurnModel:
             Message("assistant", thought.text),
             Message("user", part("answer_grammar")),
         )
-        reply = self.model.ask(replace(request, messages=messages))
+        thinking = replace(request, grammar=None)
+        try:
+            reply = self.model.ask(replace(request, messages=messages))
+        except ModelError as error:
+            error.usage = thought.usage(thinking) + used_by(error)
+            error.attempts += thought.attempts
+            raise
         return replace(
             reply,
-            prompt_tokens=_sum(thought.prompt_tokens, reply.prompt_tokens),
-            completion_tokens=_sum(thought.completion_tokens, reply.completion_tokens),
-            cost=None if None in (thought.cost, reply.cost) else _sum(thought.cost, reply.cost),
             latency=thought.latency + reply.latency,
             attempts=thought.attempts + reply.attempts,
+            spent=thought.usage(thinking) + reply.usage(request),
         )
-
-
-def _sum(first: float | None, second: float | None) -> Any:
-    return None if first is None or second is None else first + second

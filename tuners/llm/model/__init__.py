@@ -5,6 +5,7 @@ from tuners.llm.model.errors import (
     BadResponse,
     BudgetSpent,
     ContextTooLong,
+    LedgerError,
     ModelError,
     ModelTimeout,
     ModelUnavailable,
@@ -25,6 +26,7 @@ from tuners.llm.model.exchange import (
     Role,
     estimated_tokens,
 )
+from tuners.llm.model.ledger import FileLedger, Ledger, MemoryLedger, StorageLedger
 from tuners.llm.model.opening import open_model
 
 __all__ = [
@@ -33,6 +35,10 @@ __all__ = [
     "Budget",
     "BudgetSpent",
     "ContextTooLong",
+    "FileLedger",
+    "Ledger",
+    "LedgerError",
+    "MemoryLedger",
     "Message",
     "Model",
     "ModelError",
@@ -47,6 +53,7 @@ __all__ = [
     "Request",
     "RequestRejected",
     "Role",
+    "StorageLedger",
     "TranscriptError",
     "estimated_tokens",
     "open_model",

@@ -12,6 +12,7 @@
     ├── ReplayMismatch      a transcript is replayed and the prompt differs from the recorded one
     ├── ReplayExhausted     a transcript is replayed and has no further exchange
     ├── ReplaySkipped       a transcript is replayed and the model was not asked in this place
+    ├── LedgerError         the account of calls cannot be read or written
     └── TranscriptError     a transcript cannot be read or written
 
 None of them carries a key: what providers say is redacted before it becomes an error.
@@ -19,15 +20,19 @@ None of them carries a key: what providers say is redacted before it becomes an 
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from tuners.errors import TunerError
+
+if TYPE_CHECKING:
+    from tuners.llm.model.exchange import ModelUsage
 
 __all__ = [
     "AuthenticationFailed",
     "BadResponse",
     "BudgetSpent",
     "ContextTooLong",
+    "LedgerError",
     "ModelError",
     "ModelTimeout",
     "ModelUnavailable",
@@ -48,10 +53,12 @@ class ModelError(TunerError):
         permanent: Whether asking again, be it something else, cannot help.
         sentence: What happened and what to do about it.
         attempts: How many calls were made for this request.
+        usage: What they used; None where nobody has counted it.
     """
 
     kind: ClassVar[str] = "model"
     permanent: bool = False
+    usage: ModelUsage | None = None
 
     def __init__(self, sentence: str, *, attempts: int = 0, permanent: bool | None = None) -> None:
         super().__init__(sentence)
@@ -139,6 +146,13 @@ class ReplaySkipped(ModelError):  # noqa: N818  (likewise)
     """A replayed transcript has exchanges for later trials, and none for this one."""
 
     kind = "replay-skipped"
+
+
+class LedgerError(ModelError):
+    """The account of calls cannot be read or written."""
+
+    kind = "ledger"
+    permanent = True
 
 
 class TranscriptError(ModelError):

@@ -46,18 +46,6 @@ class Budget:
             if limit is not None and not limit >= 0:
                 raise ValueError(f"a budget of {limit} {name} is negative")
 
-    def less(self, used: ModelUsage) -> Budget:
-        """What is left when so much was used.
-
-        >>> Budget(calls=3, usd=1.0).less(ModelUsage(calls=1, prompt_tokens=900, cost=2.0))
-        Budget(calls=2, tokens=None, usd=0.0)
-        """
-        return Budget(
-            None if self.calls is None else max(0, self.calls - used.calls),
-            None if self.tokens is None else max(0, self.tokens - used.tokens),
-            None if self.usd is None else max(0.0, self.usd - used.cost),
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class ModelUsage:
@@ -71,6 +59,8 @@ class ModelUsage:
         cost: US dollars of the calls whose price is known.
         unknown_cost_calls: Calls whose price is unknown.
         repairs: Replies that went back to be repaired.
+        lost_calls: Calls whose end is unknown, by a time limit, a broken connection or a kill:
+            their tokens and cost are the most that they could have been.
     """
 
     calls: int = 0
@@ -80,6 +70,7 @@ class ModelUsage:
     cost: float = 0.0
     unknown_cost_calls: int = 0
     repairs: int = 0
+    lost_calls: int = 0
 
     def __add__(self, other: ModelUsage) -> ModelUsage:
         return ModelUsage(*map(add, astuple(self), astuple(other)))
@@ -88,6 +79,22 @@ class ModelUsage:
     def tokens(self) -> int:
         """Tokens of prompts and replies together."""
         return self.prompt_tokens + self.completion_tokens
+
+    def exceeds(self, budget: Budget) -> str | None:
+        """Which part of a budget is used up, in words; None where none is.
+
+        >>> ModelUsage(calls=3, cost=0.1).exceeds(Budget(calls=3))
+        'the budget of 3 calls is spent'
+        """
+        limits = (
+            (budget.calls, self.calls, f"{budget.calls} calls"),
+            (budget.tokens, self.tokens, f"{budget.tokens} tokens"),
+            (budget.usd, self.cost, f"{budget.usd} US dollars"),
+        )
+        for limit, spent, what in limits:
+            if limit is not None and spent >= limit:
+                return f"the budget of {what} is spent"
+        return None
 
     def __str__(self) -> str:
         known = f"${self.cost:.4f}"
@@ -144,6 +151,7 @@ class Reply:
         replayed: Whether it comes from a transcript.
         complete: False where it ends early, at ``max_tokens`` or at the limit of its length.
         constrained: ``"schema"`` or ``"grammar"`` where the provider was told to keep to it.
+        spent: What all calls for it used, failed ones included; None where nobody has counted it.
     """
 
     text: str
@@ -156,9 +164,12 @@ class Reply:
     replayed: bool = False
     complete: bool = True
     constrained: str | None = None
+    spent: ModelUsage | None = None
 
     def usage(self, request: Request) -> ModelUsage:
-        """What the exchange used; tokens are estimated where the provider does not say."""
+        """What the exchange used; tokens are estimated where nobody has counted them."""
+        if self.spent is not None:
+            return self.spent
         prompt, said = self.prompt_tokens, self.completion_tokens
         if prompt is None:
             prompt = estimated_tokens(*(message.content for message in request.messages))

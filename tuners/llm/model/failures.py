@@ -7,8 +7,9 @@ answered there is httpx's HTTPStatusError with the true status.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 
 from tuners.llm.model.errors import (
@@ -28,6 +29,10 @@ __all__ = ["Failure", "failure_of"]
 NO_CONNECTION = {"ConnectError", "ConnectTimeout", "ConnectionRefusedError", "gaierror"}
 # Exceptions of one that lost its server in the middle of the reply.
 CUT = {"ReadError", "RemoteProtocolError", "ClientPayloadError", "DecodingError", "WriteError"}
+# Statuses of those who stand before a server: it may have answered, and be paid for it.
+GATEWAYS = (408, 502, 504, 520, 522, 523, 524)
+PAGE = re.compile(r"<\s*(!doctype|html|head|body)\b", re.IGNORECASE)
+ADDRESS = ": is its address (--base-url) that of an OpenAI-compatible API, such as .../v1?"
 # An account without credit also answers 429, and waiting does not help.
 NO_CREDIT = ("insufficient_quota", "exceeded your current quota", "credit balance")
 
@@ -40,13 +45,20 @@ class Failure:
         error: What went wrong.
         again: Whether the same request may succeed later.
         retry_after: The provider's Retry-After header, if it sent one.
-        billed: Whether the provider may bill the call.
+        billed: Whether the provider may bill the call, nobody knows how much.
+        reached: False where it is known that no server was reached.
+        exhausted: Whether all tokens of the reply went into reasoning.
+        prompt_tokens, completion_tokens: As the provider counts them; None where it does not.
     """
 
     error: ModelError
     again: bool = False
     retry_after: str | None = None
     billed: bool = False
+    reached: bool = True
+    exhausted: bool = False
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
 
 
 def failure_of(
@@ -72,6 +84,14 @@ def failure_of(
 def _of_status(
     status: int, retry_after: str | None, model: str, said: str, seconds: float
 ) -> Failure:
+    if PAGE.search(said) and status not in (401, 403, 404, 429):
+        sentence = f"the server of {model} answers {status} with an HTML page"
+        return Failure(
+            ModelUnavailable(f"{sentence}{ADDRESS}", permanent=False),
+            status >= 500,
+            retry_after,
+            billed=status in GATEWAYS,
+        )
     if status in (401, 403):
         return _authentication(model, said)
     if status == 402 or (status == 429 and any(word in said for word in NO_CREDIT)):
@@ -86,7 +106,8 @@ def _of_status(
         return _limited(model, said, retry_after)
     if status >= 500:
         sentence = f"the server of {model} fails ({status}): {said}"
-        return Failure(ModelUnavailable(sentence, permanent=False), True, retry_after)
+        error = ModelUnavailable(sentence, permanent=False)
+        return Failure(error, True, retry_after, billed=status in GATEWAYS)
     return _rejected(model, said)
 
 
@@ -99,13 +120,36 @@ def _without_status(
         return _timeout(model, seconds)
     if causes & NO_CONNECTION:
         sentence = f"nobody answers for {model}: {said}"
-        return Failure(ModelUnavailable(sentence, permanent=False), again=True)
+        return Failure(ModelUnavailable(sentence, permanent=False), again=True, reached=False)
+    if "TooManyRedirects" in causes:
+        sentence = f"the server of {model} redirects every call{ADDRESS}"
+        return Failure(ModelUnavailable(sentence, permanent=False))
     if causes & CUT:
         sentence = f"the connection to {model} broke off in the middle of its reply"
         return Failure(BadResponse(sentence), again=True, billed=True)
     if any(isinstance(each, ImportError) for each in _causes(error)):
-        return Failure(ModelUnavailable(f"litellm lacks a package to call {model}: {said}"))
-    # Providers that are not called over httpx, such as Bedrock.
+        sentence = f"litellm lacks a package to call {model}: {said}"
+        return Failure(ModelUnavailable(sentence), reached=False)
+    if PAGE.search(said):
+        sentence = f"the server of {model} answers with an HTML page{ADDRESS}"
+        return Failure(BadResponse(sentence), again=True, billed=True)
+    # Of providers that are not called over httpx, such as Bedrock, litellm tells the status by its
+    # own classes; and so it does where a server says 200, and an error in the body.
+    refused = _of_class(litellm, error, model, said)
+    if refused is not None:
+        return replace(refused, billed=True)
+    if "JSONDecodeError" in causes:
+        sentence = f"the reply of {model} is no JSON, or was cut off: {said}"
+    else:
+        sentence = f"the reply of {model} is not in the format of the API: {said}"
+    return Failure(BadResponse(sentence), again=True, billed=True)
+
+
+def _of_class(litellm: ModuleType, error: BaseException, model: str, said: str) -> Failure | None:
+    """What the class of litellm's exception says; None for those that say nothing."""
+    known = litellm.exceptions
+    if any(word in said for word in NO_CREDIT):
+        return Failure(ModelUnavailable(f"the account for {model} has no credit left: {said}"))
     if isinstance(error, known.RateLimitError):
         return _limited(model, said, None)
     if isinstance(error, known.AuthenticationError | known.PermissionDeniedError):
@@ -113,9 +157,8 @@ def _without_status(
     if isinstance(error, known.NotFoundError):
         return _unknown(model, said)
     if isinstance(error, known.BadRequestError | known.UnprocessableEntityError):
-        return _rejected(model, said)
-    sentence = f"the reply of {model} is not in the format of the API: {said}"
-    return Failure(BadResponse(sentence), again=True, billed=True)
+        return _rejected(model, f"an error in place of a reply: {said}")
+    return None
 
 
 def _context(model: str, said: str) -> Failure:

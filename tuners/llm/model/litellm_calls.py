@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import logging
 import os
+import re
 from contextlib import suppress
 from types import ModuleType
 from typing import Any
@@ -23,6 +24,9 @@ log = logging.getLogger(__name__)
 
 # What a mapper needs is a few thousand characters; a model in a loop is cut here.
 LONGEST_REPLY = 200_000
+# What litellm puts before what a provider says.
+LITELLM_SAYS = re.compile(r"^(litellm\.)?(\w+Error: )*(\w+Exception - )?")
+MOST_TOKENS = 10**9  # what a server says beyond is no count
 SAID = 300  # characters of a provider's message that an error quotes
 
 
@@ -160,11 +164,9 @@ class Calls:
     def _reply(self, response: Any, constraint: str | None) -> Reply | Failure:
         choice = response.choices[0] if response.choices else None
         text = None if choice is None else text_of(choice.message)
+        prompt, said = _counts(getattr(response, "usage", None))
         if choice is None or text is None:
-            return Failure(BadResponse(f"{self.model} gave an empty reply"), True, billed=True)
-        usage = getattr(response, "usage", None)
-        prompt = _count(getattr(usage, "prompt_tokens", None))
-        said = _count(getattr(usage, "completion_tokens", None))
+            return self._empty(choice, prompt, said)
         cost = self.price(prompt, said) if prompt is not None and said is not None else None
         return Reply(
             text=self._redactor.text(text[:LONGEST_REPLY]),
@@ -176,8 +178,31 @@ class Calls:
             constrained=constraint,
         )
 
+    def _empty(self, choice: Any, prompt: int | None, said: int | None) -> Failure:
+        """What a reply without a text comes to, and whether its reasoning has used it up."""
+        exhausted = choice is not None and choice.finish_reason == "length"
+        if exhausted:
+            tokens = "all its tokens" if said is None else f"all its {said:,} tokens"
+            sentence = (
+                f"{self.model} gave an empty reply: {tokens} went into reasoning; allow more by "
+                "--max-reply-tokens (max_reply_tokens)"
+            )
+        else:
+            reason = getattr(choice, "finish_reason", None)
+            ended = f" (finish_reason {reason})" if reason not in (None, "stop") else ""
+            sentence = self._redactor.text(f"{self.model} gave an empty reply{ended}")
+        return Failure(
+            BadResponse(sentence),
+            again=True,
+            billed=True,
+            exhausted=exhausted,
+            prompt_tokens=prompt,
+            completion_tokens=said,
+        )
+
     def _failure(self, litellm: ModuleType, error: Exception, constraint: str | None) -> Failure:
-        said = " ".join(self._redactor.text(str(error)).split())[:SAID]
+        told = self._redactor.text(str(error))
+        said = LITELLM_SAYS.sub("", " ".join(told.split()))[:SAID]
         failure = failure_of(litellm, error, self.model, said, self.timeout)
         if isinstance(failure.error, RequestRejected) and constraint is not None:
             self._constrains = False
@@ -225,6 +250,20 @@ def _missing_key(litellm: ModuleType, model: str, provider: str) -> str | None:
     return f"{model} needs a key: set the environment variable {' or '.join(keys)}"
 
 
+def _counts(usage: object) -> tuple[int | None, int | None]:
+    """Tokens of prompt and reply; litellm says 0 where the provider says nothing.
+
+    Some providers leave reasoning out of the reply's tokens, and have it in the total.
+    """
+    prompt = _count(getattr(usage, "prompt_tokens", None))
+    said = _count(getattr(usage, "completion_tokens", None))
+    total = _count(getattr(usage, "total_tokens", None))
+    if prompt is None:
+        return None, said
+    if total is not None and total > prompt:
+        return prompt, max(said or 0, total - prompt)
+    return prompt, said
+
+
 def _count(value: object) -> int | None:
-    """A number of tokens; litellm says 0 where the provider says nothing."""
-    return value if isinstance(value, int) and value > 0 else None
+    return value if isinstance(value, int) and 0 < value < MOST_TOKENS else None

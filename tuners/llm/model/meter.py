@@ -2,20 +2,45 @@
 
 from __future__ import annotations
 
+import random
 import threading
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+from tuners.llm.model.accounts import MINUTE, Account
 from tuners.llm.model.errors import BudgetSpent
 from tuners.llm.model.exchange import Budget, ModelUsage, Reply, Request, estimated_tokens
+from tuners.llm.model.failures import Failure
+from tuners.llm.model.ledger import Ledger
 
-__all__ = ["Meter", "Share"]
+__all__ = ["Limits", "Meter", "Share"]
 
 # A budget that leaves less than this for a reply is spent: nothing useful fits.
 SHORTEST_REPLY = 256
+# Seconds between two looks at calls under way that may leave something of the budget.
+PAUSE = 0.1
+# Seconds for which calls under way are waited for where their number alone spends the budget: one
+# of another process may be withdrawn just then.
+PATIENCE = 2.0
 
 Price = Callable[[int, int], float | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How far all calls of a study may go.
+
+    Attributes:
+        budget: What they may use together.
+        per_minute: How many may be begun within a minute; None for any number.
+        seconds: The time limit of each.
+    """
+
+    budget: Budget = field(default_factory=Budget)
+    per_minute: int | None = None
+    seconds: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,106 +50,180 @@ class Share:
     Attributes:
         prompt: Estimated tokens of its prompt.
         reply: The most tokens of its reply; None where nothing limits them.
-        usd: The most US dollars; 0 where no budget is in dollars.
+        usd: The most US dollars; None where they are unknown.
+        key: Of its entry in the ledger.
     """
 
     prompt: int
     reply: int | None
-    usd: float
+    usd: float | None
+    key: str = ""
 
     @property
-    def tokens(self) -> int:
-        """Tokens of prompt and reply together."""
-        return self.prompt + (self.reply or 0)
+    def most(self) -> ModelUsage:
+        """What the call counts as where its end stays unknown."""
+        return ModelUsage(
+            calls=1,
+            failed_calls=1,
+            prompt_tokens=self.prompt,
+            completion_tokens=self.reply or 0,
+            cost=self.usd or 0.0,
+            unknown_cost_calls=int(self.usd is None),
+            lost_calls=1,
+        )
 
 
 class Meter:
-    """Counts what a model uses, and refuses calls that would exceed its budget.
+    """Enters calls in a ledger, and refuses those that would exceed the budget.
 
     A call is told to reply in no more tokens than the budget has left. Where calls under way may
-    yet take what another needs, that one waits for them.
+    yet leave what another needs, that one waits for them.
 
     Args:
-        budget: What all calls together may use.
+        limits: How far all calls may go.
         price: US dollars of a number of prompt and of reply tokens; None where unknown.
+        ledger: The account of all calls of the study.
+        sleep: Waits for a number of seconds.
     """
 
-    def __init__(self, budget: Budget, price: Price) -> None:
-        self._budget = budget
+    def __init__(
+        self,
+        limits: Limits,
+        price: Price,
+        ledger: Ledger,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._limits = limits
         self._price = price
+        self._ledger = ledger
+        self._sleep = sleep
         self._usage = ModelUsage()
-        self._under_way: list[Share] = []
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._turn = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_changed": None, "_under_way": []}
+        return {**self.__dict__, "_lock": None, "_turn": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state, _changed=threading.Condition())
+        self.__dict__.update(state, _lock=threading.Lock(), _turn=threading.Lock())
 
     @property
     def usage(self) -> ModelUsage:
-        """What was used so far."""
+        """What the calls of this meter used so far."""
         return self._usage
 
     def reserve(self, request: Request) -> Share:
-        """Sets aside what a call may take, and counts it as one.
+        """Sets aside what a call may take, and enters it as one.
 
         Raises:
             BudgetSpent: There is not enough left.
+            LedgerError: The entry cannot be written.
         """
         prompt = estimated_tokens(*(message.content for message in request.messages))
-        with self._changed:
+        begun = time.monotonic()
+        with self._turn:
             while True:
-                share = self._share(prompt, request.max_tokens)
-                if isinstance(share, Share):
-                    self._usage += ModelUsage(calls=1)
-                    self._under_way.append(share)
-                    return share
-                if not self._under_way or self._calls_are_spent():
+                account = self._ledger.account()
+                share = self._share(prompt, request.max_tokens, account)
+                if isinstance(share, Share) and not self._too_early(account):
+                    entered = self._enter(share, prompt, request.max_tokens)
+                    if entered is not None:
+                        return entered
+                    account = self._ledger.account()
+                if isinstance(share, str) and self._is_final(account, begun):
                     raise BudgetSpent(share)
-                self._changed.wait()
+                self._sleep(max(self._too_early(account), PAUSE * random.uniform(0.5, 1.5)))  # noqa: S311  (a pause)
 
-    def count_reply(self, share: Share, reply: Reply) -> None:
+    def _enter(self, share: Share, prompt: int, wanted: int | None) -> Share | None:
+        """Enters a call, unless other processes have entered too much at the same time."""
+        key = self._ledger.begin(share.most, self._limits.seconds)
+        account = self._ledger.account(but=key)
+        left = self._share(prompt, wanted, account)
+        if isinstance(left, str) or self._too_early(account):
+            self._ledger.withdraw(key)
+            return None
+        if left != share:
+            self._ledger.amend(key, left.most)
+        return Share(left.prompt, left.reply, left.usd, key)
+
+    def _is_final(self, account: Account, begun: float) -> bool:
+        """Whether no call under way can leave anything of the budget."""
+        if not account.under_way:
+            return True
+        calls = account.used.calls + len(account.under_way)
+        limit = self._limits.budget.calls
+        return limit is not None and calls >= limit and time.monotonic() > begun + PATIENCE
+
+    def _too_early(self, account: Account) -> float:
+        """Seconds until another call may be begun within a minute."""
+        limit = self._limits.per_minute
+        if limit is None or len(account.recent) < limit:
+            return 0.0
+        return max(0.01, account.recent[-limit] + MINUTE - time.time())
+
+    def count_reply(self, share: Share, reply: Reply) -> ModelUsage:
         """Counts the tokens and the cost of a reply, estimated where it does not tell them."""
-        prompt, said = reply.prompt_tokens, reply.completion_tokens
-        used = ModelUsage(
-            prompt_tokens=share.prompt if prompt is None else prompt,
-            completion_tokens=estimated_tokens(reply.text) if said is None else said,
-            cost=reply.cost or 0.0,
-            unknown_cost_calls=int(reply.cost is None),
-        )
-        self._count(share, used)
+        return self._count(share, self._told(reply) or self._estimated(share, reply.text))
 
-    def count_failure(self, share: Share, *, billed: bool) -> None:
-        """Counts a call without a reply, and its prompt where that may have been billed."""
-        cost = self._price(share.prompt, 0) if billed else None
-        used = ModelUsage(
-            failed_calls=1,
-            prompt_tokens=share.prompt if billed else 0,
+    def count_failure(self, share: Share, failure: Failure) -> ModelUsage:
+        """Counts a call that gave no reply; one that reached no server is none."""
+        if not failure.reached:
+            self._ledger.withdraw(share.key)
+            return ModelUsage()
+        if told := self._told(failure):
+            return self._count(share, told, failed=True)
+        if failure.billed:
+            return self.count_lost(share)
+        return self._count(share, ModelUsage(), failed=True)
+
+    def count_lost(self, share: Share) -> ModelUsage:
+        """Counts a call whose end is unknown as the most that it could have been."""
+        return self._count(share, share.most)
+
+    def _told(self, of: Reply | Failure) -> ModelUsage | None:
+        """What the provider says that a call used; None where it does not."""
+        prompt, said = of.prompt_tokens, of.completion_tokens
+        if prompt is None or said is None:
+            return None
+        cost = self._price(prompt, said)
+        return ModelUsage(
+            prompt_tokens=prompt,
+            completion_tokens=said,
             cost=cost or 0.0,
-            unknown_cost_calls=int(billed),
+            unknown_cost_calls=int(cost is None),
         )
-        self._count(share, used)
 
-    def _count(self, share: Share, used: ModelUsage) -> None:
-        with self._changed:
-            self._under_way.remove(share)
+    def _estimated(self, share: Share, text: str) -> ModelUsage:
+        """The most that a call can have used whose reply came without figures.
+
+        Where no budget is in money, the tokens that can be seen are the better estimate.
+        """
+        if share.usd is not None:
+            return share.most
+        return ModelUsage(
+            prompt_tokens=share.prompt,
+            completion_tokens=estimated_tokens(text),
+            unknown_cost_calls=1,
+        )
+
+    def _count(self, share: Share, used: ModelUsage, *, failed: bool = False) -> ModelUsage:
+        if not used.calls:
+            used += ModelUsage(calls=1, failed_calls=int(failed))
+        self._ledger.complete(share.key, used)
+        with self._lock:
             self._usage += used
-            self._changed.notify_all()
+        return used
 
-    def _calls_are_spent(self) -> bool:
-        return self._budget.calls is not None and self._usage.calls >= self._budget.calls
-
-    def _share(self, prompt: int, wanted: int | None) -> Share | str:
+    def _share(self, prompt: int, wanted: int | None, account: Account) -> Share | str:
         """A share of what is left; where that is too little, the sentence that says so."""
-        budget, used = self._budget, self._usage
-        if self._calls_are_spent():
+        budget, used = self._limits.budget, account.used
+        under_way = sum(account.under_way, ModelUsage())
+        if budget.calls is not None and used.calls + under_way.calls >= budget.calls:
             return f"the budget of {budget.calls} calls is spent"
         least = min(SHORTEST_REPLY, wanted or SHORTEST_REPLY)
         room = wanted
         if budget.tokens is not None:
-            left = budget.tokens - used.tokens - sum(each.tokens for each in self._under_way)
+            left = budget.tokens - used.tokens - under_way.tokens
             if left < prompt + least:
                 return (
                     f"the next call takes about {prompt + least:,} tokens, and {used.tokens:,} of "
@@ -132,28 +231,32 @@ class Meter:
                 )
             room = _least(room, left - prompt)
         if budget.usd is None:
-            return Share(prompt, room, 0.0)
-        return self._share_of_money(budget.usd, prompt, room, least)
+            usd = None if room is None else self._price(prompt, room)
+            return Share(prompt, room, usd)
+        left_usd = budget.usd - used.cost - under_way.cost
+        return self._share_of_money(left_usd, used.cost, prompt, room, least)
 
     def _share_of_money(
-        self, budget: float, prompt: int, room: int | None, least: int
+        self, left: float, spent: float, prompt: int, room: int | None, least: int
     ) -> Share | str:
         before, each = self._price(prompt, 0), self._price(0, 1_000_000)
         if before is None or each is None:
-            return (
-                "the price of this model is unknown, so that a budget in dollars cannot be kept: "
-                "give one in tokens or calls"
-            )
-        left = budget - self._usage.cost - sum(share.usd for share in self._under_way)
+            return UNKNOWN_PRICE
         per_token = each / 1_000_000
         if left < before + least * per_token:
             return (
                 f"the next call costs about ${before + least * per_token:.4f}, and "
-                f"${self._usage.cost:.4f} of the budget of ${budget:g} are spent"
+                f"${spent:.4f} of the budget of ${self._limits.budget.usd:g} are spent"
             )
         if per_token > 0:
             room = _least(room, int((left - before) / per_token))
         return Share(prompt, room, before + (room or 0) * per_token)
+
+
+UNKNOWN_PRICE = (
+    "the price of this model is unknown, so that a budget in dollars cannot be kept: give one in "
+    "tokens or calls"
+)
 
 
 def _least(wanted: int | None, room: int) -> int:

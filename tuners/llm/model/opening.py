@@ -7,7 +7,9 @@ from pathlib import Path
 
 from tuners.llm.model.errors import ModelUnavailable
 from tuners.llm.model.exchange import Budget, Model
+from tuners.llm.model.ledger import Ledger, MemoryLedger
 from tuners.llm.model.litellm_calls import Calls
+from tuners.llm.model.meter import Limits
 from tuners.llm.model.patience import Patience
 from tuners.llm.model.provider import ProviderModel
 from tuners.llm.model.redaction import (
@@ -33,6 +35,8 @@ def open_model(
     timeout: float = 60.0,
     attempts: int = 4,
     budget: Budget | None = None,
+    calls_per_minute: int | None = None,
+    ledger: Ledger | None = None,
     transcript: Path | None = None,
 ) -> Model:
     """The model of that name. Opening one neither imports litellm nor calls anybody.
@@ -47,6 +51,8 @@ def open_model(
         timeout: Seconds until a call is given up, from its beginning to the end of its reply.
         attempts: Calls for one request at most, where it fails for a moment.
         budget: What all calls together may use.
+        calls_per_minute: How many calls may be begun within a minute; None for any number.
+        ledger: Where each call is entered before it is made; a budget is that of the whole ledger.
         transcript: A file to which every exchange is appended, as a line of JSON.
 
     Raises:
@@ -72,7 +78,8 @@ def open_model(
         redactor.text(name),
         calls,
         patience=Patience(attempts=max(1, attempts)),
-        budget=budget or Budget(),
+        limits=Limits(budget or Budget(), calls_per_minute, timeout),
+        ledger=ledger or MemoryLedger(),
         transcript=kept,
     )
 

@@ -8,14 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from tuners.llm.model.errors import BudgetSpent, ModelError, ModelUnavailable
-from tuners.llm.model.exchange import Budget, ModelUsage, Reply, Request
+from tuners.llm.model.errors import BudgetSpent, LedgerError, ModelError, ModelUnavailable
+from tuners.llm.model.exchange import ModelUsage, Reply, Request
 from tuners.llm.model.failures import Failure
-from tuners.llm.model.meter import Meter
+from tuners.llm.model.ledger import Ledger
+from tuners.llm.model.meter import UNKNOWN_PRICE, Limits, Meter
 from tuners.llm.model.patience import Patience
 from tuners.llm.model.transcript import Transcript
 
 __all__ = ["ProviderModel"]
+
+# How many times as long a reply may be asked for after others were used up by their reasoning.
+MOST_GROWTH = 8
 
 
 class Caller(Protocol):
@@ -35,6 +39,7 @@ class _Course:
     begin: float
     failures: list[dict[str, Any]] = field(default_factory=list)
     calls: int = 0
+    usage: ModelUsage = field(default_factory=ModelUsage)
 
 
 class ProviderModel:
@@ -44,7 +49,8 @@ class ProviderModel:
         name: The name of the model.
         calls: Calls the provider.
         patience: How often, and after what waits, the model is asked again.
-        budget: What all calls together may use.
+        limits: What all calls together may use, and how often.
+        ledger: Where each call is entered before it is made.
         transcript: Keeps every exchange; None to keep none.
         clock: Tells seconds, for latencies.
     """
@@ -55,16 +61,19 @@ class ProviderModel:
         calls: Caller,
         *,
         patience: Patience,
-        budget: Budget,
+        limits: Limits,
+        ledger: Ledger,
         transcript: Transcript | None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self._calls = calls
         self._patience = patience
-        self._meter = Meter(budget, calls.price)
+        self._limits = limits
+        self._meter = Meter(limits, calls.price, ledger)
         self._transcript = transcript
         self._clock = clock
+        self._growth = 1
         self._looked = False
         self._missing: str | None = None
         self._lock = threading.Lock()
@@ -83,65 +92,90 @@ class ProviderModel:
         """What it has used so far."""
         return self._meter.usage
 
+    def check(self) -> None:
+        """Looks for what can be known to be missing before a call.
+
+        Raises:
+            ModelUnavailable: There is no litellm, no key, no such provider, or no price for a
+                budget in money.
+        """
+        with self._lock:
+            if not self._looked:
+                self._missing, self._looked = self._calls.missing(), True
+                in_money = self._limits.budget.usd is not None
+                if self._missing is None and in_money and self._calls.price(1, 1) is None:
+                    self._missing = UNKNOWN_PRICE
+        if self._missing is not None:
+            raise ModelUnavailable(self._missing)
+
     def ask(self, request: Request) -> Reply:
         """Asks the model, several times where it fails for a moment.
 
         Raises:
             ModelError: There is no reply.
         """
-        self._require_available()
+        self.check()
         course = _Course(self._clock())
         outcome = self._ask(request, course)
+        if isinstance(outcome, ModelError):
+            outcome.attempts, outcome.usage = course.calls, course.usage
+        else:
+            seconds = self._clock() - course.begin
+            outcome = replace(outcome, latency=seconds, attempts=course.calls, spent=course.usage)
         if self._transcript is not None and (course.calls or isinstance(outcome, BudgetSpent)):
             self._transcript.record(self.name, request, outcome, course.failures)
         if isinstance(outcome, ModelError):
             raise outcome
         return outcome
 
-    def _require_available(self) -> None:
-        with self._lock:
-            if not self._looked:
-                self._missing, self._looked = self._calls.missing(), True
-        if self._missing is not None:
-            raise ModelUnavailable(self._missing)
-
     def _ask(self, request: Request, course: _Course) -> Reply | ModelError:
+        exhausted: ModelError | None = None
         while True:
             begin = self._clock()
-            result = self._call(request, course)
+            result = self._call(self._grown(request), course)
             if isinstance(result, Reply):
-                seconds = self._clock() - course.begin
-                return replace(result, latency=seconds, attempts=course.calls)
-            result.error.attempts = course.calls
+                return result
+            error = result.error
+            if result.exhausted:
+                exhausted = error
+                self._growth = min(MOST_GROWTH, 2 * self._growth)
+            elif exhausted is not None and not isinstance(error, BudgetSpent):
+                error = exhausted  # more than it may ask for, perhaps: that was the cause
             wait = None
             if result.again and course.calls < self._patience.attempts:
-                wait = self._patience.wait(course.calls, result.retry_after)
-            if not isinstance(result.error, BudgetSpent):
+                wait = self._patience.wait(max(1, course.calls), result.retry_after)
+            if not isinstance(error, BudgetSpent | LedgerError):
                 seconds = self._clock() - begin
-                course.failures.append(_entry(result.error, seconds, wait))
+                course.failures.append(_entry(error, seconds, wait))
             if wait is None:
-                return result.error
+                return error
             self._patience.sleep(wait)
+
+    def _grown(self, request: Request) -> Request:
+        """The request, with room for a longer reply where reasoning has used up others."""
+        if request.max_tokens is None:
+            return request
+        return replace(request, max_tokens=request.max_tokens * self._growth)
 
     def _call(self, request: Request, course: _Course) -> Reply | Failure:
         """One call, within the budget and counted."""
         try:
             share = self._meter.reserve(request)
-        except BudgetSpent as spent:
-            return Failure(spent)
+        except (BudgetSpent, LedgerError) as refused:
+            return Failure(refused)
         course.calls += 1
-        failed, billed = True, True  # what is left where something unforeseen is raised
+        result = None
         try:
             result = self._calls.call(replace(request, max_tokens=share.reply))
-            if isinstance(result, Reply):
-                self._meter.count_reply(share, result)
-                failed = False
-            else:
-                billed = result.billed
             return result
         finally:
-            if failed:
-                self._meter.count_failure(share, billed=billed)
+            if result is None:  # something unforeseen was raised
+                used = self._meter.count_lost(share)
+            elif isinstance(result, Reply):
+                used = self._meter.count_reply(share, result)
+            else:
+                used = self._meter.count_failure(share, result)
+            course.usage += used
 
 
 def _entry(error: ModelError, seconds: float, wait: float | None) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tuners.llm.model import errors
+from tuners.llm.model.accounts import usage_of
 from tuners.llm.model.errors import ModelError, ReplayExhausted, ReplayMismatch, ReplaySkipped
 from tuners.llm.model.exchange import Message, ModelUsage, Reply, Request
 from tuners.llm.model.redaction import Redactor
@@ -101,7 +102,9 @@ class ReplayModel:
             error = _error_of(exchange)
             if any(_is_later(each, exchange.request.trial) for each in waiting):
                 error.permanent = False  # somebody has mended it, and gone on
-            self._usage += ModelUsage(calls=error.attempts, failed_calls=error.attempts)
+            self._usage += error.usage or ModelUsage(
+                calls=error.attempts, failed_calls=error.attempts
+            )
             raise error
         self._usage += reply.usage(exchange.request)
         return replace(reply, replayed=True)
@@ -131,7 +134,10 @@ def _error_of(exchange: Exchange) -> ModelError:
         if isinstance(each, type) and issubclass(each, ModelError)
     }
     kind = kinds.get(str(recorded.get("kind")), ModelError)
-    return kind(str(recorded.get("sentence", "")), attempts=int(recorded.get("attempts", 0)))
+    error = kind(str(recorded.get("sentence", "")), attempts=int(recorded.get("attempts", 0)))
+    used = recorded.get("usage")
+    error.usage = None if used is None else usage_of(used)
+    return error
 
 
 def _mismatch(path: Path, exchange: Exchange, here: tuple[Message, ...]) -> str:

@@ -4,7 +4,7 @@ A line is ``{"schema": 1, "time", "model", "settings", "request": {...}, "failur
 "reply": {...} or "error": {...}}``. The settings are the connection's. The request holds
 the messages and the parameters. The failures are the calls that failed before the outcome, each
 with its latency and the wait after it. The reply holds all that ``Reply`` does, the error its
-kind, sentence and attempts. Keys are taken out before anything is written.
+kind, sentence, attempts and usage. Keys are taken out before anything is written.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from tuners.llm.model.accounts import usage_of
 from tuners.llm.model.errors import ModelError, TranscriptError
 from tuners.llm.model.exchange import Message, Reply, Request
 from tuners.llm.model.redaction import Redactor
@@ -37,7 +38,8 @@ class Exchange:
         model: Name of the model that was asked.
         request: What the model was asked.
         reply: What it said; None where it failed.
-        error: The failure's ``kind``, ``sentence`` and ``attempts``; None where it did not fail.
+        error: The failure's ``kind``, ``sentence``, ``attempts`` and ``usage``; None where it did
+            not fail.
     """
 
     line: int
@@ -105,6 +107,7 @@ class Transcript:
                 "kind": outcome.kind,
                 "sentence": outcome.sentence,
                 "attempts": outcome.attempts,
+                "usage": outcome.usage and asdict(outcome.usage),
             }
         data = (json.dumps(self._redactor.value(entry)) + "\n").encode("ascii")
         with self._lock:
@@ -156,9 +159,14 @@ def _exchange(number: int, entry: dict[str, Any]) -> Exchange:
         number,
         entry["model"],
         Request(messages, **request),
-        None if reply is None else Reply(**reply),
+        None if reply is None else _reply(reply),
         error,
     )
+
+
+def _reply(said: dict[str, Any]) -> Reply:
+    spent = said.get("spent")
+    return Reply(**{**said, "spent": None if spent is None else usage_of(spent)})
 
 
 def _end_torn_line(path: Path) -> None:

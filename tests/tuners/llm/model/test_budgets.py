@@ -8,9 +8,11 @@ from dataclasses import replace
 import pytest
 
 from tests.tuners.llm.model.conftest import HELLO
-from tuners.llm.model import Budget, BudgetSpent, ModelTimeout, Reply
+from tuners.llm.model import Budget, BudgetSpent, ModelTimeout, ModelUnavailable, Reply
 from tuners.llm.model.errors import RateLimited
 from tuners.llm.model.failures import Failure
+from tuners.llm.model.ledger import MemoryLedger
+from tuners.llm.model.meter import Limits
 from tuners.llm.model.patience import Patience
 from tuners.llm.model.provider import ProviderModel
 
@@ -39,7 +41,14 @@ class Scripted:
 
 def model_of(calls, budget, attempts=4):
     patience = Patience(attempts, sleep=lambda _: None, random=lambda: 0.0)
-    return ProviderModel("m", calls, patience=patience, budget=budget, transcript=None)
+    return ProviderModel(
+        "m",
+        calls,
+        patience=patience,
+        limits=Limits(budget),
+        ledger=MemoryLedger(),
+        transcript=None,
+    )
 
 
 def ask_often(model):
@@ -110,7 +119,7 @@ def test_a_budget_of_money_is_never_exceeded():
 
 def test_a_budget_of_money_needs_a_price():
     calls = Scripted(said())
-    with pytest.raises(BudgetSpent, match="price of this model is unknown"):
+    with pytest.raises(ModelUnavailable, match="price of this model is unknown"):
         model_of(calls, Budget(usd=1.0)).ask(HELLO)
     assert calls.asked == []
 
@@ -142,13 +151,14 @@ def test_calls_at_a_time_share_a_budget():
     assert 2500 < model.usage.tokens <= 3000
 
 
-def test_an_unforeseen_error_gives_its_share_back():
+def test_an_unforeseen_error_counts_as_the_most_that_the_call_could_have_cost():
     def fail():
         raise RuntimeError("unforeseen")
 
     model = model_of(Scripted(fail, said()), Budget(tokens=2000))
     with pytest.raises(RuntimeError):
-        model.ask(HELLO)
+        model.ask(replace(HELLO, max_tokens=500))
+    assert (model.usage.tokens, model.usage.lost_calls) == (PROMPT + 500, 1)
     assert model.ask(HELLO).text == "Task * GPU;"
 
 
