@@ -80,10 +80,9 @@ def open_study(
         StorageError: The file cannot be read or written, is damaged, or no journal.
     """
     try:
-        if is_of_optuna(path):
+        if is_of_optuna(path) and _is_kept_by_optuna(path, repair=repair, tell=tell):
             _cut_torn_line(path)
-            if _is_kept_by_optuna(path, repair=repair, tell=tell):
-                return open_optuna_study(name, path, lock)
+            return open_optuna_study(name, path, lock)
         return Journal(path, name, repair=repair, tell=tell).study(name)
     except OSError as error:
         raise StorageError(f"cannot open the journal {path}: {why(error)}") from error
@@ -110,9 +109,13 @@ class Journal:
         try:
             self._read(self._lines())
         except _DamageError as error:
+            good = good_records(_whole_lines(path), name)
+            if len(good) == 1:
+                raise StorageError(f"{path} is no journal: name another file") from error
             if not repair:
                 raise
-            self._mend(error, name, tell)
+            self._mend(good, error, tell)
+        _cut_torn_line(path)
         self._size = path.stat().st_size
 
     def study(self, name: str) -> JournalStudy:
@@ -156,7 +159,7 @@ class Journal:
         self._size += len(line)
 
     def _lines(self) -> Iterator[bytes]:
-        """The lines of the file, after a torn end was cut off."""
+        """The whole lines of the file, of which a new one has one."""
         self._path.touch()
         with self._path.open("rb") as file:
             head = file.readline(1 << 16)
@@ -164,9 +167,7 @@ class Journal:
             if not (_may_begin_with(head, HEADER) or _may_begin_with(head, OPTUNA)):
                 raise StorageError(f"{self._path} is no journal: name another file")
             self._path.write_bytes(write_line(0, {"journal": FORMAT}))  # it was torn at its birth
-        _cut_torn_line(self._path)
-        with self._path.open("rb") as file:
-            yield from file
+        return _whole_lines(self._path)
 
     def _read(self, lines: Iterable[bytes]) -> None:
         self._contents, self._count = Contents(), 0
@@ -188,10 +189,7 @@ class Journal:
         if isinstance(version, int) and version > FORMAT:
             raise StorageError(f"{self._path} was written by a newer mappertune: use that one")
 
-    def _mend(self, error: _DamageError, name: str, tell: Tell) -> None:
-        records = good_records(self._lines(), name)
-        if len(records) == 1:
-            raise StorageError(f"{self._path} is no journal: name another file") from error
+    def _mend(self, records: list[dict[str, Any]], error: _DamageError, tell: Tell) -> None:
         lines = [write_line(number, record) for number, record in enumerate(records)]
         self._read(lines)
         aside = replace_file(self._path, lines, "damaged")
@@ -216,15 +214,14 @@ def _is_kept_by_optuna(path: Path, *, repair: bool, tell: Tell) -> bool:
     converter, lines, good = Converter(), [write_line(0, {"journal": FORMAT})], 0
     damage: _DamageError | None = None
     bad: set[int] = set()
-    with path.open("rb") as file:
-        for place, line in enumerate(file):
-            try:
-                for record in converter.records(line):
-                    lines.append(write_line(len(lines), record))
-                good += 1
-            except DamagedRecordError as error:
-                damage = damage or _DamageError(path, place, error)
-                bad.add(place)
+    for place, line in enumerate(_whole_lines(path)):
+        try:
+            for record in converter.records(line):
+                lines.append(write_line(len(lines), record))
+            good += 1
+        except DamagedRecordError as error:
+            damage = damage or _DamageError(path, place, error)
+            bad.add(place)
     if not good:
         raise StorageError(f"{path} is no journal: name another file")
     if damage is not None and not repair:
@@ -232,8 +229,7 @@ def _is_kept_by_optuna(path: Path, *, repair: bool, tell: Tell) -> bool:
     if converter.foreign:
         if damage is None:
             return True
-        with path.open("rb") as file:
-            kept = [line for place, line in enumerate(file) if place not in bad]
+        kept = [line for place, line in enumerate(_whole_lines(path)) if place not in bad]
         aside = replace_file(path, kept, "damaged")
     else:
         aside = replace_file(path, lines, "optuna" if damage is None else "damaged")
@@ -273,6 +269,12 @@ class JournalStudy:
 def _may_begin_with(data: bytes, start: bytes) -> bool:
     """Whether a torn line may be the first one of a journal."""
     return data.startswith(start) or start.startswith(data)
+
+
+def _whole_lines(path: Path) -> Iterator[bytes]:
+    """The lines of a file but for one that a sudden end left torn."""
+    with path.open("rb") as file:
+        yield from (line for line in file if line.endswith(b"\n"))
 
 
 def _cut_torn_line(path: Path) -> None:
