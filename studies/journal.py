@@ -116,7 +116,7 @@ class Journal:
                 raise
             self._mend(good, error, tell)
         _cut_torn_line(path)
-        self._size = path.stat().st_size
+        self._end = self._count, path.stat().st_size
 
     def study(self, name: str) -> JournalStudy:
         """The study of that name, which begins here where it is new."""
@@ -144,19 +144,23 @@ class Journal:
         Raises:
             OSError: It cannot be written.
         """
-        line = write_line(self._count, record)
-        with self._path.open("ab") as file:
+        count, size = self._end
+        line = write_line(count, record)
+        # Without a buffer, which would write what is left of it where its file is closed.
+        with self._path.open("ab", buffering=0) as file:
+            if file.tell() != size:  # a signal came while the last record was written
+                file.truncate(size)
             try:
-                file.write(line)
-                file.flush()
+                written = 0
+                while written < len(line):
+                    written += file.write(line[written:])
                 os.fsync(file.fileno())
             except OSError:
                 with contextlib.suppress(OSError):
-                    os.truncate(self._path, self._size)
+                    file.truncate(size)
                 raise
+        self._end = count + 1, size + len(line)
         self._contents.take(read_line(line)[1])
-        self._count += 1
-        self._size += len(line)
 
     def _lines(self) -> Iterator[bytes]:
         """The whole lines of the file, of which a new one has one."""

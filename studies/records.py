@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
 from tuners import attributes
@@ -15,7 +16,15 @@ if TYPE_CHECKING:
     from tuners import MapperProblem
     from tuners.llm.settings import ModelSettings
 
-__all__ = ["ModelUse", "StudyResult", "StudySpec", "TrialRecord", "best_so_far", "trials_to_reach"]
+__all__ = [
+    "ModelUse",
+    "StudyResult",
+    "StudySpec",
+    "TrialRecord",
+    "best_so_far",
+    "settled",
+    "trials_to_reach",
+]
 
 # Two runs that differ by less are equally fast: the simulator's sums are exact to about 1e-12.
 TOLERANCE = 1e-9
@@ -164,7 +173,8 @@ class StudyResult:
         expert: Throughput of the expert mapper, or of the reference in its place.
         records: Every trial, in order.
         resumed: How many of them were there before this run.
-        interrupted: Whether it was stopped before its budget was spent.
+        stopped_by: The signal that stopped it before its budget was spent, such as SIGINT for
+            Ctrl-C; None where none did.
         location: Where the study is kept.
         mapper: Text of the best mapper; None where no mapper was valid.
         reference: What ``expert`` is the throughput of: ``"expert"``, ``"own mapper"`` or
@@ -177,11 +187,16 @@ class StudyResult:
     expert: float
     records: tuple[TrialRecord, ...]
     resumed: int
-    interrupted: bool
+    stopped_by: int | None
     location: str
     mapper: str | None
     reference: str = "expert"
     elsewhere: int = 0
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was stopped before its budget was spent."""
+        return self.stopped_by is not None
 
     @property
     def best(self) -> TrialRecord | None:
@@ -266,6 +281,13 @@ def fastest(records: Sequence[TrialRecord]) -> TrialRecord | None:
     """The first of the fastest valid trials."""
     valid = [record for record in records if record.status == "ok"]
     return max(valid, key=lambda record: record.throughput, default=None)
+
+
+def settled(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """The records up to the first trial that is still running elsewhere, by number."""
+    ordered = sorted(records, key=lambda record: record.number)
+    numbered = takewhile(lambda pair: pair[0] == pair[1].number, enumerate(ordered))
+    return [record for _, record in numbered]
 
 
 def best_so_far(records: Sequence[TrialRecord]) -> list[float]:

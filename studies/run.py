@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from studies.errors import UsageError
 from studies.records import StudyResult, StudySpec, TrialRecord, fastest
+from studies.stops import signal_of
 from studies.storage import StudyStore
 from studies.suite import reference, reference_name
 from tuners import MapperProblem, make_sampler
@@ -40,7 +41,8 @@ def run_study(
     *,
     observe: Observer | None = None,
 ) -> StudyResult:
-    """Runs a study until it has as many trials as asked for, or until Ctrl-C.
+    """Runs a study until it has as many trials as asked for, or until Ctrl-C
+    or another signal that asks to end (`studies.stops`).
 
     Each finished trial is kept in the store before the next one begins. Trials that the store
     holds already count, and the tuner knows them, as do those of other processes that run the
@@ -67,7 +69,7 @@ def run_study(
     ours = 0
     observe = observe or _unobserved
     observe(records)
-    interrupted = False
+    stopped_by: int | None = None
     try:
         for trial in _trials(problem, spec, store):
             finished = None if trial is None else store.finish(trial, problem(trial))
@@ -78,8 +80,8 @@ def run_study(
             if news:
                 records += [TrialRecord.of(each) for each in news]
                 observe(records)
-    except KeyboardInterrupt:
-        interrupted = True
+    except KeyboardInterrupt as stop:
+        stopped_by = signal_of(stop)
     records.sort(key=lambda record: record.number)
     best = fastest(records)
     return StudyResult(
@@ -88,7 +90,7 @@ def run_study(
         expert=expert,
         records=tuple(records),
         resumed=resumed,
-        interrupted=interrupted,
+        stopped_by=stopped_by,
         location=store.location,
         mapper=best.mapper(problem) if best else None,
         reference=reference_name(problem),

@@ -8,11 +8,12 @@ its study ends, and now and then in a long one, so that tracking costs the loop 
 from __future__ import annotations
 
 import json
+import signal
 import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from studies.records import best_so_far, trials_to_reach
+from studies.records import best_so_far, settled, trials_to_reach
 from studies.trial_table import trial_table
 from studies.versions import version_of
 
@@ -67,17 +68,18 @@ class TrackedStudy:
         if not self._store.leads():
             return
         with self._tracker.guarded():
-            self._write_metrics(records)
+            self._write_metrics(settled(records))
 
     def finish(self, result: StudyResult) -> None:
         """Writes what is not yet written, the table and the best mapper, and ends the run."""
         if self._tracker.failed:
             return
-        if result.interrupted and not self._tracker.loaded:
+        if result.stopped_by == signal.SIGINT and not self._tracker.loaded:
             return  # whoever presses Ctrl-C does not wait for MLflow to load; a resume tracks it
         if not self._is_written(result) and self._store.leads():
             with self._tracker.guarded():
-                self._write_metrics(result.records)
+                records = result.records
+                self._write_metrics(settled(records) if result.interrupted else records)
                 self._write_result(result)
                 self._leave_note(ended=True)
         self._tracker.used = not self._tracker.failed

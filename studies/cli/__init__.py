@@ -13,28 +13,28 @@ import sys
 from collections.abc import Sequence
 
 from studies.cli.arguments import parse_arguments
+from studies.stops import exit_code_of, signal_of, stoppable
 
 __all__ = ["main"]
-
-INTERRUPTED = 130  # what a shell reports of a program that Ctrl-C ended
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code.
 
-    Codes: 0 done; 1 the answer is no, or the work could not be finished; 2 wrong use; 130 stopped
-    by Ctrl-C.
+    Codes: 0 done; 1 the answer is no, or the work could not be finished; 2 wrong use; 128 and the
+    number of the signal that stopped it: 130 for Ctrl-C, 143 for SIGTERM.
     """
     arguments = parse_arguments(argv)
     try:
-        code: int = importlib.import_module(arguments.module).run(arguments)
-        sys.stdout.flush()
+        with stoppable():
+            code: int = importlib.import_module(arguments.module).run(arguments)
+            sys.stdout.flush()
     except BrokenPipeError:
         _forget_output()  # whoever read it has seen enough
         return 0
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         sys.stderr.write("mappertune: stopped\n")
-        return INTERRUPTED
+        return exit_code_of(signal_of(stop))
     except Exception as error:
         failure = _failure(error)
         if failure is None:

@@ -18,7 +18,8 @@ __all__ = ["parse_arguments"]
 EPILOG = """\
 exit codes:
   0 done;  1 the answer is no, or the work could not be finished;  2 wrong use;
-  130 stopped by Ctrl-C
+  130 stopped by Ctrl-C, 143 by SIGTERM, as SLURM sends it at the time limit: the summary is
+  printed, the best mapper written, and the same command continues
 
 examples:
   mappertune list                          what there is

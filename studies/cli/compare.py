@@ -12,6 +12,7 @@ from studies.cli.console import columns, print_json, quantity, say, table, warn
 from studies.cli.model_options import model_settings
 from studies.cli.progress import progress
 from studies.cli.study_runner import StudyRunner
+from studies.stops import exit_code_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-INTERRUPTED = 130
 SIGNIFICANT = 0.05
 
 
@@ -29,9 +29,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs every study that is not done yet, then prints the comparison."""
     runner = StudyRunner(case_of(arguments), arguments.tuners, arguments)
     results = _run_studies(runner, arguments)
-    if results[-1].interrupted:
+    if (stopped_by := results[-1].stopped_by) is not None:
         warn("stopped; the same command continues the comparison")
-        return INTERRUPTED
+        return exit_code_of(stopped_by)
     from studies.compare import compare_studies
 
     comparison = compare_studies(results)

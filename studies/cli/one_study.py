@@ -9,14 +9,13 @@ from studies.cli.console import columns, quantity, say, warn
 from studies.cli.model_options import model_settings
 from studies.cli.progress import progress
 from studies.cli.study_runner import StudyRunner
+from studies.stops import exit_code_of
 
 if TYPE_CHECKING:
     from studies.records import StudyResult
     from studies.suite import Tunable
 
 __all__ = ["exit_code", "run_one", "study_as_json", "tell_study"]
-
-INTERRUPTED = 130
 
 
 def run_one(case: Tunable, arguments: argparse.Namespace) -> tuple[StudyRunner, StudyResult]:
@@ -42,6 +41,8 @@ def tell_study(runner: StudyRunner, result: StudyResult) -> None:
     """Says what a study found, and where it lies."""
     spec, best = result.spec, result.best
     earlier = f", {result.resumed} of them from earlier runs" if result.resumed else ""
+    if result.elsewhere:
+        earlier += f", {result.elsewhere} by other processes meanwhile"
     say(
         f"{runner.case.name}, {spec.tuner} with seed {spec.seed}: "
         f"{len(result.records)} trials{earlier}"
@@ -66,7 +67,7 @@ def tell_study(runner: StudyRunner, result: StudyResult) -> None:
 
 def exit_code(result: StudyResult) -> int:
     """The command's exit code; says how a study that was stopped goes on."""
-    if not result.interrupted:
+    if result.stopped_by is None:
         return 0
     warn("stopped; the same command continues the study")
-    return INTERRUPTED
+    return exit_code_of(result.stopped_by)

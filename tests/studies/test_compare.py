@@ -23,7 +23,7 @@ def result(tuner, seed, throughputs, expert=10.0):
         expert=expert,
         records=records,
         resumed=0,
-        interrupted=False,
+        stopped_by=None,
         location="",
         mapper=None,
     )

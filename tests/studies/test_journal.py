@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -163,6 +164,30 @@ def test_a_torn_line_longer_than_a_block_is_cut_off(path):
     with path.open("ab") as file:
         file.write(b'{"n":7,"x":"' + b"y" * 200_000)
     assert opened(path) == [0, 1, 2]
+
+
+class Signal(KeyboardInterrupt):
+    """As one that comes at the worst moment."""
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+def test_a_signal_while_a_record_is_written_leaves_no_damage(path, monkeypatch, moment):
+    sync = os.fsync
+
+    def interrupted(file):
+        if moment == "after":
+            sync(file)
+        raise Signal
+
+    with StudyStore.open_study("s", str(path)) as store:
+        store.add(trial(0.0))
+        with monkeypatch.context() as patched:
+            patched.setattr("os.fsync", interrupted)
+            with pytest.raises(Signal):
+                store.add(trial(1.0))
+        store.leave_note("identity", {})
+        store.add(trial(2.0))
+    assert opened(path) == [0, 2]
 
 
 # Damage

@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import pytest
 from studies import Case, StudySpec, Tracker, TrialRecord
 from studies.mlflow_database import whole_database
 from studies.races import past_races
+from studies.stops import Stopped
 from studies.trial_table import trial_table
 from studies.workspace import Workspace
 
@@ -146,6 +148,17 @@ def test_an_interrupted_study_is_tracked_when_it_is_resumed(
     (run,) = runs_of(tracker)
     history = tracker.client().get_metric_history(run.info.run_id, "throughput")
     assert sorted(m.step for m in history) == list(range(20))
+
+
+def test_a_study_that_a_signal_ends_is_tracked_as_stopped(tracked, toy_problem):
+    def stop(records):
+        if len(records) == 6:
+            raise Stopped(signal.SIGTERM)
+
+    tracker, result = tracked(toy_problem, 20, observe=stop)
+    assert result.stopped_by == signal.SIGTERM
+    (run,) = runs_of(tracker)
+    assert (run.info.status, run.data.tags["trials"]) == ("KILLED", "6")
 
 
 def test_a_long_study_is_written_now_and_then(tracked, toy_problem, monkeypatch):

@@ -123,6 +123,36 @@ def test_ctrl_c_leaves_a_study_that_resumes(tmp_path, space, tune):
     assert resumed["distinct"] == kept + 10
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_to_end_is_like_ctrl_c(tmp_path, space, tune, number):
+    command = Command(tmp_path, space, 500)
+    command.wait_for_trials(5)
+    command.process.send_signal(number)
+    code, out, err = command.end()
+    assert code == 128 + number
+    assert "the same command continues the study" in err
+    assert "x expert" in out
+    assert command.journal.with_suffix(".mapper").exists()
+    kept = command.trials_in_file()
+    resumed = tune("--tuner", "random", "--trials", kept + 3, "--json").json
+    assert (resumed["resumed"], resumed["distinct"]) == (kept, kept + 3)
+
+
+def test_a_damaged_journal_is_told_and_repaired(tmp_path, tune):
+    assert tune("--trials", 6).code == 0
+    journal = tmp_path / "runs" / "stencil-p100x4-template" / "tpe-seed0.journal"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    journal.write_bytes(b"".join([*lines[:6], lines[6][:50] + b"\n", *lines[7:]]))
+    answer = tune("--trials", 6)
+    assert answer.code == 1
+    assert f"{journal} is damaged in line 7" in answer.err
+    assert "--repair" in answer.err
+    answer = tune("--trials", 6, "--repair", "--json")
+    assert answer.code == 0
+    assert (answer.json["resumed"], answer.json["trials"]) == (5, 6)
+    assert "5 good trials are kept" in answer.err
+
+
 @pytest.mark.parametrize("count", [1, 8])
 def test_kill_9_loses_at_most_the_running_trial(tmp_path, space, tune, count):
     command = Command(tmp_path, space, 500)

@@ -1,0 +1,69 @@
+"""Signals that ask this program to end: each is like Ctrl-C, so that nothing is lost.
+
+SLURM and its like send SIGTERM at the time limit, some seconds before they kill; a terminal that
+is closed sends SIGHUP.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import NoReturn
+
+__all__ = ["Stopped", "exit_code_of", "signal_of", "stoppable"]
+
+_SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal has asked this program to end.
+
+    Attributes:
+        number: Of the signal.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(f"signal {number}")
+        self.number = number
+
+
+def signal_of(stop: KeyboardInterrupt) -> int:
+    """The signal that has stopped this program; SIGINT for Ctrl-C."""
+    return stop.number if isinstance(stop, Stopped) else int(signal.SIGINT)
+
+
+def exit_code_of(number: int) -> int:
+    """What a shell reports of a program that a signal has ended.
+
+    >>> exit_code_of(signal.SIGINT), exit_code_of(signal.SIGTERM)
+    (130, 143)
+    """
+    return 128 + number
+
+
+@contextlib.contextmanager
+def stoppable() -> Iterator[None]:
+    """Raises `Stopped` at the first signal; further ones do not disturb what follows.
+
+    Signals that this program was told to ignore, as ``nohup`` does, are ignored.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    ours = [each for each in _SIGNALS if signal.getsignal(each) == signal.SIG_DFL]
+
+    def stop(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001  (Python's)
+        for each in ours:
+            signal.signal(each, signal.SIG_IGN)
+        raise Stopped(number)
+
+    for each in ours:
+        signal.signal(each, stop)
+    try:
+        yield
+    finally:
+        for each in ours:
+            signal.signal(each, signal.SIG_DFL)

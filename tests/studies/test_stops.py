@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import pytest
+
+from studies.stops import Stopped, stoppable
+
+
+def work(number, tidied):
+    try:
+        os.kill(os.getpid(), number)
+        signal.pause()
+    finally:
+        os.kill(os.getpid(), signal.SIGTERM)
+        tidied.append(True)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_first_signal_stops_and_further_ones_do_not_disturb(number):
+    tidied = []
+    with pytest.raises(Stopped) as stop, stoppable():
+        work(number, tidied)
+    assert stop.value.number == number
+    assert tidied == [True]
+    assert signal.getsignal(number) == signal.SIG_DFL
+
+
+def test_a_signal_that_is_ignored_stays_so():
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stoppable():
+            os.kill(os.getpid(), signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+def test_a_thread_of_its_own_has_no_signals():
+    entered = []
+
+    def run():
+        with stoppable():
+            entered.append(True)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    assert entered == [True]
