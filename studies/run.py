@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from studies.errors import UsageError
 from studies.records import StudyResult, StudySpec, TrialRecord, fastest
 from studies.stops import signal_of
-from studies.storage import StudyStore
+from studies.stored_study import StoredStudy
 from studies.suite import reference, reference_name
 from tuners import MapperProblem, make_sampler
 from tuners.problems.evaluators import StatesRepeatability
@@ -37,7 +37,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 def run_study(
     problem: MapperProblem,
     spec: StudySpec,
-    store: StudyStore,
+    store: StoredStudy,
     *,
     observe: Observer | None = None,
 ) -> StudyResult:
@@ -109,7 +109,7 @@ def _sampler(problem: MapperProblem, spec: StudySpec) -> BaseSampler:
     return make_sampler(spec.tuner, seed=spec.seed, problem=problem)
 
 
-def _trials(problem: MapperProblem, spec: StudySpec, store: StudyStore) -> Iterator[Trial | None]:
+def _trials(problem: MapperProblem, spec: StudySpec, store: StoredStudy) -> Iterator[Trial | None]:
     """The trials that this process is to run; None now and then while it waits for others.
 
     Where all trials of a shared study have begun, those that others run may still come to nothing:
@@ -130,7 +130,7 @@ def _trials(problem: MapperProblem, spec: StudySpec, store: StudyStore) -> Itera
         yield trial
 
 
-def _check_identity(problem: MapperProblem, spec: StudySpec, store: StudyStore) -> None:
+def _check_identity(problem: MapperProblem, spec: StudySpec, store: StoredStudy) -> None:
     """A study goes on only with the space that it was begun with."""
     ours = {
         "application": problem.application.name,
@@ -152,7 +152,7 @@ def _check_identity(problem: MapperProblem, spec: StudySpec, store: StudyStore) 
         )
 
 
-def _check_repeats(problem: MapperProblem, records: list[TrialRecord], store: StudyStore) -> None:
+def _check_repeats(problem: MapperProblem, records: list[TrialRecord], store: StoredStudy) -> None:
     """Results of two versions of a simulator are not to be mixed.
 
     The best trial is run again; only evaluators that answer alike each time can be asked so.

@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, Trial
 
 from studies.owners import has_died, this_process
 from studies.shared_storage import SharedStorage, TrialLostError
-from studies.storage import StudyStore, reported
+from studies.stored_study import StoredStudy, reported
 from tuners.samplers.claims import CLAIM
 
 __all__ = ["SharedStudyStore", "open_shared_store"]
@@ -46,7 +46,7 @@ def open_shared_store(name: str, url: str, location: str) -> Iterator[SharedStud
         storage.close()
 
 
-class SharedStudyStore(StudyStore):
+class SharedStudyStore(StoredStudy):
     """One study, of which this process runs some trials.
 
     Use ``StudyStore.open_study``.

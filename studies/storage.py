@@ -9,20 +9,16 @@ it was running, and nothing else.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import optuna
-from optuna.samplers import BaseSampler, RandomSampler
-from optuna.trial import FrozenTrial, Trial, TrialState
 
 from studies.errors import StorageError, UsageError
 from studies.files import make_folder, why
-from studies.journal import FileLock, JournalStudy, open_study
+from studies.journal import FileLock, open_study
+from studies.stored_study import StoredStudy, reported
 
-__all__ = ["StudyStore", "reported", "say_nothing"]
+__all__ = ["StudyStore", "say_nothing"]
 
 # What SQLAlchemy needs beside itself for each scheme; None for nothing.
 SCHEMES: dict[str, str | None] = {
@@ -42,19 +38,8 @@ def say_nothing(sentence: str) -> None:
     """Tells nobody of repairs."""
 
 
-class StudyStore:
-    """One stored study, which this process runs alone.
-
-    Use ``open_study``; it closes what it opened.
-
-    Attributes:
-        location: Where it is kept, without passwords.
-    """
-
-    def __init__(self, study: optuna.Study | JournalStudy, location: str) -> None:
-        self._study = study
-        self._running: optuna.Study | None = None
-        self.location = location
+class StudyStore(StoredStudy):
+    """Where studies are found: use ``open_study``, which closes what it opened."""
 
     @classmethod
     @contextmanager
@@ -65,7 +50,7 @@ class StudyStore:
         *,
         repair: bool = False,
         tell: Tell = say_nothing,
-    ) -> Iterator[StudyStore]:
+    ) -> Iterator[StoredStudy]:
         """Opens a study, which is made where it is new.
 
         Args:
@@ -86,107 +71,9 @@ class StudyStore:
         with opened as store:
             yield store
 
-    @property
-    def trials(self) -> list[FrozenTrial]:
-        """The finished trials, in their order."""
-        with reported(self.location):
-            trials = self._study.get_trials(deepcopy=False)
-        return [trial for trial in trials if trial.state == TrialState.COMPLETE]
-
-    def add(self, trial: FrozenTrial) -> None:
-        """Keeps a finished trial.
-
-        Raises:
-            StorageError: It cannot be written; the trials before it are safe.
-        """
-        with reported(self.location):
-            self._study.add_trial(trial)
-
-    def note(self, key: str) -> Any:
-        """A note that was left with the study; None where there is none."""
-        with reported(self.location):
-            return self._study.user_attrs.get(key)
-
-    def leave_note(self, key: str, value: Any) -> None:
-        """Leaves a note, any JSON value, with the study.
-
-        Raises:
-            StorageError: It cannot be written.
-        """
-        with reported(self.location):
-            self._study.set_user_attr(key, value)
-
-    def settle_note(self, key: str, value: Any) -> Any:
-        """Leaves a note unless there is one, and returns the one that is there then."""
-        if self.note(key) is None:
-            self.leave_note(key, value)
-        return self.note(key)
-
-    # Running trials
-
-    def begin(self, sampler: BaseSampler) -> None:
-        """Makes ready for trials that a sampler proposes."""
-        self._running = optuna.create_study(direction="maximize", sampler=sampler)
-        storage, study_id = self._running._storage, self._running._study_id  # noqa: SLF001
-        for trial in self.trials:  # `Study.add_trials` looks through all their parameters
-            storage.create_new_trial(study_id, template_trial=trial)
-
-    def next_trial(
-        self,
-        limit: int,
-        start: Mapping[str, Any] | None = None,
-        start_key: str = "",  # noqa: ARG002  (for the processes that share a study)
-    ) -> Trial | None:
-        """A trial that is to be run now; None where no process may begin one.
-
-        Args:
-            limit: How many trials the study shall have in all.
-            start: Values that the first trial of the study tries; None where the sampler chooses.
-            start_key: The key of the candidate that they make.
-        """
-        study = self._begun
-        count = len(study.get_trials(deepcopy=False))
-        if count >= limit:
-            return None
-        if count == 0 and start is not None:
-            # No sampler has a say in it, nor hears of it before it is finished.
-            study = optuna.create_study(direction="maximize", sampler=RandomSampler())
-            study.enqueue_trial(dict(start))
-        return study.ask()
-
-    def finish(self, trial: Trial, value: float) -> FrozenTrial | None:
-        """Keeps a trial that has been run; None where another process has run it meanwhile.
-
-        Raises:
-            StorageError: It cannot be written; the trials before it are safe.
-        """
-        finished = trial.study.tell(trial, value)
-        if trial.study is not self._begun:
-            self._begun.add_trial(finished)
-        self.add(finished)
-        return finished
-
-    def is_done(self, limit: int) -> bool:  # noqa: ARG002  (a shared one waits for others)
-        """Whether all trials are finished once none is left to begin."""
-        return True
-
-    def finished_elsewhere(self) -> list[FrozenTrial]:
-        """Trials that other processes have finished since this was asked last."""
-        return []
-
-    def leads(self) -> bool:
-        """Whether this process is the one that tells others of the study, and stays it."""
-        return True
-
-    @property
-    def _begun(self) -> optuna.Study:
-        if self._running is None:
-            raise RuntimeError("a study runs trials once it has begun")
-        return self._running
-
 
 @contextmanager
-def _open_file(name: str, path: Path, *, repair: bool, tell: Tell) -> Iterator[StudyStore]:
+def _open_file(name: str, path: Path, *, repair: bool, tell: Tell) -> Iterator[StoredStudy]:
     make_folder(path.parent)
     lock = _lock_for_all(path)
     try:
@@ -198,7 +85,7 @@ def _open_file(name: str, path: Path, *, repair: bool, tell: Tell) -> Iterator[S
 
 
 @contextmanager
-def _open_database(name: str, url: str) -> Iterator[StudyStore]:
+def _open_database(name: str, url: str) -> Iterator[StoredStudy]:
     _require_driver(url)
     from studies.shared_store import open_shared_store  # noqa: PLC0415  (loads SQLAlchemy)
 
@@ -235,25 +122,3 @@ def _require_driver(url: str) -> None:
 def _without_password(url: str) -> str:
     scheme, rest = url.split("://", 1)
     return f"{scheme}://{rest.rsplit('@', 1)[-1]}"
-
-
-@contextmanager
-def reported(location: str) -> Iterator[None]:
-    """Turns what a storage may raise into one sentence."""
-    try:
-        yield
-    except OSError as error:
-        raise StorageError(f"cannot write to {location}: {why(error)}") from error
-    except (StorageError, UsageError, KeyboardInterrupt):
-        raise
-    except Exception as error:
-        if not _is_of_storage(error):
-            raise
-        first_line = str(error.__cause__ or error).strip().splitlines()[0]
-        raise StorageError(f"storage {location} failed: {first_line}") from error
-
-
-def _is_of_storage(error: Exception) -> bool:
-    """Whether an exception is the database's: its classes are known only where it is loaded."""
-    kinds = (optuna.exceptions.StorageInternalError, optuna.exceptions.OptunaError)
-    return isinstance(error, kinds) or type(error).__module__.startswith("sqlalchemy.")

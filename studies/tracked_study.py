@@ -19,7 +19,7 @@ from studies.versions import version_of
 
 if TYPE_CHECKING:
     from studies.records import StudyResult, StudySpec, TrialRecord
-    from studies.storage import StudyStore
+    from studies.stored_study import StoredStudy
     from studies.tracking import Tracker
     from tuners import MapperProblem
 
@@ -48,7 +48,7 @@ class TrackedStudy:
         case: str,
         problem: MapperProblem,
         spec: StudySpec,
-        store: StudyStore,
+        store: StoredStudy,
     ) -> None:
         self._tracker = tracker
         self._case = case

@@ -12,7 +12,6 @@ import shutil
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 import numpy as np
@@ -22,6 +21,7 @@ from dsl.c_output.emit_c import ABI_VERSION, emit_c
 from dsl.errors import MapperError, MapperEvaluationError, MapperLoadError
 from dsl.limits import MAX_TUPLE
 from dsl.machine_shape import MEMORY_KINDS, PROCESSOR_KINDS, MachineShape
+from dsl.scratch_folder import ScratchFolder
 from dsl.syntax import Align, Position, Program
 from dsl.tables import LayoutDecision
 
@@ -243,7 +243,7 @@ class CompiledPolicy:
             MapperError: There is no compiler.
             MapperLoadError: A top-level statement fails.
         """
-        with TemporaryDirectory(prefix="mapper-") as folder:
+        with ScratchFolder("mapper") as folder:
             library = compile_policy(emit_c(program), Path(folder) / "mapper.so")
             return cls(library, shape, program=program)
 

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
-from tempfile import TemporaryDirectory
 
 import dsl
 from dsl.c_output.compiled_policy import compile_policy
+from dsl.scratch_folder import ScratchFolder
 from legion_bridge.errors import LegionError
 from legion_bridge.legion.build import build_mapper
 from legion_bridge.legion.installation import find_legion
@@ -103,5 +103,5 @@ def probe_runs(probes: Sequence[Probe], processors: int) -> Iterator[ProbeRuns]:
     Raises:
         LegionError: There is no Legion runtime, or no compiler.
     """
-    with TemporaryDirectory() as folder:
+    with ScratchFolder("probes") as folder:
         yield ProbeRuns(probes, processors, Path(folder))

@@ -37,11 +37,13 @@ class StudyRunner:
     ) -> None:
         import optuna
 
+        from dsl.scratch_folder import remove_abandoned
         from studies.suite import reference, reference_name
         from studies.tracking import Tracker
         from studies.workspace import Workspace
         from tuners import tuner_named
 
+        remove_abandoned()
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         _tell_warnings()
         for name in tuners:

@@ -7,12 +7,12 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from dsl.scratch_folder import ScratchFolder
 from tuners.errors import MissingPackageError, TunerError
 
 __all__ = ["Asked", "OpenTunerDiedError", "OpenTunerProcess", "require_opentuner"]
@@ -65,7 +65,7 @@ class OpenTunerProcess:
     """
 
     def __init__(self, space: Sequence[Any], seed: int, technique: str = "") -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="mappertune-opentuner-")
+        self._folder = ScratchFolder("opentuner")
         self._errors = Path(self._folder.name) / "errors"
         with self._errors.open("wb") as errors:
             # -P: the script's folder holds this package's modules, which are none of its business.
@@ -137,7 +137,7 @@ class OpenTunerProcess:
         )
 
 
-def _end(process: subprocess.Popen[str], folder: tempfile.TemporaryDirectory[str]) -> None:
+def _end(process: subprocess.Popen[str], folder: ScratchFolder) -> None:
     """Closes the pipes, which ends the process, and waits for it, so that no zombie stays."""
     for pipe in (process.stdin, process.stdout):
         _close(pipe)
