@@ -13,10 +13,13 @@
 #include <string.h>
 
 /* At its time an operation is ready, or a resource looks at those that wait for it. */
+enum { TURN, READY };
+
+/* Times are not negative, so that their bits have their order. Turns come before operations that are
+ * ready by then. */
 struct event {
-    double time;
-    enum { TURN, READY } kind;
-    int32_t number; /* of the resource or the operation */
+    uint64_t time;
+    uint64_t what; /* kind, and number of the resource or the operation */
 };
 
 struct heap {
@@ -50,53 +53,68 @@ struct run {
     int failed; /* no memory on the host */
 };
 
-/* Turns come before operations that are ready by then. */
-static int before(const struct event *a, const struct event *b)
+/* Without branches: nobody can foretell which of two events is sooner. */
+static inline int before(struct event a, struct event b)
 {
-    if (a->time != b->time)
-        return a->time < b->time;
-    return a->kind != b->kind ? a->kind < b->kind : a->number < b->number;
+    return (a.time < b.time) | ((a.time == b.time) & (a.what < b.what));
+}
+
+static struct event event_at(double time, uint64_t kind, int64_t number)
+{
+    struct event event = {.what = kind << 32 | (uint64_t)number};
+    memcpy(&event.time, &time, sizeof time);
+    return event;
+}
+
+static double time_of(struct event event)
+{
+    double time;
+    memcpy(&time, &event.time, sizeof time);
+    return time;
 }
 
 static struct event turn_of(int64_t resource, double time)
 {
-    return (struct event){time, TURN, (int32_t)resource};
+    return event_at(time, TURN, resource);
 }
 
 static struct event ready_at(int64_t operation, double time)
 {
-    return (struct event){time, READY, (int32_t)operation};
+    return event_at(time, READY, operation);
+}
+
+static void rise(struct event *events, int64_t position, struct event event)
+{
+    while (position > 0) {
+        int64_t above = (position - 1) / 2;
+        if (!before(event, events[above]))
+            break;
+        events[position] = events[above];
+        position = above;
+    }
+    events[position] = event;
 }
 
 static void push(struct heap *heap, struct event event)
 {
-    int64_t position = heap->size++;
-    while (position > 0) {
-        int64_t above = (position - 1) / 2;
-        if (!before(&event, &heap->events[above]))
-            break;
-        heap->events[position] = heap->events[above];
-        position = above;
-    }
-    heap->events[position] = event;
+    rise(heap->events, heap->size++, event);
 }
 
+/* The gap goes down to a leaf, and the last event, which was a leaf, rises from there. */
 static struct event pop(struct heap *heap)
 {
-    struct event first = heap->events[0], last = heap->events[--heap->size];
-    int64_t position = 0;
-    for (;;) {
-        int64_t below = 2 * position + 1;
-        if (below >= heap->size)
-            break;
-        if (below + 1 < heap->size && before(&heap->events[below + 1], &heap->events[below]))
-            below++;
-        if (!before(&heap->events[below], &last))
-            break;
-        heap->events[position] = heap->events[below];
+    struct event *events = heap->events, first = events[0], last = events[--heap->size];
+    int64_t position = 0, below = 1;
+    for (; below + 1 < heap->size; below = 2 * position + 1) {
+        below += before(events[below + 1], events[below]);
+        events[position] = events[below];
         position = below;
     }
-    heap->events[position] = last;
+    if (below < heap->size) {
+        events[position] = events[below];
+        position = below;
+    }
+    rise(events, position, last);
     return first;
 }
 
@@ -105,7 +123,7 @@ static void add_link(const struct run *run, struct link_path *path, int64_t firs
 {
     int64_t link = link_at(run->in, first, scope, rank, owner);
     path->links[path->count++] = link;
-    path->slowest = fmin(path->slowest, run->in->link_bandwidth[link]);
+    path->slowest = smaller(path->slowest, run->in->link_bandwidth[link]);
 }
 
 static int64_t route_between(const struct input *in, int64_t source, int64_t target)
@@ -244,15 +262,16 @@ static void count_use(struct run *run, int64_t link, int64_t operation, double s
 static double occupy(struct run *run, const struct link_path *path, double bytes, int copies,
                      int64_t operation)
 {
-    double longest = 0.0;
-    for (int64_t i = 0; i < path->count; i++)
-        longest = fmax(longest, use_of(run, path->links[i], bytes, copies));
+    double longest = 0.0, uses[MOST_LINKS];
+    for (int64_t i = 0; i < path->count; i++) {
+        uses[i] = use_of(run, path->links[i], bytes, copies);
+        longest = larger(longest, uses[i]);
+    }
     for (int64_t i = 0; i < path->count; i++) {
         int64_t link = path->links[i];
-        double seconds =
-            run->in->link_exclusive[link] ? longest : use_of(run, link, bytes, copies);
+        double seconds = run->in->link_exclusive[link] ? longest : uses[i];
         double free = run->resources[run->first_link + link].free;
-        take(run, run->first_link + link, operation, fmax(free, run->now) + seconds);
+        take(run, run->first_link + link, operation, larger(free, run->now) + seconds);
         count_use(run, link, operation, seconds);
     }
     return run->now + longest;
@@ -411,8 +430,8 @@ static int64_t begin_on_processor(struct run *run, int64_t operation)
         struct link_path path = access_path(run, graph->place[operation], graph->source[operation]);
         double through = run->now;
         for (int64_t i = 0; i < path.count; i++)
-            through = fmax(through, run->resources[run->first_link + path.links[i]].free);
-        end = fmax(end, through + on_grid(run, bytes / path.slowest));
+            through = larger(through, run->resources[run->first_link + path.links[i]].free);
+        end = larger(end, through + on_grid(run, bytes / path.slowest));
         occupy(run, &path, bytes, 0, operation);
     }
     take(run, number, operation, end);
@@ -557,24 +576,25 @@ static enum status follow(struct run *run)
     int64_t done = 0;
     while (!run->failed && (run->heap.size > 0 || run->flows.count > 0)) {
         const struct event *due = run->heap.size > 0 ? run->heap.events : NULL;
-        if (run->flows.changed && (due == NULL || due->time > run->now))
+        if (run->flows.changed && (due == NULL || time_of(*due) > run->now))
             share_links(&run->flows);
         if (!run->flows.changed && run->flows.count > 0 &&
-            (due == NULL || run->flows.next <= due->time)) {
+            (due == NULL || run->flows.next <= time_of(*due))) {
             end_flows(run);
             continue;
         }
         if (due == NULL)
             continue;
         struct event event = pop(&run->heap);
-        run->now = event.time;
-        done += event.kind == READY ? begin(run, event.number) : wake(run, event.number);
+        run->now = time_of(event);
+        int64_t number = (int64_t)(event.what & UINT32_MAX);
+        done += event.what >> 32 == READY ? begin(run, number) : wake(run, number);
     }
     if (run->failed)
         return NO_HOST_MEMORY;
     run->schedule->busiest = 0.0;
     for (int64_t i = 0; i < run->first_lock; i++)
-        run->schedule->busiest = fmax(run->schedule->busiest, run->busy[i]);
+        run->schedule->busiest = larger(run->schedule->busiest, run->busy[i]);
     return done == graph->operations ? PLANNED : CYCLE;
 }
 

@@ -59,13 +59,17 @@ void edge(struct graph *graph, int64_t before, int64_t after)
         return;
     if (graph->edges == graph->edge_capacity) {
         int64_t capacity = graph->edge_capacity ? 2 * graph->edge_capacity : 4096;
+        if (capacity > MOST_OPERATIONS)
+            graph->failed = 1;
+        if (graph->failed)
+            return;
         graph->edge = grown(graph->edge, sizeof *graph->edge, capacity, &graph->failed);
         if (graph->failed)
             return;
         graph->edge_capacity = capacity;
     }
     int64_t number = graph->edges++;
-    graph->edge[number] = (struct edge){graph->first_edge[before], after};
+    graph->edge[number] = (struct edge){(int32_t)graph->first_edge[before], (int32_t)after};
     graph->first_edge[before] = number;
     graph->waits[after]++;
 }

@@ -33,7 +33,7 @@ enum {
     ROUTES = MEMORY_KINDS * MEMORY_KINDS * WHERE_CODES,
     ACCESSES = PROCESSOR_KINDS * MEMORY_KINDS,
     MOST_ITERATIONS = 1 << 20,
-    MOST_OPERATIONS = 1 << 30, /* and resources: they are counted in 32 bits, too */
+    MOST_OPERATIONS = 1 << 30, /* and edges, and resources: they are counted in 32 bits */
 };
 
 /* Iterations: how many there are, and which of them are measured. */
@@ -75,7 +75,7 @@ enum {
 
 /* An edge to an operation that waits, in the list of those from one. */
 struct edge {
-    int64_t next, target;
+    int32_t next, target;
 };
 
 /* Operations and the edges between them; arrays grow as needed. */
@@ -130,6 +130,17 @@ static inline int64_t link_at(const struct input *in, int64_t first, int64_t sco
     if (scope == SCOPE_PROCESSOR)
         return first + processor;
     return first + (scope == SCOPE_RANK ? rank : in->rank_node[rank]);
+}
+
+/* Of two that are numbers: fmin and fmax are calls, as they must heed what is none. */
+static inline double smaller(double a, double b)
+{
+    return a < b ? a : b;
+}
+
+static inline double larger(double a, double b)
+{
+    return a > b ? a : b;
 }
 
 static inline int64_t atoms_of(const struct input *in, int64_t slot)
