@@ -30,6 +30,7 @@ class TunerSummary:
         trials_to_expert: For each seed, trials until a mapper was as fast as the expert's.
         invalid_share: Share of all trials whose mapper was invalid.
         trials: Trials of all seeds together.
+        of_floor: The floor over the time of the best mapper of all seeds; None where unknown.
     """
 
     tuner: str
@@ -43,6 +44,7 @@ class TunerSummary:
     trials_to_expert: tuple[int | None, ...]
     invalid_share: float
     trials: int
+    of_floor: float | None = None
 
     @property
     def reached(self) -> int:
@@ -82,12 +84,14 @@ class Comparison:
         expert: Throughput of the expert mapper.
         tuners: One summary each, the best mean first.
         tests: Every pair of tuners; empty where a tuner has one seed only.
+        floor: Seconds of the timed part that no mapper can beat; None where nobody knows.
     """
 
     unit: str
     expert: float
     tuners: tuple[TunerSummary, ...]
     tests: tuple[RankTest, ...]
+    floor: float | None = None
 
     def as_json(self) -> dict[str, Any]:
         """The comparison as JSON values."""
@@ -115,6 +119,7 @@ def compare_studies(results: Sequence[StudyResult]) -> Comparison:
         expert=results[0].expert,
         tuners=tuple(sorted(summaries, key=lambda summary: -summary.mean)),
         tests=tuple(rank_test(a, b) for a, b in pairs if min(len(a.seeds), len(b.seeds)) > 1),
+        floor=results[0].floor,
     )
 
 
@@ -135,6 +140,7 @@ def summarise(studies: Sequence[StudyResult]) -> TunerSummary:
         trials_to_expert=tuple(trials_to_reach(s.records, s.expert) for s in studies),
         invalid_share=invalid / trials if trials else 0.0,
         trials=trials,
+        of_floor=max((s.of_floor for s in studies if s.of_floor is not None), default=None),
     )
 
 

@@ -180,6 +180,7 @@ class StudyResult:
         reference: What ``expert`` is the throughput of: ``"expert"``, ``"own mapper"`` or
             ``"default mapper"``.
         elsewhere: How many trials other processes have run meanwhile.
+        floor: Seconds of the timed part that no mapper can beat; None where nobody knows.
     """
 
     spec: StudySpec
@@ -192,6 +193,7 @@ class StudyResult:
     mapper: str | None
     reference: str = "expert"
     elsewhere: int = 0
+    floor: float | None = None
 
     @property
     def interrupted(self) -> bool:
@@ -212,6 +214,13 @@ class StudyResult:
     def normalised(self) -> float:
         """The best throughput over the expert's; 0.0 where no mapper was valid."""
         return self.best.throughput / self.expert if self.best and self.expert else 0.0
+
+    @property
+    def of_floor(self) -> float | None:
+        """The floor over the best mapper's time: 1.0 where nothing is faster; None if unknown."""
+        if self.floor is None or self.best is None or not self.best.elapsed:
+            return None
+        return self.floor / self.best.elapsed
 
     @property
     def invalid_share(self) -> float:
@@ -256,6 +265,8 @@ class StudyResult:
             "best_trial": best.number if best else None,
             f"best_over_{name}": self.normalised,
             f"trials_to_{name}": trials_to_reach(self.records, self.expert),
+            "floor": self.floor,
+            "of_floor": self.of_floor,
             "study": self.location,
             **self._model_as_json(),
         }

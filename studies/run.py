@@ -95,7 +95,15 @@ def run_study(
         mapper=best.mapper(problem) if best else None,
         reference=reference_name(problem),
         elsewhere=len(records) - resumed - ours,
+        floor=_floor(problem),
     )
+
+
+def _floor(problem: MapperProblem) -> float | None:
+    """Seconds of the timed part that no mapper can beat; None where runs are measured."""
+    if problem.evaluator is not problem.simulation:
+        return None
+    return problem.simulation.simulator.floor.seconds * problem.application.timed or None
 
 
 def _unobserved(records: list[TrialRecord]) -> None: ...

@@ -118,6 +118,8 @@ class TrackedStudy:
             "best": best.throughput if best else 0.0,
             f"best_over_{name}": result.normalised,
             f"trials_to_{name}": trials_to_reach(result.records, result.expert),
+            "floor": result.floor,
+            "best_of_floor": result.of_floor,
         }
         for key, value in summary.items():
             if value is not None:

@@ -1,93 +1,123 @@
 """What no mapper can beat: a proven lower bound of the seconds that an iteration takes.
 
-Three things hold whatever a mapper decides, and the largest of them is the floor.
+Four things hold whatever a mapper decides, and the largest of them is the floor.
 
 - *Work.* Each point task runs somewhere, for no less than it takes in the best memory and layout
-  that a processor of the kind may see. All of it, spread over all processors as if it could be
-  divided at will, takes a while; a launch of few points cannot even be divided that well.
-- *The critical path.* What reads data starts after what wrote it or reduced to it, what takes a
-  future after what gives it, and the top-level task goes on after what it waits for.
+  that a processor of the kind may see, and that has room for its data. All of it, spread over all
+  processors as if it could be divided at will, takes a while; a launch of few points cannot even
+  be divided that well.
+- *The critical path.* What reads data starts after what wrote it, and after the folds of what was
+  reduced to it; what takes a future after what gives it; and the top-level task goes on after
+  what it waits for (``critical_path.py``).
+- *Spreading.* Points that share data either share a processor too, and wait for each other, or
+  something must travel (``spread_points.py``, ``network_cycles.py``).
 - *The runtime.* It analyses each launch on each rank, and each point on some rank.
 
-Copies are left out: a mapper may put all of a program on one processor, or replicate data before
-the program's clock starts, and then nothing travels. Where reductions must be folded, as in
-Solomonik's and COSMA's algorithms, or where little is computed, the bound is therefore loose.
+Where a mapper may put data before the program's clock starts, or all of what shares data on one
+processor, nothing must travel. docs/floor.md says where the bound is loose.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
+from typing import Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from legion_bridge.machines.flat_machine import PROCESSOR_CODES, FlatMachine
-from legion_bridge.programs.flat_program import PRIVILEGE_CODES, FlatProgram
+from legion_bridge.programs.flat_program import FlatProgram
+from legion_bridge.simulation.critical_path import CriticalPaths, Uses
 from legion_bridge.simulation.point_times import least_times
+from legion_bridge.simulation.spread_points import Spread
 
-__all__ = ["Floor", "floor_of"]
+__all__ = ["Bounds", "Floor", "bounds_of"]
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Bound: TypeAlias = Literal["work", "critical path", "runtime"]
+Bound: TypeAlias = Literal["work", "critical path", "spreading", "runtime"]
 
-ROUNDS = 4
-"""Iterations of which the critical path is followed; most cycles of dependences take one."""
 MOST_POINTS = 200_000
 """Point tasks of an iteration beyond which the critical path is left out: it takes seconds."""
+MOST_LAST = 64
+"""Points of a launch up to which it is asked what follows on the last of them."""
 
 GOLDEN = (5**0.5 - 1) / 2
 SECTIONS = 40
 """Golden sections of a search: they leave 4e-9 of where it began."""
 
-_READS = (PRIVILEGE_CODES["READ_ONLY"], PRIVILEGE_CODES["READ_WRITE"])
-_WRITES = (PRIVILEGE_CODES["READ_WRITE"], PRIVILEGE_CODES["WRITE_ONLY"])
-_REDUCES = (PRIVILEGE_CODES["REDUCE"],)
 
-
-@dataclass(frozen=True, slots=True)
-class Floor:
+class Bounds(NamedTuple):
     """Seconds that one iteration takes at least; of its timed part, where that is a part of it.
 
     Attributes:
         work: All point tasks, each at its fastest, spread perfectly over all processors.
-        critical_path: The longest chain of point tasks that wait for each other.
+        critical_path: The longest chain of point tasks and folds that wait for each other.
+        spreading: What takes at least so long, as points that share data are spread or are not.
         runtime: The runtime's own work on the rank that has most of it.
     """
 
-    work: float
-    critical_path: float
-    runtime: float
+    work: float = 0.0
+    critical_path: float = 0.0
+    spreading: float = 0.0
+    runtime: float = 0.0
 
     @property
     def seconds(self) -> float:
         """The largest of them."""
-        return max(self.work, self.critical_path, self.runtime)
+        return max(self)
 
     @property
     def bound(self) -> Bound:
         """Which of them it is."""
-        bounds: dict[Bound, float] = {
-            "work": self.work,
-            "critical path": self.critical_path,
-            "runtime": self.runtime,
-        }
-        return max(bounds, key=lambda each: bounds[each])
+        names: tuple[Bound, ...] = ("work", "critical path", "spreading", "runtime")
+        return max(zip(self, names, strict=True), key=lambda each: each[0])[1]
 
 
-def floor_of(program: FlatProgram, machine: FlatMachine) -> Floor:
-    """The floor of a program on a machine; zero where the clock may start after timed tasks do."""
+class Floor:
+    """What no mapper of a program on a machine can beat.
+
+    It is worked out when it is first asked for, which takes milliseconds, and then kept.
+
+    Args:
+        find: Works it out.
+    """
+
+    def __init__(self, find: Callable[[], Bounds]) -> None:
+        self._find = find
+
+    @cached_property
+    def bounds(self) -> Bounds:
+        """Each of the bounds."""
+        return self._find()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of an iteration."""
+        return self.bounds.seconds
+
+    def __repr__(self) -> str:
+        return f"Floor({self.bounds})"
+
+    def __reduce__(self) -> tuple[type[Floor], tuple[Callable[[], Bounds]]]:
+        return Floor, (partial(Bounds, *self.bounds),)
+
+
+def bounds_of(program: FlatProgram, machine: FlatMachine) -> Bounds:
+    """The bounds of a program on a machine; zero where the clock may start after timed tasks."""
     launches = _timed_launches(program)
     if not launches or (program.segmented and not _starts_with_the_clock(program)):
-        return Floor(0.0, 0.0, 0.0)
+        return Bounds()
     least = {launch: _least_by_kind(program, machine, launch) for launch in launches}
-    return Floor(
-        work=max(_divided_work(machine, least), _undivided_work(machine, least)),
-        critical_path=_critical_path(program, machine, least),
-        runtime=_runtime(program, machine, launches),
-    )
+    work = max(_divided_work(machine, least), _undivided_work(machine, least))
+    runtime = _runtime(program, machine, launches)
+    if program.launch_point[-1] > MOST_POINTS:
+        return Bounds(work, runtime=runtime)
+    paths = CriticalPaths(program, machine.machine, least)
+    critical = paths.follow()
+    known = max(work, critical, runtime)
+    spreading = _spreading(paths, machine, known)
+    return Bounds(work, critical, spreading if spreading > known else 0.0, runtime)
 
 
 def _timed_launches(program: FlatProgram) -> list[int]:
@@ -197,215 +227,33 @@ def _launch_alone(machine: FlatMachine, times: Mapping[str, Floats]) -> float:
     return min(found[1:], default=0.0)
 
 
-# The critical path
+# Points that share data
 
 
-def _critical_path(
-    program: FlatProgram, machine: FlatMachine, least: Mapping[int, Mapping[str, Floats]]
-) -> float:
-    """Seconds of the longest chain of an iteration, or a round of the longest cycle through some.
+def _spreading(paths: CriticalPaths, machine: FlatMachine, known: float) -> float:
+    """What takes at least so long takes, as the points of its launches are spread."""
+    spread = Spread(paths)
+    for launch in paths.least:
+        known = spread.bound(launch, known)
+    if paths.program.segmented:
+        known = max(known, *(_after_all(paths, machine, launch) for launch in paths.least))
+    return known
 
-    Where the clock runs in a part of each iteration, that part is a chain of its own. Else the
-    iterations are followed for some rounds, each operation as early as it can be; then the way
-    back from the last one to end passes a point in two iterations, and what lies between the two
-    comes again for ever: its seconds over its iterations are a bound, whatever else happens.
+
+def _after_all(paths: CriticalPaths, machine: FlatMachine, launch: int) -> float:
+    """Seconds of a part of an iteration in which a launch runs, and what follows on it.
+
+    One of its points ends no sooner than all of them take on all processors, as none begins
+    before the part does; which it is, the mapper may choose.
     """
-    if program.launch_point[-1] > MOST_POINTS:
+    first, last = paths.program.launch_point[launch : launch + 2].tolist()
+    if not paths.least[launch] or not 0 < last - first <= MOST_LAST:
         return 0.0
-    chains = _Chains(program, machine, least)
-    if program.segmented:
-        return float(chains.follow().max(initial=0.0))
-    ends = [chains.follow() for _ in range(ROUNDS)]
-    return max((seconds / rounds for seconds, rounds in _cycles(chains, ends)), default=0.0)
-
-
-def _cycles(chains: _Chains, ends: list[Floats]) -> Iterator[tuple[float, int]]:
-    """Seconds and iterations between two visits of a point, on the way back from the last end."""
-    iteration = len(ends) - 1
-    point = int(ends[iteration].argmax())
-    seen: dict[int, list[int]] = {}
-    while point >= 0 and iteration >= 0:
-        for later in seen.setdefault(point, []):
-            yield float(ends[later][point] - ends[iteration][point]), later - iteration
-        seen[point].append(iteration)
-        point, iteration = chains.before(iteration, point)
-
-
-class _Latest:
-    """When the newest value of each atom is there, and which point task of which round made it.
-
-    Attributes:
-        at: ``[atoms]`` seconds.
-        by: ``[atoms]`` number of the point task, counted through all rounds; -1 for nobody.
-    """
-
-    def __init__(self, atoms: int) -> None:
-        self.at = np.zeros(atoms)
-        self.by = np.full(atoms, -1, np.int64)
-
-    def of(self, points: Ints, atoms: Ints) -> tuple[Ints, Floats, Ints]:
-        """The latest of the atoms that each point needs.
-
-        Args:
-            points: The points, ascending, one for each of the atoms.
-            atoms: What they need.
-
-        Returns:
-            The points, each once; when the last of its atoms is there; and who made that.
-        """
-        first = np.flatnonzero(np.diff(points, prepend=-1))
-        at = self.at[atoms]
-        latest = np.maximum.reduceat(at, first)
-        group = np.repeat(np.arange(len(first)), np.diff(first, append=len(points)))
-        last = np.flatnonzero(at == latest[group])
-        last = last[np.diff(group[last], prepend=-1) > 0]
-        return points[first], latest, self.by[atoms[last]]
-
-
-class _Chains:
-    """Follows the program round by round, each point task as early as what it needs allows."""
-
-    def __init__(
-        self, program: FlatProgram, machine: FlatMachine, least: Mapping[int, Mapping[str, Floats]]
-    ) -> None:
-        self._program = program
-        self._points = int(program.launch_point[-1])
-        runtime = machine.machine.runtime
-        self._analysis = min(1.0, runtime.untraced) * (
-            runtime.point + runtime.requirement * np.diff(program.point_requirement)
-        )
-        self._seconds = np.zeros(self._points)
-        for launch, times in least.items():
-            if times:
-                first, last = program.launch_point[launch : launch + 2]
-                self._seconds[first:last] = np.minimum.reduce(list(times.values()))
-        self._launches = tuple(least)
-        atoms = len(program.atom_bytes)
-        self._written, self._reduced = _Latest(atoms), _Latest(atoms)
-        self._atoms = {launch: _atoms_of(program, launch) for launch in self._launches}
-        self._ended = np.zeros(self._points)  # with all that a point launched
-        self._ended_by = np.full(self._points, -1, np.int64)
-        self._causes: list[Ints] = []
-        self._blocking: int | None = None
-
-    def follow(self) -> Floats:
-        """One round.
-
-        Returns:
-            ``[points]`` when each point task ends; 0 for those of other launches.
-        """
-        program, shift = self._program, len(self._causes) * self._points
-        causes = np.full(self._points, -1, np.int64)
-        ends = np.zeros(self._points)
-        for launch in self._launches:
-            first, last = program.launch_point[launch : launch + 2].tolist()
-            start, cause = self._start(launch, first, last, ends, shift)
-            ends[first:last] = start + self._seconds[first:last]
-            causes[first:last] = cause
-            self._end(launch, first, last, ends, shift)
-        self._causes.append(causes)
-        return ends
-
-    def before(self, iteration: int, point: int) -> tuple[int, int]:
-        """The point task that another waited for, and its round; negative where there is none."""
-        cause = int(self._causes[iteration][point])
-        if cause < 0:
-            return -1, -1
-        return cause % self._points, cause // self._points
-
-    def _start(
-        self, launch: int, first: int, last: int, ends: Floats, shift: int
-    ) -> tuple[Floats, Ints]:
-        """When the points of a launch can start, and what they wait for last."""
-        program = self._program
-        start, cause = np.zeros(last - first), np.full(last - first, -1, np.int64)
-        parent = program.point_parent[first:last]
-        if program.launch_parent[launch] >= 0:
-            start[:], cause[:] = ends[parent], parent + shift
-        elif self._blocking is not None:
-            start[:], cause[:] = self._all_ended(self._blocking)
-        start += self._analysis[first:last]
-        for other in program.after.row(launch).tolist():
-            _raise(start, cause, *self._all_ended(other))
-        points, atoms = self._atoms[launch][0]
-        if len(points):
-            for latest in (self._written, self._reduced):
-                waits, at, by = latest.of(points, atoms)
-                later = at > start[waits]
-                start[waits[later]], cause[waits[later]] = at[later], by[later]
-        return start, cause
-
-    def _end(self, launch: int, first: int, last: int, ends: Floats, shift: int) -> None:
-        """Takes note of what the points of a launch have made."""
-        own = np.arange(first, last)
-        self._ended[first:last], self._ended_by[first:last] = ends[first:last], own + shift
-        above = self._program.point_parent[first:last]
-        while (above >= 0).any():
-            for point, parent in zip(own.tolist(), above.tolist(), strict=True):
-                if ends[point] > self._ended[parent]:
-                    self._ended[parent], self._ended_by[parent] = ends[point], point + shift
-            above = self._program.point_parent[above]
-        _, (points, atoms), (reducers, sums) = self._atoms[launch]
-        self._written.at[atoms], self._written.by[atoms] = (
-            ends[first + points],
-            first + points + shift,
-        )
-        self._reduced.at[atoms], self._reduced.by[atoms] = 0.0, -1
-        order = np.argsort(ends[first + reducers], kind="stable")
-        reducers, sums = reducers[order], sums[order]
-        later = ends[first + reducers] > self._reduced.at[sums]
-        self._reduced.at[sums[later]] = ends[first + reducers[later]]
-        self._reduced.by[sums[later]] = first + reducers[later] + shift
-        if self._program.launch_blocking[launch]:
-            self._blocking = launch
-
-    def _all_ended(self, launch: int) -> tuple[float, int]:
-        """When the last point of a launch ended, with all that it launched, and which it is."""
-        first, last = self._program.launch_point[launch : launch + 2].tolist()
-        if first == last:
-            return 0.0, -1
-        latest = first + int(self._ended[first:last].argmax())
-        return float(self._ended[latest]), int(self._ended_by[latest])
-
-
-def _raise(start: Floats, cause: Ints, at: Floats | float, by: Ints | int) -> None:
-    """Lets points start no earlier than given."""
-    later = np.asarray(at) > start
-    start[later] = np.broadcast_to(at, start.shape)[later]
-    cause[later] = np.broadcast_to(by, cause.shape)[later]
-
-
-Pairs: TypeAlias = tuple[Ints, Ints]
-
-
-def _atoms_of(program: FlatProgram, launch: int) -> tuple[Pairs, Pairs, Pairs]:
-    """The atoms that each point of a launch reads, writes and reduces to.
-
-    Returns:
-        Three pairs of arrays of one length: places of points in the launch, and atoms.
-    """
-    first, last = program.launch_point[launch : launch + 2].tolist()
-    start = program.point_requirement
-    requirements = np.arange(start[first], start[last])
-    points = np.repeat(np.arange(last - first), np.diff(start[first : last + 1]))
-    requirement, slots = _rows(program.slots.start, program.slots.values, requirements)
-    which, atoms = _rows(program.slot_atoms.start, program.slot_atoms.values, slots)
-    owner = requirement[which]
-    privilege = program.privilege[requirements][owner]
-
-    def pairs(privileges: tuple[int, ...]) -> Pairs:
-        chosen = np.isin(privilege, privileges)
-        return points[owner[chosen]], atoms[chosen]
-
-    return pairs(_READS), pairs(_WRITES), pairs(_REDUCES)
-
-
-def _rows(start: Ints, values: Ints, rows: Ints) -> Pairs:
-    """The values of some rows of a ragged array, and for each the place of its row in ``rows``."""
-    lengths = start[rows + 1] - start[rows]
-    which = np.repeat(np.arange(len(rows)), lengths)
-    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    return which, values[start[rows][which] + within]
+    alone = _launch_alone(machine, paths.least[launch])
+    return min(
+        paths.follow(not_before={point: alone - float(paths.seconds[point])})
+        for point in range(first, last)
+    )
 
 
 # The runtime
@@ -452,14 +300,14 @@ def _starts_with_the_clock(program: FlatProgram) -> bool:
         waits = waits or blocking
         if not waits or program.launch_parent[launch] >= 0:
             return False
-        (_, read), (writers, written), (reducers, reduced) = _atoms_of(program, launch)
+        uses = Uses.of(program, launch)
         volume = int(np.diff(program.launch_point[launch : launch + 2])[0])
         if not blocking:
             awaited = np.zeros(volume, bool)
-            awaited[writers[needed[written]]] = True
-            awaited[reducers[needed[reduced]]] = True
+            for points, atoms in (uses.writes, uses.sums):
+                awaited[points[needed[atoms]]] = True
             if not awaited.all():
                 return False
-        needed[written] = False
-        needed[read] = True
+        needed[uses.writes[1]] = False
+        needed[uses.read] = True
     return True

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -30,7 +30,7 @@ from legion_bridge.mapping.decisions import Decider, Decisions
 from legion_bridge.outcome import Outcome
 from legion_bridge.programs.application import Application
 from legion_bridge.programs.flat_program import PRIVILEGE_CODES, FlatProgram, flatten
-from legion_bridge.simulation.floor import Floor, floor_of
+from legion_bridge.simulation.floor import Floor, bounds_of
 from legion_bridge.simulation.kernel_arrays import (
     Arrays,
     KernelStatus,
@@ -102,6 +102,9 @@ class Simulator:
     Args:
         application: What runs.
         machine: What it runs on; shared out over ranks as the application asks.
+
+    Attributes:
+        floor: What an iteration takes at least, whatever the mapper.
     """
 
     def __init__(self, application: Application, machine: Machine) -> None:
@@ -109,6 +112,7 @@ class Simulator:
         self.machine = machine.for_ranks(application.ranks_per_node)
         self.program = flatten(application, whole=self.machine.whole_region_instances)
         self.flat_machine = flatten_machine(self.machine)
+        self.floor = Floor(partial(bounds_of, self.program, self.flat_machine))
         self._timer = PointTimer(self.program, self.flat_machine)
         self._decider = Decider(self.program, self.flat_machine)
         self._windows = windows(self.program)
@@ -116,11 +120,6 @@ class Simulator:
         untraced = min(UNTRACED, self._windows[0].first) if application.traced else MOST_ITERATIONS
         self._arrays = _prepared_arrays(self.program, self.flat_machine, untraced)
         self._prepared = prepare(self._arrays)
-
-    @cached_property
-    def floor(self) -> Floor:
-        """What an iteration takes at least, whatever the mapper."""
-        return floor_of(self.program, self.flat_machine)
 
     def run(self, mapper: Mapper) -> Outcome:
         """The outcome under a mapper that was loaded for ``machine.shape``; without a profile."""
@@ -258,7 +257,7 @@ class Simulator:
             elapsed,
             raw,
             iteration=iteration,
-            floor=self.floor.seconds,
+            floor=self.floor,
             setup=setup,
             whole=whole,
         )

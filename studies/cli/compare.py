@@ -83,6 +83,8 @@ def _print(
     rows = [_row(summary, comparison) for summary in comparison.tuners]
     headings = ["", "throughput", "best", "mean", "sd", "worst", "trials to expert", "invalid"]
     table(headings, [expert, *rows])
+    if comparison.floor is not None:
+        say(_describe_floor(comparison, comparison.floor))
     for summary in comparison.tuners:
         if summary.interval is not None:
             low, high = summary.interval
@@ -96,6 +98,18 @@ def _print(
     if runner.ui_command:
         rows_below.append(("look at runs", runner.ui_command))
     columns(rows_below, indent="")
+
+
+def _describe_floor(comparison: Comparison, floor: float) -> str:
+    from dsl.units import percent
+
+    reached = (
+        f"{summary.tuner} {percent(summary.of_floor, decimals=1)}"
+        for summary in comparison.tuners
+        if summary.of_floor is not None
+    )
+    said = f"no mapper can beat {quantity(floor, 's')}, the floor"
+    return f"{said}; of it the best reach: {', '.join(reached) or 'none'}"
 
 
 def _row(summary: TunerSummary, comparison: Comparison) -> list[str]:

@@ -41,8 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     outcome, trace = _evaluated(evaluator, program, arguments)
     expert = _reference(evaluator, reference_mapper(application))
     if arguments.json:
-        shown = outcome if arguments.profile else replace(outcome, profile=None)
-        print_json(_as_json(case, shown, expert))
+        print_json(_as_json(case, outcome, expert, profile=arguments.profile))
     else:
         _print(case, outcome, expert, profile=arguments.profile)
     if trace is not None:
@@ -77,15 +76,17 @@ def _refuse(message: str, arguments: argparse.Namespace) -> int:
     return 1
 
 
-def _as_json(case: Case, outcome: Outcome, expert: Outcome) -> dict[str, Any]:
+def _as_json(case: Case, outcome: Outcome, expert: Outcome, *, profile: bool) -> dict[str, Any]:
+    from legion_bridge.outcome import floor_as_json
+
     over = outcome.throughput / expert.throughput if expert.throughput else None
     return {
         "application": case.application,
         "machine": case.machine,
         "expert": expert.throughput,
         "over_expert": over,
-        "of_floor": outcome.of_floor,
-        **asdict(outcome),
+        **asdict(replace(outcome, floor=None, profile=outcome.profile if profile else None)),
+        **floor_as_json(outcome),
     }
 
 

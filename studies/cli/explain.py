@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from studies.cli.cases import case_for, case_of
@@ -28,6 +28,9 @@ def run(arguments: argparse.Namespace) -> int:
     case = _case(text, arguments)
     problem = case.problem()
     evaluation = problem.evaluate_text(text)
+    if evaluation.outcome.ok:
+        profiled = problem.simulation.evaluate_text(text, profile=True)
+        evaluation = replace(evaluation, outcome=profiled)
     guidance = explain(problem, evaluation, verify=arguments.verify, most=arguments.most)
     if arguments.json:
         print_json(_as_json(case, evaluation, guidance, arguments.level))
@@ -60,6 +63,8 @@ def _case(text: str, arguments: argparse.Namespace) -> Case:
 def _as_json(
     case: Case, evaluation: Evaluation, guidance: Guidance, level: Level
 ) -> dict[str, Any]:
+    from legion_bridge.outcome import floor_as_json
+
     found: dict[str, Any] = {
         "application": case.application,
         "machine": case.machine,
@@ -69,6 +74,7 @@ def _as_json(
         "raw": guidance.raw,
     }
     if level != "raw":
+        found |= floor_as_json(evaluation.outcome)
         found["explanations"] = list(guidance.explanations)
     if level == "suggested":
         found["suggestions"] = [asdict(each) for each in guidance.suggestions]

@@ -52,6 +52,8 @@ def tell_study(runner: StudyRunner, result: StudyResult) -> None:
         ratio = f"{result.normalised:.3f} x {result.reference} (trial {best.number})"
         rows.append(("best", f"{quantity(best.throughput, result.unit)}, {ratio}"))
         rows.append(("mapper", str(runner.workspace.best_mapper(runner.case, spec))))
+        if result.of_floor is not None:
+            rows.append(("floor", floor_reached(result)))
     else:
         rows.append(("best", "no mapper was valid"))
     rows += [
@@ -63,6 +65,16 @@ def tell_study(runner: StudyRunner, result: StudyResult) -> None:
     if runner.ui_command:
         rows.append(("runs", runner.ui_command))
     columns(rows)
+
+
+def floor_reached(result: StudyResult) -> str:
+    """How near the best mapper is to what none can beat."""
+    from dsl.units import percent
+
+    return (
+        f"{quantity(result.floor or 0.0, 's')}, which no mapper can beat; "
+        f"the best is at {percent(result.of_floor or 0.0, decimals=1)}"
+    )
 
 
 def exit_code(result: StudyResult) -> int:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import dsl
 from dsl.units import amount, percent, seconds
+from legion_bridge.outcome import floor_sentence
 from tuners.guide.case import Case, GuidedProblem
 from tuners.guide.free_memory import overflow
 from tuners.guide.guidance import (
@@ -72,7 +73,15 @@ def explain(
     else:
         suggestions = _improving(case, ranked, most, verify=verify)
     explanations = tuple(islice(_explanations(ranked), MOST_EXPLAINED))
-    return Guidance(case.outcome.raw, explanations, tuple(suggestions))
+    return Guidance(case.outcome.raw, explanations, tuple(suggestions), _standing(case))
+
+
+def _standing(case: Case) -> str:
+    """How far the mapper is from the floor, where anybody knows."""
+    if case.outcome.floor is None:
+        return ""
+    said = floor_sentence(replace(case.outcome, profile=case.profile))
+    return f"{said[:1].upper()}{said[1:]}." if said else ""
 
 
 class _Match(NamedTuple):

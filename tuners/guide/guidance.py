@@ -184,11 +184,14 @@ class Guidance:
         raw: What the runtime or the compiler said, word for word.
         explanations: What it means, the most important first.
         suggestions: What to try, the most promising first.
+        standing: How far the mapper is from the floor, and what the rest consists of; empty
+            where nobody knows.
     """
 
     raw: str
     explanations: tuple[str, ...]
     suggestions: tuple[Suggestion, ...]
+    standing: str = ""
 
     def text(self, level: Level = "suggested") -> str:
         """All of it as plain text, up to a level.
@@ -197,6 +200,8 @@ class Guidance:
         ['It stopped', '', 'Explanation:', '- Out of memory.']
         """
         parts = [self.raw] if self.raw else []
+        if level != "raw" and self.standing:
+            parts.append(self.standing)
         if level != "raw" and self.explanations:
             parts.append("\n".join(["Explanation:", *(f"- {each}" for each in self.explanations)]))
         if level == "suggested" and self.suggestions:

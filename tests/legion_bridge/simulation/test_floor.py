@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 import dsl
 from legion_bridge import Application, Evaluator, Machine, application_names
 from legion_bridge.machines.machine import Runtime
-from legion_bridge.simulation.floor import Floor, floor_of
+from legion_bridge.simulation.floor import Bounds, bounds_of
 from legion_bridge.simulation.simulator import Simulator
 from tests.legion_bridge.simulation.random_runs import Case, cases
 from tests.legion_bridge.tiny import (
@@ -89,9 +89,9 @@ def good_mapper(name: str) -> str:
     return re.sub(r"(?m)^IndexTaskMap .*task_[1-4] .*\n", "", text) + maps[name]
 
 
-def floor(program: Application, on: Machine) -> Floor:
+def floor(program: Application, on: Machine) -> Bounds:
     simulator = Simulator(program, on)
-    return floor_of(simulator.program, simulator.flat_machine)
+    return bounds_of(simulator.program, simulator.flat_machine)
 
 
 @settings(max_examples=150, deadline=None)
@@ -100,7 +100,7 @@ def test_no_random_run_is_below_its_floor(case: Case) -> None:
     run = case.run()
     assume(run.outcome.ok)
     assert run.outcome.elapsed is not None
-    found = floor_of(run.simulator.program, run.simulator.flat_machine)
+    found = bounds_of(run.simulator.program, run.simulator.flat_machine)
     assert run.outcome.elapsed / case.program.timed >= found.seconds * ROUNDING
 
 
@@ -125,7 +125,7 @@ def test_no_mapper_of_an_application_is_below_its_floor(name: str, on: str, node
     program, runs_on = Application.load(name, nodes=nodes), Machine.load(on, nodes=nodes)
     evaluator = Evaluator(program, runs_on)
     simulator = evaluator.simulator
-    found = floor_of(simulator.program, simulator.flat_machine)
+    found = bounds_of(simulator.program, simulator.flat_machine)
     assert found.seconds > 0
     template = dsl.template_for(program, runs_on)
     rng = random.Random(f"{name} {on} {nodes}")
