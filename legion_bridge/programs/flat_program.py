@@ -77,6 +77,17 @@ class Ragged:
     def row(self, index: int) -> Ints:
         return self.values[self.start[index] : self.start[index + 1]]
 
+    def rows(self, rows: Ints) -> tuple[Ints, Ints]:
+        """The places in ``rows`` and the values of some rows, one after the other.
+
+        >>> [each.tolist() for each in Ragged.of([[7], [], [8, 9]]).rows(np.array([2, 0]))]
+        [[0, 0, 1], [8, 9, 7]]
+        """
+        lengths = self.start[rows + 1] - self.start[rows]
+        which = np.repeat(np.arange(len(rows)), lengths)
+        within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        return which, self.values[self.start[rows][which] + within]
+
 
 @dataclass(frozen=True, eq=False)
 class FlatProgram:
@@ -132,6 +143,13 @@ class FlatProgram:
     def requirement_start(self) -> Ints:
         """``[L]`` first requirement of each launch's first point."""
         return self.point_requirement[self.launch_point[:-1]]
+
+    @cached_property
+    def is_dense(self) -> bool:
+        """Whether each slot holds all that lies within its bounds: no piece has holes."""
+        sums = np.append(0.0, np.cumsum(self.atom_bytes[self.slot_atoms.values]))
+        within = sums[self.slot_atoms.start[1:]] - sums[self.slot_atoms.start[:-1]]
+        return bool(np.allclose(within, self.slot_bytes))
 
     @cached_property
     def segmented(self) -> bool:

@@ -7,7 +7,7 @@ Whatever a mapper decides, it can only make these later.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from legion_bridge.machines.machine import Machine
-from legion_bridge.programs.flat_program import PRIVILEGE_CODES, FlatProgram
+from legion_bridge.programs.flat_program import PRIVILEGE_CODES, FlatProgram, Ragged
 from legion_bridge.simulation.least_transfers import LeastTransfers
 
-__all__ = ["CriticalPaths", "FoldTimes", "Uses"]
+__all__ = ["CriticalPaths", "FoldTimes", "Uses", "least_above"]
 
 ROUNDS = 4
 """Iterations of which the critical path is followed; most cycles of dependences take one."""
@@ -56,9 +56,9 @@ class Uses(NamedTuple):
         start = program.point_requirement
         requirements = np.arange(start[first], start[last])
         points = np.repeat(np.arange(last - first), np.diff(start[first : last + 1]))
-        requirement, slots = _rows(program.slots.start, program.slots.values, requirements)
-        _, nested = _rows(program.slots.start, program.fold_into, requirements)
-        which, atoms = _rows(program.slot_atoms.start, program.slot_atoms.values, slots)
+        requirement, slots = program.slots.rows(requirements)
+        _, nested = Ragged(program.slots.start, program.fold_into).rows(requirements)
+        which, atoms = program.slot_atoms.rows(slots)
         owner = requirement[which]
         privilege = program.privilege[requirements][owner]
         below = nested[which] >= 0
@@ -74,14 +74,6 @@ class Uses(NamedTuple):
             pairs(reduces & below),
             np.unique(atoms[reads]),
         )
-
-
-def _rows(start: Ints, values: Ints, rows: Ints) -> Pairs:
-    """The values of some rows of a ragged array, and for each the place of its row in ``rows``."""
-    lengths = start[rows + 1] - start[rows]
-    which = np.repeat(np.arange(len(rows)), lengths)
-    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    return which, values[start[rows][which] + within]
 
 
 class FoldTimes(NamedTuple):
@@ -268,6 +260,16 @@ class _Sums:
         self._first.at[atoms], self._first.by[atoms] = np.inf, -1
         self._total[atoms] = 0.0
         self._epoch[atoms] += 1
+
+
+def least_above(paths: Iterable[float], known: float) -> float:
+    """The least of some critical paths, which are followed no further once one is not longer."""
+    least = np.inf
+    for seconds in paths:
+        least = min(least, seconds)
+        if least <= known:
+            break
+    return float(least)
 
 
 class _Chains:

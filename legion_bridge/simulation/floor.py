@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from legion_bridge.machines.flat_machine import PROCESSOR_CODES, FlatMachine
 from legion_bridge.programs.flat_program import FlatProgram
-from legion_bridge.simulation.critical_path import CriticalPaths, Uses
+from legion_bridge.simulation.critical_path import CriticalPaths, Uses, least_above
 from legion_bridge.simulation.point_times import least_times
 from legion_bridge.simulation.spread_points import Spread
 
@@ -126,15 +126,38 @@ def _timed_launches(program: FlatProgram) -> list[int]:
 
 
 def _least_by_kind(program: FlatProgram, machine: FlatMachine, launch: int) -> dict[str, Floats]:
-    """``[points]`` seconds of a launch's points, for each kind of processor that can run them."""
-    first, last = program.launch_point[launch : launch + 2].tolist()
-    application = program.application
-    variants = application.task_kinds[program.launches[launch].task].variants
-    return {
-        kind: least_times(machine, application, program.launches[launch], kind, last - first)
-        for kind in variants
+    """``[points]`` seconds of a launch's points, for each kind of processor that can run them.
+
+    A launch whose data has no room beside one kind of processor cannot run there.
+    """
+    application, made = program.application, program.launches[launch]
+    needed = _needed(program, launch)
+    found = {
+        kind: least_times(machine, application, made, kind, needed)
+        for kind in application.task_kinds[made.task].variants
         if kind in machine.machine.processors
     }
+    return {kind: times for kind, times in found.items() if np.isfinite(times).all()}
+
+
+def _needed(program: FlatProgram, launch: int) -> Floats:
+    """``[points, requirements]`` bytes of the instances that each point has, at least.
+
+    All of them are there when the point runs. What two requirements share counts once, and
+    nothing where instances may be smaller than what lies within their bounds.
+    """
+    first, last = program.launch_point[launch : launch + 2].tolist()
+    width = len(program.launches[launch].requirements)
+    if not program.is_dense or not width:
+        return np.zeros((last - first, width))
+    start = int(program.point_requirement[first])
+    which, slots = program.slots.rows(np.arange(start, start + (last - first) * width))
+    of, atoms = program.slot_atoms.rows(slots)
+    place = which[of]
+    _, once = np.unique(place // width * len(program.atom_bytes) + atoms, return_index=True)
+    size = np.zeros((last - first, width))
+    np.add.at(size.ravel(), place[once], program.atom_bytes[atoms[once]])
+    return size
 
 
 # Work
@@ -235,12 +258,12 @@ def _spreading(paths: CriticalPaths, machine: FlatMachine, known: float) -> floa
     spread = Spread(paths)
     for launch in paths.least:
         known = spread.bound(launch, known)
-    if paths.program.segmented:
-        known = max(known, *(_after_all(paths, machine, launch) for launch in paths.least))
+        if paths.program.segmented:
+            known = max(known, _after_all(paths, machine, launch, known))
     return known
 
 
-def _after_all(paths: CriticalPaths, machine: FlatMachine, launch: int) -> float:
+def _after_all(paths: CriticalPaths, machine: FlatMachine, launch: int, known: float) -> float:
     """Seconds of a part of an iteration in which a launch runs, and what follows on it.
 
     One of its points ends no sooner than all of them take on all processors, as none begins
@@ -250,10 +273,11 @@ def _after_all(paths: CriticalPaths, machine: FlatMachine, launch: int) -> float
     if not paths.least[launch] or not 0 < last - first <= MOST_LAST:
         return 0.0
     alone = _launch_alone(machine, paths.least[launch])
-    return min(
+    ends = (
         paths.follow(not_before={point: alone - float(paths.seconds[point])})
         for point in range(first, last)
     )
+    return least_above(ends, known)
 
 
 # The runtime

@@ -48,7 +48,8 @@ class LeastTransfers:
         if not route.chunk:
             return whole
         flowing = self._flowing(route, np.maximum(carried, route.chunk))
-        return np.minimum(np.where(carried <= route.chunk, whole, np.inf), flowing)
+        least: Floats = np.minimum(np.where(carried <= route.chunk, whole, np.inf), flowing)
+        return least
 
     def least(self, carried: Floats, *, besides: tuple[str, ...] = ()) -> Floats:
         """The same, wherever both ends are, besides where they are known not to be."""
@@ -67,7 +68,8 @@ class LeastTransfers:
     def _at_once(self, route: Route, carried: Floats) -> Floats:
         links = [self.machine.links[name] for name in _names(route.links)]
         uses = [link.overhead + carried / link.bandwidth for link in links]
-        return route.latency + np.maximum.reduce([np.zeros(len(carried)), *uses])
+        slowest: Floats = np.maximum.reduce([np.zeros(len(carried)), *uses])
+        return route.latency + slowest
 
     def _flowing(self, route: Route, carried: Floats) -> Floats:
         rates = [self.machine.links[name].bandwidth for name in _names(route.stream_links)]

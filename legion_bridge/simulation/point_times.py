@@ -156,48 +156,91 @@ on links."""
 
 
 def least_times(
-    machine: FlatMachine, application: Application, launch: Launch, kind: str, points: int
+    machine: FlatMachine, application: Application, launch: Launch, kind: str, needed: Floats
 ) -> Floats:
     """What no decision but that for the kind of processor can make shorter.
 
     A task takes no less than its time on the processor, and no less than its data takes over
     links; so it takes no less than any blend of the two. In a blend each requirement counts by
-    itself, in the memory and the layout that serve it best.
+    itself, in the memory and the layout that serve it best, of those that have room for it. All
+    data of a task must have room at once.
+
+    Args:
+        machine: The machine.
+        application: The program.
+        launch: One of its launches.
+        kind: The kind of processor.
+        needed: ``[points, requirements]`` bytes of their instances at least.
 
     Returns:
-        ``[points]`` seconds.
+        ``[points]`` seconds; infinite where the data has no room.
     """
     code, work = PROCESSOR_CODES[kind], launch.work
-    start = np.full(points, machine.start[code])
+    start = np.full(len(needed), machine.start[code])
     if application.task_kinds[launch.task].inner:
         return start
+    rooms = [machine.machine.capacity(m) for m in machine.machine.visible_memories(kind)]
+    too_large = _too_large(needed, rooms)
     if kind in work.seconds:
-        return start + work.seconds[kind]
+        return np.where(too_large, np.inf, start + work.seconds[kind])
     arithmetic = work.flops / machine.rates[code, RATE_CODES[work.rate]]
     fixed = np.maximum(arithmetic, work.kernels * machine.kernel[code])
     choices = [
-        list(_choices(machine, application, launch, kind, index))
+        (needed[:, index], list(_choices(machine, application, launch, kind, index)))
         for index, requirement in enumerate(launch.requirements)
         if requirement.fields and not requirement.virtual
     ]
-    scattered = sum((np.minimum.reduce([c.scattered for c in each]) for each in choices), fixed)
-    least: Floats = start + scattered
+    least = start + fixed
+    for bytes_, each in choices:
+        least = least + _least_of([c.where_it_fits(c.scattered, bytes_) for c in each])
     for share in BLENDS:
         blend = share * start
-        for each in choices:
-            blend = blend + np.minimum.reduce(
-                [share * (c.streamed + c.scattered) + (1.0 - share) * c.carried for c in each]
-            )
+        for bytes_, each in choices:
+            blend = blend + _least_of([c.where_it_fits(c.blended(share), bytes_) for c in each])
         least = np.maximum(least, blend)
+    return np.where(too_large, np.inf, least)
+
+
+def _least_of(seconds: Sequence[Floats]) -> Floats:
+    least: Floats = np.minimum.reduce(seconds)
     return least
 
 
 class _Choice(NamedTuple):
-    """``[points]`` seconds of a requirement in one memory: on the processor, and over links."""
+    """``[points]`` seconds of a requirement in one memory: on the processor, and over links.
+
+    Attributes:
+        room: Bytes of the memory.
+    """
 
     streamed: Floats
     scattered: Floats
     carried: Floats
+    room: int
+
+    def where_it_fits(self, seconds: Floats, needed: Floats) -> Floats:
+        """Seconds, infinite where the memory has no room for so many bytes."""
+        return np.where(needed <= self.room, seconds, np.inf)
+
+    def blended(self, share: float) -> Floats:
+        """A share of the seconds on the processor, and the rest of those over links."""
+        return share * (self.streamed + self.scattered) + (1.0 - share) * self.carried
+
+
+def _too_large(needed: Floats, rooms: Sequence[int]) -> NDArray[np.bool_]:
+    """``[points]`` whether the data of a point cannot lie in memories of these sizes together.
+
+    What has room in the largest memory alone must lie there; the rest may be divided at will.
+    """
+    largest, *others = sorted(rooms, reverse=True)
+    elsewhere = np.max(others, initial=0)
+    there = np.where(needed > elsewhere, needed, 0.0).sum(axis=1)
+    too_large: NDArray[np.bool_] = (
+        (needed > largest).any(axis=1)
+        | (there > largest)
+        | (needed.sum(axis=1) > sum(rooms, start=0))
+    )
+    return too_large
 
 
 def _choices(
@@ -214,7 +257,12 @@ def _choices(
     for memory in machine.machine.visible_memories(kind):
         at = (code, MEMORY_CODES[memory])
         access = _access(machine, launch, index, at, factor)
-        yield _Choice(access.streamed, access.scattered, access.linked / machine.bandwidth[at])
+        yield _Choice(
+            streamed=access.streamed,
+            scattered=access.scattered,
+            carried=access.linked / machine.bandwidth[at],
+            room=machine.machine.capacity(memory),
+        )
 
 
 def _layout_factor(

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from legion_bridge.machines.machine import WHERE
 from legion_bridge.programs.flat_program import FlatProgram
-from legion_bridge.simulation.critical_path import CriticalPaths, FoldTimes, Uses
+from legion_bridge.simulation.critical_path import CriticalPaths, FoldTimes, Uses, least_above
 
 __all__ = ["Spread", "placed_before"]
 
@@ -73,12 +73,12 @@ class Spread:
             otherwise = (together + 1) * shortest
             if known < otherwise < np.inf:
                 apart = self._apart(launch, together)
-                ways = self._ways(launch, together, apart)
+                ways = self._ways(launch, together, apart, known)
                 known = max(known, min(otherwise, max(ways, default=0.0)))
         return known
 
-    def _ways(self, launch: int, together: int, apart: Floats) -> Iterator[float]:
-        """Critical paths, all of which an iteration takes at least."""
+    def _ways(self, launch: int, together: int, apart: Floats, known: float) -> Iterator[float]:
+        """Critical paths, all of which an iteration takes at least, if longer than is known."""
         folds = FoldTimes(self._folds.least, apart, launch)
         if apart.any():
             yield self._paths.follow(folds)
@@ -86,9 +86,10 @@ class Spread:
         for readers, delay in self._late(launch, together):
             choices -= len(readers)
             if choices >= 0:
-                yield min(self._paths.follow(folds, {point: delay}) for point in readers)
+                late = (self._paths.follow(folds, {point: delay}) for point in readers)
+                yield least_above(late, known)
         if choices > 0:
-            yield self._across_nodes(launch, together, apart, choices)
+            yield least_above(self._across_nodes(launch, together, apart, choices), known)
 
     # Folds
 
@@ -139,7 +140,7 @@ class Spread:
         self, kind: str, memory: str, readers: Sequence[int], atoms: Ints, together: int
     ) -> float:
         """Seconds that one of the readers waits, if all read from memories of a kind."""
-        if self._bytes[atoms].sum() > self._machine.capacity(memory) and self._is_dense:
+        if self._bytes[atoms].sum() > self._machine.capacity(memory) and self._program.is_dense:
             return np.inf
         memories = ceil(len(readers) / self._within(kind, memory, together)[0])
         missing = atoms[(self._placed[atoms] > 0) & (self._placed[atoms] < memories)]
@@ -165,48 +166,49 @@ class Spread:
                 together.setdefault(tuple(dict.fromkeys(reading)), []).append(atom)
         return [(list(each), np.array(found)) for each, found in together.items()]
 
-    @property
-    def _is_dense(self) -> bool:
-        """Whether instances hold all that lies within their bounds."""
-        program = self._program
-        starts = program.slot_atoms.start
-        full = np.add.reduceat(
-            np.append(program.atom_bytes[program.slot_atoms.values], 0.0), starts[:-1]
-        )
-        full[np.diff(starts) == 0] = 0.0
-        return bool(np.allclose(full, program.slot_bytes))
-
     # Nodes
 
-    def _across_nodes(self, launch: int, together: int, apart: Floats, choices: int) -> float:
-        """The critical path if some data that points of a launch share crosses the network."""
+    def _across_nodes(
+        self, launch: int, together: int, apart: Floats, choices: int
+    ) -> Iterator[float]:
+        """Critical paths of which one is taken, as points of a launch are on several nodes.
+
+        In each of them something else that points share crosses the network.
+        """
+        nowhere, machine = 0.0, self._machine
         first, last = self._program.launch_point[launch : launch + 2].tolist()
-        machine = self._machine
         per_node = max(machine.processors[kind].count for kind in self._least[launch])
-        if not (self._placed.any() or len(self._uses[launch].sums[0])):
-            return 0.0
-        if machine.nodes < 2 or last - first <= together * per_node * machine.ranks_per_node:
-            return 0.0
+        crowded = last - first > together * per_node * machine.ranks_per_node
+        if machine.nodes < 2 or not crowded or not self._is_made_in_time(launch):
+            yield nowhere
+            return
         read, summed = self._shared(launch), self._summed(launch)
-        followed = sum(len(readers) for readers, _ in read) + len(summed)
         groups = [readers for readers, _ in (*read, *summed)]
-        if not groups or followed > choices or not _connects(groups, last - first, first):
-            return 0.0
-        return min(
-            [self._read_across(launch, readers, atoms, apart) for readers, atoms in read]
-            + [self._summed_across(launch, atoms, apart) for _, atoms in summed]
-        )
+        followed = sum(len(readers) for readers, _ in read) + len(summed)
+        if followed > choices or not _connects(groups, last - first, first):
+            yield nowhere
+            return
+        for readers, atoms in read:
+            yield from self._read_across(launch, readers, atoms, apart)
+        for _, atoms in summed:
+            yield self._summed_across(launch, atoms, apart)
+
+    def _is_made_in_time(self, launch: int) -> bool:
+        """Whether points of a launch read what is made anew in each iteration, or reduce."""
+        return bool(self._placed.any()) or len(self._uses[launch].sums[0]) > 0
 
     def _read_across(
         self, launch: int, readers: Sequence[int], atoms: Ints, apart: Floats
-    ) -> float:
+    ) -> Iterator[float]:
         here = atoms[self._placed[atoms] == 1]
         if not len(here):
-            return 0.0
+            yield 0.0
+            return
         largest = self._bytes[here].max(keepdims=True)
         delay = float(self._transfers.least(largest, besides=WITHIN_A_NODE)[0])
         folds = FoldTimes(self._folds.least, apart, launch)
-        return min(self._paths.follow(folds, {point: delay}) for point in readers)
+        for point in readers:
+            yield self._paths.follow(folds, {point: delay})
 
     def _summed_across(self, launch: int, atoms: Ints, apart: Floats) -> float:
         carried = self._bytes[atoms] * self._machine.runtime.fold
