@@ -9,6 +9,7 @@ __all__ = [
     "CHUNK",
     "INT_MAX",
     "INT_MIN",
+    "MAX_BRACKETS",
     "MAX_CALL_DEPTH",
     "MAX_CANDIDATES",
     "MAX_CODE",
@@ -31,6 +32,7 @@ INT_MAX = 2**31 - 1
 
 MAX_TEXT = 1_000_000  # characters of a mapper: "too-large"
 MAX_NESTING = 100  # nodes from a statement down to its deepest expression: "too-deep"
+MAX_BRACKETS = 1_600  # brackets within brackets, or operators of one chain: "too-deep"
 MAX_CALL_DEPTH = 200  # calls within calls: "too-deep"
 MAX_CODE = 100_000  # instructions of a function, its comprehensions written out: "too-large"
 MAX_TUPLE = 10_000  # elements of a tuple or of an argument list: "too-large"

@@ -13,7 +13,7 @@ its sentences.
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
@@ -35,6 +35,7 @@ __all__ = [
     "check_keys",
     "one_of",
     "optional",
+    "shown",
     "wrong",
 ]
 
@@ -45,6 +46,8 @@ WIDEST = 2**53
 """Whole numbers beyond this do not survive every JSON reader."""
 MOST_SHOWN = 20
 """Known words that an error lists."""
+MOST_DIGITS = 10**100
+"""Whole numbers beyond this are not written out; Python refuses to write those of 4,300 digits."""
 
 
 class ShapeError(ValueError):
@@ -145,7 +148,7 @@ def one_of(*words: str) -> Shape[str]:
     def shape(value: Any) -> str:
         if value not in words:
             hint = did_you_mean(str(value), words, limit=MOST_SHOWN)
-            said = f"{_shown(value)} is unknown: {hint}"
+            said = f"{shown(value)} is unknown: {hint}"
             raise ShapeError(said, said)
         return str(value)
 
@@ -225,19 +228,23 @@ def at(key: str | int, of: Shape[T], value: Any) -> T:
 
 def wrong(wanted: str, value: Any, *, of_table: bool = False) -> ShapeError:
     """The error for a value that must be something else."""
-    return ShapeError(f"must be {wanted}, not {_shown(value)}", of_table=of_table)
+    return ShapeError(f"must be {wanted}, not {shown(value)}", of_table=of_table)
 
 
 def _is_number(value: Any) -> bool:
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return is_number and math.isfinite(value)
+    """Whether it is a number that is finite as a float; whole numbers may have any length."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= sys.float_info.max
 
 
-def _shown(value: Any) -> str:
-    """A short form of what stood there."""
+def shown(value: Any) -> str:
+    """A short form of a value, for messages."""
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "a list"
     is_word = value is None or isinstance(value, bool)
+    if isinstance(value, int) and not is_word and abs(value) > MOST_DIGITS:
+        return "one of hundreds of digits"
     text = {None: "null", True: "true", False: "false"}[value] if is_word else repr(value)
     return text if len(text) <= 40 else f"{text[:37]}..."
 

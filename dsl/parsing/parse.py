@@ -10,6 +10,7 @@ from lark import Lark, UnexpectedInput
 
 from dsl.errors import MapperSyntaxError
 from dsl.limits import MAX_TEXT
+from dsl.parsing.depth import check_depth
 from dsl.parsing.syntax_errors import syntax_errors
 from dsl.parsing.tree_builder import TreeBuilder
 from dsl.syntax import Program
@@ -40,6 +41,10 @@ def parse(text: str, *, filename: str | None = None) -> Program:
             code="too-large",
             filename=filename,
         )
+    try:
+        check_depth(text)
+    except MapperSyntaxError as error:
+        raise _first_of([error], filename) from None
     try:
         statements: Any = _parser().parse(text)
     except (UnexpectedInput, MapperSyntaxError):

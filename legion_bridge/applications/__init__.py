@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dsl.nearest import did_you_mean
 from legion_bridge.errors import ApplicationError
 from legion_bridge.programs.application_json import read_application
+from legion_bridge.shapes import shown
 
 if TYPE_CHECKING:
     from legion_bridge.programs.application import Application
@@ -34,6 +35,11 @@ _NAMES = (
     "transformer",
 )
 _MAPPERS = ("expert", "default")
+
+MOST_NODES = 12_500
+"""Nodes at most: with four GPUs on each, launches have ``building.MOST_PIECES`` points."""
+MOST = 10**12
+"""The largest value of a parameter: sums and products of a few of them are exact in 64 bits."""
 
 
 def application_names() -> tuple[str, ...]:
@@ -76,10 +82,22 @@ def build(name: str, **parameters: float | str) -> Application:
             )
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise ApplicationError(
-                f"{name}: {key} must be a whole number, 0 or more, not {value!r}"
+                f"{name}: {key} must be a whole number, 0 or more, not {shown(value)}"
             )
-    if parameters.get("nodes") == 0:
-        raise ApplicationError(f"{name}: nodes must be at least 1")
-    application: Application = replace(builder(**parameters), mappers=reference_mappers(name))
-    application.validate()
+        if value > MOST:
+            raise ApplicationError(f"{name}: {key} must be at most {MOST:,}, not {shown(value)}")
+    if not 1 <= int(parameters.get("nodes", 1)) <= MOST_NODES:
+        raise ApplicationError(f"{name}: nodes must be from 1 to {MOST_NODES:,}")
+    return replace(_built(name, builder, parameters), mappers=reference_mappers(name))
+
+
+def _built(name: str, builder: Any, parameters: Mapping[str, float | str]) -> Application:
+    try:
+        application: Application = builder(**parameters)
+        application.validate()
+    except ApplicationError as error:
+        said = str(error)
+        raise ApplicationError(said if said.startswith(name) else f"{name}: {said}") from None
+    except (MemoryError, OverflowError):
+        raise ApplicationError(f"{name}: at this size the program cannot be held") from None
     return application

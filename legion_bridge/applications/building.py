@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypedDict, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
+from legion_bridge.errors import ApplicationError
 from legion_bridge.programs.application import Launch, Partition, Requirement, Work
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "Use",
     "WorkOptions",
     "boxes",
+    "check_pieces",
     "even_bounds",
     "extents",
     "grid",
@@ -28,17 +30,35 @@ __all__ = [
 ]
 
 Bounds = NDArray[np.int64]
+MOST_PIECES = 50_000
+"""Points of a launch and pieces of a region at most: those of 12,500 nodes with four GPUs each."""
 EMPTY = (0, -1)
 """Inclusive bounds of an interval without points."""
+
+
+def check_pieces(count: int) -> int:
+    """The number of pieces or points, where a program of that many can be held.
+
+    Raises:
+        ApplicationError: There are too many.
+    """
+    if count > MOST_PIECES:
+        raise ApplicationError(
+            f"{count:,} pieces are too many: at most {MOST_PIECES:,} are simulated"
+        )
+    return count
 
 
 def even_bounds(extent: int, pieces: int) -> Bounds:
     """``int64[pieces, 2]`` inclusive bounds of nearly equal intervals of ``[0, extent)``.
 
+    Raises:
+        ApplicationError: There are too many.
+
     >>> even_bounds(10, 3).tolist()
     [[0, 2], [3, 5], [6, 9]]
     """
-    cuts = np.arange(pieces + 1, dtype=np.int64) * extent // pieces
+    cuts = np.arange(check_pieces(pieces) + 1, dtype=np.int64) * extent // pieces
     return np.stack([cuts[:-1], cuts[1:] - 1], axis=1)
 
 
@@ -48,6 +68,7 @@ def boxes(x: Bounds, y: Bounds) -> Bounds:
     >>> boxes(even_bounds(4, 2), even_bounds(6, 1)).tolist()
     [[[0, 0], [1, 5]], [[2, 0], [3, 5]]]
     """
+    check_pieces(len(x) * len(y))
     along_x, along_y = np.tile(x, (len(y), 1)), np.repeat(y, len(x), axis=0)
     return np.stack([along_x, along_y], axis=2)
 
@@ -131,7 +152,7 @@ def launch(
         parents: Points of all its parents together.
         place: Attributes of ``Launch`` that concern its place in the program.
     """
-    points = parents * math.prod(domain)
+    points = check_pieces(parents * math.prod(domain))
     shape = (points, len(uses))
     traffic, accesses = np.zeros(shape), np.zeros(shape)
     for index, use in enumerate(uses):

@@ -22,6 +22,7 @@ from legion_bridge.applications.building import (
     Amount,
     Bounds,
     Use,
+    check_pieces,
     even_bounds,
     launch,
     partitions_of,
@@ -153,7 +154,7 @@ def _reach(pieces: int, per_superpiece: int) -> NDArray[np.int64]:
     Each piece draws most of its neighbours in a window around it; near the ends the window is
     that of the first, or last, six pieces.
     """
-    piece = np.arange(pieces, dtype=np.int64)
+    piece = np.arange(check_pieces(pieces), dtype=np.int64)
     low, high = piece - WINDOW, piece + WINDOW
     first, last = low < 0, high > pieces - 1
     low, high = np.where(first, 0, low), np.where(first, 2 * WINDOW - 1, high)

@@ -22,6 +22,7 @@ from legion_bridge.applications.building import (
     LaunchOptions,
     Use,
     WorkOptions,
+    check_pieces,
     extents,
     grid,
     launch,
@@ -76,7 +77,7 @@ def ceiling_bounds(extent: int, pieces: int) -> Bounds:
     [[0, 2], [3, 5], [6, 8], [9, 9]]
     """
     length = -(-extent // pieces)
-    lower = np.arange(pieces, dtype=np.int64) * length
+    lower = np.arange(check_pieces(pieces), dtype=np.int64) * length
     return np.stack([lower, np.minimum(lower + length, extent) - 1], axis=1)
 
 
@@ -87,6 +88,7 @@ def split_bounds(bounds: Bounds, pieces: int) -> Bounds:
     [[0, 2], [3, 4], [5, 7], [8, 9]]
     """
     length = -(-(bounds[0, 1] - bounds[0, 0] + 1) // pieces)
+    check_pieces(len(bounds) * pieces)
     lower = bounds[:, :1] + np.arange(pieces) * length
     upper = np.minimum(lower + length - 1, bounds[:, 1:])
     return np.stack([lower.ravel(), upper.ravel()], axis=1)

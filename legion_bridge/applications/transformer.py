@@ -44,6 +44,8 @@ __all__ = ["build"]
 Ints = NDArray[np.int64]
 
 REAL = 4
+MOST_LAYERS = 1_000
+"""Layers at most: each is ten launches."""
 ATTENTION, MLP = 4, 8
 """Columns of weights, in widths: query, key, value, output; out to 4 widths, and back."""
 FACTORS = {"attention": ATTENTION, "mlp": MLP}
@@ -98,6 +100,8 @@ def build(
             f"transformer: {batch} sequences of width {hidden} cannot be cut into {batch_pieces} "
             f"x {tensor_pieces} pieces; take fewer pieces, and every size at least 1"
         )
+    if layers > MOST_LAYERS:
+        raise ApplicationError(f"transformer: layers must be at most {MOST_LAYERS:,}")
     sizes = _Sizes(hidden, sequence, sequence * batch, batch_pieces, tensor_pieces, layers)
     return Application(
         name="transformer",

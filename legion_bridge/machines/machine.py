@@ -31,6 +31,8 @@ __all__ = [
 WHERE = ("memory", "rank", "node", "network")
 MOST_LINKS = 6
 """Links on one way that can be named."""
+MOST_PROCESSORS = 250_000
+"""Processors of a machine in all, of every kind."""
 RankPlacement: TypeAlias = Literal["packed", "cyclic"]
 
 
@@ -255,7 +257,21 @@ class Machine:
         """The same machine with another number of nodes."""
         if nodes < 1:
             raise MachineError(f"a machine has at least one node, not {nodes}")
-        return replace(self, nodes=nodes)
+        return replace(self, nodes=nodes).bounded()
+
+    def bounded(self) -> Machine:
+        """The machine itself, where it is of a size that can be held.
+
+        Raises:
+            MachineError: It has too many processors.
+        """
+        count = self.ranks * sum(processor.count for processor in self.processors.values())
+        if count > MOST_PROCESSORS:
+            raise MachineError(
+                f"the machine {self.name!r} would have more than {MOST_PROCESSORS:,} processors: "
+                "take fewer nodes, or fewer processors a node"
+            )
+        return self
 
     def with_ranks(self, per_node: int, placement: RankPlacement = "packed") -> Machine:
         """The same machine run with several ranks a node, its processors shared out evenly.
@@ -283,7 +299,7 @@ class Machine:
             memories=MappingProxyType(memories),
             ranks_per_node=self.ranks_per_node * per_node,
             rank_placement=placement,
-        )
+        ).bounded()
 
     def for_ranks(self, per_node: int) -> Machine:
         """The machine as a program with that number of ranks per node sees it."""

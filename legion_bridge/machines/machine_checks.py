@@ -17,12 +17,20 @@ Complaints = Iterator[tuple[str, str]]
 
 def check_machine(machine: Machine) -> Complaints:
     """Everything that is wrong; each check may rely on the ones before it."""
+    yield from _size(machine)
     yield from _kinds(machine)
     yield from _scopes(machine)
     yield from _access(machine)
     yield from _reach(machine)
     yield from _routes(machine)
     yield from _ways(machine)
+
+
+def _size(machine: Machine) -> Complaints:
+    try:
+        machine.bounded()
+    except MachineError as error:
+        yield "the file", str(error)
 
 
 def _unknown(name: str, known: Iterable[str]) -> str:

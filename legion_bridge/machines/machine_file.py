@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from functools import partial
@@ -12,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from dsl.nearest import did_you_mean
+from legion_bridge.documents import DocumentError, read_toml
 from legion_bridge.errors import MachineError
 from legion_bridge.machines.local_machine import LOCAL_MACHINE, local_machine_file
 from legion_bridge.machines.machine import Access, Link, Machine, Memory, Processor, Route, Runtime
@@ -93,9 +93,9 @@ def _read(path: Path) -> str:
 
 def _from_text(text: str, place: str) -> Machine:
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise MachineError(f"{place}: not TOML: {error}") from None
+        data = read_toml(text)
+    except DocumentError as error:
+        raise MachineError(f"{place}: {error}") from None
     try:
         machine = _machine(data, text)
     except ShapeError as error:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+from legion_bridge.shapes import shown
+
 __all__ = ["is_time", "wrong_number"]
 
 
@@ -54,13 +56,13 @@ def wrong_number(key: str, value: Any) -> str | None:
     unit = UNIT_OF.get(key, FACTOR)
     kind = unit.name if unit is COUNT else f"a number, {unit.name}"
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return f"must be {kind} ({unit.example}), not {value!r}"
-    if not math.isfinite(value):
-        return f"must be {kind} ({unit.example}), not {value}"
+        return f"must be {kind} ({unit.example}), not {shown(value)}"
+    if isinstance(value, float) and not math.isfinite(value):
+        return f"must be {kind} ({unit.example}), not {shown(value)}"
     if value < 0 or (value < unit.least and unit is COUNT):
-        return f"must be at least {unit.least if unit is COUNT else 0:g}, not {value}"
+        return f"must be at least {unit.least if unit is COUNT else 0:g}, not {shown(value)}"
     if unit is COUNT and value > unit.most:
-        return f"must be at most {unit.most:g}, not {value}"
+        return f"must be at most {unit.most:g}, not {shown(value)}"
     if not unit.least <= value <= unit.most:
-        return f"is in {unit.name} ({unit.example}): {value} cannot be meant"
+        return f"is in {unit.name} ({unit.example}): {shown(value)} cannot be meant"
     return None

@@ -101,7 +101,7 @@ class LaunchQuestions:
             memories.append(memory)
             layouts.append(layout)
             collects.append(collected)
-        limit = tables.limits.get(self.launch.task, 0)
+        limit = max(0, tables.limits.get(self.launch.task, 0))  # below 0 there is none either
         return LaunchDecisions(kind, limit, tuple(memories), tuple(layouts), tuple(collects))
 
     def _kind(self, tables: Tables) -> str:

@@ -49,6 +49,8 @@ PRIVILEGES: tuple[Privilege, ...] = (
     "REDUCE",
 )
 RATES = ("fp32", "fp64", "dgemm")
+MOST_BYTES = 2**53
+"""Bytes of a region: those of more cannot be told exactly, nor those of its pieces added up."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -385,6 +387,15 @@ class Application:
 
     def validate(self) -> None:
         """Raises ``ApplicationError`` for the first thing that does not hang together."""
+        for region in self.regions.values():
+            _validate_size(self.name, region)
+        for partition in self.partitions.values():
+            extent = np.maximum(partition.pieces[:, 1] - partition.pieces[:, 0] + 1, 0)
+            if extent.astype(float).prod(axis=1).max(initial=0.0) > MOST_BYTES:
+                raise ApplicationError(
+                    f"{self.name}: partition {partition.name!r} has a piece of more than "
+                    f"{MOST_BYTES:.0e} points: make it smaller"
+                )
         phases = (("setup", self.setup), ("loop", self.loop), ("finish", self.finish))
         for phase, launches in phases:
             for number, launch in enumerate(launches):
@@ -444,6 +455,17 @@ class Application:
             raise ApplicationError(
                 f"{place}: region {region.name!r} has no field {min(unknown)!r}"
             )
+
+
+def _validate_size(name: str, region: Region) -> None:
+    """Raises where the bytes of a region cannot be told exactly."""
+    points = math.prod(
+        max(0, high - low + 1) for low, high in zip(region.lower, region.upper, strict=True)
+    )
+    if points * max(1, sum(field.bytes for field in region.fields)) > MOST_BYTES:
+        raise ApplicationError(
+            f"{name}: region {region.name!r} has more than {MOST_BYTES:.0e} bytes: make it smaller"
+        )
 
 
 def _validate_points(place: str, launch: Launch) -> None:

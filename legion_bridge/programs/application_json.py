@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from legion_bridge.documents import DocumentError, read_json
 from legion_bridge.errors import ApplicationError
 from legion_bridge.programs.application import Application, Launch, Requirement, Work
 from legion_bridge.programs.application_schema import application_of, schema_of
@@ -92,13 +93,12 @@ def from_json(text: str, *, source: str = "application") -> Application:
             and what is expected there.
     """
     try:
-        return application_of(json.loads(text))
-    except json.JSONDecodeError as error:
-        raise ApplicationError(
-            f"{source}, line {error.lineno}, column {error.colno}: this is not JSON ({error.msg})"
-        ) from None
-    except RecursionError:
-        raise ApplicationError(f"{source}: this is nested too deeply") from None
+        return application_of(read_json(text))
+    except DocumentError as error:
+        place = (
+            source if error.line is None else f"{source}, line {error.line}, column {error.column}"
+        )
+        raise ApplicationError(f"{place}: {error}") from None
     except ApplicationError as error:
         raise ApplicationError(f"{source}: {error}") from None
 

@@ -47,6 +47,7 @@ from legion_bridge.shapes import (
     an_object,
     one_of,
     optional,
+    shown,
 )
 
 __all__ = ["application_of", "schema_of"]
@@ -70,7 +71,7 @@ def application_of(document: Any) -> Application:
     if isinstance(document, Mapping) and document.get("schema", 1) not in _READ:
         raise ApplicationError(
             f"schema: this version of mappertune reads {_READ[0]} to {_READ[-1]}, "
-            f"not {document['schema']!r}"
+            f"not {shown(document['schema'])}"
         )
     try:
         read = _DOCUMENT(document)

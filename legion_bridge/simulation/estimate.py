@@ -214,8 +214,11 @@ class Estimator:
         for origin, processor, cost in zip(
             origins, decisions.processor[part].tolist(), seconds.tolist(), strict=True
         ):
-            held = places.setdefault(origin, [0.0] * limit)
-            end = max(heappop(held), free.get(processor, 0.0)) + cost
+            held = places.setdefault(origin, [])
+            # Before a place is first taken it is free from the start: heaps grow with the points,
+            # and not with a limit that a mapper may give any size.
+            start = heappop(held) if len(held) == limit else 0.0
+            end = max(start, free.get(processor, 0.0)) + cost
             heappush(held, end)
             free[processor] = end
             last = max(last, end)

@@ -16,7 +16,6 @@ the path of a file that ends in ``.map``. What is null was not measured.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +24,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 from dsl.nearest import did_you_mean
 from legion_bridge.applications import application_names
+from legion_bridge.documents import DocumentError, read_json
 from legion_bridge.errors import MeasurementError
 from legion_bridge.programs.application import Application
 from legion_bridge.shapes import (
@@ -34,6 +34,7 @@ from legion_bridge.shapes import (
     a_positive_number,
     a_whole_number,
     at,
+    shown,
 )
 
 __all__ = ["Measurement", "Quantity", "read_measurements"]
@@ -136,9 +137,10 @@ def _document(path: Path) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise MeasurementError(f"{path}: not a text file in UTF-8") from None
     try:
-        document = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
-        raise MeasurementError(f"{path}: not JSON: {error}") from None
+        document = read_json(text)
+    except DocumentError as error:
+        place = path if error.line is None else f"{path}, line {error.line}, column {error.column}"
+        raise MeasurementError(f"{place}: {error}") from None
     if not isinstance(document, dict):
         raise MeasurementError(f"{path}: must be a JSON object with a list 'rows'")
     return document
@@ -230,9 +232,9 @@ class _Row:
         name = self.said.get("mapper", "expert")
         if isinstance(name, str) and name.endswith(".map"):
             return str(self.folder / name)
-        if name not in MAPPER_COLUMNS:
+        if not isinstance(name, str) or name not in MAPPER_COLUMNS:
             raise self._error(
-                f"mapper must be expert, default or the path of a .map file, not {name!r}"
+                f"mapper must be expert, default or the path of a .map file, not {shown(name)}"
             )
         return MAPPER_COLUMNS[name]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import math
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from studies.cli.model_options import add_model_options, add_prompt_options
-from studies.cli.numbers import count, positive
+from studies.cli.numbers import positive, seconds, seed, whole
 
 __all__ = ["parse_arguments"]
 
@@ -31,6 +30,7 @@ DEFAULT_MACHINE = "p100x4"
 MEASURED_MACHINE = "lassen"
 DEFAULT_SPACE = "paper"
 DEFAULT_TRIALS = 200
+MOST_SEEDS = 10_000
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -158,7 +158,7 @@ def _capture_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", metavar="NAME", help="what to call the application")
     parser.add_argument(
         "--timeout",
-        type=_seconds,
+        type=seconds,
         default=600.0,
         metavar="S",
         help="seconds that the run may take (default: 600)",
@@ -197,7 +197,7 @@ def _tune_options(parser: argparse.ArgumentParser) -> None:
         help="the application, where no --command is given",
     )
     parser.add_argument("--tuner", default="tpe", metavar="NAME", help="tuner (default: tpe)")
-    parser.add_argument("--seed", type=count, default=0, metavar="N", help="seed (default: 0)")
+    parser.add_argument("--seed", type=seed, default=0, metavar="N", help="seed (default: 0)")
     _add_real_run(parser)
     _add_study(parser)
     add_model_options(parser)
@@ -226,7 +226,7 @@ def _add_real_run(parser: argparse.ArgumentParser) -> None:
         help="runs of the best mapper, and of the program's own, at the end (default: 9)",
     )  # fmt: skip
     group.add_argument(
-        "--timeout", type=_seconds, default=60.0, metavar="S", help="of one run (default: 60)"
+        "--timeout", type=seconds, default=60.0, metavar="S", help="of one run (default: 60)"
     )
     group.add_argument(
         "--application",
@@ -361,16 +361,6 @@ _COMMANDS: dict[str, tuple[str, str, Callable[[_Parser], object]]] = {
 }
 
 
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return seconds
-
-
 def _names(text: str) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
     if not all(names):
@@ -380,8 +370,8 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _seeds(text: str) -> tuple[int, ...]:
     if "," in text:
-        return tuple(dict.fromkeys(count(part.strip()) for part in text.split(",") if part))
-    return tuple(range(positive(text)))
+        return tuple(dict.fromkeys(seed(part.strip()) for part in text.split(",") if part))
+    return tuple(range(whole(text, 1, MOST_SEEDS)))
 
 
 def _parameter(text: str) -> tuple[str, int | float | str]:
@@ -391,7 +381,7 @@ def _parameter(text: str) -> tuple[str, int | float | str]:
     for kind in (int, float):
         try:
             return key, kind(value)
-        except ValueError:
+        except ValueError:  # it is none, or Python refuses to read so many digits
             continue
     return key, value
 

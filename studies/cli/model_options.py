@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from studies.cli.numbers import count, positive
+from studies.cli.numbers import SHOWN, count, positive, seconds, temperature
 from studies.errors import UsageError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         help="how often a faulty reply goes back before a trial is spent (default: 2)",
     )
     group.add_argument(
-        "--temperature", type=float, metavar="T", help="temperature of the model's sampling"
+        "--temperature", type=temperature, metavar="T", help="temperature of the model's sampling"
     )
     group.add_argument(
         "--max-reply-tokens",
@@ -109,7 +109,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--model-timeout",
-        type=float,
+        type=seconds,
         default=60.0,
         metavar="SECONDS",
         help="after which a call is given up (default: 60)",
@@ -181,5 +181,6 @@ def _money(text: str) -> float:
     except ValueError:
         amount = -1.0
     if not 0 <= amount < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is no amount of US dollars, such as 0.50")
+        shown = text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}..."
+        raise argparse.ArgumentTypeError(f"{shown!r} is no amount of US dollars, such as 0.50")
     return amount

@@ -3,19 +3,68 @@
 from __future__ import annotations
 
 import argparse
+import math
 
-__all__ = ["count", "positive"]
+__all__ = ["SHOWN", "count", "positive", "seconds", "seed", "temperature", "whole"]
+
+MOST = 10**12
+"""The largest whole number of an option."""
+LONGEST = 10_000_000
+"""Seconds of a time limit: about four months; clocks do not take just any number."""
+HOTTEST = 100
+SHOWN = 40
+"""Characters of a wrong value that a message shows."""
 
 
 def count(text: str) -> int:
     """A whole number from 0 on."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 on")
-    return int(text)
+    return whole(text, 0)
 
 
 def positive(text: str) -> int:
     """A whole number from 1 on."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
-    return int(text)
+    return whole(text, 1)
+
+
+def whole(text: str, least: int, most: int = MOST) -> int:
+    """A whole number from one number to another."""
+    # Python refuses to read thousands of digits.
+    digits = text if text.isascii() and text.isdecimal() and len(text) <= SHOWN else ""
+    if digits and least <= int(digits) <= most:
+        return int(digits)
+    upto = f"to {most:,}" if digits or text.isdecimal() else "on"
+    raise argparse.ArgumentTypeError(f"{_shown(text)} is not a whole number from {least} {upto}")
+
+
+def seed(text: str) -> int:
+    """A seed, as the generators of random numbers take it."""
+    return whole(text, 0, 2**32 - 1)
+
+
+def seconds(text: str) -> float:
+    """A time limit in seconds."""
+    found = _number(text)
+    if not 0 < found <= LONGEST:
+        raise argparse.ArgumentTypeError(
+            f"{_shown(text)} is not a number of seconds above 0, and at most {LONGEST:,}"
+        )
+    return found
+
+
+def temperature(text: str) -> float:
+    """A temperature of sampling."""
+    found = _number(text)
+    if not 0 <= found <= HOTTEST:
+        raise argparse.ArgumentTypeError(f"{_shown(text)} is not a number from 0 to {HOTTEST}")
+    return found
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= SHOWN else f"{text[: SHOWN - 3]}...")

@@ -200,7 +200,7 @@ class Answers:
             case "kind":
                 return self.chosen_kind(task)
             case "limit":
-                return self._tables.limits.get(task, 0)
+                return max(0, self._tables.limits.get(task, 0))  # below 0 there is none either
             case "memory":
                 return self._memory(question)
             case "layout":

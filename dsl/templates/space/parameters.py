@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -154,8 +155,9 @@ class ParameterSpace:
         parameter, value = self.parameters[name], values.get(name)
         if isinstance(value, int) and not isinstance(value, bool) and str(value) in parameter:
             return str(value)
-        if isinstance(value, str) and value.isdecimal() and int(value) in parameter:
-            return int(value)
+        digits = isinstance(value, str) and re.fullmatch(r"[0-9]{1,10}", value)
+        if digits and int(digits[0]) in parameter:
+            return int(digits[0])
         raise self._unfit(name, values)
 
     def is_active(self, name: str, values: Mapping[str, Value]) -> bool:

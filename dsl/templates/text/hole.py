@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
+from dsl.limits import INT_MAX, INT_MIN
 from dsl.nearest import did_you_mean, nearest
 from dsl.templates.space.parameters import Comparison, Condition, Parameter, Value
 from dsl.templates.text.source import TemplateSource
@@ -20,6 +21,7 @@ _MARK = re.compile(r"'[^']*'|[=!<>]=|(?P<mark>[|=]|\bwhen\b)")
 _COMPARISON = re.compile(r"\s*([^\s=!()',]+)\s*(==|!=|\bin\b)\s*(.*?)\s*", re.DOTALL)
 _AND = re.compile(r"'[^']*'|(?P<mark>\band\b)")
 _COMMA = re.compile(r"'[^']*'|(?P<mark>,)")
+_DIGITS = 20  # Python refuses to read thousands
 _EXPANDED = 1000  # integers that a range among other choices may stand for
 
 
@@ -190,7 +192,7 @@ def _expanded(hole: _Hole, span: _Span) -> list[str]:
 
 
 def _bounds(hole: _Hole, span: _Span, bounds: re.Match[str]) -> tuple[int, int]:
-    low, high = int(bounds[1]), int(bounds[2])
+    low, high = (_integer(hole, span, text) for text in bounds.groups())
     if low > high:
         raise hole.source.error(
             f"the range {low}..{high} is empty",
@@ -199,6 +201,15 @@ def _bounds(hole: _Hole, span: _Span, bounds: re.Match[str]) -> tuple[int, int]:
             hint=f"the least value comes first: {high}..{low}",
         )
     return low, high
+
+
+def _integer(hole: _Hole, span: _Span, text: str) -> int:
+    """A bound of a range, which is an integer of the language."""
+    if len(text) > _DIGITS or not INT_MIN <= int(text) <= INT_MAX:
+        raise hole.source.error(
+            f"the bounds of a range are integers from {INT_MIN} to {INT_MAX}", "hole-range", *span
+        )
+    return int(text)
 
 
 def _unquoted(hole: _Hole, span: _Span) -> str:
@@ -216,7 +227,7 @@ def _value(hole: _Hole, span: _Span, parameter: Parameter) -> Value:
     """A value of a parameter, as a default or in a condition names it."""
     text = _unquoted(hole, span)
     value: Value = text
-    if parameter.is_range and re.fullmatch(r"-?\d+", text):
+    if parameter.is_range and len(text) <= _DIGITS and re.fullmatch(r"-?\d+", text):
         value = int(text)
     if value not in parameter:
         known = ", ".join(parameter.choices) or f"the integers {parameter.low}..{parameter.high}"

@@ -150,7 +150,7 @@ def test_an_unknown_application_names_the_nearest() -> None:
         ({"nx": 2.5}, "nx must be a whole number"),
         ({"nx": "many"}, "nx must be a whole number"),
         ({"nx": True}, "nx must be a whole number"),
-        ({"nodes": 0}, "nodes must be at least 1"),
+        ({"nodes": 0}, "nodes must be from 1 to 12,500"),
     ],
 )
 def test_a_wrong_parameter_gets_a_sentence(parameters: dict[str, Any], sentence: str) -> None:

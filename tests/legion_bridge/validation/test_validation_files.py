@@ -107,9 +107,9 @@ def test_tiles_belong_to_the_mapper_and_sizes_to_the_configuration(read):
 @pytest.mark.parametrize(
     ("document", "sentence"),
     [
-        ("{", ": not JSON: "),
-        ("", ": not JSON: "),
-        ("[" * 100_000, ": not JSON: "),
+        ("{", ", line 1, column 2: this is not JSON ("),
+        ("", ", line 1, column 1: this is not JSON ("),
+        ("[" * 100_000, ": this is nested too deeply"),
         ("[1]", ": must be a JSON object with a list 'rows'"),
         ({}, ": needs a list 'rows' with at least one row"),
         ({"rows": []}, ": needs a list 'rows' with at least one row"),

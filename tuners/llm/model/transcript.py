@@ -16,9 +16,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+from legion_bridge.shapes import (
+    Shape,
+    ShapeError,
+    a_flag,
+    a_number_from,
+    a_text,
+    a_whole_number,
+    at,
+)
 from tuners.llm.model.accounts import usage_of
 from tuners.llm.model.errors import ModelError, TranscriptError
 from tuners.llm.model.exchange import Message, Reply, Request
@@ -136,12 +146,13 @@ def read_transcript(path: Path) -> list[Exchange]:
             continue
         try:
             found.append(_exchange(number, json.loads(line)))
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             if number == len(lines):
                 break  # the process was killed while it wrote this line
+            why = f" ({error})" if isinstance(error, ShapeError) else ""
             raise TranscriptError(
-                f"{path}:{number}: not a line of a transcript; take the file that --transcript "
-                "wrote"
+                f"{path}:{number}: not a line of a transcript{why}; take the file that "
+                "--transcript wrote"
             ) from None
     return found
 
@@ -155,6 +166,8 @@ def _exchange(number: int, entry: dict[str, Any]) -> Exchange:
     error = entry.get("error")
     if (reply is None) == (error is None):
         raise ValueError("neither a reply nor an error, or both")
+    for name, part in (("request", entry["request"]), ("reply", reply), ("error", error)):
+        _check(name, part or {})
     return Exchange(
         number,
         entry["model"],
@@ -167,6 +180,23 @@ def _exchange(number: int, entry: dict[str, Any]) -> Exchange:
 def _reply(said: dict[str, Any]) -> Reply:
     spent = said.get("spent")
     return Reply(**{**said, "spent": None if spent is None else usage_of(spent)})
+
+
+def _check(name: str, part: Mapping[str, Any]) -> None:
+    """Raises ShapeError where a member is not what is written; a later version may have more."""
+    for key, shape in _SHAPES.items():
+        if part.get(key) is not None:
+            at(name, partial(at, key, shape), part[key])
+
+
+_AMOUNT, _COUNT = a_number_from(0.0), a_whole_number(0)
+_SHAPES: Mapping[str, Shape[Any]] = {
+    **dict.fromkeys(("text", "model", "grammar", "constrained", "kind", "sentence"), a_text),
+    **dict.fromkeys(("replayed", "complete"), a_flag),
+    **dict.fromkeys(("prompt_tokens", "completion_tokens", "attempts", "max_tokens"), _COUNT),
+    **dict.fromkeys(("seed", "trial"), a_whole_number()),
+    **dict.fromkeys(("cost", "latency", "temperature"), _AMOUNT),
+}
 
 
 def _end_torn_line(path: Path) -> None:

@@ -122,3 +122,29 @@ def test_files_that_cannot_be_opened_are_named(tmp_path):
         open_model(f"replay:{tmp_path}/nowhere")
     with pytest.raises(TranscriptError, match="cannot write the transcript"):
         open_model("openai/local", transcript=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        '"prompt_tokens": NaN',
+        '"cost": Infinity',
+        f'"completion_tokens": {"9" * 400}',
+        f'"completion_tokens": {"9" * 5000}',
+        '"prompt_tokens": "many"',
+        '"prompt_tokens": -1',
+        '"text": 3',
+        f'"text": {"[" * 100_000}',
+    ],
+    ids=lambda members: members[:25],
+)
+def test_a_line_with_values_of_another_kind_gets_one_sentence(tmp_path, members):
+    path = tmp_path / "t.jsonl"
+    request = '"request": {"messages": [{"role": "user", "content": "hi"}]}'
+    reply = f'"reply": {{"text": "x", "model": "m", {members}}}'
+    line = f'{{"schema": 1, "model": "m", {request}, {reply}}}\n'
+    path.write_text(line * 2)
+    with pytest.raises(TranscriptError, match=r":1: not a line of a transcript") as caught:
+        open_model(f"replay:{path}")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400 + len(str(path))
