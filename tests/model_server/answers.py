@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
@@ -147,6 +148,52 @@ class Flood:
         for start in range(0, self.characters, 1 << 16):
             handler.wfile.write(b"x" * min(1 << 16, self.characters - start))
         handler.wfile.write(tail)
+
+
+@dataclass(frozen=True)
+class Bomb:
+    """A small body that unpacks to so many bytes, in a number of layers."""
+
+    bytes: int
+    status: int = 200
+    encoding: str = "gzip"
+
+    def send(self, call: Call, handler: BaseHTTPRequestHandler) -> None:
+        head, tail = json.dumps(Content("@").chat("bomb")).encode().split(b"@")
+        packer = zlib.compressobj(9, wbits=zlib.MAX_WBITS | 16)
+        packed = [packer.compress(head)]
+        block = b"x" * (1 << 20)
+        packed += [packer.compress(block) for _ in range(self.bytes >> 20)]
+        packed += [packer.compress(tail), packer.flush()]
+        Raw(b"".join(packed), self.status, {"Content-Encoding": self.encoding}).send(call, handler)
+
+
+@dataclass(frozen=True)
+class Endless:
+    """A body that never ends, as fast as it is read."""
+
+    status: int = 200
+    content_type: str = "application/json"
+    sent: list[int] = field(default_factory=list)
+
+    def send(self, call: Call, handler: BaseHTTPRequestHandler) -> None:
+        _head(handler, self.status, {"Content-Type": self.content_type, "Connection": "close"})
+        block = b"x" * (1 << 16)
+        handler.close_connection = True
+        while True:
+            handler.wfile.write(block)
+            self.sent.append(len(block))
+
+
+@dataclass(frozen=True)
+class Redirect:
+    """Sends the caller elsewhere; by default to itself."""
+
+    to: str = ""
+    status: int = 307
+
+    def send(self, call: Call, handler: BaseHTTPRequestHandler) -> None:
+        Raw(b"", self.status, {"Location": self.to or call.path}).send(call, handler)
 
 
 @dataclass(frozen=True)

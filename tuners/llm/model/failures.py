@@ -33,6 +33,7 @@ CUT = {"ReadError", "RemoteProtocolError", "ClientPayloadError", "DecodingError"
 GATEWAYS = (408, 502, 504, 520, 522, 523, 524)
 PAGE = re.compile(r"<\s*(!doctype|html|head|body)\b", re.IGNORECASE)
 ADDRESS = ": is its address (--base-url) that of an OpenAI-compatible API, such as .../v1?"
+LONGEST = 2  # as `bounded_http` has it
 # An account without credit also answers 429, and waiting does not help.
 NO_CREDIT = ("insufficient_quota", "exceeded your current quota", "credit balance")
 
@@ -118,6 +119,15 @@ def _without_status(
     causes = {type(each).__name__ for each in _causes(error)}
     if isinstance(error, known.Timeout):
         return _timeout(model, seconds)
+    if "RedirectRefused" in causes:
+        where = next(
+            str(each) for each in _causes(error) if type(each).__name__ == "RedirectRefused"
+        )
+        sentence = f"the server of {model} sends the call away ({where}): check its address"
+        return Failure(ModelUnavailable(sentence))
+    if "BodyTooLong" in causes:
+        sentence = f"the reply of {model} is longer than {LONGEST} MB, and was not read to its end"
+        return Failure(BadResponse(sentence), again=True, billed=True)
     if causes & NO_CONNECTION:
         sentence = f"nobody answers for {model}: {said}"
         return Failure(ModelUnavailable(sentence, permanent=False), again=True, reached=False)

@@ -101,10 +101,16 @@ class Calls:
         """Calls once. The time limit holds for the whole call, however slowly bytes arrive."""
         litellm = load_litellm()
         try:
-            return run_within(self.timeout, lambda: self._call(litellm, request))
+            return run_within(self.timeout, lambda: self._bounded(litellm, request))
         except TimeoutError:
             sentence = f"{self.model} gave no whole reply within {self.timeout:g} s"
             return Failure(ModelTimeout(sentence), again=True, billed=True)
+
+    async def _bounded(self, litellm: ModuleType, request: Request) -> Reply | Failure:
+        from tuners.llm.model.bounded_http import bounded_call  # noqa: PLC0415  (loads httpx)
+
+        with bounded_call():
+            return await self._call(litellm, request)
 
     async def _call(self, litellm: ModuleType, request: Request) -> Reply | Failure:
         constraint, parameters = self._constraint(litellm, request)

@@ -29,7 +29,11 @@ def load_litellm() -> ModuleType:
         # pydantic says this of a type of litellm's, when a reply first needs it.
         warnings.filterwarnings("ignore", "Item '.*' on TypedDict class", UserWarning)
         import litellm  # noqa: PLC0415  (late on purpose)
+        from litellm.llms.custom_httpx import http_handler  # noqa: PLC0415  (likewise)
 
+        from tuners.llm.model.bounded_http import install  # noqa: PLC0415  (loads httpx)
+
+        install(http_handler)
         litellm.telemetry = False
         litellm.suppress_debug_info = True  # it prints advice on errors
         for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
