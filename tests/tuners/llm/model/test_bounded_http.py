@@ -26,7 +26,7 @@ def peak() -> int:
 @pytest.mark.parametrize("provider", PROVIDERS)
 @pytest.mark.parametrize(
     "answer",
-    [Bomb(300 * MB), Bomb(300 * MB, status=500), Endless(), Endless(status=400)],
+    [Bomb(100 * MB), Bomb(100 * MB, status=500), Endless(), Endless(status=400)],
     ids=repr,
 )
 def test_a_body_without_bounds_is_not_read_to_its_end(serve, provider, answer):
@@ -38,11 +38,11 @@ def test_a_body_without_bounds_is_not_read_to_its_end(serve, provider, answer):
     with pytest.raises(ModelError) as caught:
         model.ask(HELLO)
     assert caught.value.kind in ("bad-response", "unavailable", "rejected")
-    assert time.monotonic() - begin < 15  # the packing takes its time here
+    assert time.monotonic() - begin < 15  # the packing takes its time here, once
     if isinstance(answer, Endless):
         assert sum(answer.sent) < LONGEST_BODY + 40 * MB  # sockets hold a part of it
     assert len(server.calls) == 1
-    assert peak() - packed < 100 * MB
+    assert peak() - packed < 60 * MB
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
@@ -51,7 +51,7 @@ def test_a_long_stream_is_not_read_to_its_end(serve, provider):
     before = peak()
     with pytest.raises(ModelError):
         model.ask(HELLO)
-    assert peak() - before < 100 * MB
+    assert peak() - before < 60 * MB
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)

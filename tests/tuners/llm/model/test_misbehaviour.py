@@ -173,10 +173,16 @@ def test_a_trickling_server_times_out_and_is_hung_up_on(serve, provider):
 
 
 def test_a_very_long_reply_is_cut_and_flagged(serve):
-    model, _ = serve(Flood(50_000_000))
+    model, _ = serve(Flood(1_500_000))
     reply = model.ask(HELLO)
     assert len(reply.text) == LONGEST_REPLY
     assert not reply.complete
+
+
+def test_a_reply_beyond_all_bounds_is_none(serve):
+    model, _ = serve(Flood(50_000_000), attempts=1)
+    with pytest.raises(BadResponse, match="longer than 2 MB"):
+        model.ask(HELLO)
 
 
 def test_a_reply_that_stopped_at_its_limit_is_flagged(serve):
