@@ -161,6 +161,24 @@ class TestPlaces:
         ranks, _ = sharding_and_slicing(LaunchDomain((3, 2), (0, 0)), 2, 1)
         assert ranks.reshape(3, 2).tolist() == [[0, 1], [1, 0], [0, 1]]
 
+    @pytest.mark.parametrize(
+        ("extents", "count", "wanted"),
+        [
+            ((7,), 4, [0, 1, 1, 2, 2, 3, 3]),
+            ((8,), 4, [0, 0, 1, 1, 2, 2, 3, 3]),
+            ((3,), 4, [0, 1, 2]),
+            ((3, 5), 4, [0, 0, 2, 2, 2, 1, 1, 3, 3, 3, 1, 1, 3, 3, 3]),
+            ((1, 3), 4, [0, 1, 2]),
+            ((3, 2), 8, [0, 3, 1, 4, 2, 5]),
+        ],
+    )
+    def test_of_unequal_slices_the_last_are_larger(
+        self, extents: tuple[int, ...], count: int, wanted: list[int]
+    ) -> None:
+        """As Legion's default mapper slices; empty slices take no processor."""
+        domain = LaunchDomain(extents, (0,) * len(extents))
+        assert sharding_and_slicing(domain, 1, count)[1].tolist() == wanted
+
     @pytest.mark.parametrize("domain", [(1,), (7,), (3, 5), (2, 3, 4)])
     @pytest.mark.parametrize("ranks", [1, 3])
     def test_slicing_stays_on_the_machine(self, domain: tuple[int, ...], ranks: int) -> None:
