@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from dsl.launch_domain import IndexLaunch
 from dsl.machine_shape import MachineShape
 
 if TYPE_CHECKING:
@@ -58,20 +59,8 @@ class RequirementFacts(Protocol):
         """Whether the program asks for no instance of it."""
 
 
-class LaunchFacts(Protocol):
-    """One way in which a task is launched."""
-
-    @property
-    def domain(self) -> tuple[int, ...]:
-        """Extents of the launch domain, or of the box around it; ``()`` for a single task."""
-
-    @property
-    def lower(self) -> tuple[int, ...]:
-        """Lower bounds of the domain; ``()`` stands for zeros."""
-
-    @property
-    def points(self) -> tuple[tuple[int, ...], ...]:
-        """The points of a sparse domain in row-major order; ``()`` where it is a box."""
+class LaunchFacts(IndexLaunch, Protocol):
+    """One way in which a task is launched; a single task has the domain ``()``."""
 
     @property
     def parent(self) -> str | None:

@@ -16,8 +16,8 @@ from dsl.evaluation.launch import PointFailed, evaluate_launch, evaluate_task
 from dsl.evaluation.printing import render
 from dsl.evaluation.source_location import source_location
 from dsl.evaluation.values import IndexTask, SingleTask
-from dsl.launch_domain import LaunchDomain
-from dsl.limits import INT_MAX, INT_MIN, MAX_POINTS, MAX_PRINTED, MAX_WORK
+from dsl.launch_domain import LaunchDomain, require_32_bits
+from dsl.limits import MAX_PRINTED, MAX_WORK
 from dsl.machine_shape import PLACED_KINDS, MachineShape
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from dsl.tables import LayoutDecision, Tables
 
 __all__ = ["Mapper"]
-
-_MAX_RANK = 9  # dimensions of a launch domain, the most that Legion can be built for
 
 
 class Mapper:
@@ -158,7 +156,7 @@ class Mapper:
             MapperEvaluationError: No function maps the task, or the function fails for some
                 point; the error names the first one in row-major order.
         """
-        return self._index_map(task, kind, _box(ispace, lower))
+        return self._index_map(task, kind, LaunchDomain.box(ispace, lower))
 
     def launch_map(self, task: str, kind: str | None, domain: LaunchDomain) -> NDArray[np.int64]:
         """Where each point of an index launch runs, over a box or a sparse domain.
@@ -187,7 +185,7 @@ class Mapper:
     def _launch(
         self, function: FunctionDefinition, kind: str | None, domain: LaunchDomain
     ) -> NDArray[np.int64]:
-        _require_launch_domain(domain)
+        domain.require_possible()
         try:
             points, sessions = evaluate_launch(self._session, function, domain, kind)
         except PointFailed as failed:
@@ -231,8 +229,8 @@ class Mapper:
             MapperEvaluationError: As for `index_map`.
         """
         function = self._require_function(self.index_function(task, kind), task)
-        domain, point = _box(ispace, lower), tuple(map(int, ipoint))
-        _require_32_bits((*domain.extents, *domain.lower, *point))
+        domain, point = LaunchDomain.box(ispace, lower), tuple(map(int, ipoint))
+        domain.require_point(point)
         return self._points(function, IndexTask(point, domain.extents, domain.lower), kind, point)
 
     def single_map(
@@ -263,7 +261,7 @@ class Mapper:
         if parent is None:
             launched = SingleTask((0, 0))
         else:
-            _require_32_bits(tuple(map(int, parent)))
+            require_32_bits(tuple(map(int, parent)))
             node, processor = map(int, parent)
             known = parent_kind is None or parent_kind in PLACED_KINDS
             place = (node, processor) if known else None
@@ -311,34 +309,4 @@ class Mapper:
             code=fault.code,
             hint=fault.hint,
             **source_location(self.program, failed.position),
-        )
-
-
-def _box(ispace: Sequence[int], lower: Sequence[int] | None) -> LaunchDomain:
-    extents = tuple([int(extent) for extent in ispace])
-    return LaunchDomain(extents, tuple(map(int, lower)) if lower else (0,) * len(extents))
-
-
-def _require_launch_domain(domain: LaunchDomain) -> None:
-    extents, rank = domain.extents, len(domain.extents)
-    _require_32_bits(extents)
-    if not 1 <= rank <= _MAX_RANK or any(extent < 0 for extent in extents):
-        raise MapperEvaluationError(f"{extents} is not a launch domain", code="launch-domain")
-    if len(domain.lower) != rank or any(len(point) != rank for point in domain.points):
-        raise MapperEvaluationError(
-            f"the lower bounds and points of a launch domain of {rank} dimensions have {rank} "
-            "coordinates each",
-            code="launch-domain",
-        )
-    _require_32_bits((*domain.lower, *domain.upper))
-    if domain.volume > MAX_POINTS:
-        raise MapperEvaluationError(
-            f"a launch has at most {MAX_POINTS:,} points, not {domain.volume:,}", code="too-large"
-        )
-
-
-def _require_32_bits(components: tuple[int, ...]) -> None:
-    if any(not INT_MIN <= x <= INT_MAX for x in components):
-        raise MapperEvaluationError(
-            "a launch domain or a point of it does not fit into 32 bits", code="overflow"
         )

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from dsl.c_output.emit_c import ABI_VERSION, emit_c
 from dsl.errors import MapperError, MapperEvaluationError, MapperLoadError
+from dsl.launch_domain import LaunchDomain
 from dsl.limits import MAX_TUPLE
 from dsl.machine_shape import MEMORY_KINDS, PROCESSOR_KINDS, MachineShape
 from dsl.scratch_folder import ScratchFolder
@@ -329,9 +330,11 @@ class CompiledPolicy:
         Raises:
             MapperEvaluationError: As for `dsl.Mapper.index_map`.
         """
-        points = np.empty((*ispace, 2), np.int32)
+        domain = LaunchDomain.box(ispace, lower)
+        domain.require_possible()
+        points = np.empty((*domain.extents, 2), np.int32)
         room = points.ctypes.data_as(_pointer(_Point))
-        where = (_kind(kind), *_box(ispace, lower), room)
+        where = (_kind(kind), *_box(domain), room)
         self._ask("index_domain", task, *where, ctypes.byref(self._error))
         return points.astype(np.int64)
 
@@ -365,7 +368,9 @@ class CompiledPolicy:
         Raises:
             MapperEvaluationError: As for `dsl.Mapper.index_points`.
         """
-        where = (_kind(kind), *_box(ispace, lower), _array(ipoint))
+        domain = LaunchDomain.box(ispace, lower)
+        domain.require_point(ipoint)
+        where = (_kind(kind), *_box(domain), _array(ipoint))
         return self._points("index_point", task, *where)
 
     def single_map(
@@ -431,9 +436,10 @@ def _kind(kind: str | None) -> int:
     return -1 if kind is None else PROCESSOR_KINDS.index(kind)
 
 
-def _box(ispace: Sequence[int], lower: Sequence[int] | None) -> tuple[Any, ...]:
+def _box(domain: LaunchDomain) -> tuple[Any, ...]:
     """Dimensions, lower bounds and extents of a launch domain."""
-    return len(ispace), _array(lower) if lower else None, _array(ispace)
+    lower = _array(domain.lower) if any(domain.lower) else None
+    return len(domain.extents), lower, _array(domain.extents)
 
 
 def _array(numbers: Sequence[int]) -> Any:

@@ -368,3 +368,29 @@ def test_impossible_questions_are_refused() -> None:
         compiled.index_map("work", "GPU", (2000, 2000))
     assert caught.value.code == "too-large"
     assert compiled.index_map("work", "GPU", (0, 3)).shape == (0, 3, 2)
+
+
+@pytest.mark.parametrize(
+    ("ispace", "lower", "point", "code"),
+    [
+        ((4, 4), (1,), (1, 1), "launch-domain"),
+        ((4, 4), (1, 1, 1), (1, 1), "launch-domain"),
+        ((4, 4), None, (1,), "launch-domain"),
+        ((4, 4), (1, 1), (1, 1, 1), "launch-domain"),
+        ((4, 4), (0, 2**31), (0, 0), "overflow"),
+        ((4, 2**31), None, (0, 0), "overflow"),
+        ((4, 4), None, (0, -(2**31) - 1), "overflow"),
+    ],
+)
+def test_points_that_are_none_of_a_domain_are_refused_as_the_mapper_does(
+    ispace: tuple[int, ...], lower: tuple[int, ...] | None, point: tuple[int, ...], code: str
+) -> None:
+    """Compiled code would read beyond its arrays, or other numbers than were given."""
+    for asked in (policy(BLOCK), dsl.load(dsl.parse(BLOCK), SHAPE)):
+        with pytest.raises(dsl.MapperEvaluationError) as caught:
+            asked.index_points("work", "GPU", ispace, point, lower=lower)
+        assert caught.value.code == code
+        if len(point) == len(ispace) and max(map(abs, point)) < 2**31:
+            with pytest.raises(dsl.MapperEvaluationError) as caught:
+                asked.index_map("work", "GPU", ispace, lower=lower)
+            assert caught.value.code == code
