@@ -40,8 +40,12 @@ def load(program: Program, shape: MachineShape) -> Mapper:
     """
     loader = _Loader(shape)
     for statement in program.statements:
+        action = _ACTIONS.get(type(statement))
+        if action is None:
+            RULES[type(statement)](loader.tables, statement)
+            continue
         try:
-            _ACTIONS[type(statement)](loader, statement)
+            action(loader, statement)
         except Failed as failure:
             raise _load_error(program, failure.fault, failure.position) from None
         except Fault as fault:
@@ -110,15 +114,11 @@ class _Loader:
             )
 
 
-def _into(add: Callable[[Tables, Any], None]) -> Callable[[_Loader, Any], None]:
-    return lambda loader, statement: add(loader.tables, statement)
-
-
 _ACTIONS: dict[type, Callable[[_Loader, Any], None]] = {
-    **{kind: _into(add) for kind, add in RULES.items()},
     syntax.Assignment: _Loader.assign,
     syntax.FunctionDefinition: _Loader.define,
     syntax.Print: _Loader.print,
     syntax.IndexTaskMap: _Loader.index_task_map,
     syntax.SingleTaskMap: _Loader.single_task_map,
 }
+"""What is done for those statements that can fail; of the others the tables take note."""

@@ -51,6 +51,10 @@ class LayoutDecision:
     align: syntax.Align | None = None
 
 
+# There are few, and a mapper has a layout for each region of each task.
+_layout_decision = lru_cache(maxsize=1_000)(LayoutDecision)
+
+
 class LayoutNeed(Protocol):
     """The layout that a task's variants were compiled for."""
 
@@ -114,7 +118,7 @@ class Tables:
 
     def add_layout(self, statement: syntax.Layout) -> None:
         place = "*" if statement.place == "VIRTUAL" else statement.place
-        decision = LayoutDecision(
+        decision = _layout_decision(
             statement.soa, statement.c_order, statement.compact, statement.exact, statement.align
         )
         for task in statement.tasks:

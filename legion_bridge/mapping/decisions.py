@@ -122,7 +122,7 @@ class Decider:
             MapperLoadError: It cannot be loaded.
             MapperEvaluationError: A mapping function fails.
         """
-        mapper, rules = _Once(mapper), Rules.of(source.statements, self._tasks)
+        mapper, rules = _Once(mapper), Rules(source.statements, self._tasks)
         if self._loads.get(rules.loading) is None:
             mapper()
             self._loads.keep(rules.loading, rules.statements)

@@ -6,9 +6,9 @@ Whoever keeps an identity must keep the statement alive, for Python uses numbers
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import Any
 
 from dsl import syntax
 from dsl.syntax import Statement
@@ -16,8 +16,12 @@ from dsl.syntax import Statement
 __all__ = ["Rules", "definitions_for"]
 
 
-class Rules(NamedTuple):
+class Rules:
     """The identities of a mapper's statements, by what they can affect.
+
+    Args:
+        statements: The mapper's.
+        tasks: The tasks of the program, with their numbers.
 
     Attributes:
         statements: The statements.
@@ -27,44 +31,42 @@ class Rules(NamedTuple):
         by_task: The rules for each task, by its number.
     """
 
-    statements: Sequence[Statement]
-    loading: tuple[int, ...]
-    definitions: tuple[int, ...]
-    for_all: tuple[int, ...]
-    by_task: list[tuple[int, ...]]
+    __slots__ = ("_places", "by_task", "definitions", "for_all", "loading", "statements")
 
-    @classmethod
-    def of(cls, statements: Sequence[Statement], tasks: Mapping[str, int]) -> Rules:
+    def __init__(self, statements: Sequence[Statement], tasks: Mapping[str, int]) -> None:
         loading: list[int] = []
         definitions: list[int] = []
         for_all: list[int] = []
         by_task: list[list[int]] = [[] for _ in tasks]
         for statement in statements:
+            number = id(statement)
             subjects = _SUBJECTS.get(type(statement))
             if subjects is None:
-                loading.append(id(statement))
-                definitions.append(id(statement))
+                loading.append(number)
+                definitions.append(number)
                 continue
             if isinstance(statement, _MAPS):
-                loading.append(id(statement))
+                loading.append(number)
             for subject in subjects(statement):
                 task = tasks.get(subject)
                 if task is not None:
-                    by_task[task].append(id(statement))
+                    by_task[task].append(number)
                 else:  # every task, a processor kind, or a task that there is not
-                    for_all.append(id(statement))
-        return cls(
-            statements,
-            loading=tuple(loading),
-            definitions=tuple(definitions),
-            for_all=tuple(for_all),
-            by_task=[tuple(each) for each in by_task],
-        )
+                    for_all.append(number)
+        self.statements = statements
+        self.loading = tuple(loading)
+        self.definitions = tuple(definitions)
+        self.for_all = tuple(for_all)
+        self.by_task = [tuple(each) for each in by_task]
+        self._places: dict[int, int] = {}
 
-    def about(self, task: int) -> Iterator[Statement]:
+    def about(self, task: int) -> list[Statement]:
         """The statements that are about a task, in their order."""
-        wanted = {*self.for_all, *self.by_task[task]}
-        return (statement for statement in self.statements if id(statement) in wanted)
+        if not self._places:  # a statement that stands in several places counts in the first
+            for place, statement in enumerate(self.statements):
+                self._places.setdefault(id(statement), place)
+        wanted = sorted({self._places[each] for each in (*self.for_all, *self.by_task[task])})
+        return [self.statements[place] for place in wanted]
 
 
 _MAPS = (syntax.IndexTaskMap, syntax.SingleTaskMap)

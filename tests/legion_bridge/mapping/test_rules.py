@@ -37,9 +37,15 @@ def test_definitions_of_one_name_all_count() -> None:
 
 def test_rules_about_a_task_keep_their_order() -> None:
     statements = dsl.parse("Task b CPU; Task a GPU; Task * OMP; Task a CPU;").statements
-    rules = Rules.of(statements, {"a": 0})
+    rules = Rules(statements, {"a": 0})
     assert list(rules.about(0)) == list(statements)  # of b nobody knows that there is no such task
     assert rules.by_task == [(id(statements[1]), id(statements[3]))]
+
+
+def test_of_a_statement_that_comes_again_the_first_counts() -> None:
+    """A statement cache makes equal statements one object; between them another may stand."""
+    cpu, gpu = dsl.parse("Task a CPU; Task a GPU;").statements
+    assert list(Rules((cpu, gpu, cpu), {"a": 0}).about(0)) == [cpu, gpu]
 
 
 def test_points_move_with_what_their_function_uses_and_stay_where_it_does_not() -> None:
