@@ -1,6 +1,8 @@
+from collections.abc import Callable
 from typing import Any, TypeAlias, final
 
 Numbers: TypeAlias = tuple[float, ...]
+Window: TypeAlias = tuple[int, int, int]
 
 @final
 class Prepared: ...  # a capsule: what simulate needs of a program and a machine
@@ -11,5 +13,10 @@ SETTINGS: tuple[str, ...]
 
 def prepare(arrays: dict[str, Any], /) -> Prepared: ...
 def simulate(
-    prepared: Prepared, decisions: dict[str, Any], window: tuple[int, int, int], trace: bool, /
+    prepared: Prepared,
+    decisions: dict[str, Any],
+    window: Window,
+    trace: bool,
+    more: Callable[[Numbers, float], Window | None] | None = None,
+    /,
 ) -> tuple[int, int, int, int, bytes, Numbers, Numbers, float, dict[str, bytes | int] | None]: ...

@@ -109,12 +109,15 @@ struct link_path {
 /* Fills in what follows from the decisions, in the memory that it has; 0 without memory. */
 int derive(struct input *in);
 
-/* Writes the graph anew, in the memory that it has. On OUT_OF_MEMORY `failure` holds the requirement
- * and the slot. `peak` is as long as there are memories. `in_turn`: permits go in the order of
- * planning, and nested launches are planned with the points that make them, where limits hold for
- * these. */
-enum status plan(const struct input *in, int in_turn, struct graph *graph, int64_t failure[2],
-                 double *peak);
+/* Begins a plan: the graph is written anew, in the memory that it has. `peak` is as long as there are
+ * memories. `in_turn`: permits go in the order of planning, and nested launches are planned with the
+ * points that make them, where limits hold for these. NULL without memory. */
+struct state *open_plan(const struct input *in, int in_turn, struct graph *graph, double *peak);
+
+/* Goes on with a plan until all iterations are planned that there are by now. On OUT_OF_MEMORY
+ * `failure` holds the requirement and the slot. */
+enum status plan(struct state *state, int64_t failure[2]);
+void close_plan(struct state *state);
 
 /* Gives every operation its time, in the memory that `schedule` has. */
 enum status execute(const struct input *in, const struct graph *graph,

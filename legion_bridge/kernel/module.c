@@ -205,37 +205,54 @@ struct result {
     int64_t failure[2]; /* requirement and slot */
     int in_turn;
     struct workspace workspace;
+    struct state *plan; /* NULL where none was begun */
     double *peak, *timed, *untimed;
 };
 
-static void run_once(const struct input *in, struct result *result)
+static void plan_and_execute(const struct input *in, struct result *result)
 {
     struct graph *graph = &result->workspace.graph;
-    result->status = plan(in, result->in_turn, graph, result->failure, result->peak);
+    if (result->plan == NULL)
+        result->plan = open_plan(in, result->in_turn, graph, result->peak);
+    result->status =
+        result->plan == NULL ? NO_HOST_MEMORY : plan(result->plan, result->failure);
     if (result->status == PLANNED)
         result->status = execute(in, graph, &result->workspace.schedule);
+}
+
+static void drop_plan(const struct input *in, struct result *result, int in_turn)
+{
+    if (result->plan != NULL)
+        close_plan(result->plan);
+    result->plan = NULL;
+    result->in_turn = in_turn;
+    memset(result->peak, 0, (size_t)in->memories * sizeof(double));
 }
 
 /* Nested launches are planned one after the other, each for all points of its parent. Under a limit
  * points may then wait for what was planned before them and comes behind them in the queue, as none
  * does in Legion, which maps each when its turn comes. Where that makes a cycle they are planned
  * anew in an order in which each waits for those before it alone. */
-static void run(struct input *in, struct result *result)
+static void run(const struct input *in, struct result *result)
 {
-    in->derived = result->workspace.derived;
-    result->status = derive(in) ? PLANNED : NO_HOST_MEMORY;
-    result->workspace.derived = in->derived;
-    if (result->status != PLANNED)
-        return;
-    run_once(in, result);
+    plan_and_execute(in, result);
     if (result->status == CYCLE && in->derived.queues > 0) {
-        memset(result->peak, 0, (size_t)in->memories * sizeof(double));
-        result->in_turn = 1;
-        run_once(in, result);
+        drop_plan(in, result, 1);
+        plan_and_execute(in, result);
     }
     if (result->status == PLANNED)
         iteration_ends(in, &result->workspace.graph, &result->workspace.schedule, result->timed,
                        result->untimed);
+}
+
+/* A plan can go on where the run left it as it was: where no task was sent to another processor, and
+ * where it is not certain that a longer run needs another order, too. */
+static int can_go_on(const struct input *in, const struct result *result)
+{
+    for (int64_t i = 0; i < in->points; i++)
+        if (in->unpinned[i])
+            return 0;
+    return !result->in_turn;
 }
 
 static PyObject *result_of(const struct input *in, const struct result *result, int want_trace)
@@ -253,34 +270,6 @@ static PyObject *result_of(const struct input *in, const struct result *result, 
                          floats_of(result->untimed, ends), schedule->busiest, trace);
 }
 
-static PyObject *run_input(struct prepared *prepared, struct input *in, int want_trace)
-{
-    static const struct workspace EMPTY;
-    struct result result = {.failure = {-1, -1}, .workspace = prepared->workspace};
-    size_t ends = (size_t)in->window.iterations + 1;
-    PyObject *found = NULL;
-    prepared->workspace = EMPTY;
-    result.peak = calloc((size_t)in->memories + 1, sizeof(double));
-    result.timed = calloc(ends, sizeof(double));
-    result.untimed = calloc(ends, sizeof(double));
-    if (result.peak != NULL && result.timed != NULL && result.untimed != NULL) {
-        Py_BEGIN_ALLOW_THREADS
-        run(in, &result);
-        Py_END_ALLOW_THREADS
-        found = result_of(in, &result, want_trace);
-    } else {
-        PyErr_NoMemory();
-    }
-    if (prepared->workspace.graph.kind == NULL)
-        prepared->workspace = result.workspace;
-    else
-        free_workspace(&result.workspace);
-    free(result.peak);
-    free(result.timed);
-    free(result.untimed);
-    return found;
-}
-
 static int check_window(const struct window *window)
 {
     if (window->first >= 0 && window->first < window->end && window->end <= window->iterations &&
@@ -291,14 +280,96 @@ static int check_window(const struct window *window)
     return 0;
 }
 
+/* Room for the ends of as many iterations as there are by now. */
+static int open_ends(const struct input *in, struct result *result)
+{
+    size_t ends = (size_t)in->window.iterations + 1;
+    free(result->timed);
+    free(result->untimed);
+    result->timed = calloc(ends, sizeof(double));
+    result->untimed = calloc(ends, sizeof(double));
+    return result->timed != NULL && result->untimed != NULL;
+}
+
+/* Asks whether there shall be more iterations; -1 with an exception. */
+static int ask_for_more(struct input *in, const struct result *result, PyObject *more)
+{
+    if (more == Py_None || result->status != PLANNED)
+        return 0;
+    PyObject *answer = PyObject_CallFunction(
+        more, "Nd", floats_of(result->timed, in->window.iterations + 1),
+        result->workspace.schedule.busiest);
+    if (answer == NULL)
+        return -1;
+    long long first, end, iterations, before = in->window.iterations;
+    int wanted = answer == Py_None ? 0 : -1;
+    if (wanted && PyArg_ParseTuple(answer, "LLL", &first, &end, &iterations)) {
+        in->window = (struct window){first, end, iterations};
+        if (check_window(&in->window))
+            wanted = 1;
+        if (wanted == 1 && iterations < before) {
+            PyErr_SetString(PyExc_ValueError, "a later window must not have fewer iterations");
+            wanted = -1;
+        }
+    }
+    Py_DECREF(answer);
+    return wanted;
+}
+
+/* Runs window after window; 0 with an exception. */
+static int run_windows(struct input *in, struct result *result, PyObject *more)
+{
+    for (;;) {
+        if (!open_ends(in, result)) {
+            PyErr_NoMemory();
+            return 0;
+        }
+        Py_BEGIN_ALLOW_THREADS
+        run(in, result);
+        Py_END_ALLOW_THREADS
+        int wanted = ask_for_more(in, result, more);
+        if (wanted <= 0)
+            return wanted == 0;
+        if (!can_go_on(in, result))
+            drop_plan(in, result, 0);
+    }
+}
+
+static PyObject *run_input(struct prepared *prepared, struct input *in, int want_trace,
+                           PyObject *more)
+{
+    static const struct workspace EMPTY;
+    struct result result = {.failure = {-1, -1}, .workspace = prepared->workspace};
+    PyObject *found = NULL;
+    prepared->workspace = EMPTY;
+    in->derived = result.workspace.derived;
+    int derived = derive(in);
+    result.workspace.derived = in->derived;
+    result.peak = calloc((size_t)in->memories + 1, sizeof(double));
+    if (!derived || result.peak == NULL)
+        PyErr_NoMemory();
+    else if (run_windows(in, &result, more))
+        found = result_of(in, &result, want_trace);
+    if (result.plan != NULL)
+        close_plan(result.plan);
+    if (prepared->workspace.graph.kind == NULL)
+        prepared->workspace = result.workspace;
+    else
+        free_workspace(&result.workspace);
+    free(result.peak);
+    free(result.timed);
+    free(result.untimed);
+    return found;
+}
+
 static PyObject *simulate(PyObject *self, PyObject *args)
 {
     (void)self;
-    PyObject *capsule, *dict, *found = NULL;
+    PyObject *capsule, *dict, *more = Py_None, *found = NULL;
     long long first, end, iterations;
     int want_trace;
-    if (!PyArg_ParseTuple(args, "OO(LLL)p", &capsule, &dict, &first, &end, &iterations,
-                          &want_trace))
+    if (!PyArg_ParseTuple(args, "OO(LLL)p|O", &capsule, &dict, &first, &end, &iterations,
+                          &want_trace, &more))
         return NULL;
     if (!PyCapsule_IsValid(capsule, PREPARED)) {
         PyErr_SetString(PyExc_TypeError, "simulate needs what prepare has given");
@@ -315,7 +386,7 @@ static PyObject *simulate(PyObject *self, PyObject *args)
         if (!check_decisions(arrays, &in, complaint))
             PyErr_SetString(PyExc_ValueError, complaint);
         else if (check_window(&in.window))
-            found = run_input(prepared, &in, want_trace);
+            found = run_input(prepared, &in, want_trace, more);
     }
     release_buffers(&buffers);
     return found;
@@ -371,8 +442,9 @@ static PyMethodDef methods[] = {
     {"prepare", prepare, METH_O,
      "prepare(arrays) -> what simulate needs of a program and a machine"},
     {"simulate", simulate, METH_VARARGS,
-     "simulate(prepared, decisions, (first, end, iterations), trace) -> "
-     "(status, requirement, slot, in_turn, peak, timed, untimed, busiest, trace)"},
+     "simulate(prepared, decisions, (first, end, iterations), trace, more=None) -> "
+     "(status, requirement, slot, in_turn, peak, timed, untimed, busiest, trace); "
+     "more(timed, busiest) gives the next window, or None"},
     {NULL, NULL, 0, NULL},
 };
 

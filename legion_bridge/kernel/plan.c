@@ -320,42 +320,56 @@ static void begin_iteration(struct state *state, int64_t iteration)
     state->collected = 0;
 }
 
-static enum status run(struct state *state)
+struct state *open_plan(const struct input *in, int in_turn, struct graph *graph, double *peak)
+{
+    struct state *state = malloc(sizeof *state);
+    if (state == NULL)
+        return NULL;
+    graph->operations = graph->edges = graph->locks = graph->failed = 0;
+    if (!open_state(state, in, graph, peak)) {
+        close_plan(state);
+        return NULL;
+    }
+    state->iteration = -1;
+    state->in_turn = (char)in_turn;
+    state->depth_first = (char)(in_turn && limits_parents(in));
+    link_children(state);
+    return state;
+}
+
+static enum status plan_iteration(struct state *state)
 {
     const struct input *in = state->in;
     int64_t setup = in->settings[SETTING_setup_launches];
-    link_children(state);
-    for (int64_t iteration = -1; iteration < in->window.iterations; iteration++) {
-        int64_t first = iteration < 0 ? 0 : setup;
-        int64_t last = iteration < 0 ? setup : in->launches;
-        begin_iteration(state, iteration);
-        for (int64_t i = 0; i < in->points; i++)
-            state->last_child[i] = -1;
-        for (int64_t launch = first; launch < last; launch++) {
-            enum status status = run_launch(state, launch, iteration);
-            if (state->graph->failed)
-                return NO_HOST_MEMORY;
-            if (status != PLANNED)
-                return status;
-        }
-        release_all(state);
+    int64_t first = state->iteration < 0 ? 0 : setup;
+    int64_t last = state->iteration < 0 ? setup : in->launches;
+    begin_iteration(state, state->iteration);
+    for (int64_t i = 0; i < in->points; i++)
+        state->last_child[i] = -1;
+    for (int64_t launch = first; launch < last; launch++) {
+        enum status status = run_launch(state, launch, state->iteration);
+        if (state->graph->failed)
+            return NO_HOST_MEMORY;
+        if (status != PLANNED)
+            return status;
     }
+    release_all(state);
     return PLANNED;
 }
 
-enum status plan(const struct input *in, int in_turn, struct graph *graph, int64_t failure[2],
-                 double *peak)
+enum status plan(struct state *state, int64_t failure[2])
 {
-    struct state state;
-    graph->operations = graph->edges = graph->locks = graph->failed = 0;
-    enum status status = NO_HOST_MEMORY;
-    if (open_state(&state, in, graph, peak)) {
-        state.in_turn = (char)in_turn;
-        state.depth_first = (char)(in_turn && limits_parents(in));
-        status = run(&state);
-    }
-    failure[0] = state.failed_requirement;
-    failure[1] = state.failed_slot;
-    close_state(&state);
+    enum status status = PLANNED;
+    for (; status == PLANNED && state->iteration < state->in->window.iterations;
+         state->iteration++)
+        status = plan_iteration(state);
+    failure[0] = state->failed_requirement;
+    failure[1] = state->failed_slot;
     return status;
+}
+
+void close_plan(struct state *state)
+{
+    close_state(state);
+    free(state);
 }

@@ -52,6 +52,7 @@ struct deferred_release {
 
 struct state {
     const struct input *in;
+    int64_t iteration; /* the next to be planned; the setup is -1 */
     struct graph *graph;
     double *used, *idle, *peak; /* bytes by memory, in mapping order; idle: used, but freed */
     int64_t *instance_of; /* [sites * slots] */

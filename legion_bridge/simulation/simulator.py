@@ -219,17 +219,17 @@ class Simulator:
 
     def _simulate(self, decisions: Decisions, times: PointTimes, *, trace: bool) -> _Run:
         """The run in the first window in which it is settled, or in the last one."""
-        decided = self._decided(decisions, times)
-        for window in self._windows:
-            run = _Run(window, *run_kernel(self._prepared, decided, window, trace))
-            if run.status != KernelStatus.DONE or self._is_settled(run):
-                break
-        return run
+        window, *later = self._windows
 
-    def _is_settled(self, run: _Run) -> bool:
-        if run.window == self._windows[-1]:
-            return True
-        return is_settled(run.window, run.timed, run.busiest)
+        def more(timed: tuple[float, ...], busiest: float) -> Window | None:
+            nonlocal window
+            if not later or is_settled(window, timed, busiest):
+                return None
+            window = later.pop(0)
+            return window
+
+        run = run_kernel(self._prepared, self._decided(decisions, times), window, trace, more)
+        return _Run(window, *run)
 
     def _outcome(self, run: _Run, decisions: Decisions) -> Outcome:
         if run.status == KernelStatus.OUT_OF_MEMORY:
