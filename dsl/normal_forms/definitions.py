@@ -79,10 +79,13 @@ class Definitions:
         Definitions that might fail when the mapper is loaded come first, in the order of the text.
         """
         found: dict[str, Definition] = {}
+        needs: dict[str, list[str]] = {}  # a name is looked at before and after those it needs
         stack = [*names][::-1] + self._required[::-1]
         while stack:
             name = stack[-1]
-            missing = [each for each in self._needs(name) if each not in found]
+            if name not in needs:
+                needs[name] = self._needs(name)
+            missing = [each for each in needs[name] if each not in found]
             stack += missing[::-1]
             if not missing:
                 found.setdefault(stack.pop(), self._written[name])
