@@ -62,10 +62,11 @@ def run_study(
     """
     _check_identity(problem, spec, store)
     expert = reference(problem, "expert").outcome.throughput
-    records = [TrialRecord.of(trial) for trial in store.trials]
+    trials = store.trials
+    records = [TrialRecord.of(trial) for trial in trials]
     resumed = len(records)
     _check_repeats(problem, records, store)
-    store.begin(_sampler(problem, spec))
+    store.begin(_sampler(problem, spec), trials)
     ours = 0
     observe = observe or _unobserved
     observe(records)

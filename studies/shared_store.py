@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -67,8 +67,8 @@ class SharedStudyStore(StoredStudy):
             self._storage.leave_first_note(self._id, key, value)
         return self.note(key)
 
-    def begin(self, sampler: BaseSampler) -> None:
-        self._seen = {trial.number for trial in self.trials}
+    def begin(self, sampler: BaseSampler, trials: Sequence[FrozenTrial]) -> None:
+        self._seen = {trial.number for trial in trials}  # others may have finished more meanwhile
         self._running = optuna.load_study(
             study_name=self._shared.study_name, storage=self._storage, sampler=sampler
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -72,11 +72,16 @@ class StoredStudy:
 
     # Running trials
 
-    def begin(self, sampler: BaseSampler) -> None:
-        """Makes ready for trials that a sampler proposes."""
+    def begin(self, sampler: BaseSampler, trials: Sequence[FrozenTrial]) -> None:
+        """Makes ready for trials that a sampler proposes.
+
+        Args:
+            sampler: The sampler.
+            trials: The finished trials that the caller knows.
+        """
         self._running = optuna.create_study(direction="maximize", sampler=sampler)
         storage, study_id = self._running._storage, self._running._study_id  # noqa: SLF001
-        for trial in self.trials:  # `Study.add_trials` looks through all their parameters
+        for trial in trials:  # `Study.add_trials` looks through all their parameters
             storage.create_new_trial(study_id, template_trial=trial)
 
     def next_trial(

@@ -44,7 +44,7 @@ def run(problem, url, trials, *, tuner="tpe", observe=None):
 def leave_behind(url, owner, *, minutes=0, count=1):
     """Running trials of another process that gave its last sign of life some minutes ago."""
     with StudyStore.open_study("toy", url) as store:
-        store.begin(RandomSampler())
+        store.begin(RandomSampler(), [])
         for _ in range(count):
             trial = store.next_trial(1000)
             storage = store._storage
@@ -142,9 +142,21 @@ def test_ctrl_c_gives_a_trial_back_at_once(make_toy_problem, url):
     assert numbers(url) == complete(10)
 
 
+def test_what_others_finish_before_the_first_trial_is_noticed(make_toy_problem, url, monkeypatch):
+    def meanwhile(self, sampler, trials):
+        monkeypatch.undo()
+        run(make_toy_problem(), url, 3)
+        self.begin(sampler, trials)
+
+    monkeypatch.setattr("studies.shared_store.SharedStudyStore.begin", meanwhile)
+    result = run(make_toy_problem(), url, 4)
+    assert [record.number for record in result.records] == [0, 1, 2, 3]
+    assert (result.resumed, result.elsewhere) == (0, 3)
+
+
 def test_who_is_taken_for_dead_does_not_write(url):
     with StudyStore.open_study("toy", url) as slow:
-        slow.begin(RandomSampler())
+        slow.begin(RandomSampler(), [])
         trial = slow.next_trial(1)
         trial.suggest_int("x", 1, 9)
         with slow._storage._session() as session:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -41,6 +43,20 @@ def finished(tmp_path):
     return optuna.load_study(study_name=study.study_name, storage=url(tmp_path)).trials
 
 
+def wait_for_trials(tmp_path, count):
+    query = "SELECT count(*) FROM trials WHERE state = 'COMPLETE'"
+    deadline = time.monotonic() + 120
+    found = 0
+    while found < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+        with (
+            contextlib.suppress(sqlite3.OperationalError),  # no tables yet
+            contextlib.closing(sqlite3.connect(tmp_path / "studies.db", timeout=60)) as database,
+        ):
+            ((found,),) = database.execute(query)
+
+
 def check(tmp_path, count):
     """The study has as many trials as asked for, each of another point."""
     trials = finished(tmp_path)
@@ -66,14 +82,12 @@ def test_processes_that_start_at_once_share_a_study(tmp_path, begin):
 @pytest.mark.parametrize("tuner", ["tpe", "coordinate", "nsgaii", "opentuner"])
 def test_what_dies_while_others_run_is_made_good(tmp_path, begin, tuner):
     processes = [begin(60, "--tuner", tuner) for _ in range(3)]
-    deadline = time.monotonic() + 120
-    for victim in processes[:2]:
-        time.sleep(1.0)
+    for victim, count in zip(processes[:2], (5, 15), strict=True):
+        wait_for_trials(tmp_path, count)
         victim.send_signal(signal.SIGKILL)
         victim.wait()
         victim.communicate()
         processes.append(begin(60, "--tuner", tuner))
-    assert time.monotonic() < deadline
     told = answers(*processes[2:])
     assert [each["trials"] for each in told] == [60, 60, 60]
     check(tmp_path, 60)
