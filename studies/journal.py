@@ -28,6 +28,9 @@ __all__ = ["FileLock", "Journal", "JournalStudy", "open_study"]
 # as many as this.
 REPEATED = 1000
 
+# Bytes; a trial with everything that a model has said takes some ten thousand.
+LONGEST_LINE = 1 << 24
+
 
 class FileLock(JournalFileOpenLock):
     """A lock that the operating system releases when its holder dies.
@@ -276,9 +279,15 @@ def _may_begin_with(data: bytes, start: bytes) -> bool:
 
 
 def _whole_lines(path: Path) -> Iterator[bytes]:
-    """The lines of a file but for one that a sudden end left torn."""
+    """The lines of a file but for one that a sudden end left torn; long ones up to a bound."""
     with path.open("rb") as file:
-        yield from (line for line in file if line.endswith(b"\n"))
+        while line := file.readline(LONGEST_LINE):
+            if line.endswith(b"\n"):
+                yield line
+            elif len(line) == LONGEST_LINE:
+                yield line  # which is found damaged
+                while (rest := file.readline(LONGEST_LINE)) and not rest.endswith(b"\n"):
+                    pass
 
 
 def _cut_torn_line(path: Path) -> None:

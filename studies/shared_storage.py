@@ -115,10 +115,13 @@ class SharedStorage(_CachedStorage):
 
     def give_back(self, trial_id: int) -> None:
         """Lets another process run a trial, or this one later."""
-        self._running.pop(trial_id, None)
-        self._beating.forget(trial_id)
+        self._forget(trial_id)
         with self._session() as session:
             self._change_owner(session, trial_id, self._owner, None)
+
+    def _forget(self, trial_id: int) -> None:
+        self._running.pop(trial_id, None)
+        self._beating.forget(trial_id)
 
     def _left_behind(self, session: Session, study_id: int, stale: set[int]) -> int | None:
         """The first running trial whose process is gone, which is ours from here on."""
@@ -257,21 +260,21 @@ class SharedStorage(_CachedStorage):
         Raises:
             TrialLostError: Another process has taken it over.
         """
-        trial = self._running.pop(trial_id, None)
+        trial = self._running.get(trial_id)
         if trial is None:
             return super().set_trial_state_values(trial_id, state, values)
-        self._beating.forget(trial_id)
         study_id, _ = self._trial_id_to_study_id_and_number[trial_id]
         known = self._studies[study_id].param_distribution
         with self._session() as session:
-            if not self._change_owner(session, trial_id, self._owner, self._owner):
-                raise TrialLostError(f"trial {trial.number} was taken over")
+            ours = self._change_owner(session, trial_id, self._owner, self._owner)
             row = models.TrialModel.find_or_raise_by_id(trial_id, session)
-            if row.state.is_finished():
-                raise TrialLostError(f"trial {trial.number} was finished elsewhere")
+            if not ours or row.state.is_finished():
+                self._forget(trial_id)
+                raise TrialLostError(f"trial {trial.number} was taken over")
             self._write(session, row, trial, values, known)
             row.state = state
             row.datetime_complete = datetime.now(UTC)
+        self._forget(trial_id)
         known.update(trial.distributions)
         self._fresh = False
         return True

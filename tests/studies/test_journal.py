@@ -303,6 +303,16 @@ def test_every_line_and_every_cut_is_told(path):
             each.unlink()
 
 
+def test_a_line_without_an_end_is_not_read_whole(path, monkeypatch):
+    monkeypatch.setattr("studies.journal.LONGEST_LINE", 1000)
+    written(path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[:5], b"x" * 12_345 + b"\n", *lines[5:]]))
+    with pytest.raises(StorageError, match="damaged in line 6"):
+        opened(path)
+    assert opened(path, repair=True) == [0, 1, 2]
+
+
 def test_several_damaged_files_are_set_aside(path):
     for _ in range(2):
         written(path, 2)
