@@ -78,6 +78,16 @@ def test_a_study_keeps_the_text_of_each_mapper_and_goes_on_with_it(tuned, tmp_pa
     assert trial.user_attrs[attributes.PROPOSER] == "model"
 
 
+def test_a_model_is_asked_for_a_study_in_a_database_as_well(tuned, tmp_path):
+    url = f"sqlite:///{tmp_path}/studies.db"
+    tuned("--trials", 2, "--storage", url)
+    found = tuned("--trials", 3, "--storage", url, "--json").json
+    assert (found["resumed"], found["trials"]) == (2, 3)
+    assert (found["model"]["calls"], found["model"]["repairs"]) == (6, 3)
+    with StudyStore.open_study("circuit-p100x4-llm-seed0", url) as store:
+        assert ALL_IN_FRAME_BUFFERS in store.trials[1].user_attrs[attributes.TEXT]
+
+
 def test_a_transcript_plays_the_study_back(tuned, tmp_path):
     recorded = tuned("--trials", 3, "--json").json
     transcript = tmp_path / "runs/circuit-p100x4/llm-seed0.transcript.jsonl"
