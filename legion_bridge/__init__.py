@@ -14,7 +14,16 @@ from legion_bridge.evaluator import Evaluator
 from legion_bridge.machines.machine import Machine
 from legion_bridge.machines.machine_file import machine_names
 from legion_bridge.measurement import Measurement
-from legion_bridge.outcome import CriticalShare, MemoryPeak, Outcome, Profile, TaskUse, Usage
+from legion_bridge.outcome import (
+    CriticalShare,
+    Hidden,
+    MemoryPeak,
+    Outcome,
+    Parts,
+    Profile,
+    TaskUse,
+    Usage,
+)
 from legion_bridge.programs.application import Application
 from legion_bridge.simulation.simulator import Simulator, simulate
 from legion_bridge.validation import ValidatedRow, Validation, validate
@@ -26,6 +35,7 @@ __all__ = [
     "CaptureError",
     "CriticalShare",
     "Evaluator",
+    "Hidden",
     "LegionError",
     "Machine",
     "MachineError",
@@ -34,6 +44,7 @@ __all__ = [
     "MeasurementError",
     "MemoryPeak",
     "Outcome",
+    "Parts",
     "Profile",
     "Simulator",
     "TaskUse",

@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from legion_bridge.simulation.floor import Floor
 
 __all__ = [
+    "PART_WORDS",
     "CriticalShare",
+    "Hidden",
     "MemoryPeak",
     "Outcome",
     "Part",
+    "Parts",
     "Profile",
     "Status",
     "TaskUse",
@@ -26,9 +29,50 @@ __all__ = [
     "floor_sentence",
     "left_of",
     "parts_of",
+    "parts_sentence",
 ]
 
 Status: TypeAlias = Literal["ok", "syntax_error", "invalid", "execution_error", "timeout"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What one iteration goes to, in seconds that add up to it.
+
+    What is overlapped by something else that takes longer is not in it.
+
+    Attributes:
+        computing: Tasks, once they have started.
+        starting: The processors' own time for starting tasks.
+        in_place: Tasks that wait for the links to a memory that they read and write in place.
+        copies: Waiting for copies, folds of reductions and fills.
+        runtime: Waiting for the runtime's work: launches, analysis, mapping.
+        limits: Waiting for a place under an instance limit, while the processor has nothing to do.
+        idle: The rest: nothing to wait for, or, of a single processor, tasks that run elsewhere.
+    """
+
+    computing: float = 0.0
+    starting: float = 0.0
+    in_place: float = 0.0
+    copies: float = 0.0
+    runtime: float = 0.0
+    limits: float = 0.0
+    idle: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """Seconds of one iteration in which something went on behind what the iteration waited for.
+
+    They cost nothing, and are no part of the iteration's ``Parts``.
+
+    Attributes:
+        copies: Some copy, fold or fill was under way.
+        runtime: The runtime worked on some node.
+    """
+
+    copies: float = 0.0
+    runtime: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +81,17 @@ class Usage:
 
     Attributes:
         name: Such as ``"GPU 2 of node 0"`` or ``"PCIe into GPU 1 of node 0"``.
-        busy: Seconds in use during one iteration.
+        busy: Seconds in use during one iteration; of a processor, all but the waits in ``parts``.
         bytes: Bytes that travelled during one iteration; 0 for processors.
         fraction: Share of the iteration in which it was busy, 0 to 1.
+        parts: What the iteration goes to on this processor; None for links.
     """
 
     name: str
     busy: float
     bytes: float
     fraction: float
+    parts: Parts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +108,12 @@ class CriticalShare:
     """One ingredient of the critical path.
 
     Attributes:
-        kind: ``"task"``, ``"copy"``, ``"fold"``, ``"fill"``, ``"runtime"`` (launch and mapping
-            overhead) or ``"wait"``.
+        kind: ``"task"``, ``"start"`` (of a task), ``"in place"`` (a task's wait for the links to
+            its memory), ``"copy"``, ``"fold"``, ``"fill"``, ``"runtime"`` (launch and mapping
+            overhead), ``"limit"`` (the wait for a place under an instance limit) or ``"idle"``.
         name: The task; for copies the region and the link that limits them.
         seconds: Seconds on the critical path of one iteration.
-        fraction: Share of the critical path, 0 to 1.
+        fraction: Share of the iteration, 0 to 1.
         task: The task that it is, or on whose behalf it happens; empty where nobody knows.
         region: What is copied, folded or filled; empty for the others.
     """
@@ -107,7 +154,10 @@ class Profile:
         processors: Usage of each processor that ran something.
         links: Usage of each link that carried something.
         memories: Peak use of each memory that held something.
-        critical_path: Ingredients of the critical path, the largest first.
+        critical_path: Ingredients of the critical path, the largest first; they add up to the
+            iteration.
+        parts: The same, by what they are.
+        hidden: What went on behind them.
         copies: Bytes copied in one iteration while the program's clock runs, by region.
         untimed: Bytes copied in one iteration while it does not, by region.
         zero_copy: Bytes that tasks moved to and from zero-copy memory in one iteration, by
@@ -125,6 +175,8 @@ class Profile:
     links: tuple[Usage, ...] = ()
     memories: tuple[MemoryPeak, ...] = ()
     critical_path: tuple[CriticalShare, ...] = ()
+    parts: Parts = field(default_factory=Parts)
+    hidden: Hidden = field(default_factory=Hidden)
     copies: Mapping[str, float] = field(default_factory=dict)
     untimed: Mapping[str, float] = field(default_factory=dict)
     zero_copy: Mapping[str, float] = field(default_factory=dict)
@@ -189,7 +241,46 @@ class Outcome:
         return self.status == "ok"
 
 
-# What an iteration consists of beside what no mapper can spare, in seconds that add up
+# What an iteration consists of, in seconds that add up
+
+PART_WORDS = {
+    "computing": "computing",
+    "starting": "starting tasks",
+    "in_place": "waiting for links to memory in place",
+    "copies": "waiting for copies",
+    "runtime": "waiting for the runtime",
+    "limits": "waiting under instance limits",
+    "idle": "idle",
+}
+"""What is said of the parts of an iteration; in their order."""
+
+
+def parts_sentence(profile: Profile) -> str:
+    """What an iteration goes to, and what is hidden behind that.
+
+    >>> parts_sentence(Profile(2e-3, parts=Parts(1.5e-3, copies=0.5e-3), hidden=Hidden(2e-4)))
+    '1.500 ms computing (75.0 %) and 500.000 µs waiting for copies (25.0 %); hidden behind that: \
+200.000 µs of copies'
+    """
+    said = [
+        f"{seconds(value)} {word} ({percent(value / profile.iteration, decimals=1)})"
+        for name, word in PART_WORDS.items()
+        if (value := getattr(profile.parts, name)) >= LEAST_SAID * profile.iteration
+    ]
+    hidden = [
+        f"{seconds(value)} of {what}"
+        for what, value in (
+            ("copies", profile.hidden.copies),
+            ("the runtime's work", profile.hidden.runtime),
+        )
+        if value >= LEAST_SAID * profile.iteration
+    ]
+    behind = f"; hidden behind that: {' and '.join(hidden)}" if hidden else ""
+    return f"{', '.join(said[:-1])} and {said[-1]}{behind}" if said[1:] else said[0] + behind
+
+
+LEAST_SAID = 1e-6
+"""Share of an iteration from which on a part is worth a word."""
 
 
 NEGLIGIBLE = 1e-9
@@ -211,8 +302,8 @@ class Part(NamedTuple):
 def parts_of(outcome: Outcome) -> list[Part]:
     """The critical path of an iteration by what it waits for, the largest first.
 
-    Tasks are one part; copies, folds and fills are told by region. What no operation accounts for
-    is idle. The parts add up to the iteration; there are none without a profile.
+    Tasks are one part, and their starts another; copies, folds and fills are told by region. The
+    parts add up to the iteration; there are none without a profile.
     """
     profile = outcome.profile
     if profile is None:
@@ -220,9 +311,6 @@ def parts_of(outcome: Outcome) -> list[Part]:
     found: dict[str, float] = defaultdict(float)
     for share in profile.critical_path:
         found[_what(share.kind, share.region)] += share.seconds
-    idle = profile.iteration - sum(found.values())
-    if idle > NEGLIGIBLE * profile.iteration:
-        found["idle"] += idle
     return [Part(*each) for each in sorted(found.items(), key=lambda part: (-part[1], part[0]))]
 
 
@@ -272,9 +360,15 @@ def left_of(outcome: Outcome) -> list[Part]:
 
 
 def _what(kind: str, region: str) -> str:
-    if kind == "task":
-        return "tasks"
     if kind in ("copy", "fold", "fill"):
         verb = {"copy": "copies", "fold": "folds", "fill": "fills"}[kind]
         return f"{verb} of {region}" if region else verb
-    return {"runtime": "runtime", "wait": "waiting"}.get(kind, kind)
+    return WORDS.get(kind, kind)
+
+
+WORDS = {
+    "task": "tasks",
+    "start": "starts",
+    "in place": "access in place",
+    "limit": "limits",
+}

@@ -7,6 +7,7 @@
  * for no link: they share theirs (flows.c).
  */
 #include "flows.h"
+#include "state.h"
 
 #include <math.h>
 #include <stdlib.h>
@@ -50,6 +51,7 @@ struct run {
     double now;
     struct heap heap;
     struct flows flows;
+    int traced; /* whether waits are noted */
     int failed; /* no memory on the host */
 };
 
@@ -365,9 +367,7 @@ static int64_t begin_copy(struct run *run, int64_t operation)
     int64_t lock = graph->lock[operation];
     if (lock >= 0 && run->resources[run->first_lock + lock].free > run->now)
         return run->first_lock + lock;
-    double bytes = graph->bytes[operation];
-    if (graph->kind[operation] == FOLD)
-        bytes *= run->in->costs[COST_fold];
+    double bytes = graph->load[operation];
     int64_t route = route_between(run->in, source, target);
     int flow = flows_on(run->in, route, bytes);
     struct link_path path = path_on(run, route, flow, source, target);
@@ -442,6 +442,21 @@ static int64_t begin_on_processor(struct run *run, int64_t operation)
     return -1;
 }
 
+/* Notes that an operation waits for a resource from now on. */
+static void note_wait(struct run *run, int64_t number, int64_t operation)
+{
+    struct schedule *schedule = run->schedule;
+    if (schedule->wait_count == schedule->wait_capacity) {
+        int64_t capacity = schedule->wait_capacity ? 2 * schedule->wait_capacity : 1024;
+        schedule->wait = grown(schedule->wait, sizeof *schedule->wait, capacity, &run->failed);
+        if (run->failed)
+            return;
+        schedule->wait_capacity = capacity;
+    }
+    schedule->wait[schedule->wait_count++] =
+        (struct wait){operation, number >= run->first_limit, schedule->cause[operation], run->now};
+}
+
 /* Begins an operation, or lets it wait; returns whether it began. */
 static int begin(struct run *run, int64_t operation)
 {
@@ -459,6 +474,8 @@ static int begin(struct run *run, int64_t operation)
     }
     if (busy < 0)
         return 1;
+    if (run->traced)
+        note_wait(run, busy, operation);
     run->schedule->cause[operation] = run->resources[busy].holder;
     wait_for(run, busy, operation);
     return 0;
@@ -509,6 +526,7 @@ static int64_t wake(struct run *run, int64_t number)
 /* Makes room for as many operations as there are; what a schedule had for fewer is let go. */
 static int open_schedule(struct schedule *schedule, const struct graph *graph, size_t links)
 {
+    schedule->wait_count = 0;
     if (schedule->capacity < graph->operations) {
         size_t capacity = (size_t)graph->operation_capacity;
         free_schedule(schedule);
@@ -599,9 +617,9 @@ static enum status follow(struct run *run)
 }
 
 enum status execute(const struct input *in, const struct graph *graph,
-                    struct schedule *schedule)
+                    struct schedule *schedule, int traced)
 {
-    struct run run = {.in = in, .graph = graph, .schedule = schedule};
+    struct run run = {.in = in, .graph = graph, .schedule = schedule, .traced = traced};
     enum status status = open_run(&run) ? follow(&run) : NO_HOST_MEMORY;
     free(run.resources);
     free(run.busy);
@@ -614,7 +632,7 @@ void free_schedule(struct schedule *schedule)
 {
     void *arrays[] = {schedule->ready, schedule->start,        schedule->end,
                       schedule->cause, schedule->waits,        schedule->next_waiting,
-                      schedule->link_busy, schedule->link_bytes};
+                      schedule->link_busy, schedule->link_bytes,   schedule->wait};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         free(arrays[i]);
     memset(schedule, 0, sizeof *schedule);

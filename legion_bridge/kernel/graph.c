@@ -19,7 +19,7 @@ void grow_operations(struct graph *graph)
     int64_t **integers[] = {&graph->kind,      &graph->place,  &graph->source, &graph->point,
                             &graph->iteration, &graph->region, &graph->waits,  &graph->first_edge,
                             &graph->limit,     &graph->lock};
-    double **numbers[] = {&graph->bytes, &graph->seconds};
+    double **numbers[] = {&graph->bytes, &graph->seconds, &graph->load};
     for (size_t i = 0; i < sizeof integers / sizeof *integers; i++)
         *integers[i] = grown(*integers[i], sizeof **integers[i], capacity, &graph->failed);
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
@@ -42,6 +42,7 @@ int64_t new_operation(struct graph *graph, enum kind kind, int64_t place, double
     graph->place[number] = place;
     graph->source[number] = -1;
     graph->bytes[number] = 0.0;
+    graph->load[number] = 0.0;
     graph->seconds[number] = seconds;
     graph->point[number] = point;
     graph->iteration[number] = iteration;
@@ -111,7 +112,7 @@ void free_graph(struct graph *graph)
     void *arrays[] = {graph->kind,      graph->place,       graph->source, graph->point,
                       graph->region,    graph->iteration,   graph->waits,  graph->first_edge,
                       graph->bytes,     graph->seconds,     graph->limit,  graph->edge,
-                      graph->lock};
+                      graph->lock,      graph->load};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         free(arrays[i]);
     memset(graph, 0, sizeof *graph);

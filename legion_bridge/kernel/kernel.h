@@ -88,7 +88,16 @@ struct graph {
     int64_t *lock; /* of folds that exclude each other, in whichever order they come; or -1 */
     int64_t locks;
     double *bytes, *seconds;
+    double *load; /* bytes that a copy or fold counts for in time: by layouts, or fresh memory */
     struct edge *edge;
+};
+
+/* An operation began to wait for a resource; what it waits for next, or its start, is the end of it. */
+struct wait {
+    int64_t operation;
+    int64_t for_permit; /* under an instance limit */
+    int64_t cause;      /* what it had waited for until then, or -1 */
+    double since;
 };
 
 struct schedule {
@@ -96,6 +105,8 @@ struct schedule {
     double *ready, *start, *end;
     int64_t *cause, *waits, *next_waiting;
     double *link_busy, *link_bytes; /* in the measured iterations */
+    int64_t wait_count, wait_capacity;
+    struct wait *wait; /* in the order in which they began; none unless traced */
     double busiest; /* seconds that the busiest processor, runtime or link works in the measured
                        iterations for what the program's clock runs for */
 };
@@ -119,9 +130,9 @@ struct state *open_plan(const struct input *in, int in_turn, struct graph *graph
 enum status plan(struct state *state, int64_t failure[2]);
 void close_plan(struct state *state);
 
-/* Gives every operation its time, in the memory that `schedule` has. */
+/* Gives every operation its time, in the memory that `schedule` has; `traced`: notes waits. */
 enum status execute(const struct input *in, const struct graph *graph,
-                    struct schedule *schedule);
+                    struct schedule *schedule, int traced);
 
 void free_graph(struct graph *graph);
 void free_schedule(struct schedule *schedule);

@@ -189,21 +189,22 @@ static PyObject *trace_of(const struct input *in, const struct graph *graph,
 {
     int64_t n = graph->operations, links = in->links;
     return Py_BuildValue(
-        "{sNsNsNsNsNsNsNsNsNsNsNsNsNsNsL}", "kind", bytes_of(graph->kind, n), "place",
+        "{sNsNsNsNsNsNsNsNsNsNsNsNsNsNsNsNsL}", "kind", bytes_of(graph->kind, n), "place",
         bytes_of(graph->place, n), "source", bytes_of(graph->source, n), "bytes",
-        bytes_of(graph->bytes, n), "seconds", bytes_of(graph->seconds, n), "point",
+        bytes_of(graph->bytes, n), "load", bytes_of(graph->load, n), "seconds", bytes_of(graph->seconds, n), "point",
         bytes_of(graph->point, n), "iteration", bytes_of(graph->iteration, n), "region",
         bytes_of(graph->region, n), "ready", bytes_of(schedule->ready, n), "start",
         bytes_of(schedule->start, n), "end", bytes_of(schedule->end, n), "cause",
         bytes_of(schedule->cause, n), "link_busy", bytes_of(schedule->link_busy, links),
-        "link_bytes", bytes_of(schedule->link_bytes, links), "edges", (long long)graph->edges);
+        "link_bytes", bytes_of(schedule->link_bytes, links), "waits",
+        bytes_of(schedule->wait, 4 * schedule->wait_count), "edges", (long long)graph->edges);
 }
 
 /* What came of a run. */
 struct result {
     enum status status;
     int64_t failure[2]; /* requirement and slot */
-    int in_turn;
+    int in_turn, traced;
     struct workspace workspace;
     struct state *plan; /* NULL where none was begun */
     double *peak, *timed, *untimed;
@@ -217,7 +218,7 @@ static void plan_and_execute(const struct input *in, struct result *result)
     result->status =
         result->plan == NULL ? NO_HOST_MEMORY : plan(result->plan, result->failure);
     if (result->status == PLANNED)
-        result->status = execute(in, graph, &result->workspace.schedule);
+        result->status = execute(in, graph, &result->workspace.schedule, result->traced);
 }
 
 static void drop_plan(const struct input *in, struct result *result, int in_turn)
@@ -339,7 +340,8 @@ static PyObject *run_input(struct prepared *prepared, struct input *in, int want
                            PyObject *more)
 {
     static const struct workspace EMPTY;
-    struct result result = {.failure = {-1, -1}, .workspace = prepared->workspace};
+    struct result result = {
+        .failure = {-1, -1}, .traced = want_trace, .workspace = prepared->workspace};
     PyObject *found = NULL;
     prepared->workspace = EMPTY;
     in->derived = result.workspace.derived;

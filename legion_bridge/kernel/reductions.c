@@ -31,7 +31,7 @@ static void reduce_on(struct state *state, int64_t occurrence, int64_t task, int
             edge(state->graph, reduction->operation, fill);
             edge(state->graph, fill, task);
         }
-        state->graph->bytes[fill] += in->atom_bytes[in->slot_atom_values[first + i]];
+        carry(state, fill, in->atom_bytes[in->slot_atom_values[first + i]], 1.0);
         edge(state->graph, state->spent_by[node], fill);
         await_fold(state, occurrence, i);
         reduction->left++;
@@ -51,7 +51,7 @@ static void reduce_into(struct state *state, int64_t occurrence, int64_t memory,
     int64_t parent = in->point_parent[state->graph->point[task]];
     int64_t fold = transfer_for(state, FOLD, memory, above->memory, analysis,
                                 in->slot_region[slot]);
-    state->graph->bytes[fold] = in->slot_bytes[slot];
+    carry(state, fold, in->slot_bytes[slot], in->costs[COST_fold]);
     edge(state->graph, task, fold);
     edge(state->graph, above->operation, fold);
     edge(state->graph, fold, state->complete[parent]);
@@ -78,7 +78,7 @@ int reduce(struct state *state, int64_t occurrence, int64_t memory, int64_t task
         return 0;
     int64_t fill =
         operation_for(state, FILL, memory, memory, analysis, in->slot_region[slot]);
-    state->graph->bytes[fill] = bytes;
+    carry(state, fill, bytes, 1.0);
     edge(state->graph, fill, task);
     if (nested) {
         reduce_into(state, occurrence, memory, task, analysis);

@@ -128,6 +128,7 @@ int64_t operation_for(struct state *state, enum kind kind, int64_t source, int64
                       int64_t analysis, int64_t region);
 int64_t transfer_for(struct state *state, enum kind kind, int64_t source, int64_t target,
                      int64_t analysis, int64_t region);
+void carry(struct state *state, int64_t operation, double bytes, double weight);
 int64_t due(const struct state *state, int64_t atom);
 void discard(struct state *state, int64_t atom);
 void bring(struct state *state, int64_t atom, int64_t number, int64_t task, int64_t analysis);

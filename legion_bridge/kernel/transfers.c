@@ -31,6 +31,13 @@ int64_t transfer_for(struct state *state, enum kind kind, int64_t source, int64_
     return operation_for(state, kind, source, target, analysis, region);
 }
 
+/* Lets a copy, fold or fill carry some more bytes, each of which counts for so many in time. */
+void carry(struct state *state, int64_t operation, double bytes, double weight)
+{
+    state->graph->bytes[operation] += bytes;
+    state->graph->load[operation] += weight * bytes;
+}
+
 /* The operation under a key among those of this requirement, or -1. */
 static int64_t merged(const struct state *state, int64_t key)
 {
@@ -108,7 +115,7 @@ static int64_t fold(struct state *state, int64_t atom, int64_t number, int64_t n
         edge(state->graph, reduction->operation, operation);
         merge(state, key, operation);
     }
-    state->graph->bytes[operation] += state->in->atom_bytes[atom];
+    carry(state, operation, state->in->atom_bytes[atom], state->in->costs[COST_fold]);
     after_users(state, number, operation);
     spend(state, node, operation);
     return operation;
@@ -190,7 +197,7 @@ static int64_t fetch(struct state *state, int64_t atom, int64_t entry, int64_t t
         copy = transfer_for(state, COPY, memory, target, analysis, region);
         merge(state, memory, copy);
     }
-    state->graph->bytes[copy] += weight_of(state, source, entry) * state->in->atom_bytes[atom];
+    carry(state, copy, state->in->atom_bytes[atom], weight_of(state, source, entry));
     if (mine) {
         edge(state->graph, state->entries[source].before, copy);
         edge(state->graph, copy, task);

@@ -66,6 +66,8 @@ class Operation(NamedTuple):
         place: The rank of ``RUNTIME``, the processor of ``TASK``, the target memory of the others.
         source: The source memory of copies and folds.
         bytes: What travels; for ``TASK`` over the links to a memory that it reaches in place.
+        load: Bytes that a copy, fold or fill counts for in time: more than travel where layouts
+            differ, memory is fresh, or values are added.
         seconds: Time on a processor, without links.
         point, iteration: Of the point task on whose behalf it happens; the setup is -1.
         region: Number of the region of what travels.
@@ -74,6 +76,10 @@ class Operation(NamedTuple):
             processor or link; -1 for none.
         link_busy, link_bytes: ``[links]`` seconds in use, and bytes carried, in the measured
             iterations.
+        waits: ``[waits]`` with fields ``operation``, ``for_permit`` (1 under an instance limit, 0
+            for a processor, runtime, link or lock), ``cause``, what it had waited for until then,
+            and ``since``, seconds. Each ends where the next of its operation begins, or that
+            starts.
         edges: How many dependences there are.
     """
 
@@ -81,6 +87,7 @@ class Operation(NamedTuple):
     place: Ints
     source: Ints
     bytes: Floats
+    load: Floats
     seconds: Floats
     point: Ints
     iteration: Ints
@@ -91,6 +98,7 @@ class Operation(NamedTuple):
     cause: Ints
     link_busy: Floats
     link_bytes: Floats
+    waits: NDArray[np.void]
     edges: int
 
 
@@ -125,12 +133,19 @@ def prepared_arrays(
 def operations_of(trace: Mapping[str, bytes | int]) -> Operation:
     """The operations in what the kernel gave."""
     columns = {
-        name: np.frombuffer(data, np.float64 if name in _FLOATS else np.int64)
-        if isinstance(data, bytes)
-        else data
+        name: np.frombuffer(data, _TYPES.get(name, np.int64)) if isinstance(data, bytes) else data
         for name, data in trace.items()
     }
     return Operation(**columns)  # type: ignore[arg-type]  # one is a number, the rest arrays
 
 
-_FLOATS = {"bytes", "seconds", "ready", "start", "end", "link_busy", "link_bytes"}
+_FLOATS = ("bytes", "load", "seconds", "ready", "start", "end", "link_busy", "link_bytes")
+_WAIT = np.dtype(
+    [
+        ("operation", np.int64),
+        ("for_permit", np.int64),
+        ("cause", np.int64),
+        ("since", np.float64),
+    ]
+)
+_TYPES: dict[str, Any] = {**dict.fromkeys(_FLOATS, np.float64), "waits": _WAIT}

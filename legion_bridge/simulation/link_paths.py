@@ -59,9 +59,9 @@ class LinkPaths:
         return self.copy(source, target, self.carried(operations, number))
 
     def carried(self, operations: Operation, number: int) -> float:
-        """Bytes that an operation carries over its links."""
-        fold = operations.kind[number] == OperationKind.FOLD
-        return float(operations.bytes[number]) * (self.machine.machine.runtime.fold if fold else 1)
+        """Bytes that an operation counts for on its links."""
+        in_place = operations.kind[number] == OperationKind.TASK
+        return float((operations.bytes if in_place else operations.load)[number])
 
     def copy(self, source: int, target: int, carried: float) -> LinkPath:
         """The path of so many bytes from one memory to another."""
@@ -126,7 +126,7 @@ class LinkPaths:
 
         Args:
             path: The path.
-            carried: Bytes; those of a fold count ``runtime.fold`` times.
+            carried: Bytes that count.
             copies: 0 for what a task moves, which nobody has to start.
         """
         own = [

@@ -75,17 +75,14 @@ def waits_for_limits(trace: Trace, measured: Bools) -> dict[str, float]:
     Those that the program's clock does not run for are left out.
     """
     operations, program = trace.operations, trace.program
-    runtime = measured & (operations.kind == OperationKind.RUNTIME) & (operations.cause >= 0)
-    late = np.flatnonzero(runtime & (operations.start > operations.ready))
-    # A rank's runtime is otherwise held by the analysis of another point.
-    held = operations.kind[operations.cause[late]] != OperationKind.RUNTIME
     found: dict[str, float] = defaultdict(float)
-    for number in late[held].tolist():
-        launch = int(program.point_launch[int(operations.point[number])])
-        if trace.decisions.launches[launch].limit and program.launch_timed[launch]:
-            waited = float(operations.start[number] - operations.ready[number])
-            found[program.launches[launch].task] += waited / trace.iterations
-    return dict(found)
+    until = operations.start.tolist()
+    for operation, for_permit, _, since in reversed(operations.waits.tolist()):
+        if for_permit and measured[operation]:
+            launch = program.point_launch[operations.point[operation]]
+            found[program.launches[int(launch)].task] += until[operation] - since
+        until[operation] = since
+    return {task: waited / trace.iterations for task, waited in found.items() if waited > 0.0}
 
 
 def task_uses(trace: Trace, measured: Bools) -> dict[str, TaskUse]:

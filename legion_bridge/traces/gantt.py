@@ -35,7 +35,9 @@ KIND_COLOURS = {
     "copy": "#2B2B2B",
     "fold": "#A05195",
     "fill": "#9FB8AD",
-    "wait": "#FFFFFF",
+    "start": "#C9B79C",
+    "in place": "#7A9CC6",
+    "limit": "#E3C6D8",
 }
 THINNEST = 0.004
 """Share of the window from which a bar is wide enough for an edge of another colour."""
@@ -116,7 +118,7 @@ def _row(names: OperationNames, track: Track, begin: float, end: float) -> _Row:
     for span in track.spans:
         start, stop = max(span.start, begin), min(span.end, end)
         if stop > start:
-            kind = names.kind(span.operation)
+            kind = span.part or names.kind(span.operation)
             label = names.task(span.operation) if kind == "task" else kind
             bars.append(_Bar(start - begin, stop - start, label))
     return _Row(track.group, track.name, tuple(bars))

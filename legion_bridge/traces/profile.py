@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,92 +18,55 @@ from legion_bridge.traces.attribution import (
     task_uses,
     waits_for_limits,
 )
+from legion_bridge.traces.critical_path import Segment, critical_path, in_window, measured
+from legion_bridge.traces.parts import hidden_behind, parts_of_segments, processor_parts
 
-__all__ = ["critical_path", "profile_of"]
+__all__ = ["profile_of"]
 
-Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+NAMELESS: dict[str, str] = {
+    "task": "the busiest processor",
+    "runtime": "the busiest runtime",
+    "copy": "the busiest link",
+}
+"""Whose work it is where that makes an iteration longer than what was simulated took."""
 
 
 def profile_of(trace: Trace) -> Profile:
     """The profile of the measured iterations, brought to one iteration."""
-    measured = _measured(trace)
+    timed, path = measured(trace), critical_path(trace)
     return Profile(
         iteration=(trace.end - trace.begin) / trace.iterations,
-        processors=_processors(trace),
+        processors=_processors(trace, timed),
         links=_links(trace),
         memories=_memories(trace),
-        critical_path=_shares(trace),
-        copies=_copies(trace, measured),
-        untimed=_copies(trace, _in_window(trace) & ~measured),
+        critical_path=_shares(trace, path),
+        parts=parts_of_segments(path, trace.iterations),
+        hidden=hidden_behind(trace, path),
+        copies=_copies(trace, timed),
+        untimed=_copies(trace, in_window(trace) & ~timed),
         zero_copy=_zero_copy(trace),
-        carried=carried_by_link(trace, measured),
-        within=copied_within(trace, measured),
-        limited=waits_for_limits(trace, measured),
-        tasks=task_uses(trace, measured),
+        carried=carried_by_link(trace, timed),
+        within=copied_within(trace, timed),
+        limited=waits_for_limits(trace, timed),
+        tasks=task_uses(trace, timed),
     )
 
 
-def critical_path(trace: Trace) -> list[tuple[int, float]]:
-    """The operations that the end of the run waited for, the last first.
-
-    Each operation is followed back to what kept it waiting: an operation that it depends on, or
-    one that held its processor or its link.
-
-    Returns:
-        Operations, and the seconds of the measured window that each accounts for.
-    """
+def _processors(trace: Trace, chosen: Bools) -> tuple[Usage, ...]:
+    """Those that ran a measured task; all that they ran in the measured time counts."""
     operations = trace.operations
-    current = _last(trace)
-    path = []
-    upper = trace.end
-    while current >= 0 and upper > trace.begin:
-        lower = max(float(operations.start[current]), trace.begin)
-        if upper > lower:
-            path.append((current, upper - lower))
-        upper = min(upper, lower)
-        current = int(operations.cause[current])
-    return path
-
-
-def _last(trace: Trace) -> int:
-    """The measured task that ends last of those that the program's clock runs for."""
-    operations = trace.operations
-    tasks = np.flatnonzero(_measured(trace) & (operations.kind == OperationKind.TASK))
-    return int(tasks[np.argmax(operations.end[tasks])])
-
-
-def _measured(trace: Trace) -> NDArray[np.bool_]:
-    """Which operations are measured: those of the window that the program's clock runs for."""
-    launch = trace.program.point_launch[trace.operations.point]
-    measured: NDArray[np.bool_] = _in_window(trace) & (trace.program.launch_timed[launch] != 0)
-    return measured
-
-
-def _in_window(trace: Trace) -> NDArray[np.bool_]:
-    """Which operations belong to the measured iterations."""
-    iteration = trace.operations.iteration
-    inside: NDArray[np.bool_] = iteration >= trace.first
-    return inside & (iteration < trace.first + trace.iterations)
-
-
-def _processors(trace: Trace) -> tuple[Usage, ...]:
-    operations = trace.operations
-    tasks = _measured(trace) & (operations.kind == OperationKind.TASK)
-    busy = np.bincount(
-        operations.place[tasks],
-        weights=(operations.end - operations.start)[tasks],
-        minlength=len(trace.machine.processor_kind),
-    )
-    window = trace.end - trace.begin
-    return tuple(
-        Usage(
-            trace.machine.processor_name(int(number)),
-            float(busy[number]) / trace.iterations,
-            0.0,
-            min(float(busy[number]) / window, 1.0),
-        )
-        for number in np.flatnonzero(busy)
-    )
+    tasks = chosen & (operations.kind == OperationKind.TASK) & (operations.end > operations.start)
+    parts = processor_parts(trace, np.unique(operations.place[tasks]).tolist())
+    iteration = (trace.end - trace.begin) / trace.iterations
+    found = []
+    for number, each in parts.items():
+        busy = each.computing + each.starting + each.in_place
+        name = trace.machine.processor_name(number)
+        found.append(Usage(name, busy, 0.0, busy / iteration, each))
+    return tuple(found)
 
 
 def _links(trace: Trace) -> tuple[Usage, ...]:
@@ -130,21 +94,22 @@ def _memories(trace: Trace) -> tuple[MemoryPeak, ...]:
     )
 
 
-def _shares(trace: Trace) -> tuple[CriticalShare, ...]:
+def _shares(trace: Trace, path: Sequence[Segment]) -> tuple[CriticalShare, ...]:
     names = OperationNames(trace)
     seconds: dict[tuple[str, str, str, str], float] = defaultdict(float)
-    for number, part in critical_path(trace):
-        about = names.task(number), names.region(number)
-        seconds[names.kind(number), names.name(number), *about] += part / trace.iterations
-    total = sum(seconds.values()) or 1.0
+    for kind, number, start, end in path:
+        name = names.name(number) if number >= 0 else NAMELESS.get(kind, kind)
+        about = (names.task(number), names.region(number)) if number >= 0 else ("", "")
+        seconds[kind, name, *about] += (end - start) / trace.iterations
+    iteration = (trace.end - trace.begin) / trace.iterations
     ranked = sorted(seconds.items(), key=lambda item: (-item[1], item[0]))
     return tuple(
-        CriticalShare(kind, name, part, part / total, task, region)
+        CriticalShare(kind, name, part, part / iteration, task, region)
         for (kind, name, task, region), part in ranked
     )
 
 
-def _copies(trace: Trace, chosen: NDArray[np.bool_]) -> dict[str, float]:
+def _copies(trace: Trace, chosen: Bools) -> dict[str, float]:
     operations = trace.operations
     moved = chosen & np.isin(operations.kind, (OperationKind.COPY, OperationKind.FOLD))
     regions = list(trace.program.application.regions)

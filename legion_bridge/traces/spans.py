@@ -10,8 +10,8 @@ import numpy as np
 
 from legion_bridge.simulation.kernel_arrays import OperationKind
 from legion_bridge.simulation.simulator import Trace
+from legion_bridge.traces.critical_path import SegmentKind, critical_path
 from legion_bridge.traces.link_use import link_uses
-from legion_bridge.traces.profile import critical_path
 
 __all__ = ["GROUPS", "Span", "Track", "tracks"]
 
@@ -24,11 +24,16 @@ SMALL = 1e-9
 
 
 class Span(NamedTuple):
-    """An operation in its time on a track; seconds since the program began."""
+    """An operation in its time on a track; seconds since the program began.
+
+    Attributes:
+        part: On the critical path, what of the operation or for it the time goes to.
+    """
 
     operation: int
     start: float
     end: float
+    part: SegmentKind | None = None
 
 
 class Track(NamedTuple):
@@ -55,11 +60,9 @@ def tracks(trace: Trace) -> list[Track]:
 
 
 def _critical(trace: Trace) -> Iterator[Span]:
-    path = critical_path(trace)
-    start = trace.end - sum(seconds for _, seconds in path)
-    for operation, seconds in reversed(path):
-        yield Span(operation, start, start + seconds)
-        start += seconds
+    for segment in reversed(critical_path(trace)):
+        if segment.operation >= 0:
+            yield Span(segment.operation, segment.start, segment.end, segment.kind)
 
 
 def _by_place(trace: Trace, kind: OperationKind, group: Group) -> Iterator[Track]:

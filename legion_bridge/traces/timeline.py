@@ -27,7 +27,9 @@ COLOURS = {
     "copy": "thread_state_iowait",
     "fold": "thread_state_uninterruptible",
     "fill": "thread_state_runnable",
-    "wait": "white",
+    "start": "thread_state_sleeping",
+    "in place": "thread_state_unknown",
+    "limit": "yellow",
 }
 
 
@@ -77,12 +79,13 @@ def _spans(
     trace: Trace, names: OperationNames, track: Track, process: int, thread: int
 ) -> Iterator[Event]:
     for span in track.spans:
-        kind = names.kind(span.operation)
+        kind = span.part or names.kind(span.operation)
         # Both ends are rounded, so that what follows without a gap does not overlap.
+        task = names.task(span.operation)
         start, end = round(span.start * 1e6, 3), round(span.end * 1e6, 3)
         yield {
             "ph": "X",
-            "name": names.name(span.operation),
+            "name": names.name(span.operation) if kind != "limit" else f"limit of {task}",
             "cat": kind,
             "cname": COLOURS[kind],
             "pid": process,

@@ -15,7 +15,7 @@ import dsl
 from legion_bridge import Evaluator, Machine
 from legion_bridge.calibration.probes import copies
 from legion_bridge.machines.machine import Runtime
-from legion_bridge.traces.profile import critical_path
+from legion_bridge.traces.critical_path import critical_path
 from legion_bridge.traces.spans import tracks
 from tests.legion_bridge import tiny
 from tests.legion_bridge.simulation.random_runs import Case, cases
@@ -187,7 +187,7 @@ class TestInvariants:
     def test_the_critical_path_explains_all(self, case: Case, shares: bool) -> None:
         run = on_cores(case, recorded=True, keeps_folded=True, fresh=2.0, shares_cores=shares)
         assume(run.outcome.ok)
-        seconds = sum(seconds for _, seconds in critical_path(run.trace))
+        seconds = sum(segment.end - segment.start for segment in critical_path(run.trace))
         assert seconds == pytest.approx(run.trace.end - run.trace.begin)
 
     @EXAMPLES

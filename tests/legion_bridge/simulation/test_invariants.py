@@ -14,7 +14,7 @@ from legion_bridge.applications import application_names
 from legion_bridge.machines.machine import Machine
 from legion_bridge.programs.application import Application
 from legion_bridge.simulation.kernel_arrays import OperationKind
-from legion_bridge.traces.profile import critical_path
+from legion_bridge.traces.critical_path import critical_path
 from legion_bridge.traces.spans import Track, tracks
 from tests.legion_bridge.tiny import Run, application, launch, machine, mapper, region, updates
 
@@ -147,8 +147,9 @@ def test_the_critical_path_explains_all_of_the_measured_time(case: Case) -> None
     assume(run.outcome.ok)
     trace = run.trace
     path = critical_path(trace)
-    assert sum(seconds for _, seconds in path) == pytest.approx(trace.end - trace.begin)
-    assert all(seconds > 0 for _, seconds in path)
+    assert [path[0].end, *(s.start for s in path)] == [*(s.end for s in path), trace.begin]
+    assert path[0].end == trace.end
+    assert all(segment.end > segment.start for segment in path)
     assert run.outcome.elapsed == pytest.approx(
         (trace.end - trace.begin) / trace.iterations * case.program.timed
     )

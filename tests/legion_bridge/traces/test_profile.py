@@ -8,6 +8,7 @@ import dsl
 from legion_bridge import Application, Evaluator, Machine
 from legion_bridge.applications import application_names
 from legion_bridge.outcome import CriticalShare, MemoryPeak, Profile, Usage
+from legion_bridge.traces.parts import PARTS
 from legion_bridge.traces.profile import profile_of
 from legion_bridge.traces.tables import profile_tables
 from tests.legion_bridge.tiny import (
@@ -120,7 +121,7 @@ def test_shares_add_up_to_the_iteration(name: str) -> None:
     shares = found.critical_path
     assert sum(s.seconds for s in shares) == pytest.approx(found.iteration)
     assert sum(s.fraction for s in shares) == pytest.approx(1.0)
-    assert {s.kind for s in shares} <= {"task", "copy", "fold", "fill", "runtime", "wait"}
+    assert {s.kind for s in shares} <= PARTS.keys()
     assert all(0 <= u.fraction <= 1 for u in (*found.processors, *found.links))
     assert all(0 < m.peak <= m.capacity for m in found.memories)
 

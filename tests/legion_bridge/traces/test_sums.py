@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple, replace
 from functools import cache
 
 import numpy as np
@@ -9,9 +10,19 @@ import pytest
 
 import dsl
 from legion_bridge import Application, Evaluator, Machine, Outcome, application_names
-from legion_bridge.outcome import floor_sentence, parts_of
+from legion_bridge.outcome import (
+    Hidden,
+    Parts,
+    Profile,
+    floor_sentence,
+    parts_of,
+    parts_sentence,
+)
 from legion_bridge.simulation.kernel_arrays import OperationKind
 from legion_bridge.simulation.simulator import Trace
+from legion_bridge.traces.profile import profile_of
+from legion_bridge.traces.tables import profile_tables
+from tests.legion_bridge import tiny
 
 ROUNDING = 1 + 1e-6  # times are multiples of 2^-40 s
 RUNS = [(name, on) for name in application_names() for on in (("p100x4", 1), ("lassen", 4))]
@@ -86,3 +97,67 @@ def test_an_iteration_of_a_program_that_is_timed_whole_follows_its_setup() -> No
     assert outcome.elapsed is not None
     warm = program.warmup / program.timed * outcome.elapsed
     assert outcome.whole >= outcome.setup + outcome.elapsed + 0.9 * warm
+
+
+LINE = tiny.region("line", 100)
+HALVES = tiny.pieces("halves", "line", (0, 49), (50, 99))
+
+
+def test_bytes_are_those_that_travel_whatever_they_count_for_in_time() -> None:
+    """A copy to memory that was just given takes three times as long, and is of 100 bytes."""
+    fresh = replace(tiny.FREE, fresh=2.0)
+    loop = [tiny.launch("put", tiny.updates("line")), tiny.launch("get", tiny.reads("line"))]
+    program = tiny.application([LINE], loop, warmup=2, timed=4)
+    text = tiny.mapper("CollectMemory get line;", put=(0, 0), get=(0, 1))
+    plain = profile_of(tiny.Run(program, tiny.machine(), text).trace)
+    found = profile_of(tiny.Run(program, tiny.machine(runtime=fresh), text).trace)
+    assert (plain.parts.copies, found.parts.copies) == (10.0, 30.0)
+    for each in (plain, found):
+        assert each.copies == {"line": 100.0}
+        assert {link.bytes for link in each.links} == {100.0}
+
+
+def test_a_limit_is_waited_for_where_a_processor_has_nothing_to_do() -> None:
+    loop = [tiny.launch("work", tiny.updates("line", "halves"), domain=(2,), seconds=3.0)]
+    program = tiny.application([LINE], loop, partitions=[HALVES], warmup=2, timed=4)
+    free = profile_of(tiny.run(program, tiny.mapper()).trace)
+    assert free.parts == Parts(computing=3.0)
+    apart = profile_of(tiny.run(program, tiny.mapper("InstanceLimit work 1;")).trace)
+    assert apart.parts == Parts(computing=3.0, limits=3.0)
+    assert apart.processors[1].parts == apart.parts
+    together = tiny.mapper("InstanceLimit work 1;", work=(0, 1))
+    assert profile_of(tiny.run(program, together).trace).parts == Parts(computing=6.0)
+
+
+def test_what_is_hidden_is_told_apart() -> None:
+    """While 20 s are computed, data that another task reads is copied in 10 s."""
+    loop = [
+        tiny.launch("put", tiny.updates("line")),
+        tiny.launch("get", tiny.reads("line")),
+        tiny.launch("long", tiny.updates("other"), seconds=20.0, blocking=True),
+    ]
+    program = tiny.application([LINE, tiny.region("other", 10)], loop, warmup=2, timed=4)
+    text = tiny.mapper("CollectMemory get line;", put=(0, 0), long=(0, 2), get=(0, 1))
+    found = profile_of(tiny.Run(program, tiny.machine(gpus=3), text).trace)
+    assert found.parts == Parts(computing=20.0)
+    assert found.hidden == Hidden(copies=10.0)
+
+
+@pytest.mark.parametrize(("name", "on"), RUNS)
+def test_the_parts_add_up_on_each_processor(name: str, on: tuple[str, int]) -> None:
+    outcome, _ = run(name, on)
+    assert outcome.profile is not None
+    iteration = outcome.profile.iteration
+    assert sum(astuple(outcome.profile.parts)) == pytest.approx(iteration)
+    for each in outcome.profile.processors:
+        assert each.parts is not None
+        assert sum(astuple(each.parts)) == pytest.approx(iteration)
+        assert each.fraction == pytest.approx(each.busy / iteration)
+    assert max(astuple(outcome.profile.hidden)) <= iteration
+
+
+def test_a_share_is_that_of_the_iteration() -> None:
+    shown = Profile(0.8865, parts=Parts(0.8865 - 0.066679, copies=0.066679))
+    assert parts_sentence(shown).endswith("66.679 ms waiting for copies (7.5 %)")
+    (first, *_) = profile_tables(shown)
+    assert ("waiting for copies", "66.679 ms", "7.5 %") in first.rows

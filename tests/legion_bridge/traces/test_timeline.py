@@ -176,7 +176,8 @@ class TestGantt:
         (legend,) = figure.legends
         shown = {text.get_text() for text in legend.get_texts()}
         tasks = set(trace.program.application.task_kinds)
-        assert shown <= tasks | {"runtime", "copy", "fold", "fill", "wait", "other tasks"}
+        moves, parts = {"copy", "fold", "fill"}, {"start", "in place", "limit"}
+        assert shown <= tasks | moves | parts | {"runtime", "other tasks"}
         assert shown & tasks
         assert axes.get_xlabel().startswith("time in ")
         name = trace.program.application.name
