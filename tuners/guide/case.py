@@ -14,6 +14,7 @@ from dsl.checks.context import CheckContext
 from dsl.facts import RequirementFacts, TaskFacts
 from dsl.tables import LayoutDecision, choose_memory
 from dsl.templates.space.tunable_task import tunable_tasks, usable_kinds, usable_memories
+from dsl.units import percent, seconds
 from legion_bridge.simulation.estimate import Costs, Estimator, costs_of
 from tuners.guide.edits import Editor
 
@@ -132,6 +133,10 @@ def _regions(application: Application) -> dict[tuple[str, int], tuple[str, ...]]
 
 
 _backgrounds: WeakKeyDictionary[GuidedProblem, Background] = WeakKeyDictionary()
+MOVES = ("copy", "fold", "fill")
+"""Kinds of what moves data on the critical path."""
+HIDDEN = 5e-4
+"""Share of an iteration below which a wait costs nothing that is worth a word."""
 MATTERS = 0.01
 """Share of an iteration from which on a task is looked at."""
 MOST_KNOWN = 50_000
@@ -254,6 +259,32 @@ class Case:
         if self.decisions is None:
             return Costs()
         return costs_of(self.estimator.program, self.estimator.estimate(self.decisions))
+
+    @property
+    def iteration(self) -> float:
+        """Seconds of an iteration: what shares of it are shares of."""
+        return self.profile.iteration if self.profile else self.costs.total
+
+    def waited_for(self, *, task: str | None = None, region: str | None = None) -> float:
+        """Seconds of an iteration that wait for copies, of a region or on behalf of a task.
+
+        What is hidden behind other work is not among them.
+        """
+        shares = self.profile.critical_path if self.profile else ()
+        return sum(
+            share.seconds
+            for share in shares
+            if share.kind in MOVES
+            and task in (None, share.task)
+            and region in (None, share.region)
+        )
+
+    def wait(self, waited: float) -> str:
+        """A wait in words, such as ``"an iteration waits 1.000 ms for that (5.0 %)"``."""
+        if waited < HIDDEN * self.iteration:
+            return "all of it is hidden behind other work"
+        share = percent(waited / self.iteration, decimals=1)
+        return f"an iteration waits {seconds(waited)} for that ({share})"
 
     @cached_property
     def mattering(self) -> list[str]:

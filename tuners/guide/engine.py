@@ -249,7 +249,7 @@ def _improving(
     """Changes that make a mapper faster, those first that save most."""
     if case.decisions is None:
         return []
-    iteration = case.profile.iteration if case.profile else case.costs.total
+    iteration = case.iteration
     chosen: list[_Candidate] = []
     found: list[Suggestion] = []
     for candidate in sorted(_candidates(case, matches), key=lambda each: each.order):
@@ -291,7 +291,7 @@ def _priced(candidate: _Candidate, iteration: float) -> Suggestion:
     suggestion = _suggestion(candidate.rule, candidate.found, candidate.move)
     sentence = (
         f"{suggestion.sentence} Expected to save {seconds(gain)} of {seconds(iteration)} an "
-        f"iteration ({percent(candidate.share)})."
+        f"iteration ({percent(candidate.share, decimals=1)})."
     )
     return replace(suggestion, sentence=sentence, gain=gain, share=candidate.share)
 
@@ -306,7 +306,7 @@ def _verified(case: Case, suggestion: Suggestion, iteration: float) -> Suggestio
     sentence, _, _ = suggestion.sentence.partition(" Expected to save")
     sentence += (
         f" It was tried: it saves {seconds(gain)} of {seconds(iteration)} an iteration "
-        f" ({percent(share)})."
+        f"({percent(share, decimals=1)})."
     )
     return replace(suggestion, sentence=sentence, gain=gain, share=share, verified=True)
 

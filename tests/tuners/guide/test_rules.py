@@ -519,7 +519,7 @@ def test_a_flaw_is_explained_and_a_remedy_suggested(slow):
 def test_a_success_is_explained_by_its_critical_path():
     text = problem_of("circuit").application.mappers["expert"]
     found = guidance_on(text, "circuit")
-    assert "its end waited for" in found.explanations[0]
+    assert "Its end waited for" in found.explanations[0]
     assert "task calculate_new_currents" in found.explanations[0]
 
 
@@ -559,7 +559,7 @@ def test_a_memory_that_nearly_overflows_is_named():
 def test_launch_overhead_is_told_where_tasks_are_small():
     problem = MapperProblem(Application.load("stencil", nx=200, ny=200), machine())
     found = explain(problem, problem.evaluate_text(f"Task * GPU; {ALL}"))
-    assert any("The runtime's own work is" in text for text in found.explanations)
+    assert any("Waiting for the runtime's own work is" in text for text in found.explanations)
 
 
 def test_collection_that_copies_again_is_told():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from dsl.tables import LayoutDecision, accepts_layout
-from dsl.units import amount, percent, seconds
+from dsl.units import amount, seconds
 from tuners.guide.case import Argument, Case
 from tuners.guide.guidance import Change, Found, Move, listed
 from tuners.guide.moves import User, helps, joined, placeholders, regions_of, store_as, tasks_of
@@ -107,11 +107,10 @@ def conversions(case: Case) -> Iterator[Found]:
                 "region": region,
                 "layouts": listed([_name(layout) for layout in layouts]),
                 "tasks": listed(list(dict.fromkeys(task for task, _ in users))),
-                "cost": seconds(cost),
-                "share": percent(min(cost / case.costs.total, 1.0)),
+                "wait": case.wait(case.waited_for(region=region)),
                 "bytes": amount(within or case.profile.copies.get(region, 0.0)),
             },
-            cost,
+            case.waited_for(region=region),
             list(_uniform(case, users)),
         )
 

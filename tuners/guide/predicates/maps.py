@@ -70,8 +70,9 @@ def needless_communication(case: Case) -> Iterator[Found]:
         moves = maps_for(case, [task])
         if number == 0 and len(others) > 1:
             moves += maps_for(case, others)
-        values = {"task": task, "bytes": amount(moved[task]), "cost": seconds(cost)}
-        yield Found(values, cost, moves)
+        waited = case.waited_for(task=task)
+        values = {"task": task, "bytes": amount(moved[task]), "wait": case.wait(waited)}
+        yield Found(values, waited, moves)
 
 
 def alike(case: Case, task: str) -> list[str]:

@@ -44,7 +44,7 @@ def zero_copy(case: Case) -> Iterator[Found]:
                 "bytes": amount(moved) if moved else "element by element",
                 "memory": case.memory(task, argument),
                 "cost": seconds(cost),
-                "share": percent(min(cost / case.profile.iteration, 1.0)),
+                "share": percent(cost / case.iteration, decimals=1),
             },
             cost,
             moves,
@@ -102,17 +102,17 @@ def copies(case: Case) -> Iterator[Found]:
         if cost < MATTERS * case.costs.total:
             return
         users = case.users(region)
+        waited = case.waited_for(region=region)
         asking = [task for (moved, task) in case.costs.copying if moved == region]
         yield Found(
             {
                 "region": region,
                 "bytes": amount(case.profile.copies.get(region, 0.0)),
-                "cost": seconds(cost),
-                "share": percent(min(cost / case.costs.total, 1.0)),
+                "wait": case.wait(waited),
                 "tasks": listed(asking),
                 "memories": listed(_memories_of(case, users)),
             },
-            cost,
+            waited,
             [
                 *_together(case, users),
                 *_one_by_one(case, users, asking),
@@ -169,7 +169,7 @@ def busy_links(case: Case) -> Iterator[Found]:
         yield Found(
             {
                 "link": link.name,
-                "share": percent(link.fraction),
+                "share": percent(link.fraction, decimals=1),
                 "bytes": amount(link.bytes),
                 "carried": listed(said, 3) if said else amount(link.bytes),
             },

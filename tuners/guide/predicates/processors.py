@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from dsl.units import percent, seconds
 from tuners.guide.case import Case
 from tuners.guide.guidance import Change, Found, Move, listed
 from tuners.guide.moves import joined, run_on, store_in
@@ -24,7 +23,7 @@ def slow_processors(case: Case) -> Iterator[Found]:
     slow = [task for task in case.mattering if _faster(case, task)]
     together = [*_to_faster(case, slow), *all_to_faster(case)] if len(slow) > 1 else []
     for number, task in enumerate(slow[:LOOKED_AT]):
-        cost = case.costs.of_task(task)
+        cost = sum(s.seconds for s in case.profile.critical_path if s.task == task)
         use = case.profile.tasks.get(task)
         yield Found(
             {
@@ -32,8 +31,7 @@ def slow_processors(case: Case) -> Iterator[Found]:
                 "slow": case.kind(task),
                 "fast": " or ".join(_faster(case, task)),
                 "points": str(use.points if use else 1),
-                "cost": seconds(cost),
-                "share": percent(min(cost / case.costs.total, 1.0)),
+                "wait": case.wait(cost),
             },
             cost,
             [*(together if number == 0 else []), *_to_faster(case, [task])],
@@ -97,9 +95,8 @@ def made_elsewhere(case: Case) -> Iterator[Found]:
                 "region": region,
                 "makers": listed(slow),
                 "slow": " and ".join(dict.fromkeys(case.kind(task) for task in slow)),
-                "cost": seconds(cost),
-                "share": percent(min(cost / case.costs.total, 1.0)),
+                "wait": case.wait(case.waited_for(region=region)),
             },
-            cost,
+            case.waited_for(region=region),
             _to_faster(case, slow),
         )

@@ -8,6 +8,7 @@ from math import inf
 
 from dsl import syntax
 from dsl.units import amount, percent, seconds
+from legion_bridge.outcome import CriticalShare, parts_sentence
 from legion_bridge.simulation.estimate import costs_of
 from tuners.guide.case import Case
 from tuners.guide.guidance import Change, Found, Move, listed
@@ -18,9 +19,9 @@ __all__ = ["collection", "critical_path", "instance_limits", "launch_overhead"]
 TOLD = 4
 """Ingredients of the critical path that are told."""
 MENTIONED = 0.02
-"""Share of the critical path from which on something is mentioned."""
+"""Share of an iteration from which on something is mentioned."""
 DOMINATES = 0.3
-"""Share of the critical path from which on the runtime's own work is a matter."""
+"""Share of an iteration from which on waiting for the runtime is a matter."""
 MATTERS = 0.01
 """Share of an iteration from which on what a statement costs is told."""
 
@@ -31,13 +32,26 @@ def critical_path(case: Case) -> Iterator[Found]:
     if profile is None or not profile.critical_path:
         return
     shares = [s for s in profile.critical_path if s.fraction >= MENTIONED][:TOLD]
-    said = [f"{percent(s.fraction)} {s.kind} {s.name}" for s in shares]
+    said = [f"{percent(s.fraction, decimals=1)} {_called(s)}" for s in shares]
     moved = sum(profile.copies.values())
     copied = f"; {amount(moved)} are copied" if moved else "; nothing is copied"
     yield Found(
-        {"iteration": seconds(profile.iteration), "shares": listed(said, TOLD), "copied": copied},
+        {
+            "iteration": seconds(profile.iteration),
+            "parts": parts_sentence(profile),
+            "shares": listed(said, TOLD),
+            "copied": copied,
+        },
         inf,  # it is told first
     )
+
+
+def _called(share: CriticalShare) -> str:
+    if share.kind == "idle":
+        return "idle"
+    if share.kind == "limit":
+        return f"limit of {share.task}"
+    return f"{share.kind} {'of ' if share.kind == 'start' else ''}{share.name}"
 
 
 def launch_overhead(case: Case) -> Iterator[Found]:
@@ -45,7 +59,7 @@ def launch_overhead(case: Case) -> Iterator[Found]:
     profile = case.profile
     if profile is None:
         return
-    share = sum(s.fraction for s in profile.critical_path if s.kind == "runtime")
+    share = profile.parts.runtime / profile.iteration
     if share < DOMINATES:
         return
     small = sorted(profile.tasks.items(), key=lambda each: each[1].busy / each[1].points)
@@ -54,7 +68,7 @@ def launch_overhead(case: Case) -> Iterator[Found]:
     points = sum(each.points for each in profile.tasks.values())
     yield Found(
         {
-            "share": percent(share),
+            "share": percent(share, decimals=1),
             "points": str(points),
             "task": task,
             "average": average,
