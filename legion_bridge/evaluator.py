@@ -13,7 +13,7 @@ from typing import Any
 import dsl
 from dsl.parsing.statement_cache import StatementCache
 from legion_bridge.machines.machine import Machine
-from legion_bridge.outcome import Outcome
+from legion_bridge.outcome import Objective, Outcome
 from legion_bridge.programs.application import Application
 from legion_bridge.simulation.shortage import Shortage
 from legion_bridge.simulation.simulator import Simulator, Trace
@@ -56,9 +56,13 @@ class Evaluator:
     'ok'
     """
 
-    def __init__(self, application: Application, machine: Machine) -> None:
+    def __init__(
+        self, application: Application, machine: Machine, objective: Objective = "timed"
+    ) -> None:
+        """What runs on what, and what the throughput of outcomes is over."""
         self.application = application
         self.machine = machine
+        self.objective: Objective = objective
         self._simulator: Simulator | None = None
         self._preparing = threading.Lock()
 
@@ -68,7 +72,7 @@ class Evaluator:
         if self._simulator is None:
             with self._preparing:
                 if self._simulator is None:
-                    self._simulator = Simulator(self.application, self.machine)
+                    self._simulator = Simulator(self.application, self.machine, self.objective)
         return self._simulator
 
     @cached_property

@@ -15,9 +15,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PART_WORDS",
+    "SETUP_GROWTH",
     "CriticalShare",
     "Hidden",
     "MemoryPeak",
+    "Objective",
     "Outcome",
     "Part",
     "Parts",
@@ -31,6 +33,9 @@ __all__ = [
     "parts_of",
     "parts_sentence",
 ]
+
+Objective: TypeAlias = Literal["timed", "whole"]
+"""What a throughput is over: the time that the program's clock shows, or that of the whole run."""
 
 Status: TypeAlias = Literal["ok", "syntax_error", "invalid", "execution_error", "timeout"]
 
@@ -194,7 +199,8 @@ class Outcome:
         status: ``"ok"``, or how it failed: ``"syntax_error"`` (does not parse), ``"invalid"``
             (rejected before running), ``"execution_error"`` (failed while loading or running),
             ``"timeout"``.
-        throughput: In ``unit``, larger is better; 0.0 unless the status is ok.
+        throughput: In ``unit``, larger is better; 0.0 unless the status is ok. It is over the
+            timed part, as the program says it, unless the evaluator's objective is ``"whole"``.
         unit: Such as ``"points/s"`` or ``"GFLOP/s"``.
         elapsed: Seconds of the timed part; None unless the status is ok.
         raw: What the runtime said, word for word.
@@ -228,6 +234,11 @@ class Outcome:
         """The same outcome, with where the time went."""
         return replace(self, profile=profile)
 
+    def setup_growth(self, reference: Outcome) -> float | None:
+        """The setup over that of another mapper; None where there is none, or nobody knows."""
+        known = self.setup is not None and reference.setup
+        return self.setup / reference.setup if known else None  # type: ignore[operator]
+
     @property
     def of_floor(self) -> float | None:
         """The floor over the iteration, 1.0 where no mapper is faster; None if unknown."""
@@ -239,6 +250,10 @@ class Outcome:
     def ok(self) -> bool:
         """Whether the program ran to its end."""
         return self.status == "ok"
+
+
+SETUP_GROWTH = 1.2
+"""How many times a reference's setup a mapper's may take before that is remarked."""
 
 
 # What an iteration consists of, in seconds that add up

@@ -13,6 +13,7 @@ from tuners import attributes
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
+    from studies.setup_cost import SetupCost
     from tuners import MapperProblem
     from tuners.llm.settings import ModelSettings
 
@@ -121,6 +122,8 @@ class TrialRecord:
         normal_form: Digest of the mapper's normal form; None where it does not parse.
         finished: When it was done.
         text: The mapper, where the values alone do not make it: a model wrote it.
+        setup: Seconds that the program's clock does not show; None where nobody knows.
+        whole: Seconds of the whole run; likewise.
         proposer: ``"model"`` or who took its place; None where the tuner asks no model.
         why: Why it was that one.
         model_use: What asking the model for this trial has cost.
@@ -138,6 +141,8 @@ class TrialRecord:
     proposer: str | None = None
     why: str = ""
     model_use: ModelUse | None = None
+    setup: float | None = None
+    whole: float | None = None
 
     @classmethod
     def of(cls, trial: FrozenTrial) -> TrialRecord:
@@ -156,6 +161,8 @@ class TrialRecord:
             proposer=noted.get(attributes.PROPOSER),
             why=str(noted.get(attributes.WHY, "")),
             model_use=ModelUse.of(noted),
+            setup=noted.get(attributes.SETUP),
+            whole=noted.get(attributes.WHOLE),
         )
 
     def mapper(self, problem: MapperProblem) -> str:
@@ -181,6 +188,7 @@ class StudyResult:
             ``"default mapper"``.
         elsewhere: How many trials other processes have run meanwhile.
         floor: Seconds of the timed part that no mapper can beat; None where nobody knows.
+        setup: What the program's clock does not show; None where nobody has looked.
     """
 
     spec: StudySpec
@@ -194,6 +202,7 @@ class StudyResult:
     reference: str = "expert"
     elsewhere: int = 0
     floor: float | None = None
+    setup: SetupCost | None = None
 
     @property
     def interrupted(self) -> bool:
@@ -268,6 +277,7 @@ class StudyResult:
             "floor": self.floor,
             "of_floor": self.of_floor,
             "study": self.location,
+            **(self.setup.as_json() if self.setup else {}),
             **self._model_as_json(),
         }
 

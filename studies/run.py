@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from studies.errors import UsageError
 from studies.records import StudyResult, StudySpec, TrialRecord, fastest
+from studies.setup_cost import SetupCost
 from studies.stops import signal_of
 from studies.stored_study import StoredStudy
 from studies.suite import reference, reference_name
@@ -61,7 +62,7 @@ def run_study(
         StorageError: A trial cannot be kept; those before it are safe.
     """
     _check_identity(problem, spec, store)
-    expert = reference(problem, "expert").outcome.throughput
+    expert = reference(problem, "expert").outcome
     trials = store.trials
     records = [TrialRecord.of(trial) for trial in trials]
     resumed = len(records)
@@ -88,7 +89,7 @@ def run_study(
     return StudyResult(
         spec=spec,
         unit=problem.application.unit,
-        expert=expert,
+        expert=expert.throughput,
         records=tuple(records),
         resumed=resumed,
         stopped_by=stopped_by,
@@ -97,6 +98,13 @@ def run_study(
         reference=reference_name(problem),
         elsewhere=len(records) - resumed - ours,
         floor=_floor(problem),
+        setup=SetupCost(
+            problem.objective,
+            best.setup if best else None,
+            best.whole if best else None,
+            expert.setup,
+            expert.whole,
+        ),
     )
 
 
@@ -149,9 +157,10 @@ def _check_identity(problem: MapperProblem, spec: StudySpec, store: StoredStudy)
         "template": hashlib.blake2b(problem.template.text.encode(), digest_size=8).hexdigest(),
         "tuner": spec.tuner,
         "seed": spec.seed,
+        "objective": problem.objective,
         **(spec.llm.identity() if spec.llm else {}),
     }
-    theirs = store.settle_note(IDENTITY, ours)
+    theirs = {"objective": "timed", **store.settle_note(IDENTITY, ours)}
     # A setting that an older study does not tell had the value that it has by default now.
     differing = [key for key in ours if theirs.get(key, ours[key]) != ours[key]]
     if differing:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from legion_bridge import Application, Machine
+    from legion_bridge.outcome import Objective
     from tuners import Evaluation, MapperProblem
 
 __all__ = ["Case", "Tunable", "reference", "reference_mapper", "reference_name"]
@@ -41,6 +42,8 @@ class Case:
             None for the machine's own number.
         space: Name of the search space that is written from the application's facts.
         template: Text of a template that takes the place of ``space``.
+        objective: What throughputs are over: the time that the program's clock shows, or that of
+            the whole run.
     """
 
     application: str
@@ -49,6 +52,7 @@ class Case:
     nodes: int | None = None
     space: str = "paper"
     template: str | None = None
+    objective: Objective = "timed"
 
     @property
     def name(self) -> str:
@@ -62,6 +66,8 @@ class Case:
             parts.append("template")
         elif self.space != "paper":
             parts.append(self.space)
+        if self.objective != "timed":
+            parts.append(self.objective)
         return re.sub(r"[^A-Za-z0-9_.=-]", "_", "-".join(parts))
 
     def load(self) -> tuple[Application, Machine]:
@@ -99,7 +105,7 @@ class Case:
             if self.template is None
             else dsl.Template(self.template)
         )
-        return MapperProblem(application, machine, template)
+        return MapperProblem(application, machine, template, objective=self.objective)
 
 
 def reference(problem: MapperProblem, name: str = "expert") -> Evaluation:

@@ -99,7 +99,13 @@ class TrackedStudy:
         metrics = [
             Metric(key, value, _milliseconds(record), record.number)
             for record, best in zip(records[self._written :], curve[self._written :], strict=True)
-            for key, value in (("throughput", record.throughput), ("best_so_far", best))
+            for key, value in (
+                ("throughput", record.throughput),
+                ("best_so_far", best),
+                ("setup", record.setup),
+                ("whole", record.whole),
+            )
+            if value is not None
         ]
         for start in range(0, len(metrics), METRICS_PER_CALL):
             client.log_batch(run, metrics=metrics[start : start + METRICS_PER_CALL])
@@ -120,6 +126,7 @@ class TrackedStudy:
             f"trials_to_{name}": trials_to_reach(result.records, result.expert),
             "floor": result.floor,
             "best_of_floor": result.of_floor,
+            **_setup_metrics(result),
         }
         for key, value in summary.items():
             if value is not None:
@@ -190,6 +197,7 @@ class TrackedStudy:
             "nodes": machine.shape.nodes,
             "tuner": self._spec.tuner,
             "seed": self._spec.seed,
+            "objective": self._problem.objective,
             "holes": len(self._problem.distributions),
             **{f"application.{key}": value for key, value in application.parameters.items()},
             **{f"llm.{key}": value for key, value in self._model_settings().items()},
@@ -209,6 +217,20 @@ class TrackedStudy:
     def _leave_note(self, *, ended: bool = False) -> None:
         note = {"run": self._run, "written": self._written, "ended": ended}
         self._store.leave_note(NOTE, {"uri": self._tracker.uri, **note})
+
+
+def _setup_metrics(result: StudyResult) -> dict[str, float | None]:
+    """What the program's clock does not show under the best mapper, and under the reference."""
+    cost, name = result.setup, result.reference_key
+    if cost is None:
+        return {}
+    return {
+        "best_setup": cost.setup,
+        "best_whole": cost.whole,
+        f"{name}_setup": cost.reference_setup,
+        f"{name}_whole": cost.reference_whole,
+        "setup_growth": cost.growth,
+    }
 
 
 def _milliseconds(record: TrialRecord) -> int:

@@ -24,6 +24,8 @@ COLUMNS = (
     "normal form",
     "proposer",
     "why",
+    "setup",
+    "whole",
     "mapper",
 )
 
@@ -43,6 +45,8 @@ def trial_table(records: Sequence[TrialRecord], problem: MapperProblem) -> dict[
             record.normal_form or "",
             record.proposer or "",
             record.why,
+            record.setup,
+            record.whole,
             texts.get(record.number, ""),
         ]
         for record in kept

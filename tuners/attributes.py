@@ -15,16 +15,20 @@ __all__ = [
     "RAW",
     "RAW_LENGTH",
     "REPAIRS",
+    "SETUP",
     "STATUS",
     "TEXT",
     "TOKENS",
     "TURN",
+    "WHOLE",
     "WHY",
 ]
 
 STATUS = "mappertune:status"  # status of the outcome, such as "ok" or "execution_error"
 RAW = "mappertune:raw"  # the first RAW_LENGTH characters of what the runtime said
 ELAPSED = "mappertune:elapsed"  # seconds of the timed part; absent unless the status is ok
+SETUP = "mappertune:setup"  # seconds that the clock does not show; absent where nobody knows
+WHOLE = "mappertune:whole"  # seconds of the whole run; likewise
 NORMAL_FORM = "mappertune:normal_form"  # digest of the mapper's normal form, see MapperProblem.key
 
 # What LLMSampler leaves with a trial.

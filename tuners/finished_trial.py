@@ -41,6 +41,7 @@ class FinishedTrial:
         raw: What was said of it, such as a runtime's message.
         text: The candidate as a model wrote it; None where its parameters make it.
         proposer: Who proposed it; empty where nobody said so.
+        setup: Seconds of its run that the program's clock does not show; None where unknown.
     """
 
     number: int
@@ -53,6 +54,7 @@ class FinishedTrial:
     raw: str = ""
     text: str | None = None
     proposer: str = ""
+    setup: float | None = None
 
     @classmethod
     def of(cls, trial: FrozenTrial, direction: StudyDirection) -> FinishedTrial:
@@ -75,6 +77,7 @@ class FinishedTrial:
             raw=str(noted.get(attributes.RAW, "")) or _reason(violation, value),
             text=text if isinstance(text, str) else None,
             proposer=str(noted.get(attributes.PROPOSER, "")),
+            setup=noted.get(attributes.SETUP),
         )
 
     @property

@@ -27,7 +27,7 @@ from legion_bridge.errors import BridgeError, MappingError
 from legion_bridge.machines.flat_machine import FlatMachine, flatten_machine
 from legion_bridge.machines.machine import Machine
 from legion_bridge.mapping.decisions import Decider, Decisions
-from legion_bridge.outcome import Outcome
+from legion_bridge.outcome import Objective, Outcome
 from legion_bridge.programs.application import Application
 from legion_bridge.programs.flat_program import PRIVILEGE_CODES, FlatProgram, flatten
 from legion_bridge.simulation.floor import Floor, bounds_of
@@ -102,13 +102,17 @@ class Simulator:
     Args:
         application: What runs.
         machine: What it runs on; shared out over ranks as the application asks.
+        objective: What the throughput of outcomes is over.
 
     Attributes:
         floor: What an iteration takes at least, whatever the mapper.
     """
 
-    def __init__(self, application: Application, machine: Machine) -> None:
+    def __init__(
+        self, application: Application, machine: Machine, objective: Objective = "timed"
+    ) -> None:
         self.application = application
+        self.objective = objective
         self.machine = machine.for_ranks(application.ranks_per_node)
         self.program = flatten(application, whole=self.machine.whole_region_instances)
         self.flat_machine = flatten_machine(self.machine)
@@ -246,13 +250,13 @@ class Simulator:
         begin, end = measured
         iteration = (end - begin) / (run.window.end - run.window.first)
         elapsed = iteration * self.application.timed
-        throughput = self.application.work * self.application.timed / elapsed
-        unit = self.application.unit
+        work = self.application.work * self.application.timed
+        throughput, unit = work / elapsed, self.application.unit
         raw = f"ELAPSED TIME = {elapsed:7.3f} s, {throughput:.4g} {unit}"
         setup, whole = beside_the_clock(self.program, run.window, run.timed, run.untimed, measured)
         return Outcome(
             "ok",
-            throughput,
+            throughput if self.objective == "timed" else work / whole,
             unit,
             elapsed,
             raw,

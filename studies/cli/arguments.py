@@ -313,6 +313,13 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
         f"{DEFAULT_TRIALS})",
     )
     group.add_argument(
+        "--objective",
+        choices=("timed", "whole"),
+        default="timed",
+        help="what a throughput is over: the time that the program's own clock shows, or the "
+        "whole run with its setup (default: timed)",
+    )
+    group.add_argument(
         "--output",
         type=Path,
         default=Path("mappertune-runs"),

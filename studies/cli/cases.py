@@ -25,6 +25,7 @@ def case_of(arguments: argparse.Namespace) -> Case:
         nodes=arguments.nodes,
         space=arguments.space,
         template=None if arguments.template is None else read_text(arguments.template, "template"),
+        objective=getattr(arguments, "objective", "timed"),
     )
 
 

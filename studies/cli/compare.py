@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from studies.cli.cases import case_of
 from studies.cli.console import columns, print_json, quantity, say, table, warn
 from studies.cli.model_options import model_settings
+from studies.cli.one_study import tell_setup
 from studies.cli.progress import progress
 from studies.cli.study_runner import StudyRunner
 from studies.stops import exit_code_of
@@ -94,6 +95,7 @@ def _print(
         say(f"the model: {ModelUse.total(uses)}")
     for test in comparison.tests:
         say(_describe_test(test))
+    _tell_setups(results)
     rows_below = [("best mapper", str(best) if best else "none was valid")]
     if runner.ui_command:
         rows_below.append(("look at runs", runner.ui_command))
@@ -110,6 +112,30 @@ def _describe_floor(comparison: Comparison, floor: float) -> str:
     )
     said = f"no mapper can beat {quantity(floor, 's')}, the floor"
     return f"{said}; of it the best reach: {', '.join(reached) or 'none'}"
+
+
+def _tell_setups(results: Sequence[StudyResult]) -> None:
+    """What the clock does not show under the best mapper of each study, where anybody knows."""
+    from dsl.units import seconds
+
+    rows = []
+    for result in results:
+        cost = result.setup
+        if cost is None or cost.setup is None or cost.whole is None:
+            continue
+        growth = "" if cost.growth is None else f"{cost.growth:.2f}"
+        rows.append([result.spec.name, seconds(cost.setup), seconds(cost.whole), growth])
+    if not rows:
+        return
+    first = results[0].setup
+    if first and first.reference_setup is not None and first.reference_whole is not None:
+        figures = seconds(first.reference_setup), seconds(first.reference_whole)
+        rows.insert(0, [results[0].reference, *figures, "1.00"])
+    counted = "counts" if first and first.objective == "whole" else "does not count"
+    say(f"the best mapper of each study; its setup {counted} in the throughput")
+    table(["", "setup", "whole run", "setup, over the first"], rows)
+    for result in results:
+        tell_setup(result)
 
 
 def _row(summary: TunerSummary, comparison: Comparison) -> list[str]:

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
-SETUP_GROWTH = 1.2
-"""How many times the expert's setup a mapper's may take before that is remarked."""
-
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints the outcome of a mapper; the exit code is 1 where it is invalid."""
@@ -113,9 +110,12 @@ def _print(case: Case, outcome: Outcome, expert: Outcome, *, profile: bool) -> N
 
 def _grown(outcome: Outcome, expert: Outcome) -> str:
     """A remark where what the clock does not show takes much longer than under the expert's."""
-    if not outcome.setup or not expert.setup or outcome.setup <= SETUP_GROWTH * expert.setup:
+    from legion_bridge.outcome import SETUP_GROWTH
+
+    growth = outcome.setup_growth(expert)
+    if growth is None or growth <= SETUP_GROWTH:
         return ""
-    return f", {outcome.setup / expert.setup:.2f} times the expert's, and not in the metric"
+    return f", {growth:.2f} times the expert's, and not in the metric"
 
 
 def _print_profile(profile: Profile) -> None:

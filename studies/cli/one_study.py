@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from studies.records import StudyResult
     from studies.suite import Tunable
 
-__all__ = ["exit_code", "run_one", "study_as_json", "tell_study"]
+__all__ = ["exit_code", "run_one", "study_as_json", "tell_setup", "tell_study"]
 
 
 def run_one(case: Tunable, arguments: argparse.Namespace) -> tuple[StudyRunner, StudyResult]:
@@ -51,6 +51,9 @@ def tell_study(runner: StudyRunner, result: StudyResult) -> None:
     if best is not None:
         ratio = f"{result.normalised:.3f} x {result.reference} (trial {best.number})"
         rows.append(("best", f"{quantity(best.throughput, result.unit)}, {ratio}"))
+        cost = result.setup.described(result.reference) if result.setup else ""
+        if cost:
+            rows.append(("beside it", cost))
         rows.append(("mapper", str(runner.workspace.best_mapper(runner.case, spec))))
         if result.of_floor is not None:
             rows.append(("floor", floor_reached(result)))
@@ -65,6 +68,14 @@ def tell_study(runner: StudyRunner, result: StudyResult) -> None:
     if runner.ui_command:
         rows.append(("runs", runner.ui_command))
     columns(rows)
+    tell_setup(result)
+
+
+def tell_setup(result: StudyResult) -> None:
+    """Warns of a best mapper whose setup takes much longer than the reference's."""
+    warning = result.setup.warning(result.reference) if result.setup else ""
+    if warning:
+        say(f"mind the best mapper of {result.spec.name}: {warning}")
 
 
 def floor_reached(result: StudyResult) -> str:

@@ -78,6 +78,12 @@ def _words(arguments: argparse.Namespace) -> list[str]:
         raise UsageError("give either an application or --command, not both")
     if arguments.parameters or arguments.nodes is not None:
         raise UsageError("-p and --nodes size built-in applications: say it in --command instead")
+    if arguments.objective != "timed":
+        raise UsageError(
+            f"--objective {arguments.objective} needs simulated runs: a run of --command is "
+            "judged by its own metric alone, which does not tell setup and timed part apart; let "
+            "the program print what counts, and name it by --metric"
+        )
     if arguments.pairs < FEWEST_PAIRS:
         raise UsageError(
             f"{arguments.pairs} pairs of runs give no 95 % interval: ask for --pairs "

@@ -90,6 +90,8 @@ def test_a_study_is_a_run(tracked, toy_problem, tmp_path, complaints, capfd):
         "normal form",
         "proposer",
         "why",
+        "setup",
+        "whole",
         "mapper",
     ]
     assert capfd.readouterr() == ("", "")  # no warnings, no progress of migrations

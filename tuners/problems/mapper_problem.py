@@ -17,7 +17,7 @@ import legion_bridge
 from dsl.bounded_cache import BoundedCache
 from dsl.parsing.statement_cache import StatementCache
 from dsl.templates.match.nearest_point import TemplateNeighbours, readable_rules
-from legion_bridge.outcome import Outcome
+from legion_bridge.outcome import Objective, Outcome
 from tuners import attributes
 from tuners.problems.evaluators import Evaluator, TextEvaluator
 from tuners.problems.problem import Evaluation, Finding, Form, Projection, Suggester, Value
@@ -32,6 +32,11 @@ __all__ = ["MapperProblem"]
 # Outcomes without a profile are a few hundred bytes, parsed mappers some 50 KB.
 OUTCOMES_KEPT = 100_000
 PROGRAMS_KEPT = 256
+
+SCORED: Mapping[Objective, str] = {
+    "timed": "The score is that of the timed part alone: what the setup costs does not count.",
+    "whole": "The score is over the whole run: what the setup costs counts as well.",
+}
 
 # Worse than any mapper that parses: nothing is known of it.
 SYNTAX_VIOLATION = 1000.0
@@ -52,6 +57,7 @@ class MapperProblem:
         application: The program.
         machine: What it runs on.
         evaluator: What runs a mapper.
+        objective: What the throughput is over: the timed part, or the whole run.
         simulation: What simulates it: the evaluator itself where it does, else one beside it.
         start: Values that a study tries first; None where the tuner chooses.
     """
@@ -64,14 +70,34 @@ class MapperProblem:
         machine: Machine,
         template: dsl.Template | None = None,
         evaluator: Evaluator | None = None,
+        objective: Objective | None = None,
     ) -> None:
-        """Takes the paper's parameter space and the simulator where nothing else is given."""
+        """Takes the paper's parameter space and the simulator where nothing else is given.
+
+        Args:
+            application: The program.
+            machine: What it runs on.
+            template: The search space.
+            evaluator: What runs a mapper; it says itself what its throughputs are over.
+            objective: What the simulator's are over: the time that the program's clock shows, or
+                that of the whole run; an evaluator that is given decides that itself.
+
+        Raises:
+            ValueError: The evaluator's throughputs are over something else.
+        """
+        judged: Objective = getattr(evaluator, "objective", "timed")
+        if evaluator is not None and objective not in (None, judged):
+            raise ValueError(
+                f"the evaluator's throughputs are over the {judged} part of a run: make one with "
+                f"objective={objective!r}"
+            )
+        self.objective: Objective = objective or judged
         self.application = application
         self.machine = machine
         self.simulation = (
             evaluator
             if isinstance(evaluator, legion_bridge.Evaluator)
-            else legion_bridge.Evaluator(application, machine)
+            else legion_bridge.Evaluator(application, machine, self.objective)
         )
         self.evaluator: Evaluator = evaluator or self.simulation
         self._template = template
@@ -163,7 +189,7 @@ class MapperProblem:
         from tuners.llm.prompts.machine import describe_machine  # noqa: PLC0415  (only for prompts)
 
         application = describe(self.application).rpartition("\n\nReference mappers:")[0]
-        return f"{application}\n\n{describe_machine(self.machine)}"
+        return f"{application}\n\n{describe_machine(self.machine)}\n\n{SCORED[self.objective]}"
 
     def identity(self, text: str) -> str | None:
         """A short digest of a mapper's normal form; None where it does not parse."""
@@ -318,6 +344,10 @@ def record(trial: optuna.Trial, evaluation: Evaluation, violation: float) -> Non
         trial.set_user_attr(attributes.RAW, outcome.raw[: attributes.RAW_LENGTH])
     if outcome.elapsed is not None:
         trial.set_user_attr(attributes.ELAPSED, outcome.elapsed)
+    if outcome.setup is not None:
+        trial.set_user_attr(attributes.SETUP, outcome.setup)
+    if outcome.whole is not None:
+        trial.set_user_attr(attributes.WHOLE, outcome.whole)
     if evaluation.normal_form is not None:
         trial.set_user_attr(attributes.NORMAL_FORM, digest(evaluation.normal_form))
     trial.set_constraint(attributes.CONSTRAINT, violation)

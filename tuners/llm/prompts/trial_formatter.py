@@ -15,6 +15,7 @@ from optuna.distributions import (
 from dsl.bounded_cache import BoundedCache
 from dsl.errors import MappertuneError
 from dsl.parsing.statement_cache import StatementCache
+from dsl.units import seconds
 from tuners.llm.replies.texts import blocks_of
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ class TrialFormatter:
     def score(self, trial: FinishedTrial) -> str:
         """The score of a trial, or how it failed."""
         if trial.score is not None:
-            return f"{trial.score:.6g} {self.problem.unit}".rstrip()
+            setup = "" if trial.setup is None else f" (setup {seconds(trial.setup)})"
+            return f"{trial.score:.6g} {self.problem.unit}".rstrip() + setup
         shown = _RAW_SHOWN if self.feedback != "none" else 0
         raw = trial.raw[:shown].strip()
         return f"failed: {raw}" if raw else "failed"
