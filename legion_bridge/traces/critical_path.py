@@ -46,6 +46,10 @@ KINDS: dict[int, SegmentKind] = {
 }
 
 
+GRID, SHORT = 2e-12, 1e-9
+"""Seconds, and share of a task's time, that it may take longer by the kernel's rounding alone."""
+
+
 class Segment(NamedTuple):
     """A stretch of time, and what it went to; seconds since the program began.
 
@@ -140,9 +144,9 @@ class Chains:
     def split(self, task: int, lower: float, upper: float) -> Iterator[Segment]:
         """A task between two instants, by what it does, the last first."""
         start, end = self._start[task], self._end[task]
-        computed = end
-        if self._operations.bytes[task]:  # else rounding would make a stretch of its own
-            computed = min(start + float(self._operations.seconds[task]), end)
+        computed = min(start + float(self._operations.seconds[task]), end)
+        if end - computed < max(GRID, SHORT * (end - start)):
+            computed = end
         started = min(start + self._start_cost(task), computed)
         marks = (start, started, computed, end, max(end, upper))
         kinds: tuple[SegmentKind, ...] = ("start", "task", "in place", "runtime")

@@ -172,7 +172,11 @@ class Recomputed:
         since = instant - self.start[number]
         if since < float(self.machine.start[kind]):
             return "start"
-        return "task" if since < self.seconds[number] or not self.bytes[number] else "in place"
+        spent = self.end[number] - self.start[number]
+        exact = spent - self.seconds[number] < max(
+            2e-12, 1e-9 * spent
+        )  # but for the kernel's rounding
+        return "task" if exact or since < self.seconds[number] else "in place"
 
     def blamed(self, task: int, instant: float) -> tuple[str, int]:
         """What an instant goes to where a task runs later or then, and of which operation."""

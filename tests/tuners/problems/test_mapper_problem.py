@@ -154,9 +154,9 @@ def prepared(monkeypatch):
     made = []
     whole = Simulator.__init__
 
-    def prepare(self, application, machine):
+    def prepare(self, *what):
         made.append(self)
-        whole(self, application, machine)
+        whole(self, *what)
 
     monkeypatch.setattr(Simulator, "__init__", prepare)
     return made
