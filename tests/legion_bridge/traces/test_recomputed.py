@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 import dsl
 from legion_bridge import Application, Evaluator, Machine, Outcome
 from legion_bridge.machines.machine import Runtime
-from legion_bridge.simulation.floor import floor_of
 from legion_bridge.simulation.simulator import Trace
 from legion_bridge.traces.profile import profile_of
 from studies.cli import main
@@ -137,8 +136,10 @@ def test_of_what_eval_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     profile["critical_path"] = by_what(profile["critical_path"])
     assert differences(profile, wanted.profile(), profile["iteration"]) == []
     times = wanted.outcome()
-    least = floor_of(evaluator.simulator.program, evaluator.simulator.flat_machine).seconds
+    least = evaluator.simulator.floor.seconds
     times |= {"floor": least, "of_floor": least / times["iteration"]}
     times |= {"expert": times["throughput"], "over_expert": 1.0}
     assert differences({key: printed.pop(key) for key in times}, times, 1.0) == []
+    left = sum(part["seconds"] for part in printed.pop("left"))
+    assert left == pytest.approx(times["iteration"] - least)
     assert not any(isinstance(value, float) for value in printed.values())
