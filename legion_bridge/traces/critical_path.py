@@ -2,9 +2,10 @@
 
 The processor that ends last is followed back: an instant goes to the task that it runs, or, where
 it has nothing to run, to what its next task waits for. That is an operation that it depends on, or
-one that holds its link or the runtime, or a permit under an instance limit; where it is a task on
+one that holds its link or the runtime, or a place under an instance limit; where it is a task on
 another processor, that one is followed from there. So a copy or the runtime's work counts as far
-as it keeps a processor waiting, and not where it is hidden behind a task.
+as it keeps a processor waiting, and not where it is hidden behind a task. A task that launches
+others computes nothing: where it waits for a place under a limit, whoever has that is followed.
 """
 
 from __future__ import annotations
@@ -119,6 +120,7 @@ class Chains:
             one on another processor that it waits for.
         """
         operation = self._cause[task]
+        launches = self._trace.program.has_children[self._operations.point[task]]
         while upper > free and operation >= 0:
             if self._kind[operation] == OperationKind.TASK:
                 if self._operations.place[operation] != self._operations.place[task]:
@@ -130,7 +132,7 @@ class Chains:
                 yield Segment(KINDS[self._kind[operation]], operation, start, upper)
             upper = min(upper, start)
             permit = self._permits.get(operation)
-            if permit is None:
+            if permit is None or launches:  # its processor idles anyway: whose end returns it?
                 operation = self._cause[operation]
                 continue
             since = max(permit.since, free)

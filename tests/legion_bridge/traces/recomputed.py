@@ -200,6 +200,7 @@ class Recomputed:
         while number >= 0 and self.kind[number] != TASK and instant < self.start[number]:
             since, for_permit, cause = self.waits.get(number, [(0.0, 0, -1)])[-1]
             limited = for_permit and since < self.start[number]
+            limited = limited and not self.program.has_children[self.point[task]]
             if limited and since <= instant:
                 return "limit", number
             number = cause if limited else self.cause[number]
