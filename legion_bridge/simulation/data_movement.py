@@ -232,7 +232,7 @@ class DataMovement:
             valid[atom] = 1 << place
 
     def _fold(self, atom: int, trip: _Trip, travels: Travels) -> None:
-        travels[trip] = travels.get(trip, 0.0) + self._fold_factor * self._sizes[atom]
+        travels[trip] = travels.get(trip, 0.0) + self._sizes[atom]
 
     def _nearest(self, holders: int, target: int, size: float) -> int:
         """The memory among holders from which so many bytes reach the target first."""
@@ -251,11 +251,12 @@ class DataMovement:
         latency = alone = 0.0
         kinds = self._machine.memory_kind
         for trip, amount in travels.items():
-            path = self.paths.copy(trip.source, trip.target, amount)
-            for link, seconds in zip(path.links, self.paths.uses(path, amount), strict=True):
+            load = amount * (self._fold_factor if trip.reducer >= 0 else 1.0)
+            path = self.paths.copy(trip.source, trip.target, load)
+            for link, seconds in zip(path.links, self.paths.uses(path, load), strict=True):
                 busy[link] += seconds
             latency = max(latency, path.latency)
-            alone = max(alone, amount / path.slowest)
+            alone = max(alone, load / path.slowest)
             pair = int(kinds[trip.source]), int(kinds[trip.target])
             between[pair] = between.get(pair, 0.0) + amount
         return Moved(

@@ -145,3 +145,14 @@ def test_a_slow_link_slows_the_access_in_place_that_goes_over_it():
         longest.append(max(seconds for _, seconds in found.values()))
     assert fast.access["GPU", "ZCMEM"].bandwidth == 11e9
     assert longest[1] == pytest.approx(11 * longest[0])
+
+
+@pytest.mark.parametrize("name", ["johnson", "solomonik"])
+def test_what_is_folded_counts_by_its_bytes(name):
+    """A byte that is folded takes longer than one that is copied, and is one byte all the same."""
+    problem = problem_of(name)
+    case = Case(problem, problem.evaluate_text(problem.application.mappers["expert"], check=False))
+    moved = case.estimator.estimate(case.decisions).moved
+    assert sum(each.bytes for each in moved) == pytest.approx(sum(case.profile.copies.values()))
+    between = sum(size for each in moved for _, _, size in each.between)
+    assert between == pytest.approx(sum(each.bytes for each in moved))
