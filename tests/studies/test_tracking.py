@@ -68,6 +68,7 @@ def test_a_study_is_a_run(tracked, toy_problem, tmp_path, complaints, capfd):
     assert run.data.tags["trials"] == "25"
     assert run.data.metrics["best"] == result.best.throughput
     assert run.data.metrics["best_over_expert"] == result.normalised
+    assert run.data.params["objective"] == "timed"
     client = tracker.client()
     history = client.get_metric_history(run.info.run_id, "throughput")
     assert [(m.step, m.value) for m in sorted(history, key=lambda m: m.step)] == [

@@ -17,6 +17,8 @@ from studies.setup_cost import SetupCost
 from studies.storage import StudyStore
 from studies.suite import Case
 from tuners import MapperProblem
+from tuners.finished_trial import FinishedTrial
+from tuners.llm.prompts.trial_formatter import TrialFormatter
 
 SMALL = {"wires": 200, "circuit_nodes": 100}
 SIZES = ("-p", "wires=200", "-p", "circuit_nodes=100")
@@ -127,3 +129,26 @@ def test_compare_shows_it(ask: Callable[..., Any], tmp_path: Path) -> None:
     (study,) = found["studies"]
     assert study["setup"] > 0
     assert study["setup_grew"] in (True, False)
+
+
+def test_mlflow_has_it(ask: Callable[..., Any], tmp_path: Path) -> None:
+    pytest.importorskip("mlflow")
+    from studies.tracking import Tracker
+
+    common = (*SIZES, "--tuner", "random", "--trials", 2, "--output", tmp_path)
+    found = ask("tune", "circuit", *common, "--objective", "whole", "--json").json
+    client = Tracker(tmp_path, report=lambda said: None).client()
+    (experiment,) = [e for e in client.search_experiments() if e.name.startswith("circuit")]
+    (run,) = client.search_runs([experiment.experiment_id])
+    assert run.data.params["objective"] == "whole"
+    assert run.data.metrics["best_setup"] == found["setup"]
+    assert run.data.metrics["expert_whole"] == found["reference_whole"]
+    steps = client.get_metric_history(run.info.run_id, "whole")
+    assert [metric.step for metric in steps] == [0, 1]
+
+
+def test_a_prompt_has_it() -> None:
+    formatter = TrialFormatter(problem(), "raw")
+    trial = FinishedTrial(0, {}, 0.0, -2.0, 2.0, setup=0.25)
+    assert formatter.score(trial) == "2 wires/s (setup 250.000 ms)"
+    assert formatter.score(FinishedTrial(0, {}, 0.0, -2.0, 2.0)) == "2 wires/s"

@@ -13,6 +13,7 @@ import pytest
 import dsl
 import tuners.guide
 from dsl.checks.diagnostics import CODES
+from dsl.units import percent, seconds
 from legion_bridge import Application, Machine
 from legion_bridge.outcome import Outcome
 from tests.dsl.checks.clashes import clash_at_one
@@ -521,6 +522,22 @@ def test_a_success_is_explained_by_its_critical_path():
     found = guidance_on(text, "circuit")
     assert "Its end waited for" in found.explanations[0]
     assert "task calculate_new_currents" in found.explanations[0]
+
+
+def test_waits_that_cost_nothing_are_told_as_hidden():
+    """All copies of Cannon's B are behind those of C, or behind products."""
+    application, nodes = Application.load("cannon", nodes=2), Machine.load("lassen", nodes=2)
+    problem = MapperProblem(application, nodes)
+    evaluation = problem.evaluate_text(application.mappers["expert"])
+    found = explain(problem, evaluation, rules=[named("copies")]).explanations
+    profile = problem.simulation.evaluate(evaluation.program, profile=True).profile
+    for region in ("B", "C"):
+        waited = sum(s.seconds for s in profile.critical_path if s.region == region)
+        share = percent(waited / profile.iteration, decimals=1)
+        (said,) = [text for text in found if text.startswith(f"{region} is copied")]
+        hidden = "all of it is hidden" in said
+        assert hidden == (waited < 5e-4 * profile.iteration)
+        assert hidden or f"an iteration waits {seconds(waited)} for that ({share})" in said
 
 
 def test_a_busy_link_is_named_with_what_it_carries():
