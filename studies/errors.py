@@ -2,15 +2,16 @@
 
     StudyError                  anything wrong with a study, its files or its comparison
     ├── UsageError              the user asked for what cannot be: another request is needed
+    ├── ModelMissingError       a study that must ask a model cannot
     └── StorageError            a study cannot be read or kept: the disk, the database, the file
 
 It is no ``MappertuneError``, because the command line must answer before the language is loaded.
-It ends with code 2 for the first and with code 1 for the second.
+It ends with code 2 for the first and with code 1 for the others.
 """
 
 from __future__ import annotations
 
-__all__ = ["StorageError", "StudyError", "UsageError"]
+__all__ = ["ModelMissingError", "StorageError", "StudyError", "UsageError"]
 
 
 class StudyError(Exception):
@@ -19,6 +20,10 @@ class StudyError(Exception):
 
 class UsageError(StudyError):
     """What was asked for cannot be; the message says what can."""
+
+
+class ModelMissingError(StudyError):
+    """A study that must ask a model cannot; the message says why, and how to do without."""
 
 
 class StorageError(StudyError):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,20 +17,26 @@ if TYPE_CHECKING:
 
     from studies.setup_cost import SetupCost
     from tuners import MapperProblem
+    from tuners.llm.model import ModelUsage
     from tuners.llm.settings import ModelSettings
 
 __all__ = [
+    "HALF",
     "ModelUse",
     "StudyResult",
     "StudySpec",
     "TrialRecord",
     "best_so_far",
+    "model_share",
+    "reasons",
     "settled",
     "trials_to_reach",
 ]
 
 # Two runs that differ by less are equally fast: the simulator's sums are exact to about 1e-12.
 TOLERANCE = 1e-9
+# A study in which the model proposed less is not to be called by the model's name.
+HALF = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +69,9 @@ class ModelUse:
         calls: Of the provider, those for repairs included.
         repairs: Replies that went back.
         tokens: Of prompts and replies.
-        cost: US dollars of the trials whose price is known.
-        unknown: Trials of which the price is unknown.
+        cost: US dollars of the calls whose price is known.
+        unknown: Calls of which the price is unknown.
+        lost: Calls whose end is unknown: they count as the most that they could have cost.
     """
 
     calls: int = 0
@@ -70,6 +79,7 @@ class ModelUse:
     tokens: int = 0
     cost: float = 0.0
     unknown: int = 0
+    lost: int = 0
 
     @classmethod
     def of(cls, noted: Mapping[str, Any]) -> ModelUse | None:
@@ -82,7 +92,19 @@ class ModelUse:
             repairs=int(noted.get(attributes.REPAIRS, 0)),
             tokens=int(noted.get(attributes.TOKENS, 0)),
             cost=float(cost or 0.0),
-            unknown=int(cost is None),
+            unknown=int(noted[attributes.CALLS]) if cost is None else 0,
+        )
+
+    @classmethod
+    def of_ledger(cls, used: ModelUsage, repairs: int) -> ModelUse:
+        """As the account of a study's calls says."""
+        return cls(
+            calls=used.calls,
+            repairs=repairs,
+            tokens=used.tokens,
+            cost=used.cost,
+            unknown=used.unknown_cost_calls,
+            lost=used.lost_calls,
         )
 
     @classmethod
@@ -95,17 +117,32 @@ class ModelUse:
             tokens=sum(use.tokens for use in each),
             cost=sum(use.cost for use in each),
             unknown=sum(use.unknown for use in each),
+            lost=sum(use.lost for use in each),
         )
 
+    @property
+    def known_cost(self) -> float | None:
+        """US dollars as far as prices are known; None where none is."""
+        return None if self.unknown and self.unknown >= self.calls else self.cost
+
     def __str__(self) -> str:
-        if not self.unknown:
-            cost = f"${self.cost:.4f}"
-        elif self.cost:
-            cost = f"${self.cost:.4f} and an unknown cost of {self.unknown} trials"
-        else:
+        if self.known_cost is None:
             cost = "unknown cost"
-        calls = f"{self.calls} call{'s' * (self.calls != 1)}, {self.repairs} for repairs"
-        return f"{calls}, {self.tokens:,} tokens, {cost}"
+        else:
+            cost = f"${self.cost:.4f}"
+            if self.unknown:
+                cost += f" and the unknown cost of {_calls(self.unknown)}"
+        said = f"{_calls(self.calls)}, {self.repairs} for repairs, {self.tokens:,} tokens, {cost}"
+        if self.lost:
+            said += (
+                f" ({_calls(self.lost)} with no known end, by a time limit, a broken connection "
+                "or a kill: counted as the most that they could have cost)"
+            )
+        return said
+
+
+def _calls(count: int) -> str:
+    return f"{count} call{'s' * (count != 1)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +163,7 @@ class TrialRecord:
         whole: Seconds of the whole run; likewise.
         proposer: ``"model"`` or who took its place; None where the tuner asks no model.
         why: Why it was that one.
+        failure: Kind of the model's failure, such as ``"timeout"``; None without one.
         model_use: What asking the model for this trial has cost.
     """
 
@@ -143,6 +181,7 @@ class TrialRecord:
     model_use: ModelUse | None = None
     setup: float | None = None
     whole: float | None = None
+    failure: str | None = None
 
     @classmethod
     def of(cls, trial: FrozenTrial) -> TrialRecord:
@@ -163,6 +202,7 @@ class TrialRecord:
             model_use=ModelUse.of(noted),
             setup=noted.get(attributes.SETUP),
             whole=noted.get(attributes.WHOLE),
+            failure=noted.get(attributes.FAILURE),
         )
 
     def mapper(self, problem: MapperProblem) -> str:
@@ -189,6 +229,8 @@ class StudyResult:
         elsewhere: How many trials other processes have run meanwhile.
         floor: Seconds of the timed part that no mapper can beat; None where nobody knows.
         setup: What the program's clock does not show; None where nobody has looked.
+        spent: What the account of the study's calls says, those of lost trials included; None
+            where there is none.
     """
 
     spec: StudySpec
@@ -203,6 +245,7 @@ class StudyResult:
     elsewhere: int = 0
     floor: float | None = None
     setup: SetupCost | None = None
+    spent: ModelUsage | None = None
 
     @property
     def interrupted(self) -> bool:
@@ -247,13 +290,23 @@ class StudyResult:
         """What the model has cost; None where the tuner asks none."""
         if self.spec.llm is None:
             return None
-        return ModelUse.total(record.model_use for record in self.records if record.model_use)
+        noted = ModelUse.total(record.model_use for record in self.records if record.model_use)
+        return noted if self.spent is None else ModelUse.of_ledger(self.spent, noted.repairs)
 
     @property
     def model_share(self) -> float:
         """Share of the trials that the model proposed, 0 to 1."""
-        proposed = sum(record.proposer == "model" for record in self.records)
-        return proposed / len(self.records) if self.records else 0.0
+        return model_share(self.records)
+
+    @property
+    def hardly_asked(self) -> bool:
+        """Whether the study is called by a model that proposed under half of its trials."""
+        return self.spec.llm is not None and bool(self.records) and self.model_share < HALF
+
+    @property
+    def reasons(self) -> list[tuple[int, str]]:
+        """Why the model did not propose trials, each with their count, the most frequent first."""
+        return reasons(self.records) if self.spec.llm is not None else []
 
     def as_json(self) -> dict[str, Any]:
         """The result without its trials, as JSON values."""
@@ -294,8 +347,31 @@ class StudyResult:
                 "repairs": use.repairs,
                 "tokens": use.tokens,
                 "cost": None if use.unknown else use.cost,
+                "known_cost": use.known_cost,
+                "unknown_cost_calls": use.unknown,
+                "lost_calls": use.lost,
+                "hardly_asked": self.hardly_asked,
+                "reasons": [{"trials": count, "why": why} for count, why in self.reasons],
             }
         }
+
+
+def model_share(records: Sequence[TrialRecord]) -> float:
+    """Share of the trials that a model proposed, 0 to 1."""
+    proposed = sum(record.proposer == "model" for record in records)
+    return proposed / len(records) if records else 0.0
+
+
+def reasons(records: Iterable[TrialRecord]) -> list[tuple[int, str]]:
+    """Why a model did not propose trials: alike ones are counted, and the first one's is told."""
+    counts: Counter[str] = Counter()
+    first: dict[str, str] = {}
+    for record in records:
+        if record.proposer not in (None, "model"):
+            kind = record.failure or re.sub(r"\d+", "", record.why)
+            counts[kind] += 1
+            first.setdefault(kind, record.why)
+    return [(count, first[kind]) for kind, count in counts.most_common()]
 
 
 def fastest(records: Sequence[TrialRecord]) -> TrialRecord | None:

@@ -5,16 +5,19 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from studies.errors import UsageError
+from studies.errors import ModelMissingError, UsageError
+from studies.model_arm import check_arm, leave_arm_note, ledger_file
 from studies.records import StudyResult, StudySpec, TrialRecord, fastest
 from studies.setup_cost import SetupCost
 from studies.stops import signal_of
 from studies.stored_study import StoredStudy
 from studies.suite import reference, reference_name
 from tuners import MapperProblem, make_sampler
+from tuners.errors import ModelRequiredError
 from tuners.problems.evaluators import StatesRepeatability
 
 if TYPE_CHECKING:
@@ -22,8 +25,9 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
     from tuners import Evaluator
+    from tuners.llm.model import Ledger, ModelUsage
 
-__all__ = ["Observer", "run_study"]
+__all__ = ["IDENTITY", "Observer", "run_study", "study_result"]
 
 # Called with every record so far, once at the start and once after each trial.
 Observer = Callable[[list[TrialRecord]], None]
@@ -59,15 +63,18 @@ def run_study(
         tuners.UnknownTunerError: There is no such tuner.
         UsageError: The store holds a study of something else, or of an evaluator that judged
             otherwise.
+        ModelMissingError: The study must ask a model, and that cannot be asked.
         StorageError: A trial cannot be kept; those before it are safe.
     """
     _check_identity(problem, spec, store)
-    expert = reference(problem, "expert").outcome
     trials = store.trials
     records = [TrialRecord.of(trial) for trial in trials]
+    ledger = _ledger(spec, store)
     resumed = len(records)
+    check_arm(spec, store, records)
+    leave_arm_note(spec, store, resumed if resumed >= spec.trials else None)
     _check_repeats(problem, records, store)
-    store.begin(_sampler(problem, spec), trials)
+    store.begin(_sampler(problem, spec, ledger), trials)
     ours = 0
     observe = observe or _unobserved
     observe(records)
@@ -82,10 +89,41 @@ def run_study(
             if news:
                 records += [TrialRecord.of(each) for each in news]
                 observe(records)
+        leave_arm_note(spec, store, len(records))
     except KeyboardInterrupt as stop:
         stopped_by = signal_of(stop)
+    except ModelRequiredError as error:
+        raise ModelMissingError(
+            f"the model cannot be asked: {error}. Without it the study would be the fallback's; "
+            "--fallback-only runs it so"
+        ) from error
     records.sort(key=lambda record: record.number)
+    return study_result(
+        problem,
+        spec,
+        records,
+        store.location,
+        resumed=resumed,
+        stopped_by=stopped_by,
+        elsewhere=len(records) - resumed - ours,
+        ledger=ledger,
+    )
+
+
+def study_result(
+    problem: MapperProblem,
+    spec: StudySpec,
+    records: Sequence[TrialRecord],
+    location: str,
+    *,
+    resumed: int,
+    stopped_by: int | None = None,
+    elsewhere: int = 0,
+    ledger: Ledger | None = None,
+) -> StudyResult:
+    """What the trials of a study come to, beside the reference of its problem."""
     best = fastest(records)
+    expert = reference(problem, "expert").outcome
     return StudyResult(
         spec=spec,
         unit=problem.application.unit,
@@ -93,10 +131,10 @@ def run_study(
         records=tuple(records),
         resumed=resumed,
         stopped_by=stopped_by,
-        location=store.location,
+        location=location,
         mapper=best.mapper(problem) if best else None,
         reference=reference_name(problem),
-        elsewhere=len(records) - resumed - ours,
+        elsewhere=elsewhere,
         floor=_floor(problem),
         setup=SetupCost(
             problem.objective,
@@ -105,6 +143,7 @@ def run_study(
             expert.setup,
             expert.whole,
         ),
+        spent=_spent(ledger or _ledger(spec, None), records),
     )
 
 
@@ -115,14 +154,36 @@ def _floor(problem: MapperProblem) -> float | None:
     return problem.simulation.simulator.floor.seconds * problem.application.timed or None
 
 
+def _ledger(spec: StudySpec, store: StoredStudy | None) -> Ledger | None:
+    """The account of the calls of a study that asks a model."""
+    if spec.llm is None:
+        return None
+    from tuners.llm.lazy_model import ledger_of  # noqa: PLC0415  (only where a model is asked)
+    from tuners.llm.model import FileLedger  # noqa: PLC0415  (likewise)
+
+    study = None if store is None else store.shared_study
+    if spec.llm.ledger is None and study is None and store is not None:
+        return FileLedger(ledger_file(Path(store.location)))
+    return ledger_of(spec.llm, study)
+
+
+def _spent(ledger: Ledger | None, records: Sequence[TrialRecord]) -> ModelUsage | None:
+    """What the account says; None where the study is from before there were accounts."""
+    if ledger is None:
+        return None
+    account = ledger.account()
+    used = sum(account.under_way, account.used)  # of other processes, as yet
+    return used if used.calls or not any(record.model_use for record in records) else None
+
+
 def _unobserved(records: list[TrialRecord]) -> None: ...
 
 
-def _sampler(problem: MapperProblem, spec: StudySpec) -> BaseSampler:
+def _sampler(problem: MapperProblem, spec: StudySpec, ledger: Ledger | None) -> BaseSampler:
     if spec.llm is not None:
         from tuners import LLMSampler  # noqa: PLC0415  (only where a model is asked)
 
-        return LLMSampler(problem, spec.llm, seed=spec.seed)
+        return LLMSampler(problem, spec.llm, ledger=ledger, seed=spec.seed)
     return make_sampler(spec.tuner, seed=spec.seed, problem=problem)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -61,6 +62,29 @@ class SharedStudyStore(StoredStudy):
     @property
     def _id(self) -> int:
         return self._shared._study_id  # noqa: SLF001  (nothing public tells)
+
+    @property
+    def shared_study(self) -> optuna.Study:
+        return self._shared
+
+    def move_to_free_name(self) -> None:
+        """Gives the study another name in its database, so that its own is free.
+
+        Raises:
+            StorageError: It cannot be written.
+        """
+        name = self._shared.study_name
+        with reported(self.location):
+            taken = {study.study_name for study in self._storage.get_all_studies()}
+            numbered = (f"{name}.aside{number}" for number in itertools.count(1))
+            free = next(each for each in numbered if each not in taken)
+            optuna.copy_study(
+                from_study_name=name,
+                from_storage=self._storage,
+                to_storage=self._storage,
+                to_study_name=free,
+            )
+            optuna.delete_study(study_name=name, storage=self._storage)
 
     def settle_note(self, key: str, value: Any) -> Any:
         with reported(self.location):

@@ -35,6 +35,14 @@ class StoredStudy:
         self.location = location
 
     @property
+    def shared_study(self) -> optuna.Study | None:
+        """The study in its database; None where it is in a journal."""
+        return None
+
+    def move_to_free_name(self) -> None:
+        """Gives a study of a database another name; a journal's files are renamed instead."""
+
+    @property
     def trials(self) -> list[FrozenTrial]:
         """The finished trials, in their order."""
         with reported(self.location):

@@ -28,6 +28,7 @@ __all__ = ["TrackedStudy"]
 NOTE = "mappertune:mlflow"
 SECONDS_BETWEEN_WRITES = 30.0
 TABLE = "trials.json"
+TAG = 5000  # characters of a tag at most
 METRICS_PER_CALL = 1000  # the most that MLflow takes
 
 
@@ -149,8 +150,14 @@ class TrackedStudy:
         client.log_metric(run, "model_share", result.model_share)
         for key in ("calls", "repairs", "tokens"):
             client.log_metric(run, f"model_{key}", getattr(use, key))
-        client.log_metric(run, "model_known_cost", use.cost)
+        if use.known_cost is not None:
+            client.log_metric(run, "model_known_cost", use.known_cost)
+        client.set_tag(run, "model_cost", "unknown" if use.unknown else f"{use.cost:.6f} USD")
         client.set_tag(run, "model_use", str(use))
+        client.set_tag(run, "model_missed", _missed(result))
+        mark = f" (model {result.model_share:.0%})" if result.hardly_asked else ""
+        client.set_tag(run, "mlflow.runName", f"{self._spec.name}{mark}")
+        client.set_tag(run, "hardly_asked", str(result.hardly_asked).lower())
         if llm.transcript is not None and llm.transcript.exists():
             client.log_artifact(run, str(llm.transcript))
 
@@ -231,6 +238,11 @@ def _setup_metrics(result: StudyResult) -> dict[str, float | None]:
         f"{name}_whole": cost.reference_whole,
         "setup_growth": cost.growth,
     }
+
+
+def _missed(result: StudyResult) -> str:
+    """Why the model did not propose trials."""
+    return "\n".join(f"{count} x {why}" for count, why in result.reasons)[:TAG] or "never"
 
 
 def _milliseconds(record: TrialRecord) -> int:

@@ -3,6 +3,8 @@
 FOLDER/stencil-p100x4/tpe-seed0.journal     the study
 FOLDER/stencil-p100x4/tpe-seed0.mapper      its best mapper
 FOLDER/stencil-p100x4/llm-seed0.transcript.jsonl  what was said to and by a model
+FOLDER/stencil-p100x4/llm-seed0.ledger.jsonl  what each call of a model has cost
+FOLDER/stencil-p100x4/llm-seed0.aside1.*    a study that was set aside to begin again
 FOLDER/stencil-p100x4/best.mapper           the best mapper of a comparison
 FOLDER/mlflow.db, FOLDER/mlflow-artifacts   tracked runs
 """
@@ -16,12 +18,14 @@ from typing import TYPE_CHECKING
 
 from studies.files import make_folder, write_text
 from studies.mapper_header import mapper_header
+from studies.model_arm import is_of_fallback, ledger_file, set_files_aside
+from studies.records import TrialRecord
 from studies.run import Observer, run_study
 from studies.storage import StudyStore, say_nothing
 from studies.tracked_study import TrackedStudy
 
 if TYPE_CHECKING:
-    from studies.records import StudyResult, StudySpec, TrialRecord
+    from studies.records import StudyResult, StudySpec
     from studies.suite import Tunable
     from studies.tracking import Tracker
     from tuners import MapperProblem
@@ -37,6 +41,8 @@ class Workspace:
         folder: The output folder.
         storage: Storage that takes the place of one journal a study; None for those journals.
         tracker: Tracks the studies; None for no tracking.
+        anew: Whether studies in which a model's failures left most trials to the fallback are set
+            aside, and begin again.
         repair: Whether what is good of damaged journals is kept, and the files set aside.
         tell: Called with a sentence where that was done.
     """
@@ -44,6 +50,7 @@ class Workspace:
     folder: Path
     storage: str | None = None
     tracker: Tracker | None = None
+    anew: bool = False
     repair: bool = False
     tell: Callable[[str], object] = say_nothing
 
@@ -57,10 +64,11 @@ class Workspace:
         """
         make_folder(self.folder / case.name)
         spec = self._with_transcript(case, spec)
+        name = f"{case.name}-{spec.name}"
         location = self.storage or str(self.folder / case.name / f"{spec.name}.journal")
-        with StudyStore.open_study(
-            f"{case.name}-{spec.name}", location, repair=self.repair, tell=self.tell
-        ) as store:
+        if self.anew and spec.llm is not None:
+            self._set_aside(name, location, spec)
+        with StudyStore.open_study(name, location, repair=self.repair, tell=self.tell) as store:
             tracked = self.tracker and TrackedStudy(self.tracker, case.name, problem, spec, store)
 
             def observe_all(records: list[TrialRecord]) -> None:
@@ -75,14 +83,30 @@ class Workspace:
         return result
 
     def _with_transcript(self, case: Tunable, spec: StudySpec) -> StudySpec:
-        """A study that asks a model keeps what was said, beside itself where nothing else is said.
+        """A study that asks a model keeps what was said beside itself, and what that has cost.
 
-        A transcript that is played back is not written once more.
+        A transcript is written elsewhere where the settings say so, and not where one is played
+        back. The account of a study in a database is there too, for all processes of the study.
         """
-        if spec.llm is None or spec.llm.transcript or spec.llm.replays:
+        if spec.llm is None:
             return spec
-        path = self.folder / case.name / f"{spec.name}.transcript.jsonl"
-        return replace(spec, llm=replace(spec.llm, transcript=path))
+        llm, beside = spec.llm, self.folder / case.name
+        if llm.ledger is None and self.storage is None:
+            llm = replace(llm, ledger=ledger_file(beside / f"{spec.name}.journal"))
+        if llm.transcript is None and not llm.replays:
+            llm = replace(llm, transcript=beside / f"{spec.name}.transcript.jsonl")
+        return replace(spec, llm=llm)
+
+    def _set_aside(self, name: str, location: str, spec: StudySpec) -> None:
+        """Sets a study aside that the fallback has made in a model's place."""
+        with StudyStore.open_study(name, location, repair=self.repair, tell=self.tell) as store:
+            records = [TrialRecord.of(trial) for trial in store.trials]
+            if not is_of_fallback(spec, store, records):
+                return
+            if store.shared_study is not None:
+                store.move_to_free_name()
+                return
+        set_files_aside(Path(location))
 
     def best_mapper(self, case: Tunable, spec: StudySpec | None = None) -> Path:
         """Where the best mapper of a study lies; without a study, that of a comparison."""

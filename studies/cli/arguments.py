@@ -237,7 +237,20 @@ def _add_real_run(parser: argparse.ArgumentParser) -> None:
 
 
 def _compare_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("application", metavar="APP", help="the application")
+    parser.add_argument(
+        "application",
+        metavar="APP",
+        nargs="?",
+        help="the application; may be left out with --from",
+    )
+    parser.add_argument(
+        "--from",
+        dest="folders",
+        nargs="+",
+        type=Path,
+        metavar="DIR",
+        help="run nothing, and compare the studies that lie in these output folders",
+    )
     parser.add_argument(
         "--tuners",
         type=_names,

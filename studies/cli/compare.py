@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from studies.cli.cases import case_of
 from studies.cli.console import columns, print_json, quantity, say, table, warn
-from studies.cli.model_options import model_settings
+from studies.cli.model_arms import arms_as_json, marked, tell_models
+from studies.cli.model_options import arms
 from studies.cli.one_study import tell_setup
 from studies.cli.progress import progress
 from studies.cli.study_runner import StudyRunner
+from studies.errors import UsageError
 from studies.stops import exit_code_of
 
 if TYPE_CHECKING:
@@ -28,20 +30,31 @@ SIGNIFICANT = 0.05
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs every study that is not done yet, then prints the comparison."""
-    runner = StudyRunner(case_of(arguments), arguments.tuners, arguments)
-    results = _run_studies(runner, arguments)
+    if arguments.folders:
+        from studies.finished import case_of_studies, read_studies, results_of
+
+        studies = read_studies(arguments.folders, arguments.application)
+        case = case_of(arguments) if arguments.application else case_of_studies(studies)
+        runner = StudyRunner(case, (), arguments)
+        results = results_of(studies, runner.problem)
+    elif arguments.application is None:
+        raise UsageError("name an application, such as stencil, or folders of studies by --from")
+    else:
+        runner = StudyRunner(case_of(arguments), arguments.tuners, arguments)
+        results = _run_studies(runner, arguments)
     if (stopped_by := results[-1].stopped_by) is not None:
         warn("stopped; the same command continues the comparison")
         return exit_code_of(stopped_by)
     from studies.compare import compare_studies
 
     comparison = compare_studies(results)
-    best = runner.workspace.write_best_of(runner.case, results)
+    best = None if arguments.folders else runner.workspace.write_best_of(runner.case, results)
     if arguments.json:
         print_json(
             comparison.as_json()
             | {
                 "case": runner.case.name,
+                "models": arms_as_json(results),
                 "studies": [result.as_json() for result in results],
                 "mapper": best and str(best),
                 "mlflow": runner.tracking_uri,
@@ -55,15 +68,13 @@ def run(arguments: argparse.Namespace) -> int:
 def _run_studies(runner: StudyRunner, arguments: argparse.Namespace) -> list[StudyResult]:
     """All studies, seed by seed; the last one is interrupted where Ctrl-C came."""
     from studies.records import StudySpec
-    from tuners.llm.settings import LLM_TUNERS
 
     results: list[StudyResult] = []
-    llm = model_settings(arguments, *arguments.tuners)
+    compared = arms(arguments, arguments.tuners)
     with progress() as start:
         for seed in arguments.seeds:
-            for tuner in arguments.tuners:
-                asked = llm.for_tuner(tuner) if llm and tuner in LLM_TUNERS else None
-                spec = StudySpec(tuner, seed, arguments.trials, asked)
+            for name, llm in compared:
+                spec = StudySpec(name, seed, arguments.trials, llm)
                 results.append(runner.run(spec, start))
                 if results[-1].interrupted:
                     return results
@@ -73,8 +84,6 @@ def _run_studies(runner: StudyRunner, arguments: argparse.Namespace) -> list[Stu
 def _print(
     comparison: Comparison, results: Sequence[StudyResult], runner: StudyRunner, best: Path | None
 ) -> None:
-    from studies.records import ModelUse
-
     seeds = max(len(summary.seeds) for summary in comparison.tuners)
     say(
         f"\n{runner.case.name}: {results[0].spec.trials} trials a study, {seeds} seed(s)\n"
@@ -83,20 +92,18 @@ def _print(
     expert = ["expert", quantity(comparison.expert, comparison.unit), "1.000", "", "", "", "", ""]
     rows = [_row(summary, comparison) for summary in comparison.tuners]
     headings = ["", "throughput", "best", "mean", "sd", "worst", "trials to expert", "invalid"]
-    table(headings, [expert, *rows])
+    table(headings, [expert, *marked(rows, results)])
     if comparison.floor is not None:
         say(_describe_floor(comparison, comparison.floor))
     for summary in comparison.tuners:
         if summary.interval is not None:
             low, high = summary.interval
             say(f"{summary.tuner}: mean over seeds {low:.3f} to {high:.3f} with 95 % confidence")
-    uses = [result.model_use for result in results if result.model_use is not None]
-    if uses:
-        say(f"the model: {ModelUse.total(uses)}")
+    tell_models(results)
     for test in comparison.tests:
         say(_describe_test(test))
     _tell_setups(results)
-    rows_below = [("best mapper", str(best) if best else "none was valid")]
+    rows_below = [("best mapper", _place(best, results))]
     if runner.ui_command:
         rows_below.append(("look at runs", runner.ui_command))
     columns(rows_below, indent="")
@@ -136,6 +143,16 @@ def _tell_setups(results: Sequence[StudyResult]) -> None:
     table(["", "setup", "whole run", "setup, over the first"], rows)
     for result in results:
         tell_setup(result)
+
+
+def _place(best: Path | None, results: Sequence[StudyResult]) -> str:
+    """Where the best mapper of all lies; those of finished studies lie beside these."""
+    if best is not None:
+        return str(best)
+    fastest = max(results, key=lambda result: result.best.throughput if result.best else 0.0)
+    if fastest.best is None:
+        return "none was valid"
+    return fastest.location.removesuffix(".journal") + ".mapper"
 
 
 def _row(summary: TunerSummary, comparison: Comparison) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,13 @@ from studies.errors import UsageError
 if TYPE_CHECKING:
     from tuners.llm.settings import ModelSettings
 
-__all__ = ["add_model_options", "add_prompt_options", "model_settings", "prompt_settings"]
+__all__ = [
+    "add_model_options",
+    "add_prompt_options",
+    "arms",
+    "model_settings",
+    "prompt_settings",
+]
 
 STRATEGIES = ("trace", "opro", "iid", "hybrid")
 FEEDBACK = ("none", "raw", "explained", "suggested")
@@ -74,8 +81,10 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group.title = "the language model (tuner llm)"
     group.add_argument(
         "--model",
+        action="append",
         metavar="NAME",
-        help="as litellm knows it, such as openai/gpt-4o, or replay:TRANSCRIPT",
+        help="as litellm knows it, such as openai/gpt-4o, or replay:TRANSCRIPT; compare takes "
+        "several, each by a --model of its own",
     )
     group.add_argument("--base-url", metavar="URL", help="address of an OpenAI-compatible server")
     group.add_argument(
@@ -114,6 +123,22 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         help="after which a call is given up (default: 60)",
     )
+    group.add_argument(
+        "--calls-per-minute",
+        type=positive,
+        metavar="N",
+        help="calls that a study begins within a minute at most",
+    )
+    group.add_argument(
+        "--fallback-only",
+        action="store_true",
+        help="go on with the fallback alone where the model cannot be asked",
+    )
+    group.add_argument(
+        "--anew",
+        action="store_true",
+        help="set studies aside that a model's failures have left to the fallback, begin again",
+    )
     group.add_argument("--budget-calls", type=count, metavar="N", help="calls a study at most")
     group.add_argument("--budget-tokens", type=count, metavar="N", help="tokens a study at most")
     group.add_argument("--budget-usd", type=_money, metavar="USD", help="money a study at most")
@@ -125,27 +150,63 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def model_settings(arguments: argparse.Namespace, *tuners: str) -> ModelSettings | None:
-    """How the model is asked; None where no tuner asks one.
+def model_settings(arguments: argparse.Namespace, tuner: str) -> ModelSettings | None:
+    """How the one model of a study is asked; None where the tuner asks none.
+
+    Raises:
+        UsageError: The tuner asks a model and none is named, or the other way round, or there are
+            several.
+    """
+    ((_, settings),) = arms(arguments, [tuner])
+    return settings
+
+
+def arms(
+    arguments: argparse.Namespace, tuners: Sequence[str]
+) -> list[tuple[str, ModelSettings | None]]:
+    """Names and models of what is compared: every tuner that asks a model, with every model.
+
+    Where there are several models, an arm is called by the tuner and the model, as in
+    ``llm-trace@gpt-4o``.
 
     Raises:
         UsageError: A tuner asks a model and none is named, or the other way round.
     """
-    from tuners.llm.model import Budget
+    from studies.model_arm import short_names
     from tuners.llm.settings import LLM_TUNERS
 
     asking = [name for name in tuners if name in LLM_TUNERS]
-    if not asking:
-        if arguments.model is not None:
-            raise UsageError("--model is for the tuner llm, which was not asked for: name it too")
-        return None
-    if arguments.model is None:
+    models = list(dict.fromkeys(arguments.model or ()))
+    if models and not asking:
+        raise UsageError("--model is for the tuner llm, which was not asked for: name it too")
+    if asking and not models:
         raise UsageError(
             f"the tuner {asking[0]} asks a language model: name one by --model, such as "
             "openai/gpt-4o, or replay:FILE"
         )
+    if len(models) > 1 and len(tuners) == 1 and not hasattr(arguments, "tuners"):
+        raise UsageError("tune takes one --model: compare takes several")
+    if len(models) > 1 and arguments.transcript is not None:
+        raise UsageError(
+            "--transcript names one file, and there are several models: without it each study "
+            "has its own beside itself"
+        )
+    found: list[tuple[str, ModelSettings | None]] = []
+    for tuner in tuners:
+        if tuner not in LLM_TUNERS:
+            found.append((tuner, None))
+        for model, short in zip(models, short_names(models), strict=True):
+            if tuner in LLM_TUNERS:
+                name = tuner if len(models) == 1 else f"{tuner}@{short}"
+                found.append((name, _settings(arguments, model).for_tuner(tuner)))
+    return found
+
+
+def _settings(arguments: argparse.Namespace, model: str) -> ModelSettings:
+    from tuners.llm.model import Budget
+
     return replace(
-        prompt_settings(arguments, arguments.model),
+        prompt_settings(arguments, model),
         fallback=arguments.fallback,
         repairs=arguments.repairs,
         every=arguments.every,
@@ -155,6 +216,8 @@ def model_settings(arguments: argparse.Namespace, *tuners: str) -> ModelSettings
         api_key_env=arguments.api_key_env,
         timeout=arguments.model_timeout,
         budget=Budget(arguments.budget_calls, arguments.budget_tokens, arguments.budget_usd),
+        calls_per_minute=arguments.calls_per_minute,
+        required=not arguments.fallback_only,
         transcript=arguments.transcript,
     )
 

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from studies.records import StudyResult
     from studies.suite import Tunable
 
-__all__ = ["exit_code", "run_one", "study_as_json", "tell_setup", "tell_study"]
+__all__ = [
+    "exit_code",
+    "hardly_asked",
+    "run_one",
+    "study_as_json",
+    "tell_setup",
+    "tell_study",
+]
 
 
 def run_one(case: Tunable, arguments: argparse.Namespace) -> tuple[StudyRunner, StudyResult]:
@@ -24,9 +31,7 @@ def run_one(case: Tunable, arguments: argparse.Namespace) -> tuple[StudyRunner, 
 
     runner = StudyRunner(case, (arguments.tuner,), arguments)
     llm = model_settings(arguments, arguments.tuner)
-    spec = StudySpec(
-        arguments.tuner, arguments.seed, arguments.trials, llm and llm.for_tuner(arguments.tuner)
-    )
+    spec = StudySpec(arguments.tuner, arguments.seed, arguments.trials, llm)
     with progress() as start:
         return runner, runner.run(spec, start)
 
@@ -65,6 +70,9 @@ def tell_study(runner: StudyRunner, result: StudyResult) -> None:
     ]
     if result.model_use is not None:
         rows.append(("model", f"proposed {result.model_share:.1%} of them; {result.model_use}"))
+        rows += [("not the model", f"{count} x {why}") for count, why in result.reasons]
+        if result.hardly_asked:
+            rows.append(("note", hardly_asked(result)))
     if runner.ui_command:
         rows.append(("runs", runner.ui_command))
     columns(rows)
@@ -85,6 +93,14 @@ def floor_reached(result: StudyResult) -> str:
     return (
         f"{quantity(result.floor or 0.0, 's')}, which no mapper can beat; "
         f"the best is at {percent(result.of_floor or 0.0, decimals=1)}"
+    )
+
+
+def hardly_asked(result: StudyResult) -> str:
+    """What is to be known of a study in which the model proposed little."""
+    return (
+        f"the model proposed under half of the trials: this is no study of {result.spec.tuner}, "
+        "but of its fallback"
     )
 
 

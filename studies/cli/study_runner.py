@@ -55,7 +55,12 @@ class StudyRunner:
             uri = arguments.mlflow or os.environ.get("MLFLOW_TRACKING_URI")
             tracker = Tracker(arguments.output, uri, report=warn)
         self.workspace = Workspace(
-            arguments.output, arguments.storage, tracker, repair=arguments.repair, tell=warn
+            arguments.output,
+            arguments.storage,
+            tracker,
+            anew=arguments.anew,
+            repair=arguments.repair,
+            tell=warn,
         )
         self.expert = reference(self.problem).outcome.throughput
         self.reference = reference_name(self.problem)

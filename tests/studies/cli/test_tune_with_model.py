@@ -101,10 +101,13 @@ def test_a_transcript_plays_the_study_back(tuned, tmp_path):
 def test_a_replay_that_no_longer_matches_says_so(tuned, tmp_path):
     tuned("--trials", 2)
     transcript = tmp_path / "runs/circuit-p100x4/llm-seed0.transcript.jsonl"
-    answer = tuned("--trials", 2, "-p", "pieces=20", output="again", model=f"replay:{transcript}")
+    other = ("--trials", 2, "-p", "pieces=20")
+    answer = tuned(*other, output="again", model=f"replay:{transcript}")
+    assert answer.code == 1
+    assert "the prompt no longer matches the transcript" in answer.err
+    answer = tuned(*other, "--fallback-only", output="again", model=f"replay:{transcript}")
     assert answer.code == 0
-    assert "from here on tpe proposes" in answer.err
-    assert answer.err.count("from here on") == 1
+    assert answer.err.count("from here on tpe proposes") == 1
 
 
 def test_a_study_does_not_go_on_with_another_strategy(tuned):
@@ -173,16 +176,27 @@ def test_several_strategies_are_compared(ask, server, tmp_path):
     assert names == {"iid", "opro"}
 
 
-def test_the_run_keeps_the_transcript_and_the_cost(tmp_path):
+@pytest.mark.parametrize(
+    ("use", "known", "cost"),
+    [
+        (ModelUse(calls=3, repairs=1, tokens=50, unknown=3), None, "unknown"),
+        (ModelUse(calls=3, cost=0.25, unknown=1), 0.25, "unknown"),
+        (ModelUse(calls=3, cost=0.25), 0.25, "0.250000 USD"),
+    ],
+)
+def test_the_run_keeps_the_transcript_and_the_cost(tmp_path, use, known, cost):
     transcript = tmp_path / "said.jsonl"
     transcript.write_text("{}\n")
-    llm = ModelSettings("openai/scripted", transcript=transcript)
-    spec = StudySpec("llm", 0, 2, llm)
-    use = ModelUse(calls=3, repairs=1, tokens=50, unknown=1)
-    result = SimpleNamespace(model_use=use, model_share=0.5)
+    spec = StudySpec("llm", 0, 2, ModelSettings("openai/scripted", transcript=transcript))
+    result = SimpleNamespace(
+        model_use=use, model_share=0.25, hardly_asked=True, reasons=[(2, "timeout: too slow")]
+    )
     client = Mock()
     TrackedStudy(Mock(), "case", Mock(), spec, Mock())._write_model(result, client, "run")
     client.log_artifact.assert_called_once_with("run", str(transcript))
-    client.log_metric.assert_any_call("run", "model_calls", 3)
-    client.set_tag.assert_called_once_with("run", "model_use", str(use))
-    assert "unknown cost" in str(use)
+    metrics = {call.args[1]: call.args[2] for call in client.log_metric.call_args_list}
+    tags = {call.args[1]: call.args[2] for call in client.set_tag.call_args_list}
+    assert (metrics["model_calls"], metrics.get("model_known_cost")) == (3, known)
+    assert (tags["model_cost"], tags["model_use"]) == (cost, str(use))
+    assert tags["mlflow.runName"] == "llm-seed0 (model 25%)"
+    assert tags["model_missed"] == "2 x timeout: too slow"
