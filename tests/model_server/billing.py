@@ -15,6 +15,7 @@ from tests.model_server.answers import (
     Cut,
     Hang,
     Raw,
+    Redirect,
     Say,
     rate_limited,
     refusal,
@@ -95,7 +96,7 @@ class BillingModel:
                 mode = self._random.choice(self._modes)
             text = self._replies[count % len(self._replies)]
             prompt = sum(len(message["content"]) for message in call.messages) // 4
-            most = int(call.body.get("max_tokens") or call.body["max_completion_tokens"])
+            most = int(call.body.get("max_tokens", 1000))
             said = most if mode == "exhausted" else min(most, 20 + len(text) // 4)
             self.bill.calls += 1
             self.bill.modes[mode] += 1
@@ -121,6 +122,6 @@ class BillingModel:
             "error 500": refusal(500),
             "rate limit": rate_limited("0"),
             "rate limit of a day": rate_limited("86400"),
-            "redirect": Raw(b"", 307, {"Location": "/v1/busy"}),
+            "redirect": Redirect(),
             "refused": refusal(400, "not today", "invalid_request_error"),
         }[mode]

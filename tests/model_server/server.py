@@ -12,8 +12,6 @@ from typing import Self
 from tests.model_server.answers import Answer, refusal
 from tests.model_server.wire import CHAT, RESPONSES, Call
 
-BUSY = "/busy"  # where a redirection leads to
-
 Responder = Callable[[Call], Answer]
 
 
@@ -53,8 +51,6 @@ class ModelServer:
         self._thread.join(5)
 
     def _answer(self, call: Call) -> Answer:
-        if call.path.endswith(BUSY):
-            return refusal(503, "busy")
         if not call.path.endswith((CHAT, RESPONSES)):
             return refusal(404, f"there is no {call.path}", "not_found_error")
         with self._lock:

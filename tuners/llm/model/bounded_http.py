@@ -17,7 +17,14 @@ from typing import Any
 
 import httpx
 
-__all__ = ["LONGEST_BODY", "BodyTooLong", "RedirectRefused", "bounded_call", "install"]
+__all__ = [
+    "LONGEST_BODY",
+    "MOST_REDIRECTS",
+    "BodyTooLong",
+    "RedirectRefused",
+    "bounded_call",
+    "install",
+]
 
 LONGEST_BODY = 2_000_000
 """Bytes of a body, unpacked."""
@@ -42,9 +49,13 @@ _redirects: ContextVar[list[str] | None] = ContextVar("redirects", default=None)
 
 
 @contextmanager
-def bounded_call() -> Iterator[None]:
-    """Bounds what is done within, in the same task: one call of a model."""
-    token = _redirects.set([])
+def bounded_call(followed: list[str]) -> Iterator[None]:
+    """Bounds what is done within, in the same task: one call of a model.
+
+    Args:
+        followed: Takes where redirects have led, and the one that leads too far.
+    """
+    token = _redirects.set(followed)
     try:
         yield
     finally:

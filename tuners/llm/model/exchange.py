@@ -152,6 +152,7 @@ class Reply:
         complete: False where it ends early, at ``max_tokens`` or at the limit of its length.
         constrained: ``"schema"`` or ``"grammar"`` where the provider was told to keep to it.
         spent: What all calls for it used, failed ones included; None where nobody has counted it.
+        redirects: How often the last call was sent to another place, each time by a request.
     """
 
     text: str
@@ -165,6 +166,7 @@ class Reply:
     complete: bool = True
     constrained: str | None = None
     spent: ModelUsage | None = None
+    redirects: int = 0
 
     def usage(self, request: Request) -> ModelUsage:
         """What the exchange used; tokens are estimated where nobody has counted them."""

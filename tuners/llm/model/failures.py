@@ -50,6 +50,7 @@ class Failure:
         reached: False where it is known that no server was reached.
         exhausted: Whether all tokens of the reply went into reasoning.
         prompt_tokens, completion_tokens: As the provider counts them; None where it does not.
+        redirects: How often it was sent to another place, each time by a request of its own.
     """
 
     error: ModelError
@@ -60,6 +61,7 @@ class Failure:
     exhausted: bool = False
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
+    redirects: int = 0
 
 
 def failure_of(

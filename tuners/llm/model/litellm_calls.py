@@ -7,6 +7,7 @@ import logging
 import os
 import re
 from contextlib import suppress
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -99,17 +100,24 @@ class Calls:
 
     def call(self, request: Request) -> Reply | Failure:
         """Calls once. The time limit holds for the whole call, however slowly bytes arrive."""
+        from tuners.llm.model.bounded_http import MOST_REDIRECTS  # noqa: PLC0415  (loads httpx)
+
         litellm = load_litellm()
+        followed: list[str] = []
+        result: Reply | Failure
         try:
-            return run_within(self.timeout, lambda: self._bounded(litellm, request))
+            result = run_within(self.timeout, lambda: self._bounded(litellm, request, followed))
         except TimeoutError:
             sentence = f"{self.model} gave no whole reply within {self.timeout:g} s"
-            return Failure(ModelTimeout(sentence), again=True, billed=True)
+            result = Failure(ModelTimeout(sentence), again=True, billed=True)
+        return replace(result, redirects=min(len(followed), MOST_REDIRECTS))
 
-    async def _bounded(self, litellm: ModuleType, request: Request) -> Reply | Failure:
-        from tuners.llm.model.bounded_http import bounded_call  # noqa: PLC0415  (loads httpx)
+    async def _bounded(
+        self, litellm: ModuleType, request: Request, followed: list[str]
+    ) -> Reply | Failure:
+        from tuners.llm.model.bounded_http import bounded_call  # noqa: PLC0415  (likewise)
 
-        with bounded_call():
+        with bounded_call(followed):
             return await self._call(litellm, request)
 
     async def _call(self, litellm: ModuleType, request: Request) -> Reply | Failure:

@@ -163,18 +163,16 @@ class Meter:
 
     def count_reply(self, share: Share, reply: Reply) -> ModelUsage:
         """Counts the tokens and the cost of a reply, estimated where it does not tell them."""
-        return self._count(share, self._told(reply) or self._estimated(share, reply.text))
+        used = self._told(reply) or self._estimated(share, reply.text)
+        return self._count(share, used, redirects=reply.redirects)
 
     def count_failure(self, share: Share, failure: Failure) -> ModelUsage:
         """Counts a call that gave no reply; one that reached no server is none."""
         if not failure.reached:
             self._ledger.withdraw(share.key)
             return ModelUsage()
-        if told := self._told(failure):
-            return self._count(share, told, failed=True)
-        if failure.billed:
-            return self.count_lost(share)
-        return self._count(share, ModelUsage(), failed=True)
+        used = self._told(failure) or (share.most if failure.billed else ModelUsage())
+        return self._count(share, used, failed=True, redirects=failure.redirects)
 
     def count_lost(self, share: Share) -> ModelUsage:
         """Counts a call whose end is unknown as the most that it could have been."""
@@ -206,9 +204,12 @@ class Meter:
             unknown_cost_calls=1,
         )
 
-    def _count(self, share: Share, used: ModelUsage, *, failed: bool = False) -> ModelUsage:
+    def _count(
+        self, share: Share, used: ModelUsage, *, failed: bool = False, redirects: int = 0
+    ) -> ModelUsage:
         if not used.calls:
             used += ModelUsage(calls=1, failed_calls=int(failed))
+        used += ModelUsage(calls=redirects, failed_calls=redirects)  # a server has seen them too
         self._ledger.complete(share.key, used)
         with self._lock:
             self._usage += used
