@@ -27,7 +27,7 @@ def load_litellm() -> ModuleType:
         # Else it reads the .env file of whatever folder this runs in.
         os.environ.setdefault("LITELLM_MODE", "PRODUCTION")
         # pydantic says this of a type of litellm's, when a reply first needs it.
-        warnings.filterwarnings("ignore", "Item '.*' on TypedDict class", UserWarning)
+        warnings.filterwarnings("ignore", "Items? '.*' on TypedDict class", UserWarning)
         import litellm  # noqa: PLC0415  (late on purpose)
         from litellm.llms.custom_httpx import http_handler  # noqa: PLC0415  (likewise)
 
