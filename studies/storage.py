@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from studies.addresses import refuse_misspelt
 from studies.errors import StorageError, UsageError
 from studies.files import make_folder, why
 from studies.journal import FileLock, open_study
 from studies.stored_study import StoredStudy, reported
+from tuners.redaction import redacted_url
 
 __all__ = ["StudyStore", "say_nothing"]
 
@@ -67,6 +69,7 @@ class StudyStore(StoredStudy):
         if "://" in location:
             opened = _open_database(name, location)
         else:
+            refuse_misspelt(location, "a storage", "the path of a journal file")
             opened = _open_file(name, Path(location), repair=repair, tell=tell)
         with opened as store:
             yield store
@@ -89,7 +92,7 @@ def _open_database(name: str, url: str) -> Iterator[StoredStudy]:
     _require_driver(url)
     from studies.shared_store import open_shared_store  # noqa: PLC0415  (loads SQLAlchemy)
 
-    with open_shared_store(name, url, _without_password(url)) as store:
+    with open_shared_store(name, url, redacted_url(url)) as store:
         yield store
 
 
@@ -111,14 +114,9 @@ def _require_driver(url: str) -> None:
     scheme = url.split("://", 1)[0]
     if scheme not in SCHEMES:
         raise UsageError(
-            f"unknown storage {url!r}; it is the path of a journal file, or a URL that starts "
-            f"with one of {', '.join(f'{s}://' for s in SCHEMES)}"
+            f"unknown storage {redacted_url(url)!r}; it is the path of a journal file, or a URL "
+            f"that starts with one of {', '.join(f'{s}://' for s in SCHEMES)}"
         )
     driver = SCHEMES[scheme]
     if driver is not None and importlib.util.find_spec(driver) is None:
         raise UsageError(f"storage {scheme}:// needs the Python package {driver}: install it")
-
-
-def _without_password(url: str) -> str:
-    scheme, rest = url.split("://", 1)
-    return f"{scheme}://{rest.rsplit('@', 1)[-1]}"

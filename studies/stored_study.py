@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 
 from studies.errors import StorageError, UsageError
 from studies.files import why
+from tuners.redaction import process_redactor
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
@@ -158,7 +159,8 @@ def reported(location: str) -> Iterator[None]:
     except Exception as error:
         if not _is_of_storage(error):
             raise
-        first_line = str(error.__cause__ or error).strip().splitlines()[0]
+        said = process_redactor().message(str(error.__cause__ or error)).strip()
+        first_line = said.splitlines()[0] if said else type(error).__name__
         raise StorageError(f"storage {location} failed: {first_line}") from error
 
 

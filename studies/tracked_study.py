@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from studies.records import best_so_far, settled, trials_to_reach
 from studies.trial_table import trial_table
 from studies.versions import version_of
+from tuners.redaction import redacted_url
 
 if TYPE_CHECKING:
     from studies.records import StudyResult, StudySpec, TrialRecord
@@ -218,12 +219,14 @@ class TrackedStudy:
 
     def _earlier_note(self) -> dict[str, Any] | None:
         note = self._store.note(NOTE)
-        ours = isinstance(note, dict) and note.get("uri") == self._tracker.uri
+        ours = isinstance(note, dict) and redacted_url(str(note.get("uri"))) == (
+            self._tracker.shown_uri
+        )
         return note if ours and not self._tracker.lost else None
 
     def _leave_note(self, *, ended: bool = False) -> None:
         note = {"run": self._run, "written": self._written, "ended": ended}
-        self._store.leave_note(NOTE, {"uri": self._tracker.uri, **note})
+        self._store.leave_note(NOTE, {"uri": self._tracker.shown_uri, **note})
 
 
 def _setup_metrics(result: StudyResult) -> dict[str, float | None]:

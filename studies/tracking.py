@@ -15,8 +15,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dsl.plain_text import plain
+from studies.addresses import refuse_misspelt
 from studies.mlflow_database import database_file, whole_database
 from studies.races import past_races
+from tuners.redaction import Redactor, process_redactor, redacted_url, secrets_in
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
@@ -29,6 +32,7 @@ ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
 }
@@ -49,6 +53,7 @@ class Tracker:
 
     Attributes:
         uri: The tracking URI.
+        shown_uri: The same without passwords, to be told and stored.
         failed: Whether tracking has failed, and is given up.
         used: Whether a study was found tracked, or was tracked, to its end.
     """
@@ -58,7 +63,10 @@ class Tracker:
     ) -> None:
         self._folder = folder
         self._embedded = uri is None
+        if uri is not None:
+            refuse_misspelt(uri, "an MLflow server or database", "the path of a folder")
         self.uri = uri or embedded_uri(folder)
+        self.shown_uri = redacted_url(self.uri)
         self._report = report
         self._client: MlflowClient | None = None
         self.failed = False
@@ -83,7 +91,9 @@ class Tracker:
                 yield
         except Exception as error:  # noqa: BLE001  (a provider's boundary: MLflow raises anything)
             self.failed = True
-            reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+            said = Redactor(secrets_in(self.uri)).message(plain(str(error)))
+            said = process_redactor().message(said).strip()
+            reason = said.splitlines()[0] if said else type(error).__name__
             self._report(
                 f"MLflow tracking stopped ({reason[:300]}); the study itself is complete, and the "
                 "same command tracks it again"

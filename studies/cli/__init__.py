@@ -11,8 +11,10 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from types import TracebackType
 
 from studies.cli.arguments import parse_arguments
+from studies.cli.console import safe, warn
 from studies.stops import exit_code_of, signal_of, stoppable
 
 __all__ = ["main"]
@@ -25,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     number of the signal that stopped it: 130 for Ctrl-C, 143 for SIGTERM.
     """
     arguments = parse_arguments(argv)
+    sys.excepthook = _tell_fault
     try:
         with stoppable():
             code: int = importlib.import_module(arguments.module).run(arguments)
@@ -42,8 +45,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         if isinstance(error, OSError):
             _forget_output()
         sentence, code = failure
-        sys.stderr.write(f"mappertune: {sentence}\n")
+        warn(sentence)
     return code
+
+
+def _tell_fault(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """The traceback of what nobody foresaw, without secrets."""
+    from traceback import format_exception
+
+    sys.stderr.write(safe("".join(format_exception(kind, error, trace))))
 
 
 def _forget_output() -> None:

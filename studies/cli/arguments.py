@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
+from studies.cli.console import safe
 from studies.cli.model_options import add_model_options, add_prompt_options
 from studies.cli.numbers import positive, seconds, seed, whole
 
@@ -452,7 +453,7 @@ class _Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         advice = _meant(message, self._option_strings())
-        sys.stderr.write(f"{self.prog}: {message};{advice} {self.prog} --help explains\n")
+        sys.stderr.write(f"{self.prog}: {safe(message)};{advice} {self.prog} --help explains\n")
         sys.exit(2)
 
     def _option_strings(self) -> list[str]:

@@ -8,17 +8,36 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["columns", "print_json", "quantity", "say", "table", "warn"]
+__all__ = ["columns", "print_json", "quantity", "safe", "say", "table", "warn"]
 
 
 def say(line: str = "") -> None:
     """A line on standard output."""
-    sys.stdout.write(line + "\n")
+    sys.stdout.write(_plain(line) + "\n")
 
 
 def warn(line: str) -> None:
     """A line on standard error."""
-    sys.stderr.write(f"mappertune: {line}\n")
+    sys.stderr.write(f"mappertune: {safe(line)}\n")
+
+
+def safe(message: str) -> str:
+    """A message without secrets, and without what a terminal would obey."""
+    message = _plain(message)
+    if not any(mark in message for mark in "@=:"):  # what secrets stand behind
+        return message
+    from tuners.redaction import process_redactor
+
+    return process_redactor().message(message)
+
+
+def _plain(text: str) -> str:
+    """A text without what a terminal would obey, and whatever else cannot be printed."""
+    if text.replace("\n", "").isprintable():
+        return text
+    from dsl.plain_text import plain
+
+    return plain(text)
 
 
 def print_json(value: Any) -> None:

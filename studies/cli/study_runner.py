@@ -75,7 +75,7 @@ class StudyRunner:
     def tracking_uri(self) -> str | None:
         """Where the runs are tracked; None where they are not."""
         tracker = self.workspace.tracker
-        return tracker.uri if tracker and tracker.used else None
+        return tracker.shown_uri if tracker and tracker.used else None
 
     @property
     def ui_command(self) -> str | None:

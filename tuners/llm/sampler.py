@@ -23,6 +23,7 @@ from tuners.llm.lazy_model import LazyModel, ledger_of
 from tuners.llm.proposer import ENQUEUED, Proposal, Proposer
 from tuners.llm.settings import ModelSettings
 from tuners.llm.study import StudyMemory, TrialContext
+from tuners.redaction import process_redactor
 from tuners.samplers.claims import is_shared
 from tuners.samplers.wrappers import DelegatingSampler
 
@@ -176,7 +177,8 @@ class LLMSampler(DelegatingSampler):
             raise
         except Exception as error:  # an exception here would leave a trial that runs for ever
             log.exception("%s failed on trial %d", self, context.trial.number)
-            return Proposal(None, f"the sampler failed: {type(error).__name__}: {error}")
+            said = process_redactor().message(str(error))
+            return Proposal(None, f"the sampler failed: {type(error).__name__}: {said}")
 
     def _memory(self, study: Study, space: Mapping[str, BaseDistribution]) -> StudyMemory:
         with self._lock:

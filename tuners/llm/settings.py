@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from tuners.errors import TunerError
+from tuners.redaction import process_redactor
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,8 +119,10 @@ class ModelSettings:
 
     def identity(self) -> dict[str, Any]:
         """The settings that a study must go on with."""
-        return {
+        said = {
             field.name: getattr(self, field.name)
             for field in fields(self)
             if field.name not in _NOT_OF_THE_STUDY
         }
+        # Whoever takes an address for a model's name must not find its password in the study.
+        return {**said, "model": process_redactor().message(str(self.model))}

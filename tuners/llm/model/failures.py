@@ -125,7 +125,7 @@ def _without_status(
         where = next(
             str(each) for each in _causes(error) if type(each).__name__ == "RedirectRefused"
         )
-        sentence = f"the server of {model} sends the call away ({where}): check its address"
+        sentence = f"the server of {model} sends the call away ({where}){ADDRESS}"
         return Failure(ModelUnavailable(sentence))
     if "BodyTooLong" in causes:
         sentence = f"the reply of {model} is longer than {LONGEST} MB, and was not read to its end"
@@ -133,9 +133,6 @@ def _without_status(
     if causes & NO_CONNECTION:
         sentence = f"nobody answers for {model}: {said}"
         return Failure(ModelUnavailable(sentence, permanent=False), again=True, reached=False)
-    if "TooManyRedirects" in causes:
-        sentence = f"the server of {model} redirects every call{ADDRESS}"
-        return Failure(ModelUnavailable(sentence, permanent=False))
     if causes & CUT:
         sentence = f"the connection to {model} broke off in the middle of its reply"
         return Failure(BadResponse(sentence), again=True, billed=True)

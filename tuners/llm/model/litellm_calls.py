@@ -11,13 +11,14 @@ from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
+from dsl.plain_text import plain
 from tuners.llm.model.call_loop import run_within
 from tuners.llm.model.constraints import constraint_of, text_of
 from tuners.llm.model.errors import BadResponse, ModelTimeout, RequestRejected
 from tuners.llm.model.exchange import Reply, Request
 from tuners.llm.model.failures import Failure, failure_of
 from tuners.llm.model.litellm_module import is_installed, load_litellm
-from tuners.llm.model.redaction import Redactor, Secret, without_credentials
+from tuners.redaction import Redactor, Secret, without_credentials
 
 __all__ = ["Calls"]
 
@@ -122,7 +123,7 @@ class Calls:
 
     async def _call(self, litellm: ModuleType, request: Request) -> Reply | Failure:
         constraint, parameters = self._constraint(litellm, request)
-        messages = [{"role": m.role, "content": m.content} for m in request.messages]
+        messages = [{"role": m.role, "content": plain(m.content)} for m in request.messages]
         stream = self._streams
         if stream:
             parameters |= {"stream": True, "stream_options": {"include_usage": True}}
@@ -183,14 +184,18 @@ class Calls:
             return self._empty(choice, prompt, said)
         cost = self.price(prompt, said) if prompt is not None and said is not None else None
         return Reply(
-            text=self._redactor.text(text[:LONGEST_REPLY]),
-            model=self._redactor.text(str(getattr(response, "model", None) or self.model)),
+            text=self._redactor.text(plain(text[:LONGEST_REPLY])),
+            model=self._said(getattr(response, "model", None) or self.model),
             prompt_tokens=prompt,
             completion_tokens=said,
             cost=cost,
             complete=choice.finish_reason != "length" and len(text) <= LONGEST_REPLY,
             constrained=constraint,
         )
+
+    def _said(self, what: object) -> str:
+        """What a server or litellm says, without secrets and fit for a terminal."""
+        return self._redactor.message(plain(str(what)[:LONGEST_REPLY]))
 
     def _empty(self, choice: Any, prompt: int | None, said: int | None) -> Failure:
         """What a reply without a text comes to, and whether its reasoning has used it up."""
@@ -204,7 +209,7 @@ class Calls:
         else:
             reason = getattr(choice, "finish_reason", None)
             ended = f" (finish_reason {reason})" if reason not in (None, "stop") else ""
-            sentence = self._redactor.text(f"{self.model} gave an empty reply{ended}")
+            sentence = self._said(f"{self.model} gave an empty reply{ended}")
         return Failure(
             BadResponse(sentence),
             again=True,
@@ -215,8 +220,7 @@ class Calls:
         )
 
     def _failure(self, litellm: ModuleType, error: Exception, constraint: str | None) -> Failure:
-        told = self._redactor.text(str(error))
-        said = LITELLM_SAYS.sub("", " ".join(told.split()))[:SAID]
+        said = LITELLM_SAYS.sub("", " ".join(self._said(error).split()))[:SAID]
         failure = failure_of(litellm, error, self.model, said, self.timeout)
         if isinstance(failure.error, RequestRejected) and constraint is not None:
             self._constrains = False

@@ -12,15 +12,16 @@ from tuners.llm.model.litellm_calls import Calls
 from tuners.llm.model.meter import Limits
 from tuners.llm.model.patience import Patience
 from tuners.llm.model.provider import ProviderModel
-from tuners.llm.model.redaction import (
+from tuners.llm.model.replay import ReplayModel
+from tuners.llm.model.transcript import Transcript
+from tuners.redaction import (
     Redactor,
     Secret,
     keys_of_environment,
     redacted_url,
+    secrets_in,
     without_credentials,
 )
-from tuners.llm.model.replay import ReplayModel
-from tuners.llm.model.transcript import Transcript
 
 __all__ = ["open_model"]
 
@@ -66,16 +67,17 @@ def open_model(
             key.reveal() if key else "",
             login.reveal(),
             login.reveal().partition(":")[2],
+            *secrets_in(base_url or ""),
         ]
     )
     if name.startswith(REPLAY):
         return ReplayModel(Path(name.removeprefix(REPLAY)), redactor)
     calls = Calls(name, base_url, key, timeout, redactor)
-    address = None if base_url is None else redactor.text(redacted_url(base_url))
+    address = None if base_url is None else redactor.message(redacted_url(base_url))
     settings = {"base_url": address, "timeout": timeout, "attempts": attempts}
     kept = None if transcript is None else Transcript(transcript, redactor, settings)
     return ProviderModel(
-        redactor.text(name),
+        redactor.message(name),
         calls,
         patience=Patience(attempts=max(1, attempts)),
         limits=Limits(budget or Budget(), calls_per_minute, timeout),

@@ -11,8 +11,8 @@ from tuners.llm.model import errors
 from tuners.llm.model.accounts import usage_of
 from tuners.llm.model.errors import ModelError, ReplayExhausted, ReplayMismatch, ReplaySkipped
 from tuners.llm.model.exchange import Message, ModelUsage, Reply, Request
-from tuners.llm.model.redaction import Redactor
 from tuners.llm.model.transcript import Exchange, read_transcript
+from tuners.redaction import Redactor
 
 __all__ = ["ReplayModel"]
 

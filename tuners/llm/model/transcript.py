@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
+from dsl.plain_text import plain
 from legion_bridge.shapes import (
     Shape,
     ShapeError,
@@ -32,7 +33,7 @@ from legion_bridge.shapes import (
 from tuners.llm.model.accounts import usage_of
 from tuners.llm.model.errors import ModelError, TranscriptError
 from tuners.llm.model.exchange import Message, Reply, Request
-from tuners.llm.model.redaction import Redactor
+from tuners.redaction import Redactor
 
 __all__ = ["Exchange", "Transcript", "read_transcript"]
 
@@ -161,7 +162,7 @@ def _exchange(number: int, entry: dict[str, Any]) -> Exchange:
     if entry["schema"] != SCHEMA:
         raise ValueError("another version")
     request = dict(entry["request"])
-    messages = tuple(Message(m["role"], m["content"]) for m in request.pop("messages"))
+    messages = tuple(Message(m["role"], a_text(m["content"])) for m in request.pop("messages"))
     reply = entry.get("reply")
     error = entry.get("error")
     if (reply is None) == (error is None):
@@ -179,6 +180,7 @@ def _exchange(number: int, entry: dict[str, Any]) -> Exchange:
 
 def _reply(said: dict[str, Any]) -> Reply:
     spent = said.get("spent")
+    said = {**said, "text": plain(said["text"]), "model": plain(said["model"])}
     return Reply(**{**said, "spent": None if spent is None else usage_of(spent)})
 
 

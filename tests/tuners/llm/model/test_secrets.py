@@ -13,7 +13,7 @@ import pytest
 from tests.model_server.answers import Echo, Raw, Say
 from tests.tuners.llm.model.conftest import HELLO
 from tuners.llm.model import Message, ModelError, Request, open_model
-from tuners.llm.model.redaction import Redactor, Secret
+from tuners.redaction import Redactor, Secret
 
 pytestmark = pytest.mark.filterwarnings("ignore:Accessing the:DeprecationWarning")
 
