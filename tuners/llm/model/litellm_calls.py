@@ -52,6 +52,7 @@ class Calls:
         redactor: Redactor,
     ) -> None:
         self.model = model
+        self.name = redactor.message(model)  # as it is told
         self.timeout = timeout
         self._base_url: str | None = None
         self._login = Secret("")
@@ -74,7 +75,7 @@ class Calls:
             provider = litellm.get_llm_provider(self.model, api_base=self._base_url)[1]
         except Exception:  # noqa: BLE001  (whatever litellm raises: it knows no such provider)
             return (
-                f"no provider is known for the model {self.model!r}: write it as PROVIDER/MODEL, "
+                f"no provider is known for the model {self.name!r}: write it as PROVIDER/MODEL, "
                 "such as openai/gpt-4o, or openai/NAME with the base URL of your own server"
             )
         if self._login and provider != "openai":
@@ -109,7 +110,7 @@ class Calls:
         try:
             result = run_within(self.timeout, lambda: self._bounded(litellm, request, followed))
         except TimeoutError:
-            sentence = f"{self.model} gave no whole reply within {self.timeout:g} s"
+            sentence = f"{self.name} gave no whole reply within {self.timeout:g} s"
             result = Failure(ModelTimeout(sentence), again=True, billed=True)
         return replace(result, redirects=min(len(followed), MOST_REDIRECTS))
 
@@ -159,7 +160,7 @@ class Calls:
                 "%s is not known to take a %s, and is asked without: its replies are checked "
                 "all the same (grammars go to hosted_vllm/NAME, llamafile/NAME and OpenAI's "
                 "models from gpt-5 on)",
-                self._redactor.text(self.model),
+                self.name,
                 "grammar" if request.grammar else "JSON schema",
             )
         return constraint, parameters
@@ -203,13 +204,13 @@ class Calls:
         if exhausted:
             tokens = "all its tokens" if said is None else f"all its {said:,} tokens"
             sentence = (
-                f"{self.model} gave an empty reply: {tokens} went into reasoning; allow more by "
+                f"{self.name} gave an empty reply: {tokens} went into reasoning; allow more by "
                 "--max-reply-tokens (max_reply_tokens)"
             )
         else:
             reason = getattr(choice, "finish_reason", None)
             ended = f" (finish_reason {reason})" if reason not in (None, "stop") else ""
-            sentence = self._said(f"{self.model} gave an empty reply{ended}")
+            sentence = self._said(f"{self.name} gave an empty reply{ended}")
         return Failure(
             BadResponse(sentence),
             again=True,
@@ -221,7 +222,7 @@ class Calls:
 
     def _failure(self, litellm: ModuleType, error: Exception, constraint: str | None) -> Failure:
         said = LITELLM_SAYS.sub("", " ".join(self._said(error).split()))[:SAID]
-        failure = failure_of(litellm, error, self.model, said, self.timeout)
+        failure = failure_of(litellm, error, self.name, said, self.timeout)
         if isinstance(failure.error, RequestRejected) and constraint is not None:
             self._constrains = False
             log.warning("%s; it is asked without a %s from here on", failure.error, constraint)
