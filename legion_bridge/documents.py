@@ -50,7 +50,7 @@ def read_json(text: str) -> Any:
     legion_bridge.documents.DocumentError: this is nested too deeply
     """
     try:
-        return json.loads(text)
+        return json.loads(text.removeprefix("\ufeff"))
     except json.JSONDecodeError as error:
         said = f"this is not JSON ({error.msg})"
         raise DocumentError(said, error.lineno, error.colno) from None
@@ -72,7 +72,7 @@ def read_toml(text: str) -> dict[str, Any]:
     if (line := _line_of_long_key(text)) is not None:
         raise DocumentError(f"a key in line {line} has more than {MOST_KEYS} parts", line)
     try:
-        return tomllib.loads(text)
+        return tomllib.loads(text.removeprefix("\ufeff"))
     except tomllib.TOMLDecodeError as error:
         raise DocumentError(f"not TOML: {error}") from None
     except RecursionError:

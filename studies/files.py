@@ -39,7 +39,7 @@ def read_text(path: str, kind: str = "mapper") -> str:
     if not data.strip():
         raise UsageError(f"{path} is empty: a {kind} has at least one statement")
     try:
-        text = data.decode()
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = "\0"
     if "\0" in text:

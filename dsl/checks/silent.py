@@ -124,8 +124,17 @@ def _unused(context: CheckContext) -> Iterator[Diagnostic]:
                 "function-unused",
                 function.position,
                 f"nothing uses the function {function.name}",
-                f"map tasks by it: IndexTaskMap GPU {function.name};",
+                _use_of(function),
             )
+
+
+def _use_of(function: syntax.FunctionDefinition) -> str:
+    """What can be done with a function that nothing uses."""
+    if [parameter.type for parameter in function.parameters] != ["Task"]:
+        return f"call {function.name} from a mapping function, or leave it out"
+    members = {node.name for node in walk(function) if isinstance(node, syntax.Member)}
+    kind = "SingleTaskMap" if members & {"parent", "processor"} else "IndexTaskMap"
+    return f"map a task by it, {kind} TASK {function.name};, or leave it out"
 
 
 def _body(context: CheckContext, function: syntax.FunctionDefinition) -> Iterator[Diagnostic]:

@@ -284,6 +284,8 @@ def _policy_statements(context: ErrorContext) -> str | None:
         return f"names have letters, digits and _ only; the form is: {form}"
     if token.type == "MEMORY" and "PROCESSOR" in context.accepted:
         return f"the processor is missing, or * for any: {form}"
+    if context.opening.type == "COLLECT_MEMORY" and token.type == "INTEGER":
+        return f"here a region has a name or is *, and no index; the form is: {form}"
     if context.before().type == "ALIGN":
         return "write Align == 64"
     wanted = _wanted_words(context)

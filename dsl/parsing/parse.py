@@ -35,6 +35,7 @@ def parse(text: str, *, filename: str | None = None) -> Program:
     >>> parse("Task * GPU, CPU;").statements[0].kinds
     ('GPU', 'CPU')
     """
+    text = text.removeprefix("\ufeff")  # editors of Windows mark UTF-8 by it
     if len(text) > MAX_TEXT:
         raise MapperSyntaxError(
             f"a mapper has at most {MAX_TEXT:,} characters, not {len(text):,}",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from dsl.errors import MapperSyntaxError, MappertuneError
-from tuners.llm.replies.texts import json_values_in, mapper_texts_in, merge_blocks
+from tuners.llm.replies.texts import joined_blocks, json_values_in, mapper_texts_in, merge_blocks
 from tuners.llm.replies.values import InvalidValues, checked_values
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def candidates_in(
         if not texts:
             texts = _value_texts(reply, problem)
         elif base is not None and most == 1:
-            texts = ["\n".join(texts)] if texts else []
+            texts = [joined_blocks(texts)]
     return [_checked(text, problem, base) for text in texts[-most:]]
 
 

@@ -35,6 +35,8 @@ __all__ = ["LLMSampler"]
 
 log = logging.getLogger(__name__)
 
+SEVERAL = "the study has several objectives, and a model is asked about one alone"
+
 
 class LLMSampler(DelegatingSampler):
     """Asks a language model for the next trial, and another sampler where that fails.
@@ -99,6 +101,7 @@ class LLMSampler(DelegatingSampler):
         self._memories: weakref.WeakKeyDictionary[Study, StudyMemory] = weakref.WeakKeyDictionary()
         self._last: LazyModel | None = None
         self._lock = threading.Lock()
+        self._told = False  # that a study of several objectives is not the model's
 
     def __str__(self) -> str:
         return f"{type(self).__name__}({self._proposer.strategy.name}, then {self._fallback})"
@@ -153,6 +156,8 @@ class LLMSampler(DelegatingSampler):
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         if len(study.directions) > 1:
+            self._tell_objectives()
+            self._note(study, trial, self._fallback.name, SEVERAL)
             return super().sample_relative(study, trial, search_space)
         if not search_space:
             self._note(study, trial, self._fallback.name, "the search space is not known yet")
@@ -167,6 +172,13 @@ class LLMSampler(DelegatingSampler):
         proposer = ENQUEUED if enqueued else self._fallback.name
         self._note(study, trial, proposer, proposal.why, proposal)
         return self._fallback.propose(context)
+
+    def _tell_objectives(self) -> None:
+        """Says once that the model is not asked."""
+        with self._lock:
+            if not self._told:
+                log.warning("%s; %s proposes", SEVERAL, self._fallback.name)
+            self._told = True
 
     # Asking and noting
 

@@ -15,7 +15,7 @@ from dsl.syntax import Position
 from legion_bridge.outcome import Outcome
 from tuners.errors import TunerError
 from tuners.guide.guidance import Guidance
-from tuners.llm.replies.values import InvalidValues, read_values
+from tuners.llm.replies.values import InvalidValues, read_values, told, told_value
 from tuners.problems.mapper_problem import digest, record
 from tuners.problems.problem import Evaluation, Finding, Form, Projection, Suggester
 
@@ -124,7 +124,11 @@ class ParameterProblem(ABC):
 
     def render(self, values: Mapping[str, Any]) -> str:
         """The values as a JSON object, in the order of the parameters."""
-        known = {name: values[name] for name in self.distributions if name in values}
+        known = {
+            name: told_value(values[name], each)
+            for name, each in self.distributions.items()
+            if name in values
+        }
         return json.dumps(known, default=str)
 
     def check(self, text: str) -> Sequence[Finding]:
@@ -205,7 +209,8 @@ def spread(distribution: BaseDistribution) -> str:
         ):
             words += f" in steps of {distribution.step}"
         return words + (", on a logarithmic scale" if distribution.log else "")
-    return "one of " + ", ".join(json.dumps(each, default=str) for each in _choices(distribution))
+    choices = (told(each, number) for number, each in enumerate(_choices(distribution)))
+    return "one of " + ", ".join(json.dumps(each, default=str) for each in choices)
 
 
 def _choices(distribution: BaseDistribution) -> Sequence[Any]:

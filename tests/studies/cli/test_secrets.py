@@ -115,8 +115,7 @@ def test_a_study_that_knows_all_passwords_and_keeps_them(run, tmp_path, monkeypa
     """A database, a tracking database, a model's server and its key: all of them are used."""
     monkeypatch.setenv("MY_KEY", f"{CANARY}-key")
     storage = f"sqlite:///file:{tmp_path}/s.db?uri=true&password={CANARY}"
-    tracking = f"sqlite:///file:{tmp_path}/m.db?uri=true&password={CANARY}"
-    where = ("--mlflow", tracking) if tracked else ("--no-mlflow",)
+    where = () if tracked else ("--no-mlflow",)
     answers = iter([Say(f"```mapper\nTask * GPU; # {CANARY}-key\n```"), Echo(401)])
     with ModelServer(lambda _: next(answers)) as server:
         address = server.url.replace("://", f"://{QUOTED}@")

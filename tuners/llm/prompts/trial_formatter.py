@@ -17,6 +17,7 @@ from dsl.errors import MappertuneError
 from dsl.parsing.statement_cache import StatementCache
 from dsl.units import seconds
 from tuners.llm.replies.texts import blocks_of
+from tuners.llm.replies.values import told, told_value
 
 if TYPE_CHECKING:
     from tuners.finished_trial import FinishedTrial
@@ -81,8 +82,12 @@ class TrialFormatter:
     def entry(self, trial: FinishedTrial) -> str:
         """A trial with its candidate."""
         if self.problem.form == "values":
-            values = json.dumps(dict(trial.params), default=str)
-            return f"{self.line(trial)} with {values}"
+            known = self.problem.distributions
+            values = {
+                name: told_value(value, known[name]) if name in known else value
+                for name, value in trial.params.items()
+            }
+            return f"{self.line(trial)} with {json.dumps(values, default=str)}"
         return f"{self.line(trial)}\n{self.candidate(trial)}"
 
     def feedback_on(self, trial: FinishedTrial) -> str:
@@ -165,7 +170,7 @@ def _value_schema(distribution: BaseDistribution) -> dict[str, Any]:
         kind = "integer" if isinstance(distribution, IntDistribution) else "number"
         return {"type": kind, "minimum": distribution.low, "maximum": distribution.high}
     assert isinstance(distribution, CategoricalDistribution)  # noqa: S101  (Optuna has no other)
-    return {"enum": list(distribution.choices)}
+    return {"enum": [told(each, number) for number, each in enumerate(distribution.choices)]}
 
 
 def reply_schema(problem: TextProblem, count: int) -> dict[str, Any]:

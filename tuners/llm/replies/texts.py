@@ -23,6 +23,7 @@ __all__ = [
     "block_of",
     "blocks_of",
     "emptied_blocks",
+    "joined_blocks",
     "json_values_in",
     "mapper_texts_in",
     "merge_blocks",
@@ -193,6 +194,36 @@ def blocks_of(program: dsl.Program) -> dict[str, str]:
 def emptied_blocks(text: str) -> set[str]:
     """The blocks that a text declares empty, such as by ``# limit block: none``."""
     return {found.lower() for found in _HEADING.findall(text)}
+
+
+def joined_blocks(parts: Sequence[str]) -> str:
+    r"""The parts of a reply as one text, in which the last one that decides a block decides it.
+
+    Models quote what they are about to change: the first statement for a key would count.
+
+    >>> joined_blocks(["Region * * GPU ZCMEM; Task a GPU;", "Region * * GPU FBMEM;"])
+    'Task a GPU;\nRegion * * GPU FBMEM;'
+    """
+    kept: list[str] = []
+    later: set[str] = set()
+    for part in reversed(parts):
+        try:
+            statements = () if _is_comment(part) else _STATEMENTS.parse(part).statements
+        except dsl.MapperSyntaxError:
+            return "\n".join(parts)  # a check will say what is wrong with it
+        emptied = emptied_blocks(part)
+        names = [_name(each) or block_of(each) for each in statements]
+        if later.isdisjoint({*names, *emptied}):
+            kept.append(part)
+        else:
+            lines = [
+                unparse_statement(each)
+                for each, name in zip(statements, names, strict=True)
+                if name not in later
+            ]
+            kept.append("\n".join(lines))
+        later |= {*names, *emptied}
+    return "\n".join(text for text in reversed(kept) if text)
 
 
 def merge_blocks(base: str, part: str) -> str:

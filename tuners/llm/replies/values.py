@@ -14,10 +14,18 @@ from optuna.distributions import (
 )
 
 from dsl.nearest import did_you_mean
+from dsl.plain_text import plain
 from tuners.errors import TunerError
 from tuners.llm.replies.texts import json_values_in
 
-__all__ = ["InvalidValues", "checked_values", "read_values"]
+__all__ = [
+    "InvalidValues",
+    "checked_values",
+    "is_json",
+    "read_values",
+    "told",
+    "told_value",
+]
 
 _COMPLAINTS = 8  # told at once
 _SHOWN = 60  # characters of a wrong value
@@ -110,13 +118,63 @@ def _on_grid(number: float, distribution: FloatDistribution) -> float:
 
 
 def _choice(found: Any, distribution: CategoricalDistribution) -> Any:
-    for choice in distribution.choices:
+    for number, choice in enumerate(distribution.choices):
         if type(choice) is type(found) and choice == found:
             return choice
-    alike = [each for each in distribution.choices if str(each).lower() == str(found).lower()]
-    if len(alike) == 1:
-        return alike[0]
+        if not is_json(choice) and found == told(choice, number):
+            return choice
+    said = str(found).strip().lower()
+    numbered = list(enumerate(distribution.choices))
+    foreign = [(number, each) for number, each in numbered if not is_json(each)]
+    for alike in (
+        [each for _, each in numbered if _equal_numbers(each, found)],
+        [each for _, each in numbered if str(each).lower() == said],
+        [each for _, each in foreign if str(_listed(each)).lower() == said],
+        [each for number, each in foreign if str(number) == said.partition(":")[0]],
+    ):
+        if len(alike) == 1:
+            return alike[0]
     raise ValueError("no such choice")
+
+
+def _equal_numbers(choice: Any, found: Any) -> bool:
+    """Whether two numbers are equal, be one of them written as a float."""
+    numbers = (int, float)
+    return type(choice) in numbers and type(found) in numbers and bool(choice == found)
+
+
+def _listed(choice: Any) -> Any:
+    """A tuple as JSON writes it."""
+    return [_listed(each) for each in choice] if isinstance(choice, tuple | list) else choice
+
+
+def is_json(choice: Any) -> bool:
+    """Whether JSON can carry a choice, so that it comes back as what it was.
+
+    It can carry no tuple, no NaN and no member of an enumeration, which may also be a text.
+    """
+    if type(choice) is float:
+        return math.isfinite(choice)
+    return choice is None or type(choice) in (bool, int, str)
+
+
+def told(value: Any, number: int) -> Any:
+    """A choice as a model is told of it: itself, or its number and its text.
+
+    >>> told("fast", 0), told((1, 2), 3)
+    ('fast', '3: (1, 2)')
+    """
+    return value if is_json(value) else f"{number}: {plain(str(value))[:_SHOWN]}"
+
+
+def told_value(value: Any, distribution: BaseDistribution) -> Any:
+    """A value of a parameter as a model is told of it."""
+    if not isinstance(distribution, CategoricalDistribution) or is_json(value):
+        return value
+    try:
+        return told(value, int(distribution.to_internal_repr(value)))
+    except ValueError:  # it is a choice no longer
+        return str(value)
 
 
 def _range(distribution: BaseDistribution) -> str:
@@ -125,5 +183,6 @@ def _range(distribution: BaseDistribution) -> str:
         step = "" if distribution.step in (None, 1) else f" in steps of {distribution.step}"
         return f"{kind} from {distribution.low} to {distribution.high}{step}"
     assert isinstance(distribution, CategoricalDistribution)  # noqa: S101  (Optuna has no other)
-    choices = distribution.choices
-    return "one of " + ", ".join(map(str, choices[:20])) + (", ..." if choices[20:] else "")
+    choices = [told(choice, number) for number, choice in enumerate(distribution.choices[:20])]
+    more = ", ..." if distribution.choices[20:] else ""
+    return "one of " + ", ".join(map(str, choices)) + more
