@@ -170,7 +170,7 @@ class StudyResult:
     Attributes:
         spec: What was asked for.
         unit: Unit of the throughputs.
-        expert: Throughput of the expert mapper, or of the reference in its place.
+        expert: Throughput of what ratios are to; None where no reference runs.
         records: Every trial, in order.
         resumed: How many of them were there before this run.
         stopped_by: The signal that stopped it before its budget was spent, such as SIGINT for
@@ -178,20 +178,20 @@ class StudyResult:
         location: Where the study is kept.
         mapper: Text of the best mapper; None where no mapper was valid.
         reference: What ``expert`` is the throughput of: ``"expert"``, ``"own mapper"`` or
-            ``"default mapper"``.
+            ``"default mapper"``, the first that runs; None where none does.
         elsewhere: How many trials other processes have run meanwhile.
         floor: Seconds of the timed part that no mapper can beat; None where nobody knows.
     """
 
     spec: StudySpec
     unit: str
-    expert: float
+    expert: float | None
     records: tuple[TrialRecord, ...]
     resumed: int
     stopped_by: int | None
     location: str
     mapper: str | None
-    reference: str = "expert"
+    reference: str | None = "expert"
     elsewhere: int = 0
     floor: float | None = None
 
@@ -208,12 +208,22 @@ class StudyResult:
     @property
     def reference_key(self) -> str:
         """The reference's name in JSON and MLflow: ``"expert"``, ``"own_mapper"``."""
-        return self.reference.replace(" ", "_")
+        return (self.reference or "expert").replace(" ", "_")
 
     @property
-    def normalised(self) -> float:
-        """The best throughput over the expert's; 0.0 where no mapper was valid."""
-        return self.best.throughput / self.expert if self.best and self.expert else 0.0
+    def throughput(self) -> float:
+        """The best throughput; 0.0 where no mapper was valid."""
+        return self.best.throughput if self.best else 0.0
+
+    @property
+    def normalised(self) -> float | None:
+        """The best throughput over the reference's; None where no reference runs."""
+        return self.throughput / self.expert if self.expert else None
+
+    @property
+    def trials_to_reference(self) -> int | None:
+        """How many trials it took to be as fast as the reference; None where it never was."""
+        return trials_to_reach(self.records, self.expert) if self.expert else None
 
     @property
     def of_floor(self) -> float | None:
@@ -260,11 +270,12 @@ class StudyResult:
             "distinct": self.distinct,
             "invalid_share": self.invalid_share,
             "unit": self.unit,
+            "reference": self.reference,
             name: self.expert,
             "best": best.throughput if best else None,
             "best_trial": best.number if best else None,
             f"best_over_{name}": self.normalised,
-            f"trials_to_{name}": trials_to_reach(self.records, self.expert),
+            f"trials_to_{name}": self.trials_to_reference,
             "floor": self.floor,
             "of_floor": self.of_floor,
             "study": self.location,

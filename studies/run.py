@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from studies.errors import UsageError
 from studies.records import StudyResult, StudySpec, TrialRecord, fastest
+from studies.references import best_reference
 from studies.stops import signal_of
 from studies.stored_study import StoredStudy
-from studies.suite import reference, reference_name
 from tuners import MapperProblem, make_sampler
 from tuners.problems.evaluators import StatesRepeatability
 
@@ -61,7 +61,7 @@ def run_study(
         StorageError: A trial cannot be kept; those before it are safe.
     """
     _check_identity(problem, spec, store)
-    expert = reference(problem, "expert").outcome.throughput
+    reference = best_reference(problem)
     records = [TrialRecord.of(trial) for trial in store.trials]
     resumed = len(records)
     _check_repeats(problem, records, store)
@@ -84,16 +84,17 @@ def run_study(
         stopped_by = signal_of(stop)
     records.sort(key=lambda record: record.number)
     best = fastest(records)
+    mapper = best.mapper(problem) if best else None
     return StudyResult(
         spec=spec,
         unit=problem.application.unit,
-        expert=expert,
+        expert=reference.throughput if reference else None,
         records=tuple(records),
         resumed=resumed,
         stopped_by=stopped_by,
         location=store.location,
-        mapper=best.mapper(problem) if best else None,
-        reference=reference_name(problem),
+        mapper=mapper,
+        reference=reference.name if reference else None,
         elsewhere=len(records) - resumed - ours,
         floor=_floor(problem),
     )

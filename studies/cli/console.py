@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["columns", "print_json", "quantity", "say", "table", "warn"]
+__all__ = ["columns", "first_sentence", "print_json", "quantity", "say", "table", "warn"]
 
 
 def say(line: str = "") -> None:
@@ -46,6 +46,17 @@ def quantity(value: float, unit: str = "") -> str:
     from dsl import units
 
     return units.quantity(value, unit, digits=4)
+
+
+def first_sentence(text: str) -> str:
+    """What a long message begins with.
+
+    >>> first_sentence("no room in FBMEM. This means that the working set ...")
+    'no room in FBMEM.'
+    """
+    line = text.strip().split("\n", 1)[0]
+    sentence, dot, _ = line.partition(". ")
+    return sentence + dot.strip()
 
 
 def columns(rows: Sequence[tuple[str, str]], indent: str = "  ") -> None:

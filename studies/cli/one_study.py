@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from studies.cli.console import columns, quantity, say, warn
+from studies.cli.console import columns, first_sentence, quantity, say, warn
 from studies.cli.model_options import model_settings
 from studies.cli.progress import progress
 from studies.cli.study_runner import StudyRunner
@@ -14,6 +14,7 @@ from studies.stops import exit_code_of
 if TYPE_CHECKING:
     from studies.records import StudyResult
     from studies.suite import Tunable
+    from tuners import MapperProblem
 
 __all__ = ["exit_code", "run_one", "study_as_json", "tell_study"]
 
@@ -47,10 +48,15 @@ def tell_study(runner: StudyRunner, result: StudyResult) -> None:
         f"{runner.case.name}, {spec.tuner} with seed {spec.seed}: "
         f"{len(result.records)} trials{earlier}"
     )
-    rows = [(result.reference, quantity(result.expert, result.unit))]
+    if result.reference is not None and result.expert is not None:
+        rows = [(result.reference, quantity(result.expert, result.unit))]
+    else:
+        rows = [("reference", _why_none(runner.problem))]
     if best is not None:
-        ratio = f"{result.normalised:.3f} x {result.reference} (trial {best.number})"
-        rows.append(("best", f"{quantity(best.throughput, result.unit)}, {ratio}"))
+        found = quantity(best.throughput, result.unit)
+        if result.normalised is not None:
+            found += f", {result.normalised:.3f} x {result.reference}"
+        rows.append(("best", f"{found} (trial {best.number})"))
         rows.append(("mapper", str(runner.workspace.best_mapper(runner.case, spec))))
         if result.of_floor is not None:
             rows.append(("floor", floor_reached(result)))
@@ -75,6 +81,14 @@ def floor_reached(result: StudyResult) -> str:
         f"{quantity(result.floor or 0.0, 's')}, which no mapper can beat; "
         f"the best is at {percent(result.of_floor or 0.0, decimals=1)}"
     )
+
+
+def _why_none(problem: MapperProblem) -> str:
+    """Why there is nothing that the best mapper could be held against."""
+    from studies.references import references
+
+    first = next(iter(references(problem)))
+    return f"none runs; {first.name}: {first_sentence(first.outcome.raw)}"
 
 
 def exit_code(result: StudyResult) -> int:

@@ -38,7 +38,7 @@ class StudyRunner:
         import optuna
 
         from dsl.scratch_folder import remove_abandoned
-        from studies.suite import reference, reference_name
+        from studies.references import best_reference
         from studies.tracking import Tracker
         from studies.workspace import Workspace
         from tuners import tuner_named
@@ -57,13 +57,12 @@ class StudyRunner:
         self.workspace = Workspace(
             arguments.output, arguments.storage, tracker, repair=arguments.repair, tell=warn
         )
-        self.expert = reference(self.problem).outcome.throughput
-        self.reference = reference_name(self.problem)
+        self.reference = best_reference(self.problem)
 
     def run(self, spec: StudySpec, start: StartProgress) -> StudyResult:
         """Runs one study and shows its progress."""
         label = f"{spec.tuner} seed {spec.seed}"
-        observe = start(label, spec.trials, self.expert, self.reference)
+        observe = start(label, spec.trials, self.problem.unit, self.reference)
         return self.workspace.run(self.case, self.problem, spec, observe)
 
     @property

@@ -15,8 +15,10 @@ def compare(ask, tmp_path, space):
 def test_compare_ends_with_a_table(compare, tmp_path):
     answer = compare("--seeds", 2)
     assert answer.code == 0
-    for word in ("expert", "tpe", "random", "trials to expert", "invalid", "rank test"):
+    for word in ("expert", "tpe", "random", "after trials (median)", "invalid", "rank tests"):
         assert word in answer.out
+    assert "no intervals: of fewer than 4 seeds they would say nothing" in answer.out
+    assert "too few seeds" in answer.out
     assert answer.err.count("12/12 trials") == 4
     mapper = tmp_path / "runs" / "stencil-p100x4-template" / "best.mapper"
     assert str(mapper) in answer.out
@@ -47,3 +49,24 @@ def test_runs_are_tracked_where_mlflow_is_wanted(ask, tmp_path, space):
     assert answer.code == 0
     assert f"mlflow ui --backend-store-uri sqlite:///{tmp_path}/runs/mlflow.db" in answer.out
     assert "mappertune: " not in answer.err
+
+
+TOO_LARGE = ("circuit", "-p", "wires=15500000", "-p", "circuit_nodes=500000", "--no-mlflow")
+
+
+def test_where_no_known_mapper_runs_throughputs_stand_for_themselves(ask, tmp_path):
+    common = [*TOO_LARGE, "--trials", 7, "--output", tmp_path]
+    answer = ask("compare", *common, "--tuners", "guided", "--seeds", 1)
+    assert "ratios to the fastest mapper here" in answer.out
+    assert "does not run" in answer.out
+    assert "expert, default mapper, no decisions: Default mapper failed allocation" in answer.out
+    assert "kwires/s" in answer.err
+    found = ask("compare", *common, "--tuners", "guided", "--seeds", 1, "--json").json
+    assert (found["expert"], found["reference"]) == (None, "best known")
+    assert found["reference_throughput"] == found["studies"][0]["best"] > 0
+    one = ask("tune", *common, "--tuner", "guided", "--json").json
+    for name in ("reference", "expert", "best_over_expert", "trials_to_expert"):
+        assert one[name] is None
+    told = ask("tune", *common, "--tuner", "guided").out
+    assert "none runs; expert: Default mapper failed allocation" in told
+    assert "of the floor (trial" in told
