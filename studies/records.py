@@ -121,7 +121,8 @@ class TrialRecord:
         normal_form: Digest of the mapper's normal form; None where it does not parse.
         finished: When it was done.
         text: The mapper, where the values alone do not make it: a model wrote it.
-        proposer: ``"model"`` or who took its place; None where the tuner asks no model.
+        proposer: ``"start"`` for the trial that the study begins with, ``"model"`` or who took
+            its place; None for the other trials of tuners that ask no model.
         why: Why it was that one.
         model_use: What asking the model for this trial has cost.
     """
@@ -252,9 +253,11 @@ class StudyResult:
 
     @property
     def model_share(self) -> float:
-        """Share of the trials that the model proposed, 0 to 1."""
-        proposed = sum(record.proposer == "model" for record in self.records)
-        return proposed / len(self.records) if self.records else 0.0
+        """Share of the trials after the start that the model proposed, 0 to 1."""
+        given = (attributes.START, "enqueued")
+        open_ones = [each for each in self.records if each.proposer not in given]
+        proposed = sum(record.proposer == "model" for record in open_ones)
+        return proposed / len(open_ones) if open_ones else 0.0
 
     def as_json(self) -> dict[str, Any]:
         """The result without its trials, as JSON values."""

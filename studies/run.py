@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from optuna.trial import Trial
 
     from tuners import Evaluator
+    from tuners.problems.start import Start
 
 __all__ = ["Observer", "run_study"]
 
@@ -125,7 +126,7 @@ def _trials(problem: MapperProblem, spec: StudySpec, store: StoredStudy) -> Iter
     this process stays until they are finished, and takes over what is left behind.
     """
     pause, start = FIRST_PAUSE, problem.start
-    start_key = "" if start is None else problem.key(start)
+    start_key = "" if start is None else _key_of(problem, start)
     while True:
         trial = store.next_trial(spec.trials, start, start_key)
         if trial is not None:
@@ -139,6 +140,11 @@ def _trials(problem: MapperProblem, spec: StudySpec, store: StoredStudy) -> Iter
         yield trial
 
 
+def _key_of(problem: MapperProblem, start: Start) -> str:
+    """The key by which samplers know what a study starts from."""
+    return (problem.identity(start.text) if start.text else None) or problem.key(start.values)
+
+
 def _check_identity(problem: MapperProblem, spec: StudySpec, store: StoredStudy) -> None:
     """A study goes on only with the space that it was begun with."""
     ours = {
@@ -149,16 +155,25 @@ def _check_identity(problem: MapperProblem, spec: StudySpec, store: StoredStudy)
         "template": hashlib.blake2b(problem.template.text.encode(), digest_size=8).hexdigest(),
         "tuner": spec.tuner,
         "seed": spec.seed,
+        "start": problem.start.name if problem.start else "none",
         **(spec.llm.identity() if spec.llm else {}),
     }
     theirs = store.settle_note(IDENTITY, ours)
     # A setting that an older study does not tell had the value that it has by default now.
-    differing = [key for key in ours if theirs.get(key, ours[key]) != ours[key]]
+    told = {"start": _untold_start(problem, store), **theirs}
+    differing = [key for key in ours if told.get(key, ours[key]) != ours[key]]
     if differing:
         raise UsageError(
             f"the study in {store.location} is of another {differing[0]} "
-            f"({theirs.get(differing[0])}, not {ours[differing[0]]}): name another --output folder"
+            f"({told.get(differing[0])}, not {ours[differing[0]]}): name another --output folder"
         )
+
+
+def _untold_start(problem: MapperProblem, store: StoredStudy) -> str:
+    """Where a study began that does not tell it: at our start if its first trial is that."""
+    trials, start = store.trials, problem.start
+    begun_there = start is not None and (not trials or trials[0].params == dict(start.values))
+    return start.name if start is not None and begun_there else "none"
 
 
 def _check_repeats(problem: MapperProblem, records: list[TrialRecord], store: StoredStudy) -> None:

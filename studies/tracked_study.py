@@ -190,6 +190,7 @@ class TrackedStudy:
             "nodes": machine.shape.nodes,
             "tuner": self._spec.tuner,
             "seed": self._spec.seed,
+            "start": self._problem.start.name if self._problem.start else "none",
             "holes": len(self._problem.distributions),
             **{f"application.{key}": value for key, value in application.parameters.items()},
             **{f"llm.{key}": value for key, value in self._model_settings().items()},

@@ -15,6 +15,7 @@ __all__ = [
     "RAW",
     "RAW_LENGTH",
     "REPAIRS",
+    "START",
     "STATUS",
     "TEXT",
     "TOKENS",
@@ -27,8 +28,11 @@ RAW = "mappertune:raw"  # the first RAW_LENGTH characters of what the runtime sa
 ELAPSED = "mappertune:elapsed"  # seconds of the timed part; absent unless the status is ok
 NORMAL_FORM = "mappertune:normal_form"  # digest of the mapper's normal form, see MapperProblem.key
 
-# What LLMSampler leaves with a trial.
-PROPOSER = "mappertune:proposer"  # "model", the name of the fallback, or "enqueued"
+# Who proposed a trial: "start" for the one that a study begins with, whatever its tuner.
+PROPOSER = "mappertune:proposer"  # of LLMSampler "model", the name of the fallback, or "enqueued"
+START = "start"
+
+# What else LLMSampler leaves with a trial.
 WHY = "mappertune:why"  # why it was that one, in words
 TEXT = "mappertune:text"  # the candidate where its parameters alone do not make it
 PROJECTION = "mappertune:projection"  # "nearest" where the parameters do not make the text

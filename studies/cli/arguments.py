@@ -23,14 +23,17 @@ exit codes:
 examples:
   mappertune list                          what there is
   mappertune show stencil                  what a mapper of stencil decides about
-  mappertune compare stencil               TPE and random search beside the expert
-  mappertune tune stencil --tuner tpe      one study; the same command continues it
+  mappertune tune stencil                  one study; the same command continues it
+  mappertune compare stencil               three tuners beside each other and the expert
 """
 DEFAULT_MACHINE = "p100x4"
 MEASURED_MACHINE = "lassen"
 DEFAULT_SPACE = "paper"
 DEFAULT_TRIALS = 200
 MOST_SEEDS = 10_000
+DEFAULT_TUNER = "guided"
+DEFAULT_TUNERS = (DEFAULT_TUNER, "tpe", "random")
+DEFAULT_SEEDS = 5
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -84,7 +87,9 @@ def _show_options(parser: argparse.ArgumentParser) -> None:
         "--toml", action="store_true", help="print a machine's file: where its numbers come from"
     )
     parser.add_argument(
-        "--prompt", action="store_true", help="print what a language model is asked at first"
+        "--prompt",
+        action="store_true",
+        help="print what a language model is asked while nothing was tried",
     )
     add_prompt_options(parser)
     _add_space(_add_case(parser))
@@ -196,7 +201,9 @@ def _tune_options(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         help="the application, where no --command is given",
     )
-    parser.add_argument("--tuner", default="tpe", metavar="NAME", help="tuner (default: tpe)")
+    parser.add_argument(
+        "--tuner", default=DEFAULT_TUNER, metavar="NAME", help=f"tuner (default: {DEFAULT_TUNER})"
+    )
     parser.add_argument("--seed", type=seed, default=0, metavar="N", help="seed (default: 0)")
     _add_real_run(parser)
     _add_study(parser)
@@ -241,16 +248,16 @@ def _compare_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tuners",
         type=_names,
-        default=("tpe", "random"),
+        default=DEFAULT_TUNERS,
         metavar="A,B",
-        help="tuners (default: tpe,random)",
+        help=f"tuners (default: {','.join(DEFAULT_TUNERS)})",
     )
     parser.add_argument(
         "--seeds",
         type=_seeds,
-        default=(0, 1, 2),
+        default=tuple(range(DEFAULT_SEEDS)),
         metavar="N",
-        help="how many seeds, from 0 on, or a list such as 0,7,9 (default: 3)",
+        help=f"how many seeds, from 0 on, or a list such as 0,7,9 (default: {DEFAULT_SEEDS})",
     )
     _add_study(parser)
     add_model_options(parser)
@@ -311,6 +318,14 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"trials of a study in all, those of earlier runs included (default: "
         f"{DEFAULT_TRIALS})",
+    )
+    group.add_argument(
+        "--start",
+        default="default",
+        metavar="WHICH",
+        help="what every study tries first: default (what the space holds for usual; of a program "
+        "that is measured its own mapper), expert, the file of a mapper, or none, where the tuner "
+        "chooses (default: default)",
     )
     group.add_argument(
         "--output",

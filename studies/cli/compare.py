@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 
-
 def run(arguments: argparse.Namespace) -> int:
     """Runs every study that is not done yet, then prints the comparison."""
     runner = StudyRunner(case_of(arguments), arguments.tuners, arguments)
@@ -40,6 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
             comparison.as_json()
             | {
                 "case": runner.case.name,
+                "start": runner.problem.start.name if runner.problem.start else None,
                 "studies": [result.as_json() for result in results],
                 "mapper": best and str(best),
                 "mlflow": runner.tracking_uri,
@@ -74,7 +74,8 @@ def _print(
     from studies.records import ModelUse
 
     seeds = max(len(summary.seeds) for summary in comparison.tuners)
-    say(f"\n{runner.case.name}: {results[0].spec.trials} trials a study, {seeds} seed(s)")
+    trials = results[0].spec.trials
+    say(f"\n{runner.case.name}: {trials} trials a study, {seeds} seed(s), {runner.start}")
     say(f"the seeds' best mappers: throughput, and ratios {_to_what(comparison)}")
     _table_of_speeds(comparison)
     _table_of_successes(comparison)

@@ -35,7 +35,12 @@ def run_one(case: Tunable, arguments: argparse.Namespace) -> tuple[StudyRunner, 
 def study_as_json(runner: StudyRunner, result: StudyResult) -> dict[str, Any]:
     """A study with its files, as JSON values."""
     mapper = runner.workspace.best_mapper(runner.case, result.spec) if result.mapper else None
-    return result.as_json() | {"mapper": mapper and str(mapper), "mlflow": runner.tracking_uri}
+    start = runner.problem.start
+    return result.as_json() | {
+        "start": start.name if start else None,
+        "mapper": mapper and str(mapper),
+        "mlflow": runner.tracking_uri,
+    }
 
 
 def tell_study(runner: StudyRunner, result: StudyResult) -> None:

@@ -21,6 +21,7 @@ from legion_bridge.outcome import Outcome
 from tuners import attributes
 from tuners.problems.evaluators import Evaluator, TextEvaluator
 from tuners.problems.problem import Evaluation, Finding, Form, Projection, Suggester, Value
+from tuners.problems.start import Start
 
 if TYPE_CHECKING:
     from legion_bridge import Application, Machine
@@ -53,10 +54,10 @@ class MapperProblem:
         machine: What it runs on.
         evaluator: What runs a mapper.
         simulation: What simulates it: the evaluator itself where it does, else one beside it.
-        start: Values that a study tries first; None where the tuner chooses.
+        start: What a study tries first; None where the tuner chooses.
     """
 
-    start: Mapping[str, Value] | None = None
+    start: Start | None = None
 
     def __init__(
         self,

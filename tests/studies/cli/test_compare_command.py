@@ -7,7 +7,7 @@ import pytest
 def compare(ask, tmp_path, space):
     def run(*words):
         common = ["--template", space, "--output", tmp_path / "runs", "--no-mlflow"]
-        return ask("compare", "stencil", "--trials", 12, *common, *words)
+        return ask("compare", "stencil", "--trials", 12, "--tuners", "tpe,random", *common, *words)
 
     return run
 
@@ -36,7 +36,7 @@ def test_compare_answers_in_json_alone(compare):
 
 
 def test_a_comparison_uses_studies_that_are_there(compare, tune):
-    tune("--trials", 12)
+    tune("--trials", 12, "--tuner", "tpe")
     found = compare("--seeds", 1, "--json").json
     resumed = {study["tuner"]: study["resumed"] for study in found["studies"]}
     assert resumed == {"tpe": 12, "random": 0}
@@ -45,7 +45,7 @@ def test_a_comparison_uses_studies_that_are_there(compare, tune):
 def test_runs_are_tracked_where_mlflow_is_wanted(ask, tmp_path, space):
     pytest.importorskip("mlflow")
     common = ["--template", space, "--output", tmp_path / "runs"]
-    answer = ask("compare", "stencil", "--trials", 3, "--seeds", 1, *common)
+    answer = ask("compare", "stencil", "--trials", 11, "--seeds", 1, *common)
     assert answer.code == 0
     assert f"mlflow ui --backend-store-uri sqlite:///{tmp_path}/runs/mlflow.db" in answer.out
     assert "mappertune: " not in answer.err
@@ -70,3 +70,10 @@ def test_where_no_known_mapper_runs_throughputs_stand_for_themselves(ask, tmp_pa
     told = ask("tune", *common, "--tuner", "guided").out
     assert "none runs; expert: Default mapper failed allocation" in told
     assert "of the floor (trial" in told
+
+
+def test_tuners_that_have_learnt_nothing_are_told(compare):
+    answer = compare("--seeds", 1, "--trials", 10)
+    assert "tpe draws its first 10 trials at random and learns from them" in answer.err
+    assert "random draws" not in answer.err
+    assert "draws its first" not in compare("--seeds", 1, "--trials", 11).err

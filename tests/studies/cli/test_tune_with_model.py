@@ -38,6 +38,7 @@ def tuned(ask, server, tmp_path):
 
     def run(*words, output="runs", model="openai/scripted", **settings):
         options = ["--output", tmp_path / output, "--no-mlflow", "--model", model]
+        options += ["--start", "none"]
         if not model.startswith("replay:"):
             options += ["--base-url", server.url]
         return ask("tune", "circuit", "--tuner", "llm", *options, *words, **settings)
