@@ -177,7 +177,8 @@ class StudyResult:
         stopped_by: The signal that stopped it before its budget was spent, such as SIGINT for
             Ctrl-C; None where none did.
         location: Where the study is kept.
-        mapper: Text of the best mapper; None where no mapper was valid.
+        mapper: Text of the best mapper, without what changes nothing; None where no mapper was
+            valid.
         reference: What ``expert`` is the throughput of: ``"expert"``, ``"own mapper"`` or
             ``"default mapper"``, the first that runs; None where none does.
         elsewhere: How many trials other processes have run meanwhile.

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from tuners.problems.essential import NO_DECISIONS
 from tuners.problems.evaluators import OwnMapperEvaluator
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ __all__ = ["Reference", "best_reference", "reference_mappers", "references"]
 
 # By their names among an application's mappers, the best first.
 _NAMES = {"expert": "expert", "own": "own mapper", "default": "default mapper"}
-
-# A mapper that leaves all to the runtime's defaults.
-_NO_DECISIONS = "Task * GPU,CPU;\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ def best_reference(problem: MapperProblem) -> Reference | None:
 
 def references(problem: MapperProblem) -> tuple[Reference, ...]:
     """All that a comparison shows, those that fail too, with a mapper that decides nothing."""
-    return (*_yardsticks(problem), Reference("no decisions", _outcome(problem)(_NO_DECISIONS)))
+    return (*_yardsticks(problem), Reference("no decisions", _outcome(problem)(NO_DECISIONS)))
 
 
 def reference_mappers(

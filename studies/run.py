@@ -14,6 +14,7 @@ from studies.references import best_reference
 from studies.stops import signal_of
 from studies.stored_study import StoredStudy
 from tuners import MapperProblem, make_sampler
+from tuners.problems.essential import essential
 from tuners.problems.evaluators import StatesRepeatability
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ __all__ = ["Observer", "run_study"]
 Observer = Callable[[list[TrialRecord]], None]
 
 IDENTITY = "mappertune:identity"
+SHORT_MAPPER = "mappertune:short_mapper"
 REPEATS_WITHIN = 1e-9
 
 # Seconds between two looks at the trials that other processes run.
@@ -84,8 +86,12 @@ def run_study(
     except KeyboardInterrupt as stop:
         stopped_by = signal_of(stop)
     records.sort(key=lambda record: record.number)
-    best = fastest(records)
-    mapper = best.mapper(problem) if best else None
+    mapper: str | None = None
+    if (best := fastest(records)) is not None:
+        try:
+            mapper = _short_mapper(problem, best, store)
+        except KeyboardInterrupt as stop:
+            mapper, stopped_by = best.mapper(problem), signal_of(stop)
     return StudyResult(
         spec=spec,
         unit=problem.application.unit,
@@ -99,6 +105,16 @@ def run_study(
         elsewhere=len(records) - resumed - ours,
         floor=_floor(problem),
     )
+
+
+def _short_mapper(problem: MapperProblem, best: TrialRecord, store: StoredStudy) -> str:
+    """The best mapper without what changes nothing, worked out once for each best trial."""
+    note = store.note(SHORT_MAPPER)
+    if isinstance(note, dict) and note.get("trial") == best.number:
+        return str(note["mapper"])
+    mapper = essential(problem, best.mapper(problem))
+    store.leave_note(SHORT_MAPPER, {"trial": best.number, "mapper": mapper})
+    return mapper
 
 
 def _floor(problem: MapperProblem) -> float | None:

@@ -115,10 +115,12 @@ def _compared(
     The mapper is written in place of the study's: further runs may have shown another to be best.
     """
     from studies.real_run import compare_with_own, confirm_best
+    from tuners.problems.essential import essential
 
     mapper = confirm_best(case.runner, result, runner.problem)
     if mapper is None:
         return None
+    mapper = essential(runner.problem, mapper)
     comparison = compare_with_own(case.runner, mapper, pairs)
     runner.workspace.keep_best(case, result.spec, mapper, comparison.sentence)
     return comparison
