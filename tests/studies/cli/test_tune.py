@@ -157,7 +157,9 @@ def test_ctrl_c_leaves_a_study_that_resumes(tmp_path, space, tune):
     assert "Traceback" not in err
     kept = command.trials_in_file()
     assert 5 <= kept < 500
-    resumed = tune("--tuner", "random", "--trials", kept + 10, "--json").json
+    answer = tune("--tuner", "random", "--trials", kept + 10, "--json")
+    assert answer.code == 0, answer.err
+    resumed = answer.json
     assert (resumed["resumed"], resumed["trials"]) == (kept, kept + 10)
     assert resumed["distinct"] == kept + 10
 
