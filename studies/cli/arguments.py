@@ -12,7 +12,12 @@ from typing import NoReturn
 from studies.cli.model_options import add_model_options, add_prompt_options
 from studies.cli.numbers import positive, seconds, seed, whole
 
-__all__ = ["parse_arguments"]
+__all__ = ["WrongUseError", "full_parser", "parse_arguments"]
+
+
+class WrongUseError(Exception):
+    """A command line says what no command takes; the message says what was meant, perhaps."""
+
 
 EPILOG = """\
 exit codes:
@@ -29,6 +34,7 @@ examples:
 DEFAULT_MACHINE = "p100x4"
 MEASURED_MACHINE = "lassen"
 DEFAULT_SPACE = "paper"
+SHELLS = ("bash", "zsh", "tcsh")
 DEFAULT_TRIALS = 200
 MOST_SEEDS = 10_000
 DEFAULT_TUNER = "guided"
@@ -40,8 +46,26 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Reads a command line; ``module`` of the result names the command's module.
 
     Raises:
-        SystemExit: With code 2 after wrong use, with code 0 after ``--help``.
+        WrongUseError: It is not one.
+        SystemExit: With code 0 after ``--help`` and ``--version``.
     """
+    arguments, unknown = _parser().parse_known_args(argv)
+    if unknown:
+        arguments.parser.error(f"unrecognized argument {unknown[0]!r}")
+    return arguments
+
+
+def full_parser() -> argparse.ArgumentParser:
+    """The parser with the options of all commands, which others than users read."""
+    parser = _parser()
+    for action in parser._actions:  # noqa: SLF001  (argparse has no other way to them)
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            for command in action.choices.values():
+                command.add_all_options()
+    return parser
+
+
+def _parser() -> _Parser:
     parser = _Parser(
         prog="mappertune",
         description="Find fast mappers for programs on the Legion parallel runtime.",
@@ -60,10 +84,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
             module=f"studies.cli.{module}",
             add_options=add_options,
         )
-    arguments, unknown = parser.parse_known_args(argv)
-    if unknown:
-        arguments.parser.error(f"unrecognized argument {unknown[0]!r}")
-    return arguments
+    return parser
 
 
 def _show_options(parser: argparse.ArgumentParser) -> None:
@@ -352,6 +373,10 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--no-mlflow", action="store_true", help="do not track in MLflow")
 
 
+def _completion_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", metavar="SHELL", choices=SHELLS, help=", ".join(SHELLS))
+
+
 def _no_options(parser: argparse.ArgumentParser) -> None: ...
 
 
@@ -373,6 +398,7 @@ _COMMANDS: dict[str, tuple[str, str, Callable[[_Parser], object]]] = {
         _capture_options,
     ),
     "calibrate": ("calibrate", "measure this machine, as the machine 'here'", _calibrate_options),
+    "completion": ("completion", "print what makes a shell complete options", _completion_options),
 }
 
 
@@ -438,17 +464,30 @@ class _Parser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]  # argparse overloads it by the namespace's type
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        if self._add_options is not None:
-            self.add_argument("--json", action="store_true", help="print JSON on standard output")
-            self.set_defaults(module=self._module, parser=self)
-            self._add_options(self)
-            self._add_options = None
+        self.add_all_options()
         return super().parse_known_args(args, namespace)
+
+    def add_all_options(self) -> None:
+        """Adds the command's options, and those that every command has, once."""
+        if self._add_options is None:
+            return
+        self.add_argument("--json", action="store_true", help="print JSON on standard output")
+        loudness = self.add_mutually_exclusive_group()
+        loudness.add_argument(
+            "--quiet", action="store_true", help="say nothing but results and errors"
+        )
+        loudness.add_argument(
+            "--verbose", action="store_true", help="tell each trial, and where an error arose"
+        )
+        self.set_defaults(module=self._module, parser=self)
+        self._add_options(self)
+        self._add_options = None
 
     def error(self, message: str) -> NoReturn:
         advice = _meant(message, self._option_strings())
-        sys.stderr.write(f"{self.prog}: {message};{advice} {self.prog} --help explains\n")
-        sys.exit(2)
+        command = self.prog.partition(" ")[2]
+        where = f"{command}: " if command else ""
+        raise WrongUseError(f"{where}{message};{advice} {self.prog} --help explains")
 
     def _option_strings(self) -> list[str]:
         return [option for action in self._actions for option in action.option_strings]

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studies.cli.console import columns, print_json, say, warn
+from studies.cli.console import columns, fail, print_json, say
 from studies.errors import UsageError
 from studies.files import write_text
 
@@ -32,8 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         captured = _from_logs(arguments) if arguments.log else _from_run(command, arguments)
     except CaptureError as error:
-        warn(str(error))
-        return 1
+        return fail(str(error), 1, kind=type(error).__name__, as_json=arguments.json)
     target = arguments.output or f"{captured.application.name}.json"
     document = to_json(captured.application) + "\n"
     if target == "-":

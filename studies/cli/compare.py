@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from studies.cli.cases import case_of
-from studies.cli.console import columns, first_sentence, print_json, quantity, say, table, warn
+from studies.cli.console import columns, fail, first_sentence, print_json, quantity, say, table
 from studies.cli.model_options import model_settings
 from studies.cli.progress import progress
 from studies.cli.study_runner import StudyRunner
@@ -27,8 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
     runner = StudyRunner(case_of(arguments), arguments.tuners, arguments)
     results = _run_studies(runner, arguments)
     if (stopped_by := results[-1].stopped_by) is not None:
-        warn("stopped; the same command continues the comparison")
-        return exit_code_of(stopped_by)
+        message, code = "stopped; the same command continues the comparison", exit_code_of(stopped_by)
+        return fail(message, code, kind="Interrupted", as_json=arguments.json)
     from studies.compare import compare_studies
     from studies.references import references
 

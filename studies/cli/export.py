@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from studies.cli.console import print_json, say, warn
+from studies.cli.console import fail, print_json, say
 from studies.errors import UsageError
 from studies.files import read_text, write_text
 
@@ -21,8 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         program = dsl.parse(text, filename=arguments.file)
     except dsl.MapperSyntaxError as error:
-        warn(str(error))
-        return 1
+        return fail(str(error), 1, kind=type(error).__name__, as_json=arguments.json)
     name = None if arguments.file == "-" else Path(arguments.file).name
     source = dsl.emit_c(program, name=name)
     target = _target(arguments)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
-from studies.cli.console import quantity
+from studies.cli.console import first_sentence, is_quiet, is_verbose, quantity
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -28,6 +28,12 @@ StartProgress: TypeAlias = "Callable[[str, int, str, Reference | None], Observer
 @contextmanager
 def progress() -> Iterator[StartProgress]:
     """Shows studies while they run; yields what begins to show one."""
+    if is_quiet():
+        yield lambda *_: _say_nothing
+        return
+    if is_verbose():
+        yield lambda label, _total, unit, _reference: _Trials(label, unit)
+        return
     if not sys.stderr.isatty():
         yield lambda label, total, unit, reference: _Lines(
             label, total, _Standing(unit, reference)
@@ -53,6 +59,27 @@ def progress() -> Iterator[StartProgress]:
         yield lambda label, total, unit, reference: _Bar(
             bars, label, total, _Standing(unit, reference)
         )
+
+
+def _say_nothing(records: list[TrialRecord]) -> None: ...
+
+
+class _Trials:
+    """A line for each trial."""
+
+    def __init__(self, label: str, unit: str) -> None:
+        self._label = label
+        self._unit = unit
+        self._seen = 0
+
+    def __call__(self, records: list[TrialRecord]) -> None:
+        for record in records[self._seen :]:
+            valid = record.status == "ok"
+            said = first_sentence(record.raw) if record.raw else record.status
+            what = quantity(record.throughput, self._unit) if valid else said
+            by = f" ({record.proposer})" if record.proposer else ""
+            sys.stderr.write(f"{self._label}: trial {record.number}{by}: {what}\n")
+        self._seen = len(records)
 
 
 class _Standing:
