@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dsl import *
     from legion_bridge import *
     from studies import *
-    from tuners import *
+    from tuners import *  # type: ignore[assignment]  # its Evaluator is not meant
 
 _PACKAGES = ("dsl", "legion_bridge", "tuners", "studies")
 
