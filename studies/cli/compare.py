@@ -27,7 +27,10 @@ def run(arguments: argparse.Namespace) -> int:
     runner = StudyRunner(case_of(arguments), arguments.tuners, arguments)
     results = _run_studies(runner, arguments)
     if (stopped_by := results[-1].stopped_by) is not None:
-        message, code = "stopped; the same command continues the comparison", exit_code_of(stopped_by)
+        message, code = (
+            "stopped; the same command continues the comparison",
+            exit_code_of(stopped_by),
+        )
         return fail(message, code, kind="Interrupted", as_json=arguments.json)
     from studies.compare import compare_studies
     from studies.references import references

@@ -13,7 +13,9 @@ from studies.compare import bootstrap_interval
 
 def record(number, throughput):
     status = "ok" if throughput else "execution_error"
-    return TrialRecord(number, {}, throughput, status, "", 1.0 if throughput else None, str(number), None)
+    return TrialRecord(
+        number, {}, throughput, status, "", 1.0 if throughput else None, str(number), None
+    )
 
 
 def result(tuner, seed, throughputs, expert=10.0, of_floor=None):
