@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from studies.cli.cases import case_for
 from studies.cli.console import columns, print_json, quantity, say, table
 from studies.errors import StorageError
-from studies.files import read_text, why
+from studies.files import ensure_writable, read_text, why
 
 if TYPE_CHECKING:
     from dsl import Program
@@ -31,6 +31,7 @@ def run(arguments: argparse.Namespace) -> int:
     from legion_bridge import Evaluator
     from studies.references import reference_mappers
 
+    ensure_writable(arguments.timeline, arguments.plot)
     text = read_text(arguments.file)
     try:
         program = dsl.parse(text, filename=arguments.file)

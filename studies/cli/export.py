@@ -8,7 +8,7 @@ from pathlib import Path
 
 from studies.cli.console import fail, print_json, say
 from studies.errors import UsageError
-from studies.files import read_text, write_text
+from studies.files import ensure_writable, read_text, write_text
 
 __all__ = ["run"]
 
@@ -17,6 +17,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Writes the C file; the exit code is 1 where the mapper does not parse."""
     import dsl
 
+    ensure_writable(arguments.output)
     text = read_text(arguments.file)
     try:
         program = dsl.parse(text, filename=arguments.file)

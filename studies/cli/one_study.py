@@ -92,6 +92,8 @@ def _why_none(problem: MapperProblem) -> str:
     """Why there is nothing that the best mapper could be held against."""
     from studies.references import references
 
+    if not problem.application.mappers:
+        return "none is known"
     first = next(iter(references(problem)))
     return f"none runs; {first.name}: {first_sentence(first.outcome.raw)}"
 

@@ -38,6 +38,7 @@ class StudyRunner:
         import optuna
 
         from dsl.scratch_folder import remove_abandoned
+        from studies.files import ensure_writable
         from studies.references import best_reference
         from studies.starts import start_of
         from studies.tracking import Tracker
@@ -54,6 +55,7 @@ class StudyRunner:
                     f"{name} draws its first {startup} trials at random and learns from them: of "
                     f"{arguments.trials} it shows nothing but random search"
                 )
+        ensure_writable(arguments.transcript)
         self.case = case
         self.problem = case.problem()
         self.problem.start = start_of(self.problem, arguments.start)
@@ -65,6 +67,9 @@ class StudyRunner:
             arguments.output, arguments.storage, tracker, repair=arguments.repair, tell=warn
         )
         self.reference = best_reference(self.problem)
+        if not self.problem.application.mappers:
+            name = self.problem.application.name
+            warn(f"{name} has no mappers of its own: there is nothing that ratios could be to")
 
     def run(self, spec: StudySpec, start: StartProgress) -> StudyResult:
         """Runs one study and shows its progress."""

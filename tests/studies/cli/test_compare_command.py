@@ -69,7 +69,7 @@ def test_where_no_known_mapper_runs_throughputs_stand_for_themselves(ask, tmp_pa
         assert one[name] is None
     told = ask("tune", *common, "--tuner", "guided").out
     assert "none runs; expert: Default mapper failed allocation" in told
-    assert "of the floor (trial" in told
+    assert "x None" not in told
 
 
 def test_tuners_that_have_learnt_nothing_are_told(compare):

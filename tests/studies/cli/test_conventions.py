@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
+from legion_bridge import Application
+from legion_bridge.programs.application_json import to_json
 from studies.cli import arguments as command_line
 
 
@@ -108,3 +111,48 @@ def test_the_package_runs_as_a_module():
     )
     assert done.returncode == 2
     assert json.loads(done.stdout)["error"]["exit_code"] == 2
+
+
+@pytest.fixture
+def without_mappers(tmp_path):
+    path = tmp_path / "app.json"
+    application = replace(Application.load("stencil"), mappers={})
+    path.write_text(to_json(application))
+    return path
+
+
+def test_an_application_without_mappers_is_judged_by_throughput(ask, tmp_path, without_mappers):
+    mapper = tmp_path / "mine.mapper"
+    mapper.write_text("Task * GPU,CPU;")
+    found = ask("eval", mapper, "--app", without_mappers, "--json").json
+    assert found["throughput"] > 0
+    assert (found["reference"], found["over_reference"], found["expert"]) == (None, None, None)
+    common = ["--trials", 2, "--no-mlflow", "--output", tmp_path / "runs"]
+    tuned = ask("tune", without_mappers, *common)
+    assert "has no mappers of its own" in tuned.err
+    assert "none is known" in tuned.out
+    words = ["--tuners", "guided", "--seeds", 1]
+    assert ask("compare", without_mappers, *common, *words, "--json").json["expert"] is None
+    assert "to the fastest mapper here" in ask("compare", without_mappers, *common, *words).out
+    refused = ask("tune", without_mappers, *common, "--start", "expert")
+    assert "has no expert mapper to start from" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("eval", "--plot"),
+        ("eval", "--timeline"),
+        ("explain", "--apply"),
+        ("export", "--output"),
+        ("validate", "--plot"),
+        ("capture", "--output"),
+    ],
+)
+def test_what_could_not_be_written_is_told_before_the_work(ask, tmp_path, command, option):
+    (tmp_path / "file").write_text("")
+    words = ["--log", "nowhere.log"] if command == "capture" else ["nowhere"]
+    for place in (tmp_path, tmp_path / "file" / "below"):
+        answer = ask(command, option, place, *words, "--json")
+        assert (answer.code, answer.json["error"]["kind"]) == (1, "StorageError")
+        assert answer.err.startswith(f"mappertune: cannot write {place}: ")

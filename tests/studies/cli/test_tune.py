@@ -181,7 +181,7 @@ def test_a_signal_to_end_is_like_ctrl_c(tmp_path, space, tune, number):
 
 def test_a_damaged_journal_is_told_and_repaired(tmp_path, tune):
     assert tune("--trials", 6).code == 0
-    journal = tmp_path / "runs" / "stencil-p100x4-template" / "tpe-seed0.journal"
+    journal = tmp_path / "runs" / "stencil-p100x4-template" / "guided-seed0.journal"
     lines = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(b"".join([*lines[:6], lines[6][:50] + b"\n", *lines[7:]]))
     answer = tune("--trials", 6)
