@@ -33,7 +33,7 @@ def test_the_plain_example_asks_the_model(
     _, example = blocks("python")
     replies = iter([{"rate": 0.01, "depth": 5}, {"rate": 0.01, "depth": 6}])
     model = Scripted(lambda _: json.dumps(next(replies, {})))
-    monkeypatch.setattr("tuners.llm.dialogue.open_model", lambda *_, **__: model)
+    monkeypatch.setattr("tuners.llm.lazy_model.open_model", lambda *_, **__: model)
     exec(compile(example, "README.md", "exec"), {})  # noqa: S102  (our own README)
     assert capsys.readouterr().out.endswith("{'rate': 0.01, 'depth': 6} model\n")
     assert "boosted trees" in model.requests[0].messages[0].content
