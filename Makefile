@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUNS := mappertune-runs
 KERNEL := $(wildcard legion_bridge/kernel/*)
 LEGATE := $(shell sed -n 's/^legion = \["\(legate==[^;]*\);.*/\1/p' pyproject.toml)
-SOURCES := dsl legion_bridge tuners studies tests
+SOURCES := dsl legion_bridge tuners studies mappertune tests
 
 .DEFAULT_GOAL := help
 # On two cores a third process fills the time in which others wait for runs and servers.
@@ -36,9 +36,9 @@ $(VENV)/.legate: pyproject.toml | $(BIN)/python
 	  echo "the package $(LEGATE) cannot be had: the real Legion runtime is left out" >&2
 	@touch $@
 
-study: $(VENV)/.installed ## Install, then tune the stencil and compare two tuners with the expert
-	$(BIN)/mappertune compare stencil --machine p100x4 --tuners tpe,random --trials 200 \
-	  --seeds 3 --output $(RUNS)
+study: $(VENV)/.installed ## Install, then tune the stencil and compare three tuners with the expert
+	$(BIN)/mappertune compare stencil --machine p100x4 --tuners guided,tpe,random --trials 100 \
+	  --seeds 5 --output $(RUNS)
 
 legion: $(VENV)/.installed $(VENV)/.legate ## Install the Legion runtime, and say what there is
 	$(BIN)/mappertune doctor --build

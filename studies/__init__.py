@@ -10,15 +10,17 @@ from studies.errors import StorageError, StudyError, UsageError
 if TYPE_CHECKING:
     from studies.compare import Comparison, RankTest, TunerSummary, compare_studies
     from studies.records import StudyResult, StudySpec, TrialRecord
+    from studies.references import Reference, best_reference, references
     from studies.run import run_study
     from studies.storage import StudyStore
-    from studies.suite import Case, reference
+    from studies.suite import Case
     from studies.tracking import Tracker
 
 __all__ = [
     "Case",
     "Comparison",
     "RankTest",
+    "Reference",
     "StorageError",
     "StudyError",
     "StudyResult",
@@ -28,8 +30,9 @@ __all__ = [
     "TrialRecord",
     "TunerSummary",
     "UsageError",
+    "best_reference",
     "compare_studies",
-    "reference",
+    "references",
     "run_study",
 ]
 
@@ -38,6 +41,7 @@ _LAZY_EXPORTS = {
     "Case": "suite",
     "Comparison": "compare",
     "RankTest": "compare",
+    "Reference": "references",
     "StudyResult": "records",
     "StudySpec": "records",
     "StudyStore": "storage",
@@ -45,7 +49,8 @@ _LAZY_EXPORTS = {
     "TrialRecord": "records",
     "TunerSummary": "compare",
     "compare_studies": "compare",
-    "reference": "suite",
+    "best_reference": "references",
+    "references": "references",
     "run_study": "run",
 }
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from studies.errors import StorageError, UsageError
 
-__all__ = ["make_folder", "read_text", "why", "write_text"]
+__all__ = ["ensure_writable", "make_folder", "read_text", "why", "write_text"]
 
 # What the language accepts at most; dsl has the same bound.
 MAX_BYTES = 1_000_000
@@ -52,6 +52,29 @@ def _read_bytes(path: str) -> bytes:
         return sys.stdin.buffer.read(MAX_BYTES + 1)
     with Path(path).open("rb") as file:
         return file.read(MAX_BYTES + 1)
+
+
+def ensure_writable(*paths: Path | str | None) -> None:
+    """Tells at once of a file that could not be written when the work is done.
+
+    Args:
+        paths: The files; None for one that nobody asked for. Folders above them may be missing.
+
+    Raises:
+        StorageError: One is a folder, or its place cannot be written to.
+    """
+    for path in (Path(each) for each in paths if each is not None):
+        if path.is_dir():
+            raise StorageError(f"cannot write {path}: it is a folder; name a file")
+        if path.exists():
+            if not os.access(path, os.W_OK):
+                raise StorageError(f"cannot write {path}: permission denied")
+            continue
+        above = next(folder for folder in path.absolute().parents if folder.exists())
+        if not above.is_dir():
+            raise StorageError(f"cannot write {path}: {above} is no folder")
+        if not os.access(above, os.W_OK | os.X_OK):
+            raise StorageError(f"cannot write {path}: permission denied in {above}")
 
 
 def make_folder(path: Path) -> None:

@@ -162,6 +162,13 @@ class Journal:
                 with contextlib.suppress(OSError):
                     file.truncate(size)
                 raise
+            except KeyboardInterrupt:
+                if file.tell() == size + len(line):  # the disk was waited for: all is written
+                    self._take(count, size, line)
+                raise
+        self._take(count, size, line)
+
+    def _take(self, count: int, size: int, line: bytes) -> None:
         self._end = count + 1, size + len(line)
         self._contents.take(read_line(line)[1])
 

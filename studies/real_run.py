@@ -18,6 +18,7 @@ import dsl
 from legion_bridge import Application, Machine
 from studies.errors import UsageError
 from tuners import MapperProblem
+from tuners.problems.start import Start
 
 if TYPE_CHECKING:
     from legion_bridge.outcome import Outcome
@@ -131,7 +132,8 @@ class RealCase:
         else:
             template = dsl.Template(self.template)
         problem = MapperProblem(application, self.target, template, _MeasuredRuns(self.runner))
-        problem.start = template.defaults() if own is None else problem.project(own).values
+        values = template.defaults() if own is None else problem.project(own).values
+        problem.start = Start("default", values)
         return problem
 
 

@@ -37,6 +37,8 @@ __all__ = [
 TOLERANCE = 1e-9
 # A study in which the model proposed less is not to be called by the model's name.
 HALF = 0.5
+# Who proposes trials that no tuner was asked for.
+GIVEN = (attributes.START, "enqueued")
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +163,8 @@ class TrialRecord:
         text: The mapper, where the values alone do not make it: a model wrote it.
         setup: Seconds that the program's clock does not show; None where nobody knows.
         whole: Seconds of the whole run; likewise.
-        proposer: ``"model"`` or who took its place; None where the tuner asks no model.
+        proposer: ``"start"`` for the trial that the study begins with, ``"model"`` or who took
+            its place; None for the other trials of tuners that ask no model.
         why: Why it was that one.
         failure: Kind of the model's failure, such as ``"timeout"``; None without one.
         model_use: What asking the model for this trial has cost.
@@ -217,15 +220,16 @@ class StudyResult:
     Attributes:
         spec: What was asked for.
         unit: Unit of the throughputs.
-        expert: Throughput of the expert mapper, or of the reference in its place.
+        expert: Throughput of what ratios are to; None where no reference runs.
         records: Every trial, in order.
         resumed: How many of them were there before this run.
         stopped_by: The signal that stopped it before its budget was spent, such as SIGINT for
             Ctrl-C; None where none did.
         location: Where the study is kept.
-        mapper: Text of the best mapper; None where no mapper was valid.
+        mapper: Text of the best mapper, without what changes nothing; None where no mapper was
+            valid.
         reference: What ``expert`` is the throughput of: ``"expert"``, ``"own mapper"`` or
-            ``"default mapper"``.
+            ``"default mapper"``, the first that runs; None where none does.
         elsewhere: How many trials other processes have run meanwhile.
         floor: Seconds of the timed part that no mapper can beat; None where nobody knows.
         setup: What the program's clock does not show; None where nobody has looked.
@@ -235,13 +239,13 @@ class StudyResult:
 
     spec: StudySpec
     unit: str
-    expert: float
+    expert: float | None
     records: tuple[TrialRecord, ...]
     resumed: int
     stopped_by: int | None
     location: str
     mapper: str | None
-    reference: str = "expert"
+    reference: str | None = "expert"
     elsewhere: int = 0
     floor: float | None = None
     setup: SetupCost | None = None
@@ -260,12 +264,22 @@ class StudyResult:
     @property
     def reference_key(self) -> str:
         """The reference's name in JSON and MLflow: ``"expert"``, ``"own_mapper"``."""
-        return self.reference.replace(" ", "_")
+        return (self.reference or "expert").replace(" ", "_")
 
     @property
-    def normalised(self) -> float:
-        """The best throughput over the expert's; 0.0 where no mapper was valid."""
-        return self.best.throughput / self.expert if self.best and self.expert else 0.0
+    def throughput(self) -> float:
+        """The best throughput; 0.0 where no mapper was valid."""
+        return self.best.throughput if self.best else 0.0
+
+    @property
+    def normalised(self) -> float | None:
+        """The best throughput over the reference's; None where no reference runs."""
+        return self.throughput / self.expert if self.expert else None
+
+    @property
+    def trials_to_reference(self) -> int | None:
+        """How many trials it took to be as fast as the reference; None where it never was."""
+        return trials_to_reach(self.records, self.expert) if self.expert else None
 
     @property
     def of_floor(self) -> float | None:
@@ -295,13 +309,13 @@ class StudyResult:
 
     @property
     def model_share(self) -> float:
-        """Share of the trials that the model proposed, 0 to 1."""
+        """Share of the trials after the start that the model proposed, 0 to 1."""
         return model_share(self.records)
 
     @property
     def hardly_asked(self) -> bool:
         """Whether the study is called by a model that proposed under half of its trials."""
-        return self.spec.llm is not None and bool(self.records) and self.model_share < HALF
+        return self.spec.llm is not None and hardly_asked(self.records)
 
     @property
     def reasons(self) -> list[tuple[int, str]]:
@@ -322,11 +336,12 @@ class StudyResult:
             "distinct": self.distinct,
             "invalid_share": self.invalid_share,
             "unit": self.unit,
+            "reference": self.reference,
             name: self.expert,
             "best": best.throughput if best else None,
             "best_trial": best.number if best else None,
             f"best_over_{name}": self.normalised,
-            f"trials_to_{name}": trials_to_reach(self.records, self.expert),
+            f"trials_to_{name}": self.trials_to_reference,
             "floor": self.floor,
             "of_floor": self.of_floor,
             "study": self.location,
@@ -357,9 +372,15 @@ class StudyResult:
 
 
 def model_share(records: Sequence[TrialRecord]) -> float:
-    """Share of the trials that a model proposed, 0 to 1."""
-    proposed = sum(record.proposer == "model" for record in records)
-    return proposed / len(records) if records else 0.0
+    """Share of the trials that a model proposed, 0 to 1, of those that nobody else gave."""
+    open_ones = [record for record in records if record.proposer not in GIVEN]
+    proposed = sum(record.proposer == "model" for record in open_ones)
+    return proposed / len(open_ones) if open_ones else 0.0
+
+
+def hardly_asked(records: Sequence[TrialRecord]) -> bool:
+    """Whether there were trials to propose, and a model proposed under half of them."""
+    return any(each.proposer not in GIVEN for each in records) and model_share(records) < HALF
 
 
 def reasons(records: Iterable[TrialRecord]) -> list[tuple[int, str]]:
@@ -367,7 +388,7 @@ def reasons(records: Iterable[TrialRecord]) -> list[tuple[int, str]]:
     counts: Counter[str] = Counter()
     first: dict[str, str] = {}
     for record in records:
-        if record.proposer not in (None, "model"):
+        if record.proposer not in (None, "model", *GIVEN):
             kind = record.failure or re.sub(r"\d+", "", record.why)
             counts[kind] += 1
             first.setdefault(kind, record.why)

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from studies.errors import ModelMissingError, UsageError
 from studies.model_arm import check_arm, leave_arm_note, ledger_file
 from studies.records import StudyResult, StudySpec, TrialRecord, fastest
+from studies.references import best_reference
 from studies.setup_cost import SetupCost
 from studies.stops import signal_of
 from studies.stored_study import StoredStudy
-from studies.suite import reference, reference_name
 from tuners import MapperProblem, make_sampler
 from tuners.errors import ModelRequiredError
+from tuners.problems.essential import essential
 from tuners.problems.evaluators import StatesRepeatability
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from tuners import Evaluator
     from tuners.llm.model import Ledger, ModelUsage
+    from tuners.problems.start import Start
 
 __all__ = ["IDENTITY", "Observer", "run_study", "study_result"]
 
@@ -33,6 +35,7 @@ __all__ = ["IDENTITY", "Observer", "run_study", "study_result"]
 Observer = Callable[[list[TrialRecord]], None]
 
 IDENTITY = "mappertune:identity"
+SHORT_MAPPER = "mappertune:short_mapper"
 REPEATS_WITHIN = 1e-9
 
 # Seconds between two looks at the trials that other processes run.
@@ -98,6 +101,12 @@ def run_study(
             "--fallback-only runs it so"
         ) from error
     records.sort(key=lambda record: record.number)
+    mapper: str | None = None
+    if (best := fastest(records)) is not None:
+        try:
+            mapper = _short_mapper(problem, best, store)
+        except KeyboardInterrupt as stop:
+            mapper, stopped_by = best.mapper(problem), signal_of(stop)
     return study_result(
         problem,
         spec,
@@ -107,6 +116,7 @@ def run_study(
         stopped_by=stopped_by,
         elsewhere=len(records) - resumed - ours,
         ledger=ledger,
+        mapper=mapper,
     )
 
 
@@ -120,31 +130,55 @@ def study_result(
     stopped_by: int | None = None,
     elsewhere: int = 0,
     ledger: Ledger | None = None,
+    mapper: str | None = None,
 ) -> StudyResult:
-    """What the trials of a study come to, beside the reference of its problem."""
+    """What the trials of a study come to, beside the reference of its problem.
+
+    Args:
+        problem: What was tuned.
+        spec: With which tuner, seed and budget.
+        records: The trials.
+        location: Where they are kept.
+        resumed: How many of them are from before.
+        stopped_by: The signal that ended it early.
+        elsewhere: How many were run by other processes.
+        ledger: The account of its calls.
+        mapper: The best mapper without what changes nothing; None for the best one as it was.
+    """
     best = fastest(records)
-    expert = reference(problem, "expert").outcome
+    reference = best_reference(problem)
+    usual = reference.outcome if reference else None
     return StudyResult(
         spec=spec,
         unit=problem.application.unit,
-        expert=expert.throughput,
+        expert=reference.throughput if reference else None,
         records=tuple(records),
         resumed=resumed,
         stopped_by=stopped_by,
         location=location,
-        mapper=best.mapper(problem) if best else None,
-        reference=reference_name(problem),
+        mapper=mapper or (best.mapper(problem) if best else None),
+        reference=reference.name if reference else None,
         elsewhere=elsewhere,
         floor=_floor(problem),
         setup=SetupCost(
             problem.objective,
             best.setup if best else None,
             best.whole if best else None,
-            expert.setup,
-            expert.whole,
+            usual.setup if usual else None,
+            usual.whole if usual else None,
         ),
         spent=_spent(ledger or _ledger(spec, None), records),
     )
+
+
+def _short_mapper(problem: MapperProblem, best: TrialRecord, store: StoredStudy) -> str:
+    """The best mapper without what changes nothing, worked out once for each best trial."""
+    note = store.note(SHORT_MAPPER)
+    if isinstance(note, dict) and note.get("trial") == best.number:
+        return str(note["mapper"])
+    mapper = essential(problem, best.mapper(problem))
+    store.leave_note(SHORT_MAPPER, {"trial": best.number, "mapper": mapper})
+    return mapper
 
 
 def _floor(problem: MapperProblem) -> float | None:
@@ -194,7 +228,7 @@ def _trials(problem: MapperProblem, spec: StudySpec, store: StoredStudy) -> Iter
     this process stays until they are finished, and takes over what is left behind.
     """
     pause, start = FIRST_PAUSE, problem.start
-    start_key = "" if start is None else problem.key(start)
+    start_key = "" if start is None else _key_of(problem, start)
     while True:
         trial = store.next_trial(spec.trials, start, start_key)
         if trial is not None:
@@ -208,6 +242,11 @@ def _trials(problem: MapperProblem, spec: StudySpec, store: StoredStudy) -> Iter
         yield trial
 
 
+def _key_of(problem: MapperProblem, start: Start) -> str:
+    """The key by which samplers know what a study starts from."""
+    return (problem.identity(start.text) if start.text else None) or problem.key(start.values)
+
+
 def _check_identity(problem: MapperProblem, spec: StudySpec, store: StoredStudy) -> None:
     """A study goes on only with the space that it was begun with."""
     ours = {
@@ -219,16 +258,25 @@ def _check_identity(problem: MapperProblem, spec: StudySpec, store: StoredStudy)
         "tuner": spec.tuner,
         "seed": spec.seed,
         "objective": problem.objective,
+        "start": problem.start.name if problem.start else "none",
         **(spec.llm.identity() if spec.llm else {}),
     }
     theirs = {"objective": "timed", **store.settle_note(IDENTITY, ours)}
     # A setting that an older study does not tell had the value that it has by default now.
-    differing = [key for key in ours if theirs.get(key, ours[key]) != ours[key]]
+    told = {"start": _untold_start(problem, store), **theirs}
+    differing = [key for key in ours if told.get(key, ours[key]) != ours[key]]
     if differing:
         raise UsageError(
             f"the study in {store.location} is of another {differing[0]} "
-            f"({theirs.get(differing[0])}, not {ours[differing[0]]}): name another --output folder"
+            f"({told.get(differing[0])}, not {ours[differing[0]]}): name another --output folder"
         )
+
+
+def _untold_start(problem: MapperProblem, store: StoredStudy) -> str:
+    """Where a study began that does not tell it: at our start if its first trial is that."""
+    trials, start = store.trials, problem.start
+    begun_there = start is not None and (not trials or trials[0].params == dict(start.values))
+    return start.name if start is not None and begun_there else "none"
 
 
 def _check_repeats(problem: MapperProblem, records: list[TrialRecord], store: StoredStudy) -> None:

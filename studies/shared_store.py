@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ from optuna.trial import FrozenTrial, Trial
 from studies.owners import has_died, this_process
 from studies.shared_storage import SharedStorage, TrialLostError
 from studies.stored_study import StoredStudy, reported
+from tuners.problems.start import Start
 from tuners.samplers.claims import CLAIM
 
 __all__ = ["SharedStudyStore", "open_shared_store"]
@@ -98,7 +99,7 @@ class SharedStudyStore(StoredStudy):
         )
 
     def next_trial(
-        self, limit: int, start: Mapping[str, Any] | None = None, start_key: str = ""
+        self, limit: int, start: Start | None = None, start_key: str = ""
     ) -> Trial | None:
         study = self._begun
         with reported(self.location):
@@ -106,7 +107,9 @@ class SharedStudyStore(StoredStudy):
             if trial_id is None:
                 return None
             if start is not None and self._storage.get_trial(trial_id).number == 0:
-                self._storage.set_trial_system_attr(trial_id, "fixed_params", dict(start))
+                self._storage.set_trial_system_attr(trial_id, "fixed_params", dict(start.values))
+                for name, value in start.attributes().items():
+                    self._storage.set_trial_user_attr(trial_id, name, value)
                 self._storage.set_trial_system_attr(trial_id, CLAIM, start_key)
         study._thread_local.cached_all_trials = None  # noqa: SLF001  (as `Study.ask` does)
         return Trial(study, trial_id)

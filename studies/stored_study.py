@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 
 from studies.errors import StorageError, UsageError
 from studies.files import why
+from tuners.problems.start import Start
 from tuners.redaction import process_redactor
 
 if TYPE_CHECKING:
@@ -96,15 +97,15 @@ class StoredStudy:
     def next_trial(
         self,
         limit: int,
-        start: Mapping[str, Any] | None = None,
+        start: Start | None = None,
         start_key: str = "",  # noqa: ARG002  (for the processes that share a study)
     ) -> Trial | None:
         """A trial that is to be run now; None where no process may begin one.
 
         Args:
             limit: How many trials the study shall have in all.
-            start: Values that the first trial of the study tries; None where the sampler chooses.
-            start_key: The key of the candidate that they make.
+            start: What the first trial of the study tries; None where the sampler chooses.
+            start_key: The key of that candidate.
         """
         study = self._begun
         count = len(study.get_trials(deepcopy=False))
@@ -113,7 +114,7 @@ class StoredStudy:
         if count == 0 and start is not None:
             # No sampler has a say in it, nor hears of it before it is finished.
             study = optuna.create_study(direction="maximize", sampler=RandomSampler())
-            study.enqueue_trial(dict(start))
+            study.enqueue_trial(dict(start.values), user_attrs=start.attributes())
         return study.ask()
 
     def finish(self, trial: Trial, value: float) -> FrozenTrial | None:

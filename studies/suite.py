@@ -1,4 +1,4 @@
-"""Cases: one application on one machine with one search space, and how fast its references are."""
+"""Cases: one application on one machine with one search space."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from legion_bridge import Application, Machine
     from legion_bridge.outcome import Objective
-    from tuners import Evaluation, MapperProblem
+    from tuners import MapperProblem
 
-__all__ = ["Case", "Tunable", "reference", "reference_mapper", "reference_name"]
+__all__ = ["Case", "Tunable"]
 
 
 class Tunable(Protocol):
@@ -106,33 +106,3 @@ class Case:
             else dsl.Template(self.template)
         )
         return MapperProblem(application, machine, template, objective=self.objective)
-
-
-def reference(problem: MapperProblem, name: str = "expert") -> Evaluation:
-    """What came of a reference mapper of the application.
-
-    Programs that were captured have no expert mapper: the one that they have themselves takes its
-    place, as runs of them are measured or as it was captured, else the default one.
-    """
-    from tuners import Evaluation
-    from tuners.problems.evaluators import OwnMapperEvaluator
-
-    if isinstance(problem.evaluator, OwnMapperEvaluator):
-        return Evaluation("", None, None, (), problem.evaluator.evaluate_own(), cached=False)
-    return problem.evaluate_text(reference_mapper(problem.application, name), check=False)
-
-
-def reference_mapper(application: Application, name: str = "expert") -> str:
-    """The mapper that others are held against: the own or default one where that is missing."""
-    mappers = application.mappers
-    return mappers.get(name) or mappers.get("own") or mappers["default"]
-
-
-def reference_name(problem: MapperProblem) -> str:
-    """What `reference` is to be called."""
-    from tuners.problems.evaluators import OwnMapperEvaluator
-
-    if isinstance(problem.evaluator, OwnMapperEvaluator):
-        return "own mapper"
-    known = {"expert": "expert", "own": "own mapper", "default": "default mapper"}
-    return next(word for name, word in known.items() if name in problem.application.mappers)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from studies.records import best_so_far, settled, trials_to_reach
+from studies.records import best_so_far, settled
 from studies.trial_table import trial_table
 from studies.versions import version_of
 from tuners.redaction import redacted_url
@@ -118,14 +118,14 @@ class TrackedStudy:
     def _write_result(self, result: StudyResult) -> None:
         client, run = self._tracker.client(), self._open_run()
         client.set_tag(run, "trials", str(len(result.records)))
-        best, name = result.best, result.reference_key
-        client.set_tag(run, "reference", result.reference)
+        name = result.reference_key
+        client.set_tag(run, "reference", result.reference or "none runs")
         summary = {
             name: result.expert,
             "invalid_share": result.invalid_share,
-            "best": best.throughput if best else 0.0,
+            "best": result.throughput,
             f"best_over_{name}": result.normalised,
-            f"trials_to_{name}": trials_to_reach(result.records, result.expert),
+            f"trials_to_{name}": result.trials_to_reference,
             "floor": result.floor,
             "best_of_floor": result.of_floor,
             **_setup_metrics(result),
@@ -206,6 +206,7 @@ class TrackedStudy:
             "tuner": self._spec.tuner,
             "seed": self._spec.seed,
             "objective": self._problem.objective,
+            "start": self._problem.start.name if self._problem.start else "none",
             "holes": len(self._problem.distributions),
             **{f"application.{key}": value for key, value in application.parameters.items()},
             **{f"llm.{key}": value for key, value in self._model_settings().items()},

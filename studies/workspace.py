@@ -120,16 +120,18 @@ class Workspace:
 
     def write_best_of(self, case: Tunable, results: list[StudyResult]) -> Path | None:
         """Writes the best mapper of several studies; None where no mapper was valid."""
-        best = max(results, key=lambda result: result.normalised)
+        best = max(results, key=lambda result: result.throughput)
         path = self.best_mapper(case)
         return path if self._write_best(case, best, path) else None
 
     def _write_best(self, case: Tunable, result: StudyResult, path: Path) -> bool:
         if result.best is None or result.mapper is None:
             return False
+        ratio = (
+            "" if result.normalised is None else f", {result.normalised:.3f} x {result.reference}"
+        )
         remark = (
-            f"{result.best.throughput:.5g} {result.unit}, "
-            f"{result.normalised:.3f} x {result.reference} ({case.name}, {result.spec.name}, "
+            f"{result.best.throughput:.5g} {result.unit}{ratio} ({case.name}, {result.spec.name}, "
             f"trial {result.best.number})"
         )
         write_text(path, mapper_header(case.application, remark) + result.mapper)

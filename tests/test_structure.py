@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import importlib
+import subprocess
+import sys
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from functools import cache
@@ -78,6 +80,29 @@ def test_exports_are_explicit_and_exist(package: str) -> None:
         if not name.startswith("_") and getattr(value, "__module__", "").split(".")[0] == package
     }
     assert public <= set(module.__all__)
+
+
+def test_one_package_has_the_public_names_of_all() -> None:
+    import mappertune
+
+    packages = [importlib.import_module(package) for package in FLOORS]
+    assert mappertune.__all__ == sorted(mappertune.__all__, key=_isort_key)
+    assert set(mappertune.__all__) == {name for each in packages for name in each.__all__}
+    for package in reversed(packages):
+        for name in package.__all__:
+            first = next(each for each in packages if name in each.__all__)
+            assert getattr(mappertune, name) is getattr(first, name)
+
+
+def test_the_one_package_imports_nothing_by_itself() -> None:
+    script = (
+        "import sys, mappertune; mappertune.parse; "
+        "print({'optuna', 'tuners', 'studies', 'legion_bridge'} & set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "set()\n", done.stderr
 
 
 def _isort_key(name: str) -> tuple[int, str]:

@@ -16,6 +16,7 @@ __all__ = [
     "RAW_LENGTH",
     "REPAIRS",
     "SETUP",
+    "START",
     "STATUS",
     "TEXT",
     "TOKENS",
@@ -31,8 +32,11 @@ SETUP = "mappertune:setup"  # seconds that the clock does not show; absent where
 WHOLE = "mappertune:whole"  # seconds of the whole run; likewise
 NORMAL_FORM = "mappertune:normal_form"  # digest of the mapper's normal form, see MapperProblem.key
 
-# What LLMSampler leaves with a trial.
-PROPOSER = "mappertune:proposer"  # "model", the name of the fallback, or "enqueued"
+# Who proposed a trial: "start" for the one that a study begins with, whatever its tuner.
+PROPOSER = "mappertune:proposer"  # of LLMSampler "model", the name of the fallback, or "enqueued"
+START = "start"
+
+# What else LLMSampler leaves with a trial.
 WHY = "mappertune:why"  # why it was that one, in words
 TEXT = "mappertune:text"  # the candidate where its parameters alone do not make it
 PROJECTION = "mappertune:projection"  # "nearest" where the parameters do not make the text

@@ -10,23 +10,33 @@ import contextlib
 import importlib
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from types import TracebackType
 
-from studies.cli.arguments import parse_arguments
-from studies.cli.console import safe, warn
+from studies.cli.arguments import WrongUseError, parse_arguments
+from studies.cli.console import fail, safe, set_loudness
 from studies.stops import exit_code_of, signal_of, stoppable
 
 __all__ = ["main"]
+
+WRONG_USE = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code.
 
     Codes: 0 done; 1 the answer is no, or the work could not be finished; 2 wrong use; 128 and the
-    number of the signal that stopped it: 130 for Ctrl-C, 143 for SIGTERM.
+    number of the signal that stopped it: 130 for Ctrl-C, 143 for SIGTERM. Under ``--json`` an
+    error is a JSON document on standard output, beside the sentence on standard error.
     """
-    arguments = parse_arguments(argv)
+    as_json = "--json" in (sys.argv[1:] if argv is None else argv)
+    try:
+        arguments = parse_arguments(argv)
+    except WrongUseError as error:
+        return fail(str(error), WRONG_USE, kind="UsageError", as_json=as_json)
+    as_json = arguments.json
+    set_loudness(quiet=arguments.quiet, verbose=arguments.verbose)
     sys.excepthook = _tell_fault
     try:
         with stoppable():
@@ -36,16 +46,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         _forget_output()  # whoever read it has seen enough
         return 0
     except KeyboardInterrupt as stop:
-        sys.stderr.write("mappertune: stopped\n")
-        return exit_code_of(signal_of(stop))
+        code = exit_code_of(signal_of(stop))
+        return fail("stopped", code, kind="Interrupted", as_json=as_json)
     except Exception as error:
         failure = _failure(error)
         if failure is None:
             raise
+        if arguments.verbose:
+            traceback.print_exc()
         if isinstance(error, OSError):
             _forget_output()
         sentence, code = failure
-        warn(sentence)
+        fail(sentence, code, kind=type(error).__name__, as_json=as_json)
     return code
 
 

@@ -9,11 +9,15 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from studies.cli.console import safe
 from studies.cli.model_options import add_model_options, add_prompt_options
 from studies.cli.numbers import positive, seconds, seed, whole
 
-__all__ = ["parse_arguments"]
+__all__ = ["WrongUseError", "full_parser", "parse_arguments"]
+
+
+class WrongUseError(Exception):
+    """A command line says what no command takes; the message says what was meant, perhaps."""
+
 
 EPILOG = """\
 exit codes:
@@ -24,22 +28,44 @@ exit codes:
 examples:
   mappertune list                          what there is
   mappertune show stencil                  what a mapper of stencil decides about
-  mappertune compare stencil               TPE and random search beside the expert
-  mappertune tune stencil --tuner tpe      one study; the same command continues it
+  mappertune tune stencil                  one study; the same command continues it
+  mappertune compare stencil               three tuners beside each other and the expert
 """
 DEFAULT_MACHINE = "p100x4"
 MEASURED_MACHINE = "lassen"
 DEFAULT_SPACE = "paper"
+SHELLS = ("bash", "zsh", "tcsh")
 DEFAULT_TRIALS = 200
 MOST_SEEDS = 10_000
+DEFAULT_TUNER = "guided"
+DEFAULT_TUNERS = (DEFAULT_TUNER, "tpe", "random")
+DEFAULT_SEEDS = 5
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Reads a command line; ``module`` of the result names the command's module.
 
     Raises:
-        SystemExit: With code 2 after wrong use, with code 0 after ``--help``.
+        WrongUseError: It is not one.
+        SystemExit: With code 0 after ``--help`` and ``--version``.
     """
+    arguments, unknown = _parser().parse_known_args(argv)
+    if unknown:
+        arguments.parser.error(f"unrecognized argument {unknown[0]!r}")
+    return arguments
+
+
+def full_parser() -> argparse.ArgumentParser:
+    """The parser with the options of all commands, which others than users read."""
+    parser = _parser()
+    for action in parser._actions:  # noqa: SLF001  (argparse has no other way to them)
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            for command in action.choices.values():
+                command.add_all_options()
+    return parser
+
+
+def _parser() -> _Parser:
     parser = _Parser(
         prog="mappertune",
         description="Find fast mappers for programs on the Legion parallel runtime.",
@@ -58,10 +84,7 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
             module=f"studies.cli.{module}",
             add_options=add_options,
         )
-    arguments, unknown = parser.parse_known_args(argv)
-    if unknown:
-        arguments.parser.error(f"unrecognized argument {unknown[0]!r}")
-    return arguments
+    return parser
 
 
 def _show_options(parser: argparse.ArgumentParser) -> None:
@@ -85,7 +108,9 @@ def _show_options(parser: argparse.ArgumentParser) -> None:
         "--toml", action="store_true", help="print a machine's file: where its numbers come from"
     )
     parser.add_argument(
-        "--prompt", action="store_true", help="print what a language model is asked at first"
+        "--prompt",
+        action="store_true",
+        help="print what a language model is asked while nothing was tried",
     )
     add_prompt_options(parser)
     _add_space(_add_case(parser))
@@ -197,7 +222,9 @@ def _tune_options(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         help="the application, where no --command is given",
     )
-    parser.add_argument("--tuner", default="tpe", metavar="NAME", help="tuner (default: tpe)")
+    parser.add_argument(
+        "--tuner", default=DEFAULT_TUNER, metavar="NAME", help=f"tuner (default: {DEFAULT_TUNER})"
+    )
     parser.add_argument("--seed", type=seed, default=0, metavar="N", help="seed (default: 0)")
     _add_real_run(parser)
     _add_study(parser)
@@ -255,16 +282,16 @@ def _compare_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tuners",
         type=_names,
-        default=("tpe", "random"),
+        default=DEFAULT_TUNERS,
         metavar="A,B",
-        help="tuners (default: tpe,random)",
+        help=f"tuners (default: {','.join(DEFAULT_TUNERS)})",
     )
     parser.add_argument(
         "--seeds",
         type=_seeds,
-        default=(0, 1, 2),
+        default=tuple(range(DEFAULT_SEEDS)),
         metavar="N",
-        help="how many seeds, from 0 on, or a list such as 0,7,9 (default: 3)",
+        help=f"how many seeds, from 0 on, or a list such as 0,7,9 (default: {DEFAULT_SEEDS})",
     )
     _add_study(parser)
     add_model_options(parser)
@@ -334,6 +361,14 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
         "whole run with its setup (default: timed)",
     )
     group.add_argument(
+        "--start",
+        default="default",
+        metavar="WHICH",
+        help="what every study tries first: default (what the space holds for usual; of a program "
+        "that is measured its own mapper), expert, the file of a mapper, or none, where the tuner "
+        "chooses (default: default)",
+    )
+    group.add_argument(
         "--output",
         type=Path,
         default=Path("mappertune-runs"),
@@ -358,6 +393,10 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--no-mlflow", action="store_true", help="do not track in MLflow")
 
 
+def _completion_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", metavar="SHELL", choices=SHELLS, help=", ".join(SHELLS))
+
+
 def _no_options(parser: argparse.ArgumentParser) -> None: ...
 
 
@@ -379,6 +418,7 @@ _COMMANDS: dict[str, tuple[str, str, Callable[[_Parser], object]]] = {
         _capture_options,
     ),
     "calibrate": ("calibrate", "measure this machine, as the machine 'here'", _calibrate_options),
+    "completion": ("completion", "print what makes a shell complete options", _completion_options),
 }
 
 
@@ -444,17 +484,30 @@ class _Parser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]  # argparse overloads it by the namespace's type
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        if self._add_options is not None:
-            self.add_argument("--json", action="store_true", help="print JSON on standard output")
-            self.set_defaults(module=self._module, parser=self)
-            self._add_options(self)
-            self._add_options = None
+        self.add_all_options()
         return super().parse_known_args(args, namespace)
+
+    def add_all_options(self) -> None:
+        """Adds the command's options, and those that every command has, once."""
+        if self._add_options is None:
+            return
+        self.add_argument("--json", action="store_true", help="print JSON on standard output")
+        loudness = self.add_mutually_exclusive_group()
+        loudness.add_argument(
+            "--quiet", action="store_true", help="say nothing but results and errors"
+        )
+        loudness.add_argument(
+            "--verbose", action="store_true", help="tell each trial, and where an error arose"
+        )
+        self.set_defaults(module=self._module, parser=self)
+        self._add_options(self)
+        self._add_options = None
 
     def error(self, message: str) -> NoReturn:
         advice = _meant(message, self._option_strings())
-        sys.stderr.write(f"{self.prog}: {safe(message)};{advice} {self.prog} --help explains\n")
-        sys.exit(2)
+        command = self.prog.partition(" ")[2]
+        where = f"{command}: " if command else ""
+        raise WrongUseError(f"{where}{message};{advice} {self.prog} --help explains")
 
     def _option_strings(self) -> list[str]:
         return [option for action in self._actions for option in action.option_strings]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from studies.cli.console import print_json, say, warn
 from studies.errors import StorageError, UsageError
-from studies.files import why
+from studies.files import ensure_writable, why
 
 __all__ = ["run"]
 
@@ -19,6 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     path = Path(arguments.write) if arguments.write else local_machine_file()
     _check(path, force=arguments.force)
+    ensure_writable(path)
     found = calibrate(arguments.seconds)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from studies.cli.console import columns, print_json, say, warn
+from studies.cli.console import columns, fail, print_json, say
 from studies.errors import UsageError
-from studies.files import write_text
+from studies.files import ensure_writable, write_text
 
 if TYPE_CHECKING:
     from legion_bridge.capture import Captured
@@ -29,11 +29,11 @@ def run(arguments: argparse.Namespace) -> int:
             "give either a program to run, as in mappertune capture -- ./stencil2d -n 2048, or "
             "the log of a mapper, as in mappertune capture --log mapper.log"
         )
+    ensure_writable(None if arguments.output == "-" else arguments.output)
     try:
         captured = _from_logs(arguments) if arguments.log else _from_run(command, arguments)
     except CaptureError as error:
-        warn(str(error))
-        return 1
+        return fail(str(error), 1, kind=type(error).__name__, as_json=arguments.json)
     target = arguments.output or f"{captured.application.name}.json"
     document = to_json(captured.application) + "\n"
     if target == "-":

@@ -1,14 +1,13 @@
-"""``mappertune compare``: several tuners and seeds beside the expert."""
+"""``mappertune compare``: several tuners and seeds beside the mappers that are known."""
 
 from __future__ import annotations
 
 import argparse
-import statistics
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from studies.cli.cases import case_of
-from studies.cli.console import columns, print_json, quantity, say, table, warn
+from studies.cli.console import columns, fail, first_sentence, print_json, quantity, say, table
 from studies.cli.model_arms import arms_as_json, marked, tell_models
 from studies.cli.model_options import arms
 from studies.cli.one_study import tell_setup
@@ -20,12 +19,10 @@ from studies.stops import exit_code_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from studies.compare import Comparison, RankTest, TunerSummary
+    from studies.compare import Comparison, ReferenceSummary, TunerSummary
     from studies.records import StudyResult
 
 __all__ = ["run"]
-
-SIGNIFICANT = 0.05
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -43,11 +40,15 @@ def run(arguments: argparse.Namespace) -> int:
         runner = StudyRunner(case_of(arguments), arguments.tuners, arguments)
         results = _run_studies(runner, arguments)
     if (stopped_by := results[-1].stopped_by) is not None:
-        warn("stopped; the same command continues the comparison")
-        return exit_code_of(stopped_by)
+        message, code = (
+            "stopped; the same command continues the comparison",
+            exit_code_of(stopped_by),
+        )
+        return fail(message, code, kind="Interrupted", as_json=arguments.json)
     from studies.compare import compare_studies
+    from studies.references import references
 
-    comparison = compare_studies(results)
+    comparison = compare_studies(results, references(runner.problem))
     best = None if arguments.folders else runner.workspace.write_best_of(runner.case, results)
     if arguments.json:
         print_json(
@@ -55,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
             | {
                 "case": runner.case.name,
                 "models": arms_as_json(results),
+                "start": runner.problem.start.name if runner.problem.start else None,
                 "studies": [result.as_json() for result in results],
                 "mapper": best and str(best),
                 "mlflow": runner.tracking_uri,
@@ -85,23 +87,15 @@ def _print(
     comparison: Comparison, results: Sequence[StudyResult], runner: StudyRunner, best: Path | None
 ) -> None:
     seeds = max(len(summary.seeds) for summary in comparison.tuners)
-    say(
-        f"\n{runner.case.name}: {results[0].spec.trials} trials a study, {seeds} seed(s)\n"
-        "best, mean, sd and worst of the seeds' best throughputs, over the expert's"
-    )
-    expert = ["expert", quantity(comparison.expert, comparison.unit), "1.000", "", "", "", "", ""]
-    rows = [_row(summary, comparison) for summary in comparison.tuners]
-    headings = ["", "throughput", "best", "mean", "sd", "worst", "trials to expert", "invalid"]
-    table(headings, [expert, *marked(rows, results)])
+    trials = results[0].spec.trials
+    say(f"\n{runner.case.name}: {trials} trials a study, {seeds} seed(s), {runner.start}")
+    say(f"the seeds' best mappers: throughput, and ratios {_to_what(comparison)}")
+    _table_of_speeds(comparison, results)
+    _table_of_successes(comparison)
     if comparison.floor is not None:
         say(_describe_floor(comparison, comparison.floor))
-    for summary in comparison.tuners:
-        if summary.interval is not None:
-            low, high = summary.interval
-            say(f"{summary.tuner}: mean over seeds {low:.3f} to {high:.3f} with 95 % confidence")
+    _tell_what_is_missing(comparison)
     tell_models(results)
-    for test in comparison.tests:
-        say(_describe_test(test))
     _tell_setups(results)
     rows_below = [("best mapper", _place(best, results))]
     if runner.ui_command:
@@ -137,7 +131,7 @@ def _tell_setups(results: Sequence[StudyResult]) -> None:
     first = results[0].setup
     if first and first.reference_setup is not None and first.reference_whole is not None:
         figures = seconds(first.reference_setup), seconds(first.reference_whole)
-        rows.insert(0, [results[0].reference, *figures, "1.00"])
+        rows.insert(0, [str(results[0].reference), *figures, "1.00"])
     counted = "counts" if first and first.objective == "whole" else "does not count"
     say(f"the best mapper of each study; its setup {counted} in the throughput")
     table(["", "setup", "whole run", "setup, over the first"], rows)
@@ -155,31 +149,116 @@ def _place(best: Path | None, results: Sequence[StudyResult]) -> str:
     return fastest.location.removesuffix(".journal") + ".mapper"
 
 
-def _row(summary: TunerSummary, comparison: Comparison) -> list[str]:
+def _to_what(comparison: Comparison) -> str:
+    if comparison.reference is None:
+        return "to nothing, for no mapper ran"
+    if comparison.reference == "expert":
+        return "to the expert's"
+    whose = "the fastest mapper here" if comparison.reference == "best known" else "the default"
+    return f"to {whose}"
+
+
+def _table_of_speeds(comparison: Comparison, results: Sequence[StudyResult]) -> None:
+    """How fast the references are, and what each tuner's seeds ended with."""
+    first = comparison.tuners[0].tuner
+    headings = ["", "throughput", "best", "mean", "95 % interval", "worst", "invalid"]
+    rows = [_reference_row(each, comparison.unit) for each in comparison.references]
+    rows += [_speed_row(summary, comparison.unit) for summary in comparison.tuners]
+    if comparison.tests:
+        headings.append(f"beside {first}")
+        rows = [[*row, *_beside(comparison, row[0], first)] for row in rows]
+    table(headings, marked(rows, results))
+
+
+def _reference_row(reference: ReferenceSummary, unit: str) -> list[str]:
+    if reference.throughput is None:
+        return [reference.name, "does not run", "", "", "", "", ""]
+    over = _ratio(reference.over_reference)
+    return [reference.name, quantity(reference.throughput, unit), over, "", "", "", ""]
+
+
+def _speed_row(summary: TunerSummary, unit: str) -> list[str]:
+    fastest = max(summary.throughputs)
+    interval = " to ".join(map(_ratio, summary.interval)) if summary.interval else ""
     return [
         summary.tuner,
-        quantity(summary.best * comparison.expert, comparison.unit) if summary.best else "none",
-        f"{summary.best:.3f}",
-        f"{summary.mean:.3f}",
-        "" if summary.deviation is None else f"{summary.deviation:.3f}",
-        f"{summary.worst:.3f}",
-        _trials_to_expert(summary),
+        quantity(fastest, unit) if fastest else "none valid",
+        _ratio(summary.best),
+        _ratio(summary.mean),
+        interval,
+        _ratio(summary.worst),
         f"{summary.invalid_share:.1%}",
     ]
 
 
-def _trials_to_expert(summary: TunerSummary) -> str:
-    """The median where every seed got there, and how many did where some did not."""
-    counts = [count for count in summary.trials_to_expert if count is not None]
-    if not counts:
+def _beside(comparison: Comparison, tuner: str, first: str) -> list[str]:
+    test = comparison.test_of(first, tuner)
+    return [test.beside(first) if test else ""]
+
+
+def _table_of_successes(comparison: Comparison) -> None:
+    """How many seeds got how far, and how soon."""
+    if comparison.reference is None:
+        return
+    near = any(summary.reach_floor is not None for summary in comparison.tuners)
+    name = comparison.reference
+    headings = ["seeds that reach", f"1.00 x {name}", "after trials (median)"]
+    rows = [_success_row(summary) for summary in comparison.tuners]
+    if near:
+        headings.append("0.95 of the floor")
+        rows = [
+            [*row, _of_seeds(summary.reach_floor, summary)]
+            for row, summary in zip(rows, comparison.tuners, strict=True)
+        ]
+    table(headings, rows)
+
+
+def _success_row(summary: TunerSummary) -> list[str]:
+    return [
+        summary.tuner,
+        _of_seeds(summary.reach_reference, summary),
+        _median_trials(summary),
+    ]
+
+
+def _of_seeds(share: float | None, summary: TunerSummary) -> str:
+    if share is None:
+        return ""
+    return f"{round(share * len(summary.seeds))} of {len(summary.seeds)}"
+
+
+def _median_trials(summary: TunerSummary) -> str:
+    """With the number of those that did not get there, which count as more than any."""
+    if not summary.reached:
         return "not reached"
-    median = f"{statistics.median(counts):g}"
-    missing = len(summary.seeds) - len(counts)
-    return f"{median} (by {len(counts)} of {len(summary.seeds)})" if missing else median
+    censored = len(summary.seeds) - summary.reached
+    median = summary.median_trials
+    most = summary.trials // len(summary.seeds)
+    told = f"over {most}" if median is None else f"{median:g}"
+    return f"{told} ({censored} never)" if censored else told
 
 
-def _describe_test(test: RankTest) -> str:
-    pair = f"{test.first} against {test.second}: rank test p = {test.p:.3g}"
-    if test.smallest_p > SIGNIFICANT:
-        return f"{pair} (so few seeds cannot give less than {test.smallest_p:.2g})"
-    return pair
+def _ratio(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
+
+
+def _tell_what_is_missing(comparison: Comparison) -> None:
+    """Why numbers are missing, and what pairs of tuners come to that no table shows."""
+    from studies.compare import FEWEST_SEEDS
+
+    reasons: dict[str, list[str]] = {}
+    for reference in comparison.references:
+        if reference.throughput is None:
+            reasons.setdefault(first_sentence(reference.said), []).append(reference.name)
+    for said, names in reasons.items():
+        say(f"{', '.join(names)}: {said}")
+    seeds = min(len(summary.seeds) for summary in comparison.tuners)
+    if seeds < FEWEST_SEEDS:
+        say(f"no intervals: of fewer than {FEWEST_SEEDS} seeds they would say nothing")
+    first = comparison.tuners[0].tuner
+    others = [test for test in comparison.tests if first not in (test.first, test.second)]
+    if others:
+        say("; ".join(test.sentence for test in others))
+    if comparison.tests:
+        pairs = "one pair" if len(comparison.tests) == 1 else f"{len(comparison.tests)} pairs"
+        say(f"rank tests at 5 % over {pairs}, with Holm's correction")

@@ -8,7 +8,20 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-__all__ = ["columns", "print_json", "quantity", "safe", "say", "table", "warn"]
+__all__ = [
+    "columns",
+    "fail",
+    "first_sentence",
+    "is_quiet",
+    "is_verbose",
+    "print_json",
+    "quantity",
+    "safe",
+    "say",
+    "set_loudness",
+    "table",
+    "warn",
+]
 
 
 def say(line: str = "") -> None:
@@ -16,9 +29,48 @@ def say(line: str = "") -> None:
     sys.stdout.write(_plain(line) + "\n")
 
 
+class _Loudness:
+    """How much is said on standard error beside errors; the command line sets it once."""
+
+    quiet = False
+    verbose = False
+
+
+def set_loudness(*, quiet: bool = False, verbose: bool = False) -> None:
+    """Says less or more on standard error from now on."""
+    _Loudness.quiet, _Loudness.verbose = quiet, verbose
+
+
+def is_quiet() -> bool:
+    """Whether nothing but results and errors is wanted."""
+    return _Loudness.quiet
+
+
+def is_verbose() -> bool:
+    """Whether each step is to be told."""
+    return _Loudness.verbose
+
+
 def warn(line: str) -> None:
-    """A line on standard error."""
-    sys.stderr.write(f"mappertune: {safe(line)}\n")
+    """A line on standard error, unless nothing but errors is wanted there."""
+    if not _Loudness.quiet:
+        sys.stderr.write(f"mappertune: {safe(line)}\n")
+
+
+def fail(message: str, code: int, *, kind: str, as_json: bool) -> int:
+    """Tells an error, and returns the exit code; as JSON on standard output as well.
+
+    Args:
+        message: What is wrong, in a sentence.
+        code: The exit code.
+        kind: The class of the error, for programs.
+        as_json: Whether ``--json`` was given.
+    """
+    message = safe(message)
+    sys.stderr.write(f"mappertune: {message}\n")
+    if as_json:
+        print_json({"error": {"kind": kind, "message": message, "exit_code": code}})
+    return code
 
 
 def safe(message: str) -> str:
@@ -65,6 +117,17 @@ def quantity(value: float, unit: str = "") -> str:
     from dsl import units
 
     return units.quantity(value, unit, digits=4)
+
+
+def first_sentence(text: str) -> str:
+    """What a long message begins with.
+
+    >>> first_sentence("no room in FBMEM. This means that the working set ...")
+    'no room in FBMEM.'
+    """
+    line = text.strip().split("\n", 1)[0]
+    sentence, dot, _ = line.partition(". ")
+    return sentence + dot.strip()
 
 
 def columns(rows: Sequence[tuple[str, str]], indent: str = "  ") -> None:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from studies.cli.cases import case_for
 from studies.cli.console import columns, print_json, quantity, say, table
 from studies.errors import StorageError
-from studies.files import read_text, why
+from studies.files import ensure_writable, read_text, why
 
 if TYPE_CHECKING:
     from dsl import Program
     from legion_bridge import Evaluator
     from legion_bridge.outcome import Outcome, Profile
     from legion_bridge.simulation.simulator import Trace
+    from studies.references import Reference
     from studies.suite import Case
 
 __all__ = ["run"]
@@ -25,8 +26,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints the outcome of a mapper; the exit code is 1 where it is invalid."""
     import dsl
     from legion_bridge import Evaluator
-    from studies.suite import reference_mapper
+    from studies.references import reference_mappers
 
+    ensure_writable(arguments.timeline, arguments.plot)
     text = read_text(arguments.file)
     try:
         program = dsl.parse(text, filename=arguments.file)
@@ -36,11 +38,12 @@ def run(arguments: argparse.Namespace) -> int:
     application, machine = case.load()
     evaluator = Evaluator(application, machine)
     outcome, trace = _evaluated(evaluator, program, arguments)
-    expert = _reference(evaluator, reference_mapper(application))
+    known = reference_mappers(application, lambda text: _outcome(evaluator, text))
+    reference = next((each for each in known if each.outcome.ok), None)
     if arguments.json:
-        print_json(_as_json(case, outcome, expert, profile=arguments.profile))
+        print_json(_as_json(case, outcome, reference, profile=arguments.profile))
     else:
-        _print(case, outcome, expert, profile=arguments.profile)
+        _print(case, outcome, reference, profile=arguments.profile)
     if trace is not None:
         _draw(arguments, trace)
     return 0 if outcome.ok else 1
@@ -55,8 +58,8 @@ def _evaluated(
     return evaluator.trace(program)
 
 
-def _reference(evaluator: Evaluator, mapper: str) -> Outcome:
-    """What comes of a reference mapper, which may not parse."""
+def _outcome(evaluator: Evaluator, mapper: str) -> Outcome:
+    """What comes of a mapper, which may not parse."""
     import dsl
 
     try:
@@ -73,21 +76,29 @@ def _refuse(message: str, arguments: argparse.Namespace) -> int:
     return 1
 
 
-def _as_json(case: Case, outcome: Outcome, expert: Outcome, *, profile: bool) -> dict[str, Any]:
+def _as_json(
+    case: Case, outcome: Outcome, reference: Reference | None, *, profile: bool
+) -> dict[str, Any]:
     from legion_bridge.outcome import floor_as_json
 
-    over = outcome.throughput / expert.throughput if expert.throughput else None
+    over = None
+    if reference is not None and reference.throughput:
+        over = outcome.throughput / reference.throughput
+    is_expert = reference is not None and reference.name == "expert"
     return {
         "application": case.application,
         "machine": case.machine,
-        "expert": expert.throughput,
-        "over_expert": over,
+        "reference": reference and reference.name,
+        "reference_throughput": reference and reference.throughput,
+        "over_reference": over,
+        "expert": reference.throughput if reference and is_expert else None,
+        "over_expert": over if is_expert else None,
         **asdict(replace(outcome, floor=None, profile=outcome.profile if profile else None)),
         **floor_as_json(outcome),
     }
 
 
-def _print(case: Case, outcome: Outcome, expert: Outcome, *, profile: bool) -> None:
+def _print(case: Case, outcome: Outcome, reference: Reference | None, *, profile: bool) -> None:
     from legion_bridge.outcome import floor_sentence
 
     say(f"{case.application} on {case.machine}: {outcome.status}")
@@ -95,12 +106,13 @@ def _print(case: Case, outcome: Outcome, expert: Outcome, *, profile: bool) -> N
         say(outcome.raw)
         return
     rows = [("throughput", quantity(outcome.throughput, outcome.unit))]
-    if expert.throughput:
-        rows.append(("over expert", f"{outcome.throughput / expert.throughput:.3f}"))
+    if reference is not None and reference.throughput:
+        ratio = outcome.throughput / reference.throughput
+        rows.append((f"over {reference.name}", f"{ratio:.3f}"))
     if outcome.elapsed is not None:
         rows.append(("elapsed", quantity(outcome.elapsed, "s")))
     if outcome.setup is not None and outcome.whole is not None:
-        rows.append(("setup", f"{quantity(outcome.setup, 's')}{_grown(outcome, expert)}"))
+        rows.append(("setup", f"{quantity(outcome.setup, 's')}{_grown(outcome, reference)}"))
         rows.append(("whole run", quantity(outcome.whole, "s")))
     columns(rows)
     say(floor_sentence(outcome))
@@ -108,14 +120,15 @@ def _print(case: Case, outcome: Outcome, expert: Outcome, *, profile: bool) -> N
         _print_profile(outcome.profile)
 
 
-def _grown(outcome: Outcome, expert: Outcome) -> str:
-    """A remark where what the clock does not show takes much longer than under the expert's."""
+def _grown(outcome: Outcome, reference: Reference | None) -> str:
+    """A remark where what the clock does not show takes much longer than under the reference."""
     from legion_bridge.outcome import SETUP_GROWTH
 
-    growth = outcome.setup_growth(expert)
-    if growth is None or growth <= SETUP_GROWTH:
+    growth = None if reference is None else outcome.setup_growth(reference.outcome)
+    if reference is None or growth is None or growth <= SETUP_GROWTH:
         return ""
-    return f", {growth:.2f} times the expert's, and not in the metric"
+    whose = "the expert's" if reference.name == "expert" else f"that of the {reference.name}"
+    return f", {growth:.2f} times {whose}, and not in the metric"
 
 
 def _print_profile(profile: Profile) -> None:

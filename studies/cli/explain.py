@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from studies.cli.cases import case_for, case_of
 from studies.cli.console import print_json, say
 from studies.errors import StorageError, UsageError
-from studies.files import read_text, why
+from studies.files import ensure_writable, read_text, why
 from studies.mapper_header import application_in
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints guidance on a mapper; the exit code is 1 where it fails."""
     from tuners.guide import explain
 
+    ensure_writable(arguments.apply)
     text = read_text(arguments.file)
     case = _case(text, arguments)
     problem = case.problem()

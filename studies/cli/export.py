@@ -6,9 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from studies.cli.console import print_json, say, warn
+from studies.cli.console import fail, print_json, say
 from studies.errors import UsageError
-from studies.files import read_text, write_text
+from studies.files import ensure_writable, read_text, write_text
 
 __all__ = ["run"]
 
@@ -17,12 +17,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Writes the C file; the exit code is 1 where the mapper does not parse."""
     import dsl
 
+    ensure_writable(arguments.output)
     text = read_text(arguments.file)
     try:
         program = dsl.parse(text, filename=arguments.file)
     except dsl.MapperSyntaxError as error:
-        warn(str(error))
-        return 1
+        return fail(str(error), 1, kind=type(error).__name__, as_json=arguments.json)
     name = None if arguments.file == "-" else Path(arguments.file).name
     source = dsl.emit_c(program, name=name)
     target = _target(arguments)

@@ -73,6 +73,6 @@ def _share(arm: Sequence[StudyResult]) -> float:
 
 
 def _hardly_asked(arm: Sequence[StudyResult]) -> bool:
-    from studies.records import HALF
+    from studies.records import hardly_asked
 
-    return _share(arm) < HALF
+    return hardly_asked([record for result in arm for record in result.records])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from studies.cli.console import columns, quantity, say, warn
+from studies.cli.console import columns, first_sentence, quantity, say, warn
 from studies.cli.model_options import model_settings
 from studies.cli.progress import progress
 from studies.cli.study_runner import StudyRunner
@@ -14,6 +14,7 @@ from studies.stops import exit_code_of
 if TYPE_CHECKING:
     from studies.records import StudyResult
     from studies.suite import Tunable
+    from tuners import MapperProblem
 
 __all__ = [
     "exit_code",
@@ -39,7 +40,12 @@ def run_one(case: Tunable, arguments: argparse.Namespace) -> tuple[StudyRunner, 
 def study_as_json(runner: StudyRunner, result: StudyResult) -> dict[str, Any]:
     """A study with its files, as JSON values."""
     mapper = runner.workspace.best_mapper(runner.case, result.spec) if result.mapper else None
-    return result.as_json() | {"mapper": mapper and str(mapper), "mlflow": runner.tracking_uri}
+    start = runner.problem.start
+    return result.as_json() | {
+        "start": start.name if start else None,
+        "mapper": mapper and str(mapper),
+        "mlflow": runner.tracking_uri,
+    }
 
 
 def tell_study(runner: StudyRunner, result: StudyResult) -> None:
@@ -52,11 +58,16 @@ def tell_study(runner: StudyRunner, result: StudyResult) -> None:
         f"{runner.case.name}, {spec.tuner} with seed {spec.seed}: "
         f"{len(result.records)} trials{earlier}"
     )
-    rows = [(result.reference, quantity(result.expert, result.unit))]
+    if result.reference is not None and result.expert is not None:
+        rows = [(result.reference, quantity(result.expert, result.unit))]
+    else:
+        rows = [("reference", _why_none(runner.problem))]
     if best is not None:
-        ratio = f"{result.normalised:.3f} x {result.reference} (trial {best.number})"
-        rows.append(("best", f"{quantity(best.throughput, result.unit)}, {ratio}"))
-        cost = result.setup.described(result.reference) if result.setup else ""
+        found = quantity(best.throughput, result.unit)
+        if result.normalised is not None:
+            found += f", {result.normalised:.3f} x {result.reference}"
+        rows.append(("best", f"{found} (trial {best.number})"))
+        cost = result.setup.described(str(result.reference)) if result.setup else ""
         if cost:
             rows.append(("beside it", cost))
         rows.append(("mapper", str(runner.workspace.best_mapper(runner.case, spec))))
@@ -81,7 +92,7 @@ def tell_study(runner: StudyRunner, result: StudyResult) -> None:
 
 def tell_setup(result: StudyResult) -> None:
     """Warns of a best mapper whose setup takes much longer than the reference's."""
-    warning = result.setup.warning(result.reference) if result.setup else ""
+    warning = result.setup.warning(str(result.reference)) if result.setup else ""
     if warning:
         say(f"mind the best mapper of {result.spec.name}: {warning}")
 
@@ -102,6 +113,16 @@ def hardly_asked(result: StudyResult) -> str:
         f"the model proposed under half of the trials: this is no study of {result.spec.tuner}, "
         "but of its fallback"
     )
+
+
+def _why_none(problem: MapperProblem) -> str:
+    """Why there is nothing that the best mapper could be held against."""
+    from studies.references import references
+
+    if not problem.application.mappers:
+        return "none is known"
+    first = next(iter(references(problem)))
+    return f"none runs; {first.name}: {first_sentence(first.outcome.raw)}"
 
 
 def exit_code(result: StudyResult) -> int:

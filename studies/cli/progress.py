@@ -8,25 +8,36 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
+from studies.cli.console import first_sentence, is_quiet, is_verbose, quantity
+
 if TYPE_CHECKING:
     from rich.progress import Progress
 
     from studies.records import TrialRecord
+    from studies.references import Reference
     from studies.run import Observer
 
 __all__ = ["StartProgress", "progress"]
 
 SECONDS_BETWEEN_LINES = 10.0
 
-# Takes the label of a study, its budget, and the reference's throughput and name.
-StartProgress: TypeAlias = "Callable[[str, int, float, str], Observer]"
+# Takes the label of a study, its budget, the unit, and what ratios are to.
+StartProgress: TypeAlias = "Callable[[str, int, str, Reference | None], Observer]"
 
 
 @contextmanager
 def progress() -> Iterator[StartProgress]:
     """Shows studies while they run; yields what begins to show one."""
+    if is_quiet():
+        yield lambda *_: _say_nothing
+        return
+    if is_verbose():
+        yield lambda label, _total, unit, _reference: _Trials(label, unit)
+        return
     if not sys.stderr.isatty():
-        yield _Lines
+        yield lambda label, total, unit, reference: _Lines(
+            label, total, _Standing(unit, reference)
+        )
         return
     from rich.console import Console
     from rich.progress import (
@@ -45,14 +56,37 @@ def progress() -> Iterator[StartProgress]:
         TimeRemainingColumn(elapsed_when_finished=True),
         console=Console(file=sys.stderr),
     ) as bars:
-        yield lambda label, total, expert, name: _Bar(bars, label, total, expert, name)
+        yield lambda label, total, unit, reference: _Bar(
+            bars, label, total, _Standing(unit, reference)
+        )
+
+
+def _say_nothing(records: list[TrialRecord]) -> None: ...
+
+
+class _Trials:
+    """A line for each trial."""
+
+    def __init__(self, label: str, unit: str) -> None:
+        self._label = label
+        self._unit = unit
+        self._seen = 0
+
+    def __call__(self, records: list[TrialRecord]) -> None:
+        for record in records[self._seen :]:
+            valid = record.status == "ok"
+            said = first_sentence(record.raw) if record.raw else record.status
+            what = quantity(record.throughput, self._unit) if valid else said
+            by = f" ({record.proposer})" if record.proposer else ""
+            sys.stderr.write(f"{self._label}: trial {record.number}{by}: {what}\n")
+        self._seen = len(records)
 
 
 class _Standing:
     """The best mapper so far, in words."""
 
-    def __init__(self, expert: float, reference: str) -> None:
-        self._expert = expert
+    def __init__(self, unit: str, reference: Reference | None) -> None:
+        self._unit = unit
         self._reference = reference
         self._best = 0.0
         self._seen = 0
@@ -63,18 +97,18 @@ class _Standing:
         self._seen = len(records)
         if not self._best:
             return "no valid mapper yet"
-        if not self._expert:
-            return ""
-        return f"best {self._best / self._expert:.3f} x {self._reference}"
+        best = f"best {quantity(self._best, self._unit)}"
+        if self._reference is None or not self._reference.throughput:
+            return best
+        ratio = self._best / self._reference.throughput
+        return f"{best}, {ratio:.3f} x {self._reference.name}"
 
 
 class _Bar:
-    def __init__(
-        self, bars: Progress, label: str, total: int, expert: float, reference: str
-    ) -> None:
+    def __init__(self, bars: Progress, label: str, total: int, standing: _Standing) -> None:
         self._bars = bars
         self._bar = bars.add_task(label, total=total, note="")
-        self._standing = _Standing(expert, reference)
+        self._standing = standing
 
     def __call__(self, records: list[TrialRecord]) -> None:
         note = self._standing.note(records)
@@ -84,10 +118,10 @@ class _Bar:
 class _Lines:
     """A line when a study goes on or ends, and every ten seconds between."""
 
-    def __init__(self, label: str, total: int, expert: float, reference: str) -> None:
+    def __init__(self, label: str, total: int, standing: _Standing) -> None:
         self._label = label
         self._total = total
-        self._standing = _Standing(expert, reference)
+        self._standing = standing
         self._begun = False
         self._last = time.monotonic()
 

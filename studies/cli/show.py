@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from dsl.launch_domain import LaunchDomain
@@ -21,31 +22,73 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 
+# What is printed alone, by the option that asks for it; the others are of applications.
+_OF_MACHINES = {"toml": "--toml"}
+_OF_APPLICATIONS = {
+    "mapper": "--mapper",
+    "print_template": "--template",
+    "grammar": "--grammar",
+    "prompt": "--prompt",
+    "data_flow": "--data-flow",
+    "dot": "--dot",
+}
+
+
 def run(arguments: argparse.Namespace) -> int:
-    """Prints an application or a machine."""
+    """Prints an application or a machine.
+
+    Raises:
+        UsageError: Two things are to be printed alone, or one that the other has.
+    """
     from legion_bridge import Machine, application_names, machine_names
 
     name = arguments.name
+    alone = _asked_alone(arguments)
     if name not in application_names() and (name in machine_names() or name.endswith(".toml")):
+        _refuse(alone, _OF_APPLICATIONS, f"{name} is a machine: that is told of applications")
         return show_machine(Machine.load(name), arguments)
+    _refuse(alone, _OF_MACHINES, f"{name} is no machine: that is the file of one")
     arguments.application = name
     case = case_of(arguments)
     if arguments.mapper is not None:
         text = _mapper(case, arguments.mapper)
-        sys.stdout.write(mapper_header(arguments.name, arguments.mapper) + text)
+        _print_alone(arguments, "mapper", mapper_header(arguments.name, arguments.mapper) + text)
     elif arguments.print_template:
-        sys.stdout.write(case.problem().template.text)
+        _print_alone(arguments, "template", case.problem().template.text)
     elif arguments.grammar:
-        sys.stdout.write(_grammar(case))
+        _print_alone(arguments, "grammar", _grammar(case))
     elif arguments.prompt:
         _show_prompt(case.problem(), arguments)
     elif arguments.data_flow or arguments.dot:
-        _show_data_flow(case, dot=arguments.dot)
+        text = _data_flow(case, dot=arguments.dot)
+        _print_alone(arguments, "dot" if arguments.dot else "data_flow", text)
     elif arguments.json:
         print_json(_application_as_json(case.problem()))
     else:
         _show_application(case.problem())
     return 0
+
+
+def _asked_alone(arguments: argparse.Namespace) -> list[str]:
+    options = {**_OF_APPLICATIONS, **_OF_MACHINES}
+    asked = [name for name in options if getattr(arguments, name) not in (None, False)]
+    if len(asked) > 1:
+        first, second = (options[name] for name in asked[:2])
+        raise UsageError(f"{first} and {second} each print one thing alone: ask for one")
+    return asked
+
+
+def _refuse(asked: list[str], options: Mapping[str, str], why: str) -> None:
+    for name in asked:
+        if name in options:
+            raise UsageError(f"{options[name]}: {why}")
+
+
+def _print_alone(arguments: argparse.Namespace, what: str, text: str) -> None:
+    if arguments.json:
+        print_json({"name": arguments.name, what: text})
+    else:
+        sys.stdout.write(text)
 
 
 def _mapper(case: Case, name: str) -> str:
@@ -81,11 +124,11 @@ def _show_prompt(problem: MapperProblem, arguments: argparse.Namespace) -> None:
     say(f"[about {tokens} tokens]")
 
 
-def _show_data_flow(case: Case, *, dot: bool) -> None:
+def _data_flow(case: Case, *, dot: bool) -> str:
     from legion_bridge.programs.describe import data_flow_dot, describe
 
     application, _ = case.load()
-    sys.stdout.write(data_flow_dot(application) if dot else describe(application))
+    return data_flow_dot(application) if dot else describe(application)
 
 
 def _show_application(problem: MapperProblem) -> None:

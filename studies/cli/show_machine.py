@@ -20,7 +20,9 @@ def show_machine(machine: Machine, arguments: argparse.Namespace) -> int:
     """Prints a machine, or its file."""
     if arguments.nodes is not None:
         machine = machine.with_nodes(arguments.nodes)
-    if arguments.toml:
+    if arguments.toml and arguments.json:
+        print_json({"name": machine.name, "toml": machine.source})
+    elif arguments.toml:
         sys.stdout.write(machine.source)
     elif arguments.json:
         print_json(_as_json(machine))

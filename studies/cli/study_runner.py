@@ -38,7 +38,9 @@ class StudyRunner:
         import optuna
 
         from dsl.scratch_folder import remove_abandoned
-        from studies.suite import reference, reference_name
+        from studies.files import ensure_writable
+        from studies.references import best_reference
+        from studies.starts import start_of
         from studies.tracking import Tracker
         from studies.workspace import Workspace
         from tuners import tuner_named
@@ -47,9 +49,16 @@ class StudyRunner:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         _tell_warnings()
         for name in tuners:
-            tuner_named(name)
+            startup = tuner_named(name).startup
+            if arguments.trials <= startup:
+                warn(
+                    f"{name} draws its first {startup} trials at random and learns from them: of "
+                    f"{arguments.trials} it shows nothing but random search"
+                )
+        ensure_writable(arguments.transcript)
         self.case = case
         self.problem = case.problem()
+        self.problem.start = start_of(self.problem, arguments.start)
         tracker = None
         if not arguments.no_mlflow:
             uri = arguments.mlflow or os.environ.get("MLFLOW_TRACKING_URI")
@@ -62,14 +71,25 @@ class StudyRunner:
             repair=arguments.repair,
             tell=warn,
         )
-        self.expert = reference(self.problem).outcome.throughput
-        self.reference = reference_name(self.problem)
+        self.reference = best_reference(self.problem)
+        if not self.problem.application.mappers:
+            name = self.problem.application.name
+            warn(f"{name} has no mappers of its own: there is nothing that ratios could be to")
 
     def run(self, spec: StudySpec, start: StartProgress) -> StudyResult:
         """Runs one study and shows its progress."""
         label = f"{spec.tuner} seed {spec.seed}"
-        observe = start(label, spec.trials, self.expert, self.reference)
+        observe = start(label, spec.trials, self.problem.unit, self.reference)
         return self.workspace.run(self.case, self.problem, spec, observe)
+
+    @property
+    def start(self) -> str:
+        """Where the studies start, in words."""
+        start = self.problem.start
+        if start is None:
+            return "each from where its tuner chooses"
+        names = {"default": "the template's defaults", "expert": "the expert's mapper"}
+        return f"all from {names.get(start.name, 'the mapper of --start')}"
 
     @property
     def tracking_uri(self) -> str | None:

@@ -11,7 +11,7 @@ from studies.cli.arguments import DEFAULT_MACHINE
 from studies.cli.console import print_json, say, warn
 from studies.cli.one_study import exit_code, run_one, study_as_json, tell_study
 from studies.errors import UsageError
-from studies.files import read_text
+from studies.files import make_folder, read_text
 
 if TYPE_CHECKING:
     from legion_bridge import Application
@@ -106,6 +106,7 @@ def _application(
 
     if arguments.captured is not None:
         return Application.load(arguments.captured)
+    make_folder(arguments.output)  # what cannot be written is told before a run
     warn(f"capturing {command[0]}")
     captured = capture(command, timeout=max(60.0, 10 * arguments.timeout))
     if runner.metric.pattern and runner.metric.read(captured.output) is None:
@@ -121,10 +122,12 @@ def _compared(
     The mapper is written in place of the study's: further runs may have shown another to be best.
     """
     from studies.real_run import compare_with_own, confirm_best
+    from tuners.problems.essential import essential
 
     mapper = confirm_best(case.runner, result, runner.problem)
     if mapper is None:
         return None
+    mapper = essential(runner.problem, mapper)
     comparison = compare_with_own(case.runner, mapper, pairs)
     runner.workspace.keep_best(case, result.spec, mapper, comparison.sentence)
     return comparison

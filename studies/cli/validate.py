@@ -9,9 +9,9 @@ from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from studies.cli.console import print_json, say, table
+from studies.cli.console import is_quiet, print_json, say, table
 from studies.errors import StorageError
-from studies.files import why
+from studies.files import ensure_writable, why
 
 if TYPE_CHECKING:
     from legion_bridge.validation import Agreement, ValidatedRow, Validation
@@ -32,6 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints every measured run beside the simulated one, and how well they agree."""
     from legion_bridge.validation import validate
 
+    ensure_writable(arguments.plot)
     validation = validate(arguments.files, arguments.machine, report=_progress())
     if arguments.json:
         print_json(_as_json(validation))
@@ -49,6 +50,8 @@ def _progress() -> Callable[[int, int], None]:
 
     def report(done: int, total: int) -> None:
         nonlocal last
+        if is_quiet():
+            return
         now = time.monotonic()
         if terminal and (done == total or now - last > 0.1):
             last = now

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 
 import pytest
@@ -69,6 +70,24 @@ def test_ctrl_c_keeps_what_is_finished(toy_problem, make_toy_problem, location):
     resumed = run(make_toy_problem(), location, 30)
     assert not resumed.interrupted
     assert (resumed.resumed, len(resumed.records), resumed.distinct) == (7, 30, 30)
+
+
+def test_ctrl_c_while_the_disk_is_waited_for_leaves_a_whole_journal(
+    make_toy_problem, location, monkeypatch
+):
+    to_disk, calls = os.fsync, []
+
+    def stop(file):
+        to_disk(file)
+        calls.append(file)
+        if len(calls) == 9:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", stop)
+    assert run(make_toy_problem(), location, 30, tuner="random").interrupted
+    resumed = run(make_toy_problem(), location, 30, tuner="random")
+    assert (len(resumed.records), resumed.distinct) == (30, 30)
+    assert resumed.resumed > 3
 
 
 def test_ctrl_c_within_a_trial_loses_that_trial_alone(toy_problem, make_toy_problem, location):

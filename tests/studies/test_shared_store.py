@@ -17,6 +17,7 @@ from optuna.trial import TrialState
 from studies import StudySpec, StudyStore, run_study
 from studies.owners import has_died, this_process
 from studies.shared_storage import SharedStorage
+from tuners.problems.start import Start
 
 ELSEWHERE = "another-host/12/34"
 
@@ -189,10 +190,10 @@ def test_one_process_leads_until_it_dies(url, dead):
 
 def test_a_start_of_ones_own_is_tried_once(make_toy_problem, url):
     problem = make_toy_problem()
-    problem.start = problem.template.defaults()
+    problem.start = Start("default", problem.template.defaults())
     result = run(problem, url, 3, tuner="random")
     assert {name: dict(result.records[0].values)[name] for name in ("proc.a", "limit.a")} == {
-        name: problem.start[name] for name in ("proc.a", "limit.a")
+        name: problem.start.values[name] for name in ("proc.a", "limit.a")
     }
     assert result.distinct == 3
 

@@ -21,6 +21,7 @@ from legion_bridge.outcome import Objective, Outcome
 from tuners import attributes
 from tuners.problems.evaluators import Evaluator, TextEvaluator
 from tuners.problems.problem import Evaluation, Finding, Form, Projection, Suggester, Value
+from tuners.problems.start import Start
 
 if TYPE_CHECKING:
     from legion_bridge import Application, Machine
@@ -59,10 +60,10 @@ class MapperProblem:
         evaluator: What runs a mapper.
         objective: What the throughput is over: the timed part, or the whole run.
         simulation: What simulates it: the evaluator itself where it does, else one beside it.
-        start: Values that a study tries first; None where the tuner chooses.
+        start: What a study tries first; None where the tuner chooses.
     """
 
-    start: Mapping[str, Value] | None = None
+    start: Start | None = None
 
     def __init__(
         self,

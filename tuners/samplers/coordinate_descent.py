@@ -58,8 +58,8 @@ class CoordinateDescentSampler(HistorySampler):
     Args:
         problem: What is tuned; None for any Optuna objective.
         seed: Equal seeds propose equal trials; None for a random one.
-        start: Values to start from; of a template's parameters their defaults, of others the
-            first trial's.
+        start: Values to start from; else those of the problem's start, of a template's
+            parameters their defaults, of others random ones.
     """
 
     def __init__(
@@ -82,6 +82,8 @@ class CoordinateDescentSampler(HistorySampler):
         if isinstance(space.problem, MapperProblem):
             parameters = space.problem.template.parameters
             point |= {name: parameter.default for name, parameter in parameters.items()}
+            if space.problem.start is not None:
+                point |= space.problem.start.values
         return point | {name: v for name, v in self._start.items() if name in point}
 
     def links(self, space: SearchSpace) -> list[Link]:

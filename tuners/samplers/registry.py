@@ -19,6 +19,10 @@ from tuners.samplers.wrappers import DistinctSampler, RepeatableSampler
 __all__ = ["Tuner", "make_sampler", "register", "tuner_named", "tuner_names"]
 
 
+# Optuna's defaults.
+TPE_STARTUP, NSGAII_POPULATION = 10, 50
+
+
 @dataclass(frozen=True, slots=True)
 class Tuner:
     """A way to search.
@@ -31,6 +35,7 @@ class Tuner:
             anew for each trial.
         make_for: Takes the place of ``make`` where the sampler wants to know the problem, and
             sees to it itself that it repeats no trial and goes on as if it had never stopped.
+        startup: How many trials are random before it has learnt anything.
     """
 
     name: str
@@ -38,6 +43,7 @@ class Tuner:
     make: Callable[[int], BaseSampler] | None = None
     stateless: bool = True
     make_for: Callable[[int, Problem | None], BaseSampler] | None = None
+    startup: int = 0
 
 
 def _random(seed: int) -> BaseSampler:
@@ -47,11 +53,11 @@ def _random(seed: int) -> BaseSampler:
 def _tpe(seed: int) -> BaseSampler:
     # Multivariate and constant liar are Optuna's defaults since version 5; the constraint that
     # MapperProblem sets needs no argument.
-    return TPESampler(seed=seed)
+    return TPESampler(seed=seed, n_startup_trials=TPE_STARTUP)
 
 
 def _nsgaii(seed: int) -> BaseSampler:
-    return NSGAIISampler(seed=seed)
+    return NSGAIISampler(seed=seed, population_size=NSGAII_POPULATION)
 
 
 # The project's own samplers are imported when one is made: some need packages of their own.
@@ -110,8 +116,15 @@ def register(tuner: Tuner) -> None:
 for _tuner in (
     Tuner("random", "independent random mappers", _random),
     Tuner("random-valid", "random mappers that the check lets pass", make_for=_random_valid),
-    Tuner("tpe", "tree-structured Parzen estimator with constraints (multivariate)", _tpe),
-    Tuner("nsgaii", "genetic algorithm NSGA-II with constraints", _nsgaii),
+    Tuner(
+        "tpe",
+        "tree-structured Parzen estimator with constraints (multivariate)",
+        _tpe,
+        startup=TPE_STARTUP,
+    ),
+    Tuner(
+        "nsgaii", "genetic algorithm NSGA-II with constraints", _nsgaii, startup=NSGAII_POPULATION
+    ),
     Tuner("opentuner", "OpenTuner's bandit ensemble, as in the paper", make_for=_opentuner),
     Tuner("coordinate", "AutoMap's constrained coordinate-wise descent", make_for=_coordinate),
     Tuner("guided", "coordinate descent that follows the guide", make_for=_guided),

@@ -7,7 +7,7 @@ import pytest
 def compare(ask, tmp_path, space):
     def run(*words):
         common = ["--template", space, "--output", tmp_path / "runs", "--no-mlflow"]
-        return ask("compare", "stencil", "--trials", 12, *common, *words)
+        return ask("compare", "stencil", "--trials", 12, "--tuners", "tpe,random", *common, *words)
 
     return run
 
@@ -15,8 +15,10 @@ def compare(ask, tmp_path, space):
 def test_compare_ends_with_a_table(compare, tmp_path):
     answer = compare("--seeds", 2)
     assert answer.code == 0
-    for word in ("expert", "tpe", "random", "trials to expert", "invalid", "rank test"):
+    for word in ("expert", "tpe", "random", "after trials (median)", "invalid", "rank tests"):
         assert word in answer.out
+    assert "no intervals: of fewer than 4 seeds they would say nothing" in answer.out
+    assert "too few seeds" in answer.out
     assert answer.err.count("12/12 trials") == 4
     mapper = tmp_path / "runs" / "stencil-p100x4-template" / "best.mapper"
     assert str(mapper) in answer.out
@@ -34,7 +36,7 @@ def test_compare_answers_in_json_alone(compare):
 
 
 def test_a_comparison_uses_studies_that_are_there(compare, tune):
-    tune("--trials", 12)
+    tune("--trials", 12, "--tuner", "tpe")
     found = compare("--seeds", 1, "--json").json
     resumed = {study["tuner"]: study["resumed"] for study in found["studies"]}
     assert resumed == {"tpe": 12, "random": 0}
@@ -43,7 +45,35 @@ def test_a_comparison_uses_studies_that_are_there(compare, tune):
 def test_runs_are_tracked_where_mlflow_is_wanted(ask, tmp_path, space):
     pytest.importorskip("mlflow")
     common = ["--template", space, "--output", tmp_path / "runs"]
-    answer = ask("compare", "stencil", "--trials", 3, "--seeds", 1, *common)
+    answer = ask("compare", "stencil", "--trials", 11, "--seeds", 1, *common)
     assert answer.code == 0
     assert f"mlflow ui --backend-store-uri sqlite:///{tmp_path}/runs/mlflow.db" in answer.out
     assert "mappertune: " not in answer.err
+
+
+TOO_LARGE = ("circuit", "-p", "wires=15500000", "-p", "circuit_nodes=500000", "--no-mlflow")
+
+
+def test_where_no_known_mapper_runs_throughputs_stand_for_themselves(ask, tmp_path):
+    common = [*TOO_LARGE, "--trials", 7, "--output", tmp_path]
+    answer = ask("compare", *common, "--tuners", "guided", "--seeds", 1)
+    assert "ratios to the fastest mapper here" in answer.out
+    assert "does not run" in answer.out
+    assert "expert, default mapper, no decisions: Default mapper failed allocation" in answer.out
+    assert "kwires/s" in answer.err
+    found = ask("compare", *common, "--tuners", "guided", "--seeds", 1, "--json").json
+    assert (found["expert"], found["reference"]) == (None, "best known")
+    assert found["reference_throughput"] == found["studies"][0]["best"] > 0
+    one = ask("tune", *common, "--tuner", "guided", "--json").json
+    for name in ("reference", "expert", "best_over_expert", "trials_to_expert"):
+        assert one[name] is None
+    told = ask("tune", *common, "--tuner", "guided").out
+    assert "none runs; expert: Default mapper failed allocation" in told
+    assert "x None" not in told
+
+
+def test_tuners_that_have_learnt_nothing_are_told(compare):
+    answer = compare("--seeds", 1, "--trials", 10)
+    assert "tpe draws its first 10 trials at random and learns from them" in answer.err
+    assert "random draws" not in answer.err
+    assert "draws its first" not in compare("--seeds", 1, "--trials", 11).err

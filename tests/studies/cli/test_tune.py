@@ -9,6 +9,7 @@ import time
 import optuna
 import pytest
 
+import dsl
 from studies import StudyStore
 
 # A shell that runs the tests in the background has told them to ignore Ctrl-C.
@@ -23,7 +24,7 @@ def test_tune_writes_a_mapper_that_is_as_fast_as_it_says(tune, ask, tmp_path):
     assert answer.code == 0
     assert "x expert" in answer.out
     assert "30/30 trials" in answer.err
-    mapper = tmp_path / "runs" / "stencil-p100x4-template" / "tpe-seed0.mapper"
+    mapper = tmp_path / "runs" / "stencil-p100x4-template" / "guided-seed0.mapper"
     assert str(mapper) in answer.out
     found = ask("eval", mapper, "--json").json
     assert found["over_expert"] > 0.9
@@ -46,7 +47,7 @@ def test_seeds_and_tuners_have_studies_of_their_own(tune, tmp_path):
     for words in (["--seed", 1], ["--tuner", "random"], []):
         assert tune("--trials", 3, *words).code == 0
     names = {path.name for path in (tmp_path / "runs").rglob("*.journal")}
-    assert names == {"tpe-seed1.journal", "random-seed0.journal", "tpe-seed0.journal"}
+    assert names == {"guided-seed1.journal", "random-seed0.journal", "guided-seed0.journal"}
 
 
 def test_a_study_lives_in_any_storage(tune, tmp_path):
@@ -63,6 +64,44 @@ def test_another_template_in_the_same_place_is_refused(tune, space):
     answer = tune("--trials", 6)
     assert answer.code == 2
     assert "another template" in answer.err
+
+
+def values_of_first(tmp_path, tuner):
+    journal = tmp_path / "runs" / "stencil-p100x4-template" / f"{tuner}-seed0.journal"
+    return values_in(journal)[0][0]
+
+
+@pytest.mark.parametrize("tuner", ["random", "tpe", "guided", "one-plus-one"])
+def test_every_tuner_starts_from_the_defaults_unless_told_otherwise(tune, space, tmp_path, tuner):
+    found = tune("--trials", 2, "--tuner", tuner, "--json").json
+    assert (found["start"], found["best_trial"]) == ("default", 0)
+    assert values_of_first(tmp_path, tuner) == dsl.Template(space.read_text()).defaults()
+
+
+def test_a_study_starts_from_the_mapper_of_a_file(tune, tmp_path):
+    mapper = tmp_path / "mine.mapper"
+    mapper.write_text("Task stencil CPU;\nTask * GPU,CPU;\nInstanceLimit stencil 3;\n")
+    assert tune("--trials", 1, "--tuner", "random", "--start", mapper).code == 0
+    assert values_of_first(tmp_path, "random")["proc.stencil"] == "CPU"
+    best = tmp_path / "runs/stencil-p100x4-template/random-seed0.mapper"
+    assert "InstanceLimit stencil 3;" in best.read_text()  # though no value says it
+    refused = tune("--trials", 2, "--tuner", "random", "--start", "expert")
+    assert refused.code == 2
+    assert "is of another start (mapper " in refused.err
+    mapper.write_text("Task stencil CPU;;")
+    assert "is no mapper: " in tune("--start", mapper).err
+    assert "cannot read nowhere" in tune("--start", "nowhere").err
+
+
+def test_who_starts_from_the_expert_is_no_slower(tune):
+    found = tune("--trials", 1, "--tuner", "random", "--start", "expert", "--json").json
+    assert (found["start"], found["best_over_expert"]) == ("expert", 1.0)
+
+
+def test_where_no_start_is_wanted_the_tuner_chooses(tune, tmp_path, space):
+    found = tune("--trials", 2, "--tuner", "random", "--start", "none", "--json").json
+    assert found["start"] is None
+    assert values_of_first(tmp_path, "random") != dsl.Template(space.read_text()).defaults()
 
 
 def test_a_folder_that_cannot_be_written_is_told(ask, tmp_path, space):
@@ -118,7 +157,9 @@ def test_ctrl_c_leaves_a_study_that_resumes(tmp_path, space, tune):
     assert "Traceback" not in err
     kept = command.trials_in_file()
     assert 5 <= kept < 500
-    resumed = tune("--tuner", "random", "--trials", kept + 10, "--json").json
+    answer = tune("--tuner", "random", "--trials", kept + 10, "--json")
+    assert answer.code == 0, answer.err
+    resumed = answer.json
     assert (resumed["resumed"], resumed["trials"]) == (kept, kept + 10)
     assert resumed["distinct"] == kept + 10
 
@@ -140,7 +181,7 @@ def test_a_signal_to_end_is_like_ctrl_c(tmp_path, space, tune, number):
 
 def test_a_damaged_journal_is_told_and_repaired(tmp_path, tune):
     assert tune("--trials", 6).code == 0
-    journal = tmp_path / "runs" / "stencil-p100x4-template" / "tpe-seed0.journal"
+    journal = tmp_path / "runs" / "stencil-p100x4-template" / "guided-seed0.journal"
     lines = journal.read_bytes().splitlines(keepends=True)
     journal.write_bytes(b"".join([*lines[:6], lines[6][:50] + b"\n", *lines[7:]]))
     answer = tune("--trials", 6)
@@ -171,7 +212,8 @@ def test_kill_9_loses_at_most_the_running_trial(tmp_path, space, tune, count):
 
 
 def values_in(journal):
-    name = "stencil-p100x4-template-random-seed0"
+    tuner = journal.stem if journal.suffix == ".journal" else "random-seed0"
+    name = f"stencil-p100x4-template-{tuner}"
     with StudyStore.open_study(name, str(journal)) as store:
         return [(trial.params, trial.value) for trial in store.trials]
 
