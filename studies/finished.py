@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from studies.errors import UsageError
 from studies.model_arm import ledger_file, short_names
-from studies.records import StudyResult, StudySpec, TrialRecord
-from studies.run import IDENTITY, study_result
+from studies.records import StudyResult, StudySpec, TrialRecord, fastest
+from studies.run import IDENTITY, SHORT_MAPPER, short_mapper, study_result
 from studies.storage import StudyStore
 from studies.suite import Case
 
@@ -32,12 +32,14 @@ class FinishedStudy:
         identity: What it was about.
         spec: With which tuner, seed and number of trials.
         records: Its trials.
+        mapper: Its best mapper without what changes nothing; None where that was not kept.
     """
 
     path: Path
     identity: Mapping[str, Any]
     spec: StudySpec
     records: tuple[TrialRecord, ...]
+    mapper: str | None = None
 
 
 def read_studies(folders: Sequence[Path], application: str | None = None) -> list[FinishedStudy]:
@@ -104,7 +106,12 @@ def results_of(studies: Sequence[FinishedStudy], problem: MapperProblem) -> list
             )
     return [
         study_result(
-            problem, study.spec, study.records, str(study.path), resumed=len(study.records)
+            problem,
+            study.spec,
+            study.records,
+            str(study.path),
+            resumed=len(study.records),
+            mapper=study.mapper,
         )
         for study in studies
     ]
@@ -122,11 +129,12 @@ def _study(path: Path) -> FinishedStudy | None:
     """The study of a journal; None for one without trials."""
     name = f"{path.parent.name}-{path.name.removesuffix(ENDING)}"
     with StudyStore.open_study(name, str(path)) as store:
-        identity, trials = store.note(IDENTITY), store.trials
+        identity, trials, short = store.note(IDENTITY), store.trials, store.note(SHORT_MAPPER)
     if not identity or not trials:
         return None
     spec = StudySpec(identity["tuner"], identity["seed"], len(trials), _settings(path, identity))
-    return FinishedStudy(path, identity, spec, tuple(map(TrialRecord.of, trials)))
+    records = tuple(map(TrialRecord.of, trials))
+    return FinishedStudy(path, identity, spec, records, short_mapper(short, fastest(records)))
 
 
 def _settings(path: Path, identity: Mapping[str, Any]) -> Any:

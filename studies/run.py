@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from studies.errors import ModelMissingError, UsageError
 from studies.model_arm import check_arm, leave_arm_note, ledger_file
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from tuners.llm.model import Ledger, ModelUsage
     from tuners.problems.start import Start
 
-__all__ = ["IDENTITY", "Observer", "run_study", "study_result"]
+__all__ = ["IDENTITY", "SHORT_MAPPER", "Observer", "run_study", "short_mapper", "study_result"]
 
 # Called with every record so far, once at the start and once after each trial.
 Observer = Callable[[list[TrialRecord]], None]
@@ -70,6 +70,7 @@ def run_study(
         StorageError: A trial cannot be kept; those before it are safe.
     """
     _check_identity(problem, spec, store)
+    best_reference(problem)  # known before the first trial, whenever the study is stopped
     trials = store.trials
     records = [TrialRecord.of(trial) for trial in trials]
     ledger = _ledger(spec, store)
@@ -171,11 +172,18 @@ def study_result(
     )
 
 
+def short_mapper(note: Any, best: TrialRecord | None) -> str | None:
+    """The best mapper without what changes nothing, as a note has it; None where it has none."""
+    if best is not None and isinstance(note, dict) and note.get("trial") == best.number:
+        return str(note["mapper"])
+    return None
+
+
 def _short_mapper(problem: MapperProblem, best: TrialRecord, store: StoredStudy) -> str:
     """The best mapper without what changes nothing, worked out once for each best trial."""
-    note = store.note(SHORT_MAPPER)
-    if isinstance(note, dict) and note.get("trial") == best.number:
-        return str(note["mapper"])
+    known = short_mapper(store.note(SHORT_MAPPER), best)
+    if known is not None:
+        return known
     mapper = essential(problem, best.mapper(problem))
     store.leave_note(SHORT_MAPPER, {"trial": best.number, "mapper": mapper})
     return mapper

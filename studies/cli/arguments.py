@@ -438,7 +438,7 @@ def _seeds(text: str) -> tuple[int, ...]:
 def _parameter(text: str) -> tuple[str, int | float | str]:
     key, equals, value = text.partition("=")
     if not (key and equals and value):
-        raise argparse.ArgumentTypeError(f"{text!r} is not of the form KEY=VALUE")
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form NAME=VALUE")
     for kind in (int, float):
         try:
             return key, kind(value)

@@ -170,12 +170,18 @@ class Signal(KeyboardInterrupt):
     """As one that comes at the worst moment."""
 
 
-@pytest.mark.parametrize("moment", ["before", "after"])
-def test_a_signal_while_a_record_is_written_leaves_no_damage(path, monkeypatch, moment):
+@pytest.mark.parametrize(
+    ("moment", "kept"),
+    [("in the middle", [0, 2]), ("before it is on the disk", [0, 1, 2]), ("after", [0, 1, 2])],
+)
+def test_a_signal_while_a_record_is_written_leaves_no_damage(path, monkeypatch, moment, kept):
     sync = os.fsync
 
     def interrupted(file):
-        if moment == "after":
+        if moment == "in the middle":
+            os.ftruncate(file, os.fstat(file).st_size - 9)
+            os.lseek(file, 0, os.SEEK_END)
+        elif moment == "after":
             sync(file)
         raise Signal
 
@@ -187,7 +193,7 @@ def test_a_signal_while_a_record_is_written_leaves_no_damage(path, monkeypatch, 
                 store.add(trial(1.0))
         store.leave_note("identity", {})
         store.add(trial(2.0))
-    assert opened(path) == [0, 2]
+    assert opened(path) == kept
 
 
 # Damage

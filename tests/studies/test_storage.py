@@ -88,13 +88,6 @@ def test_a_database_that_cannot_be_opened_is_told_in_one_line(tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_a_password_is_not_repeated():
-    from studies.storage import _without_password
-
-    assert _without_password("postgresql://me:secret@host/db") == "postgresql://host/db"
-    assert _without_password("sqlite:///a.db") == "sqlite:///a.db"
-
-
 def test_a_folder_that_cannot_be_made_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     with (

@@ -47,6 +47,7 @@ def asked(ask, tmp_path, space):
 
     def run(command, *words, output="runs"):
         common = ["--template", space, "--output", tmp_path / output, "--no-mlflow"]
+        common += ["--start", "none"]  # all trials are the tuner's
         return ask(command, "stencil", *common, *words)
 
     return run
@@ -143,7 +144,7 @@ def test_several_models_are_compared(asked, server):
     assert [call.body["model"] for call in server.calls] == ["gpt-4o"] * 2 + ["gpt-4o-mini"] * 2
     assert "llm-iid@gpt-4o " in answer.out
     assert "llm-iid@gpt-4o-mini " in answer.out
-    assert answer.out.count("100.0%") == 2
+    assert answer.out.count("100.0%        2 calls") == 2
     both = ("--model", "openai/gpt-4o", "--model", "openai/gpt-4o-mini")
     assert "tune takes one --model" in asked("tune", "--tuner", "llm", *both).err
 
@@ -158,6 +159,7 @@ def test_finished_studies_of_several_folders_are_compared(asked, ask, mind, serv
     folders = ("--from", tmp_path / "a", tmp_path / "b", "--no-mlflow")
     calls = len(server.calls)
     found = ask("compare", *folders, "--json").json
+    assert not found.get("error"), found
     assert {each["tuner"] for each in found["tuners"]} == {
         "llm-iid@gpt-4o", "llm-iid@gpt-4o-mini",
         f"random ({tmp_path / 'a'})", f"random ({tmp_path / 'b'})",
@@ -167,7 +169,7 @@ def test_finished_studies_of_several_folders_are_compared(asked, ask, mind, serv
     shown = ask("compare", *folders).out
     assert "llm-iid@gpt-4o, not by the model: 2 x authentication" in shown
     assert ask("compare", "--from", tmp_path / "nowhere").code == 2
-    assert "no study of circuit lies in" in ask("compare", "circuit", *folders).err
+    assert "there is no study of circuit in" in ask("compare", "circuit", *folders).err
     assert "name an application" in ask("compare").err
 
 

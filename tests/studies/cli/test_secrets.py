@@ -26,7 +26,7 @@ FORMS = (
     quote(CANARY, safe=""),
     base64.b64encode(f"me:{CANARY}".encode()).decode(),
 )
-STUDY = ("tune", "stencil", "--trials", "2", "--output", "runs")
+STUDY = ("tune", "stencil", "--trials", "2", "--start", "none", "--output", "runs")
 
 
 @pytest.fixture

@@ -189,7 +189,7 @@ def test_a_study_is_tracked(script: Any, here: Path) -> None:
         ("time", ["--metric", "("], "is not a regular expression"),
         ("time", ["--pairs", 5], "5 pairs of runs give no 95 % interval: ask for --pairs 6"),
         ("time", ["--objective", "whole"], "needs simulated runs"),
-        ("time", ["--trials", 0], "'0' is not a whole number from 1 on"),
+        ("time", ["--trials", 0], "'0' is not a whole number from 1 to 1,000,000,000,000"),
         ("time", ["--machine", "cpu3"], "unknown machine 'cpu3'"),
         ("time", ["-p", "n=8"], "say it in --command instead"),
         ("time", ["--application", "missing.json"], "missing.json"),
