@@ -7,6 +7,8 @@ import pytest
 from tests.model_server.answers import Answer, Say, refusal
 from tests.model_server.server import ModelServer
 from tests.model_server.wire import Usage
+from tuners.llm.model import opening
+from tuners.llm.model.patience import Patience
 
 pytestmark = pytest.mark.filterwarnings("ignore:Accessing the:DeprecationWarning")
 
@@ -38,6 +40,7 @@ def server(mind, monkeypatch):
     with ModelServer(mind) as server:
         monkeypatch.setenv("OPENAI_API_BASE", server.url)
         monkeypatch.setenv("OPENAI_API_KEY", "sk-of-nobody")
+        monkeypatch.setattr(opening, "Patience", lambda attempts: Patience(attempts, first=0.01))
         yield server
 
 
