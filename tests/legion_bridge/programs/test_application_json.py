@@ -88,7 +88,7 @@ def edited(*path: str | int, value: Any) -> str:
         ("[" * 100_000, "nested too deeply"),
         ("{}", "schema: this member is missing"),
         (edited("schema", value=4), "reads 1 to 3, not 4"),
-        (edited("schema", value=[]), r"reads 1 to 3, not \[\]"),
+        (edited("schema", value=[]), r"reads 1 to 3, not a list"),
         (edited("name", value=3), "name: it must be a text, not 3"),
         (edited("unit", value=None), "unit: this member is missing"),
         (edited("unti", value="x"), "document: 'unti' is unknown: did you mean unit[?]"),

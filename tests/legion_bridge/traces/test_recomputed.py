@@ -138,7 +138,8 @@ def test_of_what_eval_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     times = wanted.outcome()
     least = evaluator.simulator.floor.seconds
     times |= {"floor": least, "of_floor": least / times["iteration"]}
-    times |= {"expert": times["throughput"], "over_expert": 1.0}
+    for name, key in (("expert", "expert"), ("reference", "reference_throughput")):
+        times |= {key: times["throughput"], f"over_{name}": 1.0}
     assert differences({key: printed.pop(key) for key in times}, times, 1.0) == []
     left = sum(part["seconds"] for part in printed.pop("left"))
     assert left == pytest.approx(times["iteration"] - least)

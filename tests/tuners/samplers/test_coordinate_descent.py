@@ -161,7 +161,7 @@ def test_a_better_trial_from_elsewhere_is_where_it_goes_on(toy_problem):
 
 
 def test_the_first_suggestion_comes_before_the_next_decision():
-    problem = MapperProblem(Application.load("cosma"), Machine.load("p100x4"))
+    problem = MapperProblem(Application.load("cannon"), Machine.load("p100x4"))
     from tuners import guide
 
     start = problem.template.defaults()
