@@ -102,13 +102,16 @@ class Spread:
         pairs = np.unique(np.stack([points, atoms]), axis=1)
         reduced, count = np.unique(pairs[1], return_counts=True)
         carried = self._bytes[reduced] * self._machine.runtime.fold
+        dense = self._program.is_dense
         least = np.full(len(reduced), np.inf)
         for kind in self._least[launch]:
             for own in self._machine.visible_memories(kind):
                 within = self._within(kind, own, together)
+                full = self._bytes[reduced] > self._machine.capacity(own)
                 for home in self._machine.memories:
                     costs = [self._transfers.seconds(own, home, where, carried) for where in WHERE]
-                    least = np.minimum(least, _nearest_first(costs, within, count))
+                    seconds = _nearest_first(costs, within, count)
+                    least = np.minimum(least, np.where(full & dense, np.inf, seconds))
         least[np.isinf(least)] = 0.0
         extra[reduced] = np.maximum(least - count * self._folds.least[reduced], 0.0)
         return extra

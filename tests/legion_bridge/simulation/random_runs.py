@@ -234,3 +234,67 @@ def cases(
     seen = machine.for_ranks(program.ranks_per_node)
     text, places = draw(mappers(seen, tasks, placed=placed))
     return Case(program, machine, text, places)
+
+
+@st.composite
+def clocked_cases(draw: st.DrawFn) -> Case:
+    """A case whose clock starts in each iteration, once all data was made, and perhaps read.
+
+    The points of tasks are spread over nodes and GPUs.
+    """
+    case = draw(cases())
+    before = [each for region in ("x", "y") for each in draw(placing(case.program, region))]
+    shifted = [
+        replace(
+            each,
+            parent=None if each.parent is None else each.parent + len(before),
+            after=tuple(number + len(before) for number in each.after),
+        )
+        for each in case.program.loop
+    ]
+    kind = next(iter(case.program.task_kinds.values()))
+    added = {each.task: replace(kind, name=each.task, inner=False) for each in before}
+    program = replace(
+        case.program,
+        loop=(*before, *shifted),
+        task_kinds={**case.program.task_kinds, **added},
+    )
+    program.validate()
+    rules = "\n".join([case.rules, *draw(spread_maps(case, program))])
+    return replace(case, program=program, rules=rules)
+
+
+@st.composite
+def placing(draw: st.DrawFn, program: Application, region: str) -> list[Launch]:
+    """Launches that make all data of a region, and may read it, before the clock starts."""
+    parts = [p for p in program.partitions.values() if p.region == region]
+    part = draw(st.sampled_from([None, *parts]))
+    name, domain = (None, (1,)) if part is None else (part.name, (len(part.pieces),))
+    make = draw(st.sampled_from([tiny.writes, tiny.updates]))
+    made = tiny.launch(
+        f"make_{region}", make(region, name, *FIELDS), domain=domain, timed=False, blocking=True
+    )
+    read = tiny.launch(
+        f"look_{region}",
+        tiny.reads(region, name, *FIELDS),
+        domain=domain,
+        timed=False,
+        blocking=True,
+    )
+    return [made, read] if draw(st.booleans()) else [made]
+
+
+@st.composite
+def spread_maps(draw: st.DrawFn, case: Case, program: Application) -> list[str]:
+    """Index maps for some of the tasks that run on GPUs and have none."""
+    seen = case.machine.for_ranks(program.ranks_per_node)
+    ranks, gpus = seen.ranks, seen.processors["GPU"].count
+    lines = ["every = Machine(GPU);"]
+    for task in sorted({each.task for each in program.launches()}):
+        if task in case.places or f"Task {task} CPU;" in case.rules or draw(st.booleans()):
+            continue
+        a, b, c, d = (draw(st.integers(0, 2)) for _ in range(4))
+        node, gpu = f"(t.ipoint[0] * {a} + {b}) % {ranks}", f"(t.ipoint[0] * {c} + {d}) % {gpus}"
+        lines.append(f"def spread_{task}(Task t) {{ return every[{node}, {gpu}]; }}")
+        lines.append(f"IndexTaskMap {task} spread_{task};")
+    return lines
