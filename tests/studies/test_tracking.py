@@ -11,12 +11,14 @@ import sys
 
 import pytest
 
+from legion_bridge import Application, Machine
 from studies import Case, StudySpec, Tracker, TrialRecord
 from studies.mlflow_database import whole_database
 from studies.races import past_races
 from studies.stops import Stopped
 from studies.trial_table import trial_table
 from studies.workspace import Workspace
+from tuners import MapperProblem
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, of which there are many
 
@@ -56,6 +58,15 @@ def runs_of(tracker):
     return client.search_runs([experiment.experiment_id])
 
 
+def test_a_run_tells_the_floor_and_how_near_the_best_is(tracked, complaints):
+    problem = MapperProblem(Application.load("circuit"), Machine.load("p100x4"))
+    tracker, result = tracked(problem, 2)
+    assert complaints == []
+    (run,) = runs_of(tracker)
+    assert run.data.metrics["floor"] == result.floor > 0
+    assert run.data.metrics["best_of_floor"] == result.of_floor
+
+
 def test_a_study_is_a_run(tracked, toy_problem, tmp_path, complaints, capfd):
     root_handlers = list(logging.getLogger().handlers)
     tracker, result = tracked(toy_problem, 25)
@@ -68,6 +79,7 @@ def test_a_study_is_a_run(tracked, toy_problem, tmp_path, complaints, capfd):
     assert run.data.tags["trials"] == "25"
     assert run.data.metrics["best"] == result.best.throughput
     assert run.data.metrics["best_over_expert"] == result.normalised
+    assert "floor" not in run.data.metrics  # nobody knows one of what is not simulated
     assert run.data.params["objective"] == "timed"
     client = tracker.client()
     history = client.get_metric_history(run.info.run_id, "throughput")

@@ -15,6 +15,7 @@ from legion_bridge.outcome import (
     Parts,
     Profile,
     floor_sentence,
+    left_of,
     parts_of,
     parts_sentence,
 )
@@ -47,6 +48,12 @@ def test_parts_add_up_to_the_iteration(name: str, on: tuple[str, int]) -> None:
     assert outcome.iteration == outcome.profile.iteration
     assert all(part.seconds > 0 for part in parts)
     assert floor_sentence(outcome).startswith("at ")
+    left = left_of(outcome)
+    assert outcome.floor is not None
+    assert outcome.iteration is not None
+    gap = outcome.iteration - outcome.floor.seconds
+    assert sum(part.seconds for part in left) == pytest.approx(gap, rel=1e-6)
+    assert all(part.seconds > 0 for part in left)
 
 
 @pytest.mark.parametrize(("name", "on"), RUNS)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 
@@ -19,6 +21,7 @@ def test_compare_ends_with_a_table(compare, tmp_path):
         assert word in answer.out
     assert "no intervals: of fewer than 4 seeds they would say nothing" in answer.out
     assert "too few seeds" in answer.out
+    assert re.search(r"no mapper can beat .* s, the floor; of it the best reach: .* %", answer.out)
     assert answer.err.count("12/12 trials") == 4
     mapper = tmp_path / "runs" / "stencil-p100x4-template" / "best.mapper"
     assert str(mapper) in answer.out
@@ -31,6 +34,9 @@ def test_compare_answers_in_json_alone(compare):
     assert [study["seed"] for study in found["studies"]] == [3, 3, 5, 5]
     assert all(study["trials"] == 12 for study in found["studies"])
     assert found["expert"] > 1e9
+    assert found["floor"] > 0
+    assert 0 < max(summary["of_floor"] for summary in found["tuners"]) <= 1
+    assert all(study["floor"] == found["floor"] for study in found["studies"])
     assert 0 < max(summary["best"] for summary in found["tuners"]) < 2
     assert found["mlflow"] is None
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 SLOW = "# mapper of stencil: slow\nTask * CPU;\n"
@@ -47,6 +49,17 @@ def test_json_holds_all_parts(ask, written):
     assert first["block"] == "layout"
     assert "F_order" in first["statements"]
     assert "suggestions" not in ask("explain", path, "--json", "--level", "explained").json
+
+
+def test_how_far_from_the_floor_a_mapper_is_stands_in_words_and_in_json(ask, written):
+    path = written("Task * GPU,CPU;\nRegion * * GPU FBMEM;\n")
+    said = ask("explain", path, "--app", "stencil").out
+    assert re.search(r"At \d\d\.\d % of the floor of .* an iteration; what is left: \S+ .s ", said)
+    assert "of the floor" not in ask("explain", path, "--app", "stencil", "--level", "raw").out
+    found = ask("explain", path, "--app", "stencil", "--json").json
+    assert ask("eval", path, "--app", "stencil", "--json").json["left"] == found["left"]
+    gap = found["floor"] / found["of_floor"] - found["floor"]
+    assert sum(part["seconds"] for part in found["left"]) == pytest.approx(gap, rel=1e-6)
 
 
 def test_the_first_suggestion_can_be_applied(ask, written, tmp_path):

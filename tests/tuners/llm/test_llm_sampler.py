@@ -4,6 +4,7 @@ import itertools
 import json
 import logging
 import pickle
+import re
 
 import optuna
 import pytest
@@ -13,8 +14,9 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
 import dsl
+from legion_bridge import Application, Machine
 from tests.tuners.llm.scripted import Scripted, fenced, forever
-from tuners import LLMSampler, ParameterProblem, TunerError, attributes
+from tuners import LLMSampler, MapperProblem, ParameterProblem, TunerError, attributes
 from tuners.llm.model import BadResponse, Budget, ContextTooLong, ModelTimeout, ModelUnavailable
 from tuners.llm.settings import ModelSettings
 
@@ -47,6 +49,13 @@ def run(problem, model, trials, **settings):
 
 def noted(study, attribute):
     return [trial.user_attrs.get(attribute) for trial in study.trials]
+
+
+def test_a_model_is_told_how_far_from_the_floor_its_mapper_is():
+    problem = MapperProblem(Application.load("circuit"), Machine.load("p100x4"))
+    model = Scripted(fenced(f"Task * {kinds};") for kinds in ("GPU,CPU", "GPU,OMP,CPU"))
+    run(problem, model, 2)
+    assert re.search(r"At \d+\.\d % of the floor of .*; what is left: ", model.last_turn)
 
 
 # Who proposes
