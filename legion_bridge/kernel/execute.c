@@ -272,8 +272,10 @@ static double occupy(struct run *run, const struct link_path *path, double bytes
     for (int64_t i = 0; i < path->count; i++) {
         int64_t link = path->links[i];
         double seconds = run->in->link_exclusive[link] ? longest : uses[i];
-        double free = run->resources[run->first_link + link].free;
-        take(run, run->first_link + link, operation, larger(free, run->now) + seconds);
+        double until = larger(run->resources[run->first_link + link].free, run->now) + seconds;
+        take(run, run->first_link + link, operation, until);
+        if (run->flows.count > 0)
+            hold_flows(&run->flows, run->now, link, until);
         count_use(run, link, operation, seconds);
     }
     return run->now + longest;
@@ -332,7 +334,10 @@ static void lock_until(struct run *run, int64_t operation, double end, char flow
 static void begin_shared(struct run *run, const struct link_path *path, double bytes,
                          int64_t operation)
 {
-    if (!begin_flow(&run->flows, run->now, operation, path, bytes))
+    double held = 0.0;
+    for (int64_t i = 0; i < path->count; i++)
+        held = larger(held, run->resources[run->first_link + path->links[i]].free);
+    if (!begin_flow(&run->flows, run->now, operation, path, bytes, held))
         run->failed = 1;
     for (int64_t i = 0; i < path->count; i++)
         count_use(run, path->links[i], operation, use_of(run, path->links[i], bytes, 1));

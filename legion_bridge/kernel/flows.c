@@ -1,8 +1,10 @@
 /* Flows: copies that share their links fairly, each at no more than a rate of its own.
  *
+ * What takes a link for itself goes first: flows over it stand still meanwhile.
+ *
  * Shares are max-min fair: no flow can have more without taking from one that has no more than
- * itself (Bertsekas and Gallager, Data Networks, section 6.5.2). They hold until a flow begins or
- * ends.
+ * itself (Bertsekas and Gallager, Data Networks, section 6.5.2). They last until a flow begins,
+ * ends, is held or goes on.
  */
 #include "flows.h"
 
@@ -16,7 +18,9 @@ int open_flows(struct flows *flows, const struct input *in)
     flows->spare = calloc(links, sizeof *flows->spare);
     flows->lowest = calloc(links, sizeof *flows->lowest);
     flows->sharing = calloc(links, sizeof *flows->sharing);
-    return flows->spare != NULL && flows->lowest != NULL && flows->sharing != NULL;
+    flows->users = calloc(links, sizeof *flows->users);
+    return flows->spare != NULL && flows->lowest != NULL && flows->sharing != NULL &&
+           flows->users != NULL;
 }
 
 void close_flows(struct flows *flows)
@@ -25,6 +29,7 @@ void close_flows(struct flows *flows)
     free(flows->spare);
     free(flows->lowest);
     free(flows->sharing);
+    free(flows->users);
 }
 
 /* Lets all flows go on as they do until a time. */
@@ -37,7 +42,7 @@ static void advance(struct flows *flows, double now)
 }
 
 int begin_flow(struct flows *flows, double now, int64_t operation, const struct link_path *path,
-               double bytes)
+               double bytes, double held)
 {
     if (flows->count == flows->capacity) {
         int64_t capacity = flows->capacity ? 2 * flows->capacity : 64;
@@ -49,9 +54,24 @@ int begin_flow(struct flows *flows, double now, int64_t operation, const struct 
     }
     advance(flows, now);
     flows->flows[flows->count++] = (struct flow){
-        .operation = operation, .start = now, .left = bytes, .most = path->slowest, .path = *path};
+        .operation = operation, .start = now, .left = bytes, .most = path->slowest, .held = held,
+        .path = *path};
+    for (int64_t l = 0; l < path->count; l++)
+        flows->users[path->links[l]]++;
     flows->changed = 1;
     return 1;
+}
+
+void hold_flows(struct flows *flows, double now, int64_t link, double until)
+{
+    if (flows->users[link] == 0)
+        return;
+    advance(flows, now);
+    for (int64_t i = 0; i < flows->count; i++)
+        for (int64_t l = 0; l < flows->flows[i].path.count; l++)
+            if (flows->flows[i].path.links[l] == link)
+                flows->flows[i].held = fmax(flows->flows[i].held, until);
+    flows->changed = 1;
 }
 
 /* What a flow without a share can have: as much as any other on each of its links. */
@@ -124,15 +144,22 @@ void share_links(struct flows *flows)
             flows->sharing[link] = 0;
         }
     for (int64_t i = 0; i < flows->count; i++) {
-        flows->flows[i].settled = 0;
-        for (int64_t l = 0; l < flows->flows[i].path.count; l++)
-            flows->sharing[flows->flows[i].path.links[l]]++;
+        struct flow *flow = &flows->flows[i];
+        flow->settled = flow->held > flows->now;
+        flow->rate = 0.0;
+        for (int64_t l = 0; !flow->settled && l < flow->path.count; l++)
+            flows->sharing[flow->path.links[l]]++;
     }
     while (settle(flows) > 0)
         ;
     flows->next = INFINITY;
     for (int64_t i = 0; i < flows->count; i++) {
         struct flow *flow = &flows->flows[i];
+        if (flow->held > flows->now) {
+            flow->end = INFINITY;
+            flows->next = fmin(flows->next, flow->held);
+            continue;
+        }
         double seconds = flow->left / flow->rate;
         flow->end = flows->now + ((seconds + flows->to_grid) - flows->to_grid);
         flows->next = fmin(flows->next, flow->end);
@@ -144,9 +171,12 @@ int end_flow(struct flows *flows, struct flow *ended)
 {
     advance(flows, flows->next);
     for (int64_t i = 0; i < flows->count; i++) {
+        flows->changed |= flows->flows[i].held == flows->next;
         if (flows->flows[i].end > flows->next)
             continue;
         *ended = flows->flows[i];
+        for (int64_t l = 0; l < ended->path.count; l++)
+            flows->users[ended->path.links[l]]--;
         flows->count--;
         for (int64_t k = i; k < flows->count; k++)
             flows->flows[k] = flows->flows[k + 1];

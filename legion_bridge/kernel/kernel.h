@@ -162,6 +162,8 @@ static inline int64_t atoms_of(const struct input *in, int64_t slot)
     return in->slot_atom_start[slot + 1] - in->slot_atom_start[slot];
 }
 
+enum { WHERE_NETWORK = WHERE_CODES - 1 };
+
 /* Where a memory lies as seen from another: 0 the same, 1 the same rank, 2 the same node, 3 away. */
 static inline int64_t where_code(const struct input *in, int64_t source, int64_t target)
 {
@@ -170,7 +172,7 @@ static inline int64_t where_code(const struct input *in, int64_t source, int64_t
     int64_t a = in->memory_rank[source], b = in->memory_rank[target];
     if (a == b)
         return 1;
-    return in->rank_node[a] == in->rank_node[b] ? 2 : 3;
+    return in->rank_node[a] == in->rank_node[b] ? 2 : WHERE_NETWORK;
 }
 
 #endif

@@ -37,25 +37,36 @@ static void reduce_on(struct state *state, int64_t occurrence, int64_t task, int
         reduction->left++;
     }
     edge(state->graph, reduction->operation, task);
-    reduction->operation = task;
+    reduction->operation = reduction->last = task;
+    reduction->join = -1;
 }
 
 /* What a nested task has reduced is folded into the reduction instance of the task that launched
- * it, as soon as it has ended. */
+ * it, as soon as it has ended. Such folds have no order among themselves: a lock keeps them apart. */
 static void reduce_into(struct state *state, int64_t occurrence, int64_t memory, int64_t task,
                         int64_t analysis)
 {
     const struct input *in = state->in;
     struct reduction *above = &state->reductions[in->fold_into[occurrence]];
+    if (above->join < 0) {
+        const struct graph *graph = state->graph;
+        above->first = above->operation;
+        above->join = new_operation(state->graph, JOIN, 0, 0.0, graph->point[task],
+                                    graph->iteration[task]);
+        above->lock = state->graph->locks++;
+        above->operation = above->join;
+    }
     int64_t slot = in->slot_values[occurrence];
     int64_t parent = in->point_parent[state->graph->point[task]];
     int64_t fold = transfer_for(state, FOLD, memory, above->memory, analysis,
                                 in->slot_region[slot]);
-    carry(state, fold, in->slot_bytes[slot], in->costs[COST_fold]);
+    carry_sums(state, fold, in->slot_bytes[slot]);
+    state->graph->lock[fold] = above->lock;
     edge(state->graph, task, fold);
-    edge(state->graph, above->operation, fold);
+    edge(state->graph, above->first, fold);
+    edge(state->graph, fold, above->join);
     edge(state->graph, fold, state->complete[parent]);
-    above->operation = fold;
+    above->last = fold;
     int64_t *complete = &state->complete[state->graph->point[task]];
     *complete = join_after(state->graph, task, *complete, fold);
     state->reductions[occurrence].operation = fold; /* its memory comes free with the task's */
@@ -85,7 +96,7 @@ int reduce(struct state *state, int64_t occurrence, int64_t memory, int64_t task
         return 1;
     }
     int64_t first = in->slot_atom_start[slot], atoms = in->slot_atom_start[slot + 1] - first;
-    *reduction = (struct reduction){task, atoms, memory};
+    *reduction = (struct reduction){task, atoms, memory, task, -1, -1, -1};
     for (int64_t i = 0; i < atoms; i++)
         await_fold(state, occurrence, i);
     return 1;

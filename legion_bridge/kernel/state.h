@@ -31,7 +31,10 @@ struct entry {
 };
 
 struct reduction {
-    int64_t operation, left, memory; /* the last task, atoms not folded yet, where it lies */
+    int64_t operation, left, memory; /* after which all is in it, atoms not folded yet, its memory */
+    int64_t last;                    /* task or fold that added to it */
+    int64_t first, join, lock;       /* after which nested tasks fold into it, all their folds, and
+                                        what keeps these apart; join is -1 before the first */
 };
 
 struct freed {
@@ -129,6 +132,7 @@ int64_t operation_for(struct state *state, enum kind kind, int64_t source, int64
 int64_t transfer_for(struct state *state, enum kind kind, int64_t source, int64_t target,
                      int64_t analysis, int64_t region);
 void carry(struct state *state, int64_t operation, double bytes, double weight);
+void carry_sums(struct state *state, int64_t fold, double bytes);
 int64_t due(const struct state *state, int64_t atom);
 void discard(struct state *state, int64_t atom);
 void bring(struct state *state, int64_t atom, int64_t number, int64_t task, int64_t analysis);

@@ -38,6 +38,14 @@ void carry(struct state *state, int64_t operation, double bytes, double weight)
     state->graph->load[operation] += weight * bytes;
 }
 
+/* Lets a fold carry some more sums, which both ends read; a network carries them alone. */
+void carry_sums(struct state *state, int64_t fold, double bytes)
+{
+    const struct graph *graph = state->graph;
+    int far = where_code(state->in, graph->source[fold], graph->place[fold]) == WHERE_NETWORK;
+    carry(state, fold, bytes, far ? 1.0 : state->in->costs[COST_fold]);
+}
+
 /* The operation under a key among those of this requirement, or -1. */
 static int64_t merged(const struct state *state, int64_t key)
 {
@@ -77,7 +85,7 @@ static void spend(struct state *state, int64_t node, int64_t operation)
 int64_t due(const struct state *state, int64_t atom)
 {
     int64_t node = state->atom_pending[atom];
-    while (node >= 0 && state->reductions[state->pending_occurrence[node]].operation >=
+    while (node >= 0 && state->reductions[state->pending_occurrence[node]].last >=
                             state->first_of_launch)
         node = state->pending_next[node];
     return node;
@@ -115,7 +123,7 @@ static int64_t fold(struct state *state, int64_t atom, int64_t number, int64_t n
         edge(state->graph, reduction->operation, operation);
         merge(state, key, operation);
     }
-    carry(state, operation, state->in->atom_bytes[atom], state->in->costs[COST_fold]);
+    carry_sums(state, operation, state->in->atom_bytes[atom]);
     after_users(state, number, operation);
     spend(state, node, operation);
     return operation;

@@ -146,7 +146,8 @@ class Route:
         doubling: Seconds that the latency grows by with each doubling of the nodes.
         chunk: Bytes of the buffers that a copy travels through; 0 where that does not matter. What
             is larger goes a buffer at a time: such copies wait for no link, but share those in
-            ``stream_links`` fairly.
+            ``stream_links`` fairly. While another copy, or a task, has one of these, they stand
+            still: its data was queued before their next buffer.
         stream: Bytes a second that one such copy can have at most.
         split_stream: The same where several ranks share a node; 0 where it makes no difference.
         stream_links: Their links, in place of ``links``.
@@ -186,7 +187,8 @@ class Runtime:
         message: Added to each launch where the program runs on several ranks.
         domain: Added to each launch for each point of its domain, wherever the point runs: every
             rank looks at the whole domain to find its own part.
-        fold: How many times the bytes of a copy a reduction's fold moves: it reads both sides.
+        fold: How many times the bytes of a copy a reduction's fold moves: it reads both sides. A
+            network carries the sums alone.
         transpose: The same factor for a copy to or from an instance in C order, where instances
             hold whole regions.
         instance: Added for each instance that is made for one task, as collected ones are.
@@ -212,6 +214,10 @@ class Runtime:
     recorded: bool = False
     keeps_folded: bool = False
     shares_cores: bool = False
+
+    def fold_by(self, where: str) -> float:
+        """How many times its bytes a fold moves inside or between what ``where`` names."""
+        return 1.0 if where == "network" else self.fold
 
 
 @dataclass(frozen=True)

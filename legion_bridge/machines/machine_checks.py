@@ -150,15 +150,6 @@ def _stream(machine: Machine, table: str, route: Route) -> Complaints:
         if link is not None and (link.exclusive or link.overhead):
             why = "stream_links have no overhead and are not exclusive, for copies share them"
             yield table, f"link {name!r} cannot be shared: {why}"
-        elif link is not None and link.name in _taken(machine):
-            why = "copies of links, and tasks in place, take it one after the other"
-            yield table, f"link {name!r} cannot be shared: {why}; name another link"
-
-
-def _taken(machine: Machine) -> set[str]:
-    """Links that are taken by one copy, or task, after the other."""
-    of_routes = {name.partition(".")[2] for route in machine.routes for name in route.links}
-    return of_routes.union(*(access.links for access in machine.access.values()))
 
 
 def _ways(machine: Machine) -> Complaints:

@@ -124,8 +124,8 @@ class CriticalPaths:
         self.analysis = min(1.0, runtime.untraced) * (
             runtime.point + runtime.requirement * np.diff(program.point_requirement)
         )
-        carried = program.atom_bytes * runtime.fold
-        self.folds = FoldTimes(self.transfers.least(carried), np.zeros(len(carried)))
+        atoms = program.atom_bytes
+        self.folds = FoldTimes(self.transfers.least(atoms, fold=True), np.zeros(len(atoms)))
 
     def follow(
         self,

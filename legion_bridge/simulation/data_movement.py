@@ -126,7 +126,6 @@ class DataMovement:
         self._memories = len(machine.memory_kind)
         self._machine = machine
         self._program = program
-        self._fold_factor = machine.machine.runtime.fold
         self._sizes = program.atom_bytes.tolist()
         self._accesses = _accesses(program)
         self._flats = [
@@ -251,7 +250,8 @@ class DataMovement:
         latency = alone = 0.0
         kinds = self._machine.memory_kind
         for trip, amount in travels.items():
-            load = amount * (self._fold_factor if trip.reducer >= 0 else 1.0)
+            factor = self.paths.fold_factor(*trip[:2]) if trip.reducer >= 0 else 1.0
+            load = amount * factor
             path = self.paths.copy(trip.source, trip.target, load)
             for link, seconds in zip(path.links, self.paths.uses(path, load), strict=True):
                 busy[link] += seconds

@@ -39,10 +39,20 @@ class LeastTransfers:
             return source != target or machine.memories_per_node(source) > 1
         return machine.ranks_per_node > 1 if where == "node" else machine.nodes > 1
 
-    def seconds(self, source: str, target: str, where: str, carried: Floats) -> Floats:
-        """``[copies]`` seconds to carry at least so many bytes; infinite where it cannot be."""
+    def seconds(
+        self, source: str, target: str, where: str, carried: Floats, *, fold: bool = False
+    ) -> Floats:
+        """``[copies]`` seconds to carry at least so many bytes; infinite where it cannot be.
+
+        Args:
+            source, target: Memory kinds.
+            where: One of WHERE.
+            carried: ``[copies]`` bytes.
+            fold: Whether they are folded in.
+        """
         if not self.exists(source, target, where):
             return np.full(len(carried), np.inf)
+        carried = carried * self.machine.runtime.fold_by(where) if fold else carried
         route = self.machine.route(source, target, where)
         whole = self._at_once(route, carried)
         if not route.chunk:
@@ -51,13 +61,16 @@ class LeastTransfers:
         least: Floats = np.minimum(np.where(carried <= route.chunk, whole, np.inf), flowing)
         return least
 
-    def least(self, carried: Floats, *, besides: tuple[str, ...] = ()) -> Floats:
+    def least(
+        self, carried: Floats, *, besides: tuple[str, ...] = (), fold: bool = False
+    ) -> Floats:
         """The same, wherever both ends are, besides where they are known not to be."""
         found = np.full(len(carried), np.inf)
         for source, target in self._kinds:
             for where in WHERE:
                 if where not in besides:
-                    found = np.minimum(found, self.seconds(source, target, where, carried))
+                    seconds = self.seconds(source, target, where, carried, fold=fold)
+                    found = np.minimum(found, seconds)
         return found
 
     @cached_property

@@ -63,6 +63,10 @@ class LinkPaths:
         in_place = operations.kind[number] == OperationKind.TASK
         return float((operations.bytes if in_place else operations.load)[number])
 
+    def fold_factor(self, source: int, target: int) -> float:
+        """How many times its bytes a fold moves between two memories."""
+        return self.machine.machine.runtime.fold_by(WHERE[self._where(source, target)])
+
     def copy(self, source: int, target: int, carried: float) -> LinkPath:
         """The path of so many bytes from one memory to another."""
         flow = self.is_flow(source, target, carried)

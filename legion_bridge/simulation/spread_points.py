@@ -101,15 +101,18 @@ class Spread:
             return extra
         pairs = np.unique(np.stack([points, atoms]), axis=1)
         reduced, count = np.unique(pairs[1], return_counts=True)
-        carried = self._bytes[reduced] * self._machine.runtime.fold
+        carried = self._bytes[reduced]
         dense = self._program.is_dense
         least = np.full(len(reduced), np.inf)
         for kind in self._least[launch]:
             for own in self._machine.visible_memories(kind):
                 within = self._within(kind, own, together)
-                full = self._bytes[reduced] > self._machine.capacity(own)
+                full = carried > self._machine.capacity(own)
                 for home in self._machine.memories:
-                    costs = [self._transfers.seconds(own, home, where, carried) for where in WHERE]
+                    costs = [
+                        self._transfers.seconds(own, home, where, carried, fold=True)
+                        for where in WHERE
+                    ]
                     seconds = _nearest_first(costs, within, count)
                     least = np.minimum(least, np.where(full & dense, np.inf, seconds))
         least[np.isinf(least)] = 0.0
@@ -214,8 +217,7 @@ class Spread:
             yield self._paths.follow(folds, {point: delay})
 
     def _summed_across(self, launch: int, atoms: Ints, apart: Floats) -> float:
-        carried = self._bytes[atoms] * self._machine.runtime.fold
-        far = self._transfers.least(carried, besides=WITHIN_A_NODE)
+        far = self._transfers.least(self._bytes[atoms], besides=WITHIN_A_NODE, fold=True)
         more = apart.copy()
         more[atoms] = np.maximum(more[atoms], far - self._folds.least[atoms])
         return self._paths.follow(FoldTimes(self._folds.least, more, launch))

@@ -217,7 +217,6 @@ STREAM = 'chunk = 16e6\nstream = 1e9\nstream_links = ["source.{}"]\n'
         ),
         (FIRST + "chunk = 16e6\n", "needs chunk, stream and stream_links together, or none"),
         (FIRST + "split_stream = 2e9\n", "needs stream where it has split_stream"),
-        (FIRST + STREAM.format("fb"), "link 'source.fb' cannot be shared: copies of links, and "),
         (FIRST + STREAM.format("port"), "link 'port' is unknown: did you mean"),
         (FIRST.replace('"source.fb"', '"middle.fb"'), "link 'middle.fb' must say whose it is"),
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -59,6 +60,24 @@ def test_a_copy_has_no_more_than_its_stream() -> None:
     three = {"a": (60, (1, 0)), "b": (60, (1, 1)), "c": (60, (1, 1))}
     found = ends(fetched(three, machine(nodes=2, gpus=3, chunk=10.0, stream=4.0)))
     assert found == pytest.approx({"a": 18.0, "b": 18.0, "c": 18.0})
+
+
+def test_a_large_copy_stands_still_while_another_has_one_of_its_links() -> None:
+    """The other has come later, but is queued as a whole."""
+    shared = machine(nodes=2, chunk=10.0)
+    links = ("source.outward", "source.wide_out", "target.wide_in")
+    routes = [r if r.where != "network" else replace(r, stream_links=links) for r in shared.routes]
+    on = replace(shared, routes=tuple(routes))
+    sizes = {"far": 100, "near": 50, "later": 20}
+    program = application(
+        [region(name, size) for name, size in sizes.items()],
+        [launch(f"read_{name}", reads(name)) for name in sizes],
+        setup=[launch(f"write_{name}", writes(name), seconds=1.0) for name in sizes],
+    )
+    places = {f"write_{name}": (0, 0) for name in sizes}
+    places |= {"read_far": (1, 0), "read_near": (0, 1), "read_later": (0, 1)}
+    found = ends(Run(program, on, mapper(**places)))
+    assert found == {"near": 6.0, "later": 8.0, "far": 17.0}  # a second alone, and nine
 
 
 def test_copies_of_a_chunk_go_in_turn_over_their_own_links() -> None:
@@ -126,5 +145,26 @@ def test_folds_over_a_network_exclude_each_other() -> None:
     places = {"add_0": (0, 0), "add_1": (0, 1), "set": (1, 0), "use": (1, 0)}
     found = Run(program, machine(nodes=2, chunk=10.0), mapper(**places))
     folds = sorted((m.start, m.end) for m in found.moves if m.kind == "fold")
-    assert [end - start for start, end in folds] == [4.0, 4.0]  # twice the bytes of a copy
+    assert [end - start for start, end in folds] == [2.0, 2.0]  # the sums alone, as in a copy
     assert folds[0][1] == folds[1][0]
+
+
+@pytest.mark.parametrize("seconds", [(1.0, 40.0), (40.0, 1.0)])
+def test_nested_folds_come_in_the_order_in_which_they_are_ready(
+    seconds: tuple[float, float],
+) -> None:
+    nested = [
+        launch(f"add_{number}", reduces("a"), seconds=each, parent=0)
+        for number, each in enumerate(seconds)
+    ]
+    program = application(
+        [region("a", 20)],
+        [launch("above", reduces("a")), *nested, launch("use", updates("a"))],
+        setup=[launch("set", writes("a"))],
+    )
+    places = {"add_0": (0, 0), "add_1": (0, 1), "above": (0, 2)}
+    found = Run(program, machine(gpus=4), mapper(set=(0, 3), use=(0, 3), **places))
+    folds = sorted((m.start, m.end, m.source) for m in found.moves if m.kind == "fold")
+    first = seconds.index(min(seconds))
+    assert [source for *_, source in folds] == [f"FB 0.{first}", f"FB 0.{1 - first}", "FB 0.2"]
+    assert all(first[1] <= second[0] for first, second in pairwise(folds))
