@@ -58,7 +58,7 @@ int begin_flow(struct flows *flows, double now, int64_t operation, const struct 
         .path = *path};
     for (int64_t l = 0; l < path->count; l++)
         flows->users[path->links[l]]++;
-    flows->changed = 1;
+    flows->changed = flows->other = 1;
     return 1;
 }
 
@@ -135,8 +135,34 @@ static int64_t settle(struct flows *flows)
     return unsettled;
 }
 
+/* Whether all flows go on, or stand still, as they did. */
+static int all_as_before(const struct flows *flows)
+{
+    if (flows->other)
+        return 0;
+    for (int64_t i = 0; i < flows->count; i++)
+        if ((flows->flows[i].held > flows->now) != (flows->flows[i].rate == 0.0))
+            return 0;
+    return 1;
+}
+
+/* Finds when the next flow ends, or goes on. */
+static void find_next(struct flows *flows)
+{
+    flows->next = INFINITY;
+    for (int64_t i = 0; i < flows->count; i++) {
+        const struct flow *flow = &flows->flows[i];
+        flows->next = fmin(flows->next, flow->rate > 0.0 ? flow->end : flow->held);
+    }
+    flows->changed = flows->other = 0;
+}
+
 void share_links(struct flows *flows)
 {
+    if (all_as_before(flows)) {
+        find_next(flows);
+        return;
+    }
     for (int64_t i = 0; i < flows->count; i++)
         for (int64_t l = 0; l < flows->flows[i].path.count; l++) {
             int64_t link = flows->flows[i].path.links[l];
@@ -152,19 +178,12 @@ void share_links(struct flows *flows)
     }
     while (settle(flows) > 0)
         ;
-    flows->next = INFINITY;
     for (int64_t i = 0; i < flows->count; i++) {
         struct flow *flow = &flows->flows[i];
-        if (flow->held > flows->now) {
-            flow->end = INFINITY;
-            flows->next = fmin(flows->next, flow->held);
-            continue;
-        }
-        double seconds = flow->left / flow->rate;
+        double seconds = flow->rate > 0.0 ? flow->left / flow->rate : INFINITY;
         flow->end = flows->now + ((seconds + flows->to_grid) - flows->to_grid);
-        flows->next = fmin(flows->next, flow->end);
     }
-    flows->changed = 0;
+    find_next(flows);
 }
 
 int end_flow(struct flows *flows, struct flow *ended)
@@ -180,7 +199,7 @@ int end_flow(struct flows *flows, struct flow *ended)
         flows->count--;
         for (int64_t k = i; k < flows->count; k++)
             flows->flows[k] = flows->flows[k + 1];
-        flows->changed = 1;
+        flows->changed = flows->other = 1;
         return 1;
     }
     return 0;

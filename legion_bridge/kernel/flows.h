@@ -20,6 +20,7 @@ struct flows {
     double now, next; /* to when they have gone on, and when the next of them ends or goes on */
     double to_grid;   /* rounds seconds: see execute.c */
     char changed;     /* since they shared their links */
+    char other;       /* whether one began or ended since then */
     double *spare, *lowest; /* [links] bandwidth that nobody has yet; the least share on it */
     int64_t *sharing;       /* [links] flows that have no share yet */
     int64_t *users;         /* [links] flows whose path it is on */

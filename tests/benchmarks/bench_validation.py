@@ -59,17 +59,26 @@ multiplications and for the stencil:
   million on 64. They took 0.25 or 0.49 s whatever their shape, longer than runs with half as many
   points again, and stand as two columns in the picture. Without them tau of the seconds of all
   runs is 0.94; with them it is 0.93.
-- **Cannon on 2 nodes** took 2.4 s and is simulated to take 1.5 s. In a log of it the second remote
-  product of all GPUs was mapped 0.8 s late: mapping seems to wait for bulk data, which is not
-  simulated.
+- **Cannon on 2 nodes** took 2.4 s and is simulated to take 1.5 s. In a log of it the second
+  remote product of all GPUs was mapped 0.8 s late: mapping seems to wait for bulk data, which is
+  not simulated.
 - **PUMMA and SUMMA on 2 nodes** are simulated 25 to 35 % too slow, PUMMA on 32 as much too fast.
 - **Solomonik's and Johnson's experts on 4 nodes, Solomonik's on 8** take half as long again in
   simulation: their copies share the network evenly, so that the first product gets its data late.
-- **Johnson and COSMA on 2 nodes**: both mappers take the same time in simulation, to 0.1 %, while
-  the default one took 18 % longer. These are the two pairs in the wrong order.
-- How fast one large copy can be at most (`stream`, `split_stream` of `lassen.toml`) differs by how
-  many ranks share a node. Both are fitted; why they differ is a guess (a launch with four ranks
-  has more background workers).
+- **Johnson's default mapper on 8 nodes** is simulated 30 % too fast, on 2 nodes it and COSMA's 10
+  %. Their homes lie on half of the GPUs or fewer, which send to ranks of their own node as well.
+  Realm (commit c9db9371, `cuda_internal.cc`) queues a copy to another rank of the node on the GPU
+  as a whole, but one over the network a buffer at a time; so the latter stand still meanwhile.
+  Without that both mappers took equally long on 2 nodes, to 0.1 %; with it they come in order. It
+  explains a third of the difference.
+- **COSMA on one node** is simulated 15 to 17 % too fast. Its folds go from one socket to the
+  other, over the X bus (30 GB/s one way would fit, and the copies of Johnson on one node as
+  well), while all GPUs of a node are equally near to each other here.
+- How fast one large copy can be at most (`stream`, `split_stream` of `lassen.toml`) differs by
+  how many ranks share a node. Both are fitted; why they differ is a guess (a launch with four
+  ranks has more background workers). Tried, and no better: buffers for so many copies into a GPU
+  at once (with three, Johnson's expert on 4 nodes takes 1.2 in place of 1.4 of its time, but
+  Cannon's, PUMMA's and SUMMA's default mappers there 2.2 to 2.4; with eight 1.1 to 1.2).
 - Solomonik's two mappers lie within 2 % of each other on 1 and 2 nodes: their order there is
   noise, which is why its tau is low.
 
@@ -81,6 +90,14 @@ On `p100x4` no times of single mappers were published, but these ratios were:
 - Random mappers of the paper's space that fail, over nine applications: 89 % (82 %). Circuit's
   never do, those of the others almost always: one wrong layout is enough, and there are many.
 - One-node multiplications without instance limits: 1.06 to 1.07 of the expert (1.07 to 1.09).
+- COSMA: the best of 2,000 mappers that a search of all homes and places met is 1.118 of the
+  expert (1.25 to 1.31). An iteration takes 1.072 in place of 1.199 s, 0.870 s of either is one
+  product. In both two GPUs wait 133 ms for their tile of B. Under the expert's map they then also
+  send their sums of A, 187 ms. The found map makes them the homes of A instead, so that the sums
+  of those that had B at hand arrive while they multiply; 59 ms of folds are left. As much data
+  moves as before, the least that one product a GPU can do with: each tile of B is read, and each
+  tile of A summed, on two of them. 0.6 % above the floor, the rest of the published gain is not
+  explained by where data lies.
 - Stencil's and pennant's experts are within 4 % of the best that any tuner found.
 
 ## Measurements of one's own
