@@ -40,10 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
         runner = StudyRunner(case_of(arguments), arguments.tuners, arguments)
         results = _run_studies(runner, arguments)
     if (stopped_by := results[-1].stopped_by) is not None:
-        message, code = (
-            "stopped; the same command continues the comparison",
-            exit_code_of(stopped_by),
-        )
+        message = "stopped; the same command continues the comparison"
+        code = exit_code_of(stopped_by)
         return fail(message, code, kind="Interrupted", as_json=arguments.json)
     from studies.compare import compare_studies
     from studies.references import references
@@ -116,16 +114,19 @@ def _describe_floor(comparison: Comparison, floor: float) -> str:
 
 
 def _tell_setups(results: Sequence[StudyResult]) -> None:
-    """What the clock does not show under the best mapper of each study, where anybody knows."""
+    """What the clock does not show under the best mapper of each tuner, where anybody knows."""
     from dsl.units import seconds
 
+    fastest: dict[str, StudyResult] = {}
+    for result in sorted(results, key=lambda each: -each.throughput):
+        fastest.setdefault(result.spec.tuner, result)
     rows = []
-    for result in results:
-        cost = result.setup
+    for tuner in dict.fromkeys(result.spec.tuner for result in results):
+        cost = fastest[tuner].setup
         if cost is None or cost.setup is None or cost.whole is None:
             continue
         growth = "" if cost.growth is None else f"{cost.growth:.2f}"
-        rows.append([result.spec.name, seconds(cost.setup), seconds(cost.whole), growth])
+        rows.append([tuner, seconds(cost.setup), seconds(cost.whole), growth])
     if not rows:
         return
     first = results[0].setup
@@ -133,7 +134,7 @@ def _tell_setups(results: Sequence[StudyResult]) -> None:
         figures = seconds(first.reference_setup), seconds(first.reference_whole)
         rows.insert(0, [str(results[0].reference), *figures, "1.00"])
     counted = "counts" if first and first.objective == "whole" else "does not count"
-    say(f"the best mapper of each study; its setup {counted} in the throughput")
+    say(f"the best mapper of each tuner; its setup {counted} in the throughput")
     table(["", "setup", "whole run", "setup, over the first"], rows)
     for result in results:
         tell_setup(result)
