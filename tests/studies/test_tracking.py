@@ -39,9 +39,10 @@ def complaints():
 
 
 @pytest.fixture
-def tracked(tmp_path, complaints, empty_database):
+def tracked(tmp_path, complaints, empty_database, monkeypatch):
     """Runs a study with a tracker of its own, as a new process would."""
     shutil.copy(empty_database, tmp_path)
+    monkeypatch.chdir(tmp_path)  # where MLflow puts the artifacts of a database that it is given
 
     def run(problem, trials, *, uri=None, observe=lambda records: None, seed=0):
         tracker = Tracker(tmp_path, uri, report=complaints.append)
