@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studies.errors import UsageError
-from studies.records import HALF, model_share
+from studies.records import HALF, asked_for, model_share
 
 if TYPE_CHECKING:
     from studies.records import StudySpec, TrialRecord
@@ -35,8 +35,9 @@ def check_arm(spec: StudySpec, store: StoredStudy, records: Sequence[TrialRecord
             was finished so, or was to go on so.
     """
     if is_of_fallback(spec, store, records):
+        share, count = model_share(records), len(asked_for(records))
         raise UsageError(
-            f"the model proposed {model_share(records):.0%} of the {len(records)} trials of the "
+            f"the model proposed {share:.0%} of the {count} trials of the "
             f"study in {store.location}, because it could not be asked: --anew sets the study "
             f"aside and begins again, {FALLBACK_ONLY}"
         )
@@ -48,11 +49,14 @@ def is_of_fallback(spec: StudySpec, store: StoredStudy, records: Sequence[TrialR
         return False
     note = store.note(NOTE) or {}
     finished = note.get("finished", spec.trials) <= len(records)
+    asked = asked_for(records)
+    if not asked:
+        return False
     share = model_share(records)
     failed = sum(
-        record.proposer != "model" and record.failure not in (None, "budget") for record in records
+        record.proposer != "model" and record.failure not in (None, "budget") for record in asked
     )
-    by_failure = share < HALF <= share + failed / len(records)
+    by_failure = share < HALF <= share + failed / len(asked)
     return by_failure and (finished or bool(note.get("fallback_only")))
 
 

@@ -373,22 +373,27 @@ class StudyResult:
 
 def model_share(records: Sequence[TrialRecord]) -> float:
     """Share of the trials that a model proposed, 0 to 1, of those that nobody else gave."""
-    open_ones = [record for record in records if record.proposer not in GIVEN]
-    proposed = sum(record.proposer == "model" for record in open_ones)
-    return proposed / len(open_ones) if open_ones else 0.0
+    asked = asked_for(records)
+    proposed = sum(record.proposer == "model" for record in asked)
+    return proposed / len(asked) if asked else 0.0
+
+
+def asked_for(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """The trials that a tuner was asked for: nobody else gave them."""
+    return [record for record in records if record.proposer not in GIVEN]
 
 
 def hardly_asked(records: Sequence[TrialRecord]) -> bool:
     """Whether there were trials to propose, and a model proposed under half of them."""
-    return any(each.proposer not in GIVEN for each in records) and model_share(records) < HALF
+    return bool(asked_for(records)) and model_share(records) < HALF
 
 
 def reasons(records: Iterable[TrialRecord]) -> list[tuple[int, str]]:
     """Why a model did not propose trials: alike ones are counted, and the first one's is told."""
     counts: Counter[str] = Counter()
     first: dict[str, str] = {}
-    for record in records:
-        if record.proposer not in (None, "model", *GIVEN):
+    for record in asked_for(records):
+        if record.proposer not in (None, "model"):
             kind = record.failure or re.sub(r"\d+", "", record.why)
             counts[kind] += 1
             first.setdefault(kind, record.why)

@@ -16,14 +16,7 @@ if TYPE_CHECKING:
     from studies.suite import Tunable
     from tuners import MapperProblem
 
-__all__ = [
-    "exit_code",
-    "hardly_asked",
-    "run_one",
-    "study_as_json",
-    "tell_setup",
-    "tell_study",
-]
+__all__ = ["exit_code", "run_one", "study_as_json", "tell_setup", "tell_study"]
 
 
 def run_one(case: Tunable, arguments: argparse.Namespace) -> tuple[StudyRunner, StudyResult]:
@@ -83,7 +76,7 @@ def tell_study(runner: StudyRunner, result: StudyResult) -> None:
         rows.append(("model", f"proposed {result.model_share:.1%} of them; {result.model_use}"))
         rows += [("not the model", f"{count} x {why}") for count, why in result.reasons]
         if result.hardly_asked:
-            rows.append(("note", hardly_asked(result)))
+            rows.append(("note", _told_hardly_asked(result)))
     if runner.ui_command:
         rows.append(("runs", runner.ui_command))
     columns(rows)
@@ -107,7 +100,7 @@ def floor_reached(result: StudyResult) -> str:
     )
 
 
-def hardly_asked(result: StudyResult) -> str:
+def _told_hardly_asked(result: StudyResult) -> str:
     """What is to be known of a study in which the model proposed little."""
     return (
         f"the model proposed under half of the trials: this is no study of {result.spec.tuner}, "
