@@ -27,7 +27,7 @@ from optuna.storages._rdb import models
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import IntegrityError
 
-from studies.owners import has_died, this_process
+from dsl.owners import has_died, this_process
 from studies.races import past_races
 from tuners.samplers.claims import CLAIM
 
@@ -177,16 +177,8 @@ class SharedStorage(_CachedStorage):
     ) -> bool:
         """Whether the trial was still owned by who we thought, and is no more."""
         attribute = models.TrialSystemAttributeModel
-        result = session.execute(
-            sqlalchemy.update(attribute)
-            .where(
-                attribute.trial_id == trial_id,
-                attribute.key == OWNER,
-                attribute.value_json == json.dumps(before),
-            )
-            .values(value_json=json.dumps(after))
-        )
-        return bool(getattr(result, "rowcount", 0))
+        where = attribute.trial_id == trial_id, attribute.key == OWNER
+        return _exchange(session, attribute, where, before, after)
 
     def _own(self, study_id: int, trial_id: int) -> None:
         trial = copy.deepcopy(self._backend.get_trial(trial_id))
@@ -212,16 +204,8 @@ class SharedStorage(_CachedStorage):
         """Replaces a note, unless another process has replaced it meanwhile."""
         model = models.StudyUserAttributeModel
         with self._session() as session:
-            result = session.execute(
-                sqlalchemy.update(model)
-                .where(
-                    model.study_id == study_id,
-                    model.key == key,
-                    model.value_json == json.dumps(before),
-                )
-                .values(value_json=json.dumps(after))
-            )
-            return bool(getattr(result, "rowcount", 0))
+            where = model.study_id == study_id, model.key == key
+            return _exchange(session, model, where, before, after)
 
     # Optuna's storage: what is running stays in memory
 
@@ -393,3 +377,13 @@ def _connect(url: str) -> RDBStorage:
     storage = past_races(lambda: RDBStorage(url, engine_kwargs=dict(settings)))
     storage.heartbeat_interval, storage.grace_period = HEARTBEAT, GRACE
     return storage
+
+
+def _exchange(session: Session, model: Any, where: Sequence[Any], before: Any, after: Any) -> bool:
+    """Replaces a row's value where it is still the one from before, and says whether it was."""
+    result = session.execute(
+        sqlalchemy.update(model)
+        .where(*where, model.value_json == json.dumps(before))
+        .values(value_json=json.dumps(after))
+    )
+    return bool(getattr(result, "rowcount", 0))

@@ -12,7 +12,7 @@ import optuna
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial
 
-from studies.owners import has_died, this_process
+from dsl.owners import has_died, this_process
 from studies.shared_storage import SharedStorage, TrialLostError
 from studies.stored_study import StoredStudy, reported
 from tuners.problems.start import Start

@@ -14,8 +14,8 @@ from optuna.samplers import RandomSampler
 from optuna.storages._rdb import models
 from optuna.trial import TrialState
 
+from dsl.owners import has_died, this_process
 from studies import StudySpec, StudyStore, run_study
-from studies.owners import has_died, this_process
 from studies.shared_storage import SharedStorage
 from tuners.problems.start import Start
 
@@ -30,7 +30,7 @@ def url(tmp_path):
 @pytest.fixture(scope="module")
 def dead():
     """The name of a process that has ended."""
-    script = "from studies.owners import this_process; print(this_process())"
+    script = "from dsl.owners import this_process; print(this_process())"
     done = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, check=True, text=True
     )

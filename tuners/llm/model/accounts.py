@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from dsl.owners import has_died
 from tuners.llm.model.exchange import ModelUsage
 
 __all__ = ["Account", "Accounts", "OpenCall", "usage_of"]
@@ -28,7 +26,7 @@ class OpenCall:
         most: The most that it can use.
         begun: When, in seconds since 1970.
         seconds: Its time limit.
-        owner: The process that makes it, as ``host:process:token``.
+        owner: The process that makes it, by the name of `dsl.owners`.
     """
 
     most: ModelUsage
@@ -38,7 +36,7 @@ class OpenCall:
 
     def is_lost(self, now: float) -> bool:
         """Whether nobody will complete it: its process is gone, or its time long over."""
-        return now > self.begun + self.seconds + LATE or _is_gone(self.owner)
+        return now > self.begun + self.seconds + LATE or has_died(self.owner)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,31 +142,3 @@ def usage_of(value: Mapping[str, Any]) -> ModelUsage:
         if not isinstance(number, int if whole else int | float) or not 0 <= number < 1e18:
             raise ValueError(f"{name} is no amount")
     return usage
-
-
-_token = secrets.token_hex(4), os.getpid()
-
-
-def this_process() -> str:
-    """The name of this process in entries: its host, its number, and a token of its own."""
-    global _token  # noqa: PLW0603  (a fork is another process)
-    if _token[1] != os.getpid():
-        _token = secrets.token_hex(4), os.getpid()
-    return f"{socket.gethostname()}:{_token[1]}:{_token[0]}"
-
-
-def _is_gone(owner: str) -> bool:
-    """Whether a process of this machine has ended; of other machines nobody knows."""
-    host, _, rest = owner.partition(":")
-    number, _, _ = rest.partition(":")
-    if host != socket.gethostname() or not number.isdecimal():
-        return False
-    if int(number) == os.getpid():
-        return owner != this_process()  # another one had this number before
-    try:
-        os.kill(int(number), 0)
-    except ProcessLookupError:
-        return True
-    except (PermissionError, OverflowError):
-        return False
-    return False

@@ -25,12 +25,12 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from dsl.owners import this_process
 from tuners.llm.model.accounts import (
     Account,
     Accounts,
     OpenCall,
     open_call_of,
-    this_process,
     usage_of,
 )
 from tuners.llm.model.errors import LedgerError

@@ -20,14 +20,16 @@ def this_process() -> str:
 
 
 def has_died(name: str) -> bool:
-    """Whether a process is known to have ended; false for one of another host.
+    """Whether a process is known to have ended; false for one of another host, and for no name.
 
-    >>> has_died(this_process()), has_died("elsewhere/1/2")
-    (False, False)
+    >>> has_died(this_process()), has_died("elsewhere/1/2"), has_died("nobody")
+    (False, False, False)
     """
-    host, number, start = name.rsplit("/", 2)
+    host, number, start = ["", "", *name.rsplit("/", 2)][-3:]
     if host != _host() or not number.isdecimal():
         return False
+    if int(number) == os.getpid():
+        return name != this_process()  # another one had this number before
     try:
         os.kill(int(number), 0)
     except ProcessLookupError:
