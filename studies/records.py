@@ -355,7 +355,7 @@ class StudyResult:
             return {}
         return {
             "model": {
-                "name": self.spec.llm.model,
+                "name": str(self.spec.llm.model),
                 "strategy": self.spec.llm.strategy,
                 "share": self.model_share,
                 "calls": use.calls,

@@ -9,8 +9,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from studies.cli.model_options import add_model_options, add_prompt_options
-from studies.cli.numbers import positive, seconds, seed, whole
+from studies.cli.model_options import (
+    add_dialogue_options,
+    add_model_options,
+    add_prompt_options,
+)
+from studies.cli.numbers import count, positive, seconds, seed, whole
 
 __all__ = ["WrongUseError", "full_parser", "parse_arguments"]
 
@@ -40,6 +44,7 @@ MOST_SEEDS = 10_000
 DEFAULT_TUNER = "guided"
 DEFAULT_TUNERS = (DEFAULT_TUNER, "tpe", "random")
 DEFAULT_SEEDS = 5
+AGENT_TRIALS = 10
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -264,6 +269,77 @@ def _add_real_run(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _ask_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "case",
+        metavar="CASE",
+        help="an application, or the folder of a study that ask has begun",
+    )
+    parser.add_argument(
+        "--new", action="store_true", help="print the last message alone, for who has the others"
+    )
+    _add_agent_folder(parser)
+    group = parser.add_argument_group("the study, as it is begun")
+    group.add_argument(
+        "--trials",
+        type=positive,
+        metavar="N",
+        help=f"mappers that are tried in all; may grow later (default: {AGENT_TRIALS})",
+    )
+    group.add_argument("--seed", type=seed, default=0, metavar="N", help="seed (default: 0)")
+    _add_objective_and_start(group)
+    add_dialogue_options(add_prompt_options(parser))
+    _add_problem(parser)
+
+
+def _tell_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "case", metavar="CASE", help="the folder of the study, or its application where it is one"
+    )
+    parser.add_argument(
+        "reply", metavar="REPLY", help="the file of the reply; - for standard input"
+    )
+    _add_agent_folder(parser)
+
+
+def _mcp_options(parser: argparse.ArgumentParser) -> None:
+    _add_agent_folder(parser)
+    parser.add_argument(
+        "--port",
+        type=_port,
+        metavar="N",
+        help="serve by HTTP at this port of 127.0.0.1 (default: standard input and output)",
+    )
+    parser.add_argument(
+        "--trials",
+        type=positive,
+        default=100,
+        metavar="N",
+        help="trials of a study at most (default: 100)",
+    )
+    parser.add_argument(
+        "--evaluations",
+        type=count,
+        default=200,
+        metavar="N",
+        help="mappers of a study that may be tried out beside its trials (default: 200)",
+    )
+
+
+def _port(text: str) -> int:
+    return whole(text, 1, 65_535)
+
+
+def _add_agent_folder(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--output",
+        type=Path,
+        default=Path("mappertune-runs/agent"),
+        metavar="FOLDER",
+        help="under which the folders of such studies lie (default: mappertune-runs/agent)",
+    )
+
+
 def _compare_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "application",
@@ -353,21 +429,7 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
         help=f"trials of a study in all, those of earlier runs included (default: "
         f"{DEFAULT_TRIALS})",
     )
-    group.add_argument(
-        "--objective",
-        choices=("timed", "whole"),
-        default="timed",
-        help="what a throughput is over: the time that the program's own clock shows, or the "
-        "whole run with its setup (default: timed)",
-    )
-    group.add_argument(
-        "--start",
-        default="default",
-        metavar="WHICH",
-        help="what every study tries first: default (what the space holds for usual; of a program "
-        "that is measured its own mapper), expert, the file of a mapper, or none, where the tuner "
-        "chooses (default: default)",
-    )
+    _add_objective_and_start(group)
     group.add_argument(
         "--output",
         type=Path,
@@ -393,6 +455,24 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--no-mlflow", action="store_true", help="do not track in MLflow")
 
 
+def _add_objective_and_start(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--objective",
+        choices=("timed", "whole"),
+        default="timed",
+        help="what a throughput is over: the time that the program's own clock shows, or the "
+        "whole run with its setup (default: timed)",
+    )
+    group.add_argument(
+        "--start",
+        default="default",
+        metavar="WHICH",
+        help="what every study tries first: default (what the space holds for usual; of a program "
+        "that is measured its own mapper), expert, the file of a mapper, or none, where the tuner "
+        "chooses (default: default)",
+    )
+
+
 def _completion_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("shell", metavar="SHELL", choices=SHELLS, help=", ".join(SHELLS))
 
@@ -409,6 +489,9 @@ _COMMANDS: dict[str, tuple[str, str, Callable[[_Parser], object]]] = {
     "explain": ("explain", "say why a mapper is slow or fails, and what to try", _explain_options),
     "tune": ("tune", "search a fast mapper; again: continue", _tune_options),
     "compare": ("compare", "tune with several tuners and compare them", _compare_options),
+    "ask": ("ask", "print what a model is asked, for whoever answers in its place", _ask_options),
+    "tell": ("tell", "answer what ask has printed, and see what came of it", _tell_options),
+    "mcp": ("mcp", "serve ask, tell and more to agents, by the MCP", _mcp_options),
     "export": ("export", "write a mapper as a C file to ship", _export_options),
     "validate": ("validate", "hold simulated runs against measured ones", _validate_options),
     "doctor": ("doctor", "tell what was found here, and what is missing", _doctor_options),

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from studies.cli.numbers import SHOWN, count, positive, seconds, temperature
 from studies.errors import UsageError
@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from tuners.llm.settings import ModelSettings
 
 __all__ = [
+    "add_dialogue_options",
     "add_model_options",
     "add_prompt_options",
     "arms",
+    "dialogue_settings",
     "model_settings",
     "prompt_settings",
 ]
@@ -75,21 +77,8 @@ def add_prompt_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGro
     return group
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Adds what the tuners that ask a model take."""
-    group = add_prompt_options(parser)
-    group.title = "the language model (tuner llm)"
-    group.add_argument(
-        "--model",
-        action="append",
-        metavar="NAME",
-        help="as litellm knows it, such as openai/gpt-4o, or replay:TRANSCRIPT; compare takes "
-        "several, each by a --model of its own",
-    )
-    group.add_argument("--base-url", metavar="URL", help="address of an OpenAI-compatible server")
-    group.add_argument(
-        "--api-key-env", metavar="VARIABLE", help="environment variable that holds the key"
-    )
+def add_dialogue_options(group: argparse._ArgumentGroup) -> None:
+    """Adds what the replies to a prompt depend on, and what comes of them."""
     group.add_argument(
         "--fallback",
         default="tpe",
@@ -116,6 +105,24 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="the longest reply; 0 leaves it to the provider (default: 4096)",
     )
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Adds what the tuners that ask a model take."""
+    group = add_prompt_options(parser)
+    group.title = "the language model (tuner llm)"
+    group.add_argument(
+        "--model",
+        action="append",
+        metavar="NAME",
+        help="as litellm knows it, such as openai/gpt-4o, or replay:TRANSCRIPT; compare takes "
+        "several, each by a --model of its own",
+    )
+    group.add_argument("--base-url", metavar="URL", help="address of an OpenAI-compatible server")
+    group.add_argument(
+        "--api-key-env", metavar="VARIABLE", help="environment variable that holds the key"
+    )
+    add_dialogue_options(group)
     group.add_argument(
         "--model-timeout",
         type=seconds,
@@ -207,11 +214,7 @@ def _settings(arguments: argparse.Namespace, model: str) -> ModelSettings:
 
     return replace(
         prompt_settings(arguments, model),
-        fallback=arguments.fallback,
-        repairs=arguments.repairs,
-        every=arguments.every,
-        temperature=arguments.temperature,
-        max_reply_tokens=arguments.max_reply_tokens or None,
+        **dialogue_settings(arguments),
         base_url=arguments.base_url,
         api_key_env=arguments.api_key_env,
         timeout=arguments.model_timeout,
@@ -220,6 +223,17 @@ def _settings(arguments: argparse.Namespace, model: str) -> ModelSettings:
         required=not arguments.fallback_only,
         transcript=arguments.transcript,
     )
+
+
+def dialogue_settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The settings that replies depend on, and what comes of them, by name."""
+    return {
+        "fallback": arguments.fallback,
+        "repairs": arguments.repairs,
+        "every": arguments.every,
+        "temperature": arguments.temperature,
+        "max_reply_tokens": arguments.max_reply_tokens or None,
+    }
 
 
 def prompt_settings(arguments: argparse.Namespace, model: str = "none") -> ModelSettings:
