@@ -302,6 +302,22 @@ def _tell_options(parser: argparse.ArgumentParser) -> None:
     _add_agent_folder(parser)
 
 
+def _replay_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("transcripts", metavar="TRANSCRIPT", nargs="+", help="lines of JSON")
+    parser.add_argument(
+        "--texts",
+        action="store_true",
+        help="judge the mappers of the replies as texts, whatever they were asked",
+    )
+    parser.add_argument(
+        "--app",
+        dest="application",
+        metavar="APP",
+        help="the application (default: what the transcript's lines tell)",
+    )
+    _add_case(parser)
+
+
 def _mcp_options(parser: argparse.ArgumentParser) -> None:
     _add_agent_folder(parser)
     parser.add_argument(
@@ -492,6 +508,7 @@ _COMMANDS: dict[str, tuple[str, str, Callable[[_Parser], object]]] = {
     "ask": ("ask", "print what a model is asked, for whoever answers in its place", _ask_options),
     "tell": ("tell", "answer what ask has printed, and see what came of it", _tell_options),
     "mcp": ("mcp", "serve ask, tell and more to agents, by the MCP", _mcp_options),
+    "replay": ("replay", "judge the mappers of old transcripts anew", _replay_options),
     "export": ("export", "write a mapper as a C file to ship", _export_options),
     "validate": ("validate", "hold simulated runs against measured ones", _validate_options),
     "doctor": ("doctor", "tell what was found here, and what is missing", _doctor_options),
