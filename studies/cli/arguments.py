@@ -45,6 +45,8 @@ DEFAULT_TUNER = "guided"
 DEFAULT_TUNERS = (DEFAULT_TUNER, "tpe", "random")
 DEFAULT_SEEDS = 5
 AGENT_TRIALS = 10
+EXPERIMENTS = ("tables", "feedback", "codegen", "failures")
+DEFAULT_SUITE = "paper"
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -302,6 +304,48 @@ def _tell_options(parser: argparse.ArgumentParser) -> None:
     _add_agent_folder(parser)
 
 
+def _study_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "experiment",
+        metavar="WHAT",
+        choices=EXPERIMENTS,
+        help="tables (every arm on every case of a suite), feedback (what its levels are worth to "
+        "a model), codegen (from words to mappers), failures (what failed in studies, by kind)",
+    )
+    parser.add_argument(
+        "application", metavar="APP", nargs="?", help="the application, for feedback"
+    )
+    group = parser.add_argument_group("the experiment")
+    group.add_argument(
+        "--suite",
+        default=DEFAULT_SUITE,
+        metavar="NAME|FILE",
+        help=f"cases, arms, seeds and budget of tables (default: {DEFAULT_SUITE})",
+    )
+    group.add_argument("--cases", type=_names, metavar="A,B", help="of the suite (default: all)")
+    group.add_argument("--arms", type=_names, metavar="A,B", help="tuners (default: the suite's)")
+    group.add_argument("--seeds", type=positive, metavar="N", help="how many, from 0 on")
+    group.add_argument(
+        "--trials", type=positive, metavar="N", help="of a study; replies a strategy of codegen"
+    )
+    group.add_argument(
+        "--format",
+        choices=("text", "markdown", "csv"),
+        default="text",
+        help="of the table (default: text)",
+    )
+    group.add_argument(
+        "--output",
+        type=Path,
+        default=Path("mappertune-runs/experiments"),
+        metavar="FOLDER",
+        help="where the studies lie (default: mappertune-runs/experiments)",
+    )
+    _add_objective_and_start(group)
+    add_model_options(parser)
+    _add_problem(parser)
+
+
 def _replay_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("transcripts", metavar="TRANSCRIPT", nargs="+", help="lines of JSON")
     parser.add_argument(
@@ -508,6 +552,7 @@ _COMMANDS: dict[str, tuple[str, str, Callable[[_Parser], object]]] = {
     "ask": ("ask", "print what a model is asked, for whoever answers in its place", _ask_options),
     "tell": ("tell", "answer what ask has printed, and see what came of it", _tell_options),
     "mcp": ("mcp", "serve ask, tell and more to agents, by the MCP", _mcp_options),
+    "study": ("study", "run an experiment of the ICML 2025 paper", _study_options),
     "replay": ("replay", "judge the mappers of old transcripts anew", _replay_options),
     "export": ("export", "write a mapper as a C file to ship", _export_options),
     "validate": ("validate", "hold simulated runs against measured ones", _validate_options),

@@ -23,6 +23,9 @@ __all__ = [
     "warn",
 ]
 
+# A pipe has no width of its own.
+PIPE_WIDTH = 1000
+
 
 def say(line: str = "") -> None:
     """A line on standard output."""
@@ -148,5 +151,4 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, words: int 
         view.add_column(heading, justify="right", no_wrap=True)
     for row in rows:
         view.add_row(*row)
-    # A pipe has no width: a table in a file is never folded.
-    Console(file=sys.stdout, width=None if sys.stdout.isatty() else 160).print(view)
+    Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPE_WIDTH).print(view)

@@ -1,0 +1,1 @@
+"""The experiments of ``mappertune study``, a module each."""

@@ -1,0 +1,153 @@
+"""``study``: the paper's experiments as commands."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pytest
+
+from legion_bridge import Application
+from studies.experiments.codegen import exercise
+from tests.model_server.answers import Say
+from tests.model_server.server import ModelServer
+from tests.model_server.wire import Usage
+
+SUITE = """\
+summary = "Two small cases."
+arms = ["random", "llm-trace"]
+seeds = 2
+trials = 3
+
+[[case]]
+application = "circuit"
+best_known = "fast.mapper"
+
+[[case]]
+application = "cannon"
+
+[reported.circuit]
+mean = 1.33
+"""
+
+
+@pytest.fixture
+def suite(tmp_path):
+    (tmp_path / "fast.mapper").write_text("Task * GPU,CPU;\n")
+    path = tmp_path / "small.toml"
+    path.write_text(SUITE)
+    return path
+
+
+@pytest.fixture
+def tables(ask, suite, tmp_path):
+    def run(*words):
+        return ask("study", "tables", "--suite", suite, "--output", tmp_path / "out", *words)
+
+    return run
+
+
+def test_tables_hold_every_arm_beside_the_mappers_that_are_known(tables):
+    shown = tables()
+    assert shown.code == 0
+    assert "without --model the arms llm-trace are left out" in shown.err
+    found = tables("--json").json
+    circuit, cannon = found["cases"]
+    assert circuit["known"]["best known"] == pytest.approx(1.311, abs=0.001)
+    assert cannon["known"]["default mapper"] == pytest.approx(0.307, abs=0.001)
+    assert len(circuit["arms"]["random"]["ratios"]) == 2
+    mean = circuit["arms"]["random"]["mean"]
+    assert f"{mean:.2f} ± " in shown.out
+    assert "1.33" in shown.out  # what is reported
+
+
+def test_tables_go_on_in_any_order_and_run_nothing_twice(tables, tmp_path):
+    tables("--cases", "cannon", "--quiet")
+    journals = {each: each.read_bytes() for each in (tmp_path / "out").rglob("*.journal")}
+    assert len(journals) == 2
+    tables("--cases", "circuit,cannon", "--quiet")
+    assert all(each.read_bytes() == kept for each, kept in journals.items())
+    assert len(list((tmp_path / "out").rglob("*.journal"))) == 4
+
+
+def test_tables_come_as_csv_and_markdown_too(tables):
+    rows = list(csv.reader(io.StringIO(tables("--format", "csv", "--cases", "cannon").out)))
+    assert rows[0][:2] == ["case", "over"]
+    assert rows[1][0] == "cannon-p100x4"
+    assert len(rows[0]) == len(rows[1])
+    lines = tables("--format", "markdown", "--cases", "cannon").out.splitlines()
+    assert lines[1].startswith("| --- | --- | ---: |")
+    assert len(lines) == 3
+
+
+def test_an_arm_that_asks_a_model_needs_one_and_unknown_names_are_told(tables):
+    assert "name one by --model" in tables("--arms", "llm-trace").err
+    assert "no case 'pennant'" in tables("--cases", "pennant").err
+    assert tables("--arms", "tpee").code == 2
+
+
+def test_a_model_is_an_arm_like_others(tables):
+    expert = Application.load("circuit").mappers["expert"]
+    with ModelServer(lambda _: Say(f"```mapper\n{expert}\n```")) as server:
+        words = ("--model", "openai/any", "--base-url", server.url, "--cases", "circuit")
+        found = tables(*words, "--arms", "llm-trace", "--trials", 2, "--seeds", 1, "--json").json
+    assert found["cases"][0]["arms"]["llm-trace"]["trials"] == [2]
+
+
+def test_feedback_compares_the_levels(ask, tmp_path):
+    expert = Application.load("circuit").mappers["expert"]
+
+    def answer(call):
+        prompt = sum(len(message["content"]) for message in call.messages) // 4
+        return Say(f"```mapper\n{expert}\n```", Usage(prompt, 10))
+
+    with ModelServer(answer) as server:
+        words = ("study", "feedback", "circuit", "--model", "openai/any", "--trials", 2)
+        words += ("--base-url", server.url, "--seeds", 1, "--output", tmp_path / "out")
+        found = ask(*words, "--start", "none", "--json").json
+        shown = ask(*words, "--start", "none", "--format", "csv")
+    levels = {each["level"]: each for each in found["levels"]}
+    assert list(levels) == ["none", "raw", "explained", "suggested"]
+    assert levels["none"]["mean_best_after"]["1"] == pytest.approx(1.0)
+    assert levels["suggested"]["tokens"] > levels["none"]["tokens"]
+    assert shown.out.splitlines()[0] == "feedback,after 1,after 2,invalid,went back,tokens"
+    assert "name one by --model" in ask("study", "feedback", "circuit").err
+    assert "name an application" in ask("study", "feedback", "--model", "openai/any").err
+
+
+def test_codegen_has_a_model_write_each_strategy(ask, tmp_path):
+    task = exercise()
+    answers = {each.words: each.mapper for each in task.strategies}
+
+    def answer(call):
+        words = next(w for w in answers if w in call.messages[1]["content"])
+        right = words != task.strategies[0].words or len(call.messages) > 2
+        return Say(f"```mapper\n{answers[words] if right else task.start}```")
+
+    with ModelServer(answer) as server:
+        words = ("study", "codegen", "--model", "openai/any", "--base-url", server.url)
+        words += ("--output", tmp_path / "out")
+        found = ask(*words, "--json").json
+        shown = ask(*words)
+    passed = [each["passed_after"] for each in found["strategies"]]
+    assert passed == [2, *[1] * 9]
+    assert "by the first reply 9 of 10, within 10 10" in shown.out
+
+
+def test_codegen_says_when_nobody_answers(ask, tmp_path):
+    words = ("study", "codegen", "--model", "openai/any", "--base-url", "http://127.0.0.1:9/v1")
+    told = ask(*words, "--output", tmp_path / "out", "--budget-calls", 0, "--trials", 1)
+    assert told.code == 1
+
+
+def test_failures_are_counted_by_kind_and_arm_with_examples(tables, ask, tmp_path):
+    tables("--cases", "cannon", "--quiet")
+    found = ask("study", "failures", "--output", tmp_path / "out", "--json").json
+    assert found["trials"] == {"random": 6}
+    (kind,) = found["failures"]
+    assert kind["kind"] == "a layout that the task cannot use"
+    assert kind["examples"][0]["said"].startswith("DGEMM")
+    shown = ask("study", "failures", "--output", tmp_path / "out")
+    assert "a layout that the task cannot use, such as trial" in shown.out
+    (tmp_path / "empty").mkdir()
+    assert "holds no studies" in ask("study", "failures", "--output", tmp_path / "empty").err
