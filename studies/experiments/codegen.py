@@ -197,7 +197,7 @@ def run_strategy(
         turns: Replies at most.
         first: The settings of its requests; the messages are put in here.
     """
-    messages = (
+    messages: tuple[Message, ...] = (
         Message("system", task.system),
         Message("user", TASK.format(words=strategy.words)),
     )
