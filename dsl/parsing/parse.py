@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from functools import cache
 from importlib.resources import files
-from typing import Any
 
-from lark import Lark, UnexpectedInput
+from lark import Lark
 
 from dsl.errors import MapperSyntaxError
 from dsl.limits import MAX_TEXT
 from dsl.parsing.depth import check_depth
-from dsl.parsing.syntax_errors import syntax_errors
+from dsl.parsing.syntax_errors import read
 from dsl.parsing.tree_builder import TreeBuilder
 from dsl.syntax import Program
 
-__all__ = ["parse"]
+__all__ = ["grammar_parser", "parse"]
 
 
 def parse(text: str, *, filename: str | None = None) -> Program:
@@ -46,10 +45,9 @@ def parse(text: str, *, filename: str | None = None) -> Program:
         check_depth(text)
     except MapperSyntaxError as error:
         raise _first_of([error], filename) from None
-    try:
-        statements: Any = _parser().parse(text)
-    except (UnexpectedInput, MapperSyntaxError):
-        raise _first_of(syntax_errors(_parser(), text), filename) from None
+    statements, errors = read(grammar_parser(), text)
+    if errors:
+        raise _first_of(errors, filename)
     return Program(statements, source=text, filename=filename)
 
 
@@ -62,6 +60,7 @@ def _first_of(errors: list[MapperSyntaxError], filename: str | None) -> MapperSy
 
 
 @cache
-def _parser() -> Lark:
+def grammar_parser() -> Lark:
+    """Lark's parser of the language, made once."""
     grammar = files("dsl").joinpath("grammar.lark").read_text(encoding="utf-8")
     return Lark(grammar, parser="lalr", lexer="basic", transformer=TreeBuilder())

@@ -1,4 +1,4 @@
-"""Explains why a text does not parse.
+"""Reads a text by the grammar, and explains why it does not parse.
 
 The parser is fed token by token. Where it cannot go on, the error is explained, and it starts
 anew at the next line that begins a statement no deeper than the broken one: what stands between
@@ -8,88 +8,73 @@ may be a consequence of the mistake, and is passed over.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, cast
+from functools import cache
+from typing import Any
 
-from lark import Lark, Token, UnexpectedToken
-from lark.parsers.lalr_interactive_parser import InteractiveParser
+from lark import Lark, Token
 
 from dsl.errors import MapperSyntaxError
 from dsl.parsing.hints import ErrorContext, hint_for
+from dsl.parsing.lalr import END, Lalr, States
 from dsl.parsing.tolerant_lexer import BAD, TokenList, tolerant_tokens
 from dsl.parsing.tree_builder import token_position
 from dsl.parsing.words import STATEMENT_WORDS, describe_token, in_words, one_of
-from dsl.syntax import Position
+from dsl.syntax import Position, Statement
 
-__all__ = ["MAX_ERRORS", "syntax_errors"]
+__all__ = ["MAX_ERRORS", "read", "tables"]
 
 MAX_ERRORS = 10
 
 # A function whose head stands before the text that is parsed again within its body.
-_HEAD = [
-    Token(kind, text)
-    for kind, text in (
-        ("DEF", "def"),
-        ("NAME", "f"),
-        ("LEFT_PARENTHESIS", "("),
-        ("RIGHT_PARENTHESIS", ")"),
-        ("LEFT_BRACE", "{"),
-    )
-]
+_HEAD = ("DEF", "NAME", "LEFT_PARENTHESIS", "RIGHT_PARENTHESIS", "LEFT_BRACE")
 
 
-def syntax_errors(parser: Lark, text: str) -> list[MapperSyntaxError]:
-    """The mistakes of a text in the order of the text, at most `MAX_ERRORS`."""
-    found = tolerant_tokens(parser, text)
+def read(parser: Lark, text: str) -> tuple[tuple[Statement, ...], list[MapperSyntaxError]]:
+    """The statements of a text, and its mistakes in their order, at most `MAX_ERRORS`.
+
+    Where there is a mistake there are no statements.
+    """
+    found, lalr = tolerant_tokens(parser, text), tables(parser)
+    statements, mistake = _read_from(lalr, found, 0, in_body=False)
     errors: list[MapperSyntaxError] = []
-    start, in_body = 0, False
-    while len(errors) < MAX_ERRORS:
-        mistake = _first_mistake(parser, found, start, in_body=in_body)
-        if mistake is None:
-            break
+    start = 0
+    while mistake is not None:
         at, error = mistake
         errors.append(error)
         again = _resume(found.tokens, at, max(start + 1, at))
-        if again is None:
+        if again is None or len(errors) == MAX_ERRORS:
             break
         start, in_body = again
-    return errors
+        _, mistake = _read_from(lalr, found, start, in_body=in_body)
+    return () if errors else statements, errors
 
 
-def _first_mistake(
-    parser: Lark, found: TokenList, start: int, *, in_body: bool
-) -> tuple[int, MapperSyntaxError] | None:
-    """The first token from ``start`` that cannot be taken, and what is wrong with it."""
-    state = _begin(parser, in_body=in_body)
-    for at in range(start, len(found.tokens)):
-        token = found.tokens[at]
+@cache
+def tables(parser: Lark) -> Lalr:
+    return Lalr(parser)
+
+
+def _read_from(
+    lalr: Lalr, found: TokenList, start: int, *, in_body: bool
+) -> tuple[Any, tuple[int, MapperSyntaxError] | None]:
+    """What the tokens from ``start`` mean, or the first that cannot be taken and what is wrong."""
+    states, values = [*lalr.start], list[Any]()
+    for kind in _HEAD if in_body else ():
+        lalr.feed(states, kind, values, Token(kind, ""))
+    tokens = found.tokens
+    for at in range(start, len(tokens)):
+        token, before = tokens[at], states[:]
         try:
-            if token.type == BAD:
-                return at, _explain(parser, found, start, at, in_body=in_body)
-            state.feed_token(token)
-        except UnexpectedToken:
-            return at, _explain(parser, found, start, at, in_body=in_body)
+            if not lalr.feed(states, token.type, values, token):
+                return None, (at, _explain(lalr, before, found, at))
         except MapperSyntaxError as error:
             _place(error, found.lines)
-            return at, error
-    return None
+            return None, (at, error)
+    return values[-1], None
 
 
-def _begin(parser: Lark, *, in_body: bool) -> InteractiveParser:
-    state = parser.parse_interactive("")
-    if in_body:
-        for token in _HEAD:
-            state.feed_token(token)
-    return state
-
-
-def _explain(
-    parser: Lark, found: TokenList, start: int, at: int, *, in_body: bool
-) -> MapperSyntaxError:
-    # Once more up to the error: the parser that met it has already acted upon it.
-    state = _begin(parser, in_body=in_body)
-    for token in found.tokens[start:at]:
-        state.feed_token(token)
-    accepted: frozenset[str] = frozenset(cast("Any", state).accepts())
+def _explain(lalr: Lalr, states: States, found: TokenList, at: int) -> MapperSyntaxError:
+    accepted = lalr.takes(states)
     statement = _statement_start(found.tokens, at)
     context = ErrorContext(found.tokens, at, statement, accepted, found.lines)
     expected = in_words(accepted)
@@ -111,7 +96,7 @@ def _sentence(context: ErrorContext, expected: tuple[str, ...]) -> str:
     if _lacks_semicolon(context):
         return f"a ';' is missing after {describe_token(context.before())}"
     wanted = one_of(expected)
-    if context.at == 0 and token.type == "$END":
+    if context.at == 0 and token.type == END:
         return "the text has no statement"
     return f"{describe_token(token)} cannot stand here; expected {wanted}"
 
@@ -125,7 +110,7 @@ def _bad_character(found: str) -> str:
 
 def _lacks_semicolon(context: ErrorContext) -> bool:
     later = (context.token.line or 0) > (context.before().line or 0)
-    closing = context.token.type in ("$END", "RIGHT_BRACE")
+    closing = context.token.type in (END, "RIGHT_BRACE")
     return context.at > 0 and "SEMICOLON" in context.accepted and (later or closing)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from lark import Lark, Token
+from lark import Lark, Token, UnexpectedCharacters
 
 __all__ = ["BAD", "TokenList", "tolerant_tokens"]
 
@@ -31,20 +31,26 @@ class TokenList(NamedTuple):
 
 def tolerant_tokens(parser: Lark, text: str) -> TokenList:
     """All tokens of a text, in order."""
-    bad = [match for match in _SCAN.finditer(text) if match.lastgroup]
-    clean = text
-    if bad:
-        pieces, at = [], 0
-        for match in bad:
-            pieces += [text[at : match.start()], " " * (match.end() - match.start())]
-            at = match.end()
-        clean = "".join([*pieces, text[at:]])
-    tokens = list(parser.lex(clean))
-    if bad:
-        tokens += _bad_tokens(text, bad)
-        tokens.sort(key=lambda token: token.start_pos or 0)
+    try:
+        tokens = list(parser.lex(text))
+    except UnexpectedCharacters:
+        tokens = _all_tokens(parser, text)
     lines = text.split("\n")
-    return TokenList([*tokens, _end(tokens, lines)], lines)
+    tokens.append(_end(tokens, lines))
+    return TokenList(tokens, lines)
+
+
+def _all_tokens(parser: Lark, text: str) -> list[Token]:
+    """The tokens of a text in which some characters mean nothing."""
+    bad = [match for match in _SCAN.finditer(text) if match.lastgroup]
+    pieces, at = [], 0
+    for match in bad:
+        pieces += [text[at : match.start()], " " * (match.end() - match.start())]
+        at = match.end()
+    tokens = list(parser.lex("".join([*pieces, text[at:]])))
+    tokens += _bad_tokens(text, bad)
+    tokens.sort(key=lambda token: token.start_pos or 0)
+    return tokens
 
 
 def _bad_tokens(text: str, bad: list[re.Match[str]]) -> list[Token]:

@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-import dsl
+from dsl.limits import MAX_TEXT
+from dsl.parsing.changed_lines import ChangedLines, Place
 from tuners.guide.guidance import Move, TextChange
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 __all__ = ["mend_syntax"]
 
 MOST_SLIPS = 20
+PATIENCE = 60_000
+"""Characters that are read again for changes: a few times those of the longest mappers."""
 
 
 class _Slip(NamedTuple):
@@ -24,16 +27,18 @@ class _Slip(NamedTuple):
     why: str
 
 
+# Possessive, so that no line takes longer than its length.
+_HEAD = r"(def\s++\w++\s*+\([^()]*+\))\s*+:\s*+"
 _SLIPS = (
-    _Slip(r"^\s*```\w*\s*$", "", "Markdown is no part of a mapper"),
-    _Slip(r"(def\s+\w+\s*\([^)]*\))\s*:\s*\{", r"\1 {", "a function definition has no colon"),
-    _Slip(r"(def\s+\w+\s*\([^)]*\))\s*:\s*$", r"\1 {", "a function's body stands in braces"),
+    _Slip(r"^\s*+```\w*+\s*+$", "", "Markdown is no part of a mapper"),
+    _Slip(_HEAD + r"\{", r"\1 {", "a function definition has no colon"),
+    _Slip(_HEAD + r"$", r"\1 {", "a function's body stands in braces"),
     _Slip(r"\band\b", "&&", "the logical and is &&"),
     _Slip(r"\bor\b", "||", "the logical or is ||"),
-    _Slip(r"^(\s*)(?:int|auto|const|var|let)\s+(\w+\s*=)", r"\1\2", "variables have no types"),
-    _Slip(r"([\w)\]])\s*//\s*(?=[\w(])", r"\1 / ", "integer division is /"),
-    _Slip(r"^(\s*)#?\s*include.*$", "", "there is nothing to include"),
-    _Slip(r"([^;{}\s])[ \t]*$", r"\1;", "every statement but def ends in ;"),
+    _Slip(r"^(\s*+)(?:int|auto|const|var|let)\s++(\w++\s*+=)", r"\1\2", "variables have no types"),
+    _Slip(r"([\w)\]])\s*+//\s*+(?=[\w(])", r"\1 / ", "integer division is /"),
+    _Slip(r"^(\s*+)#?\s*+include.*$", "", "there is nothing to include"),
+    _Slip(r"([^;{}\s])[ \t]*+$", r"\1;", "every statement but def ends in ;"),
     _Slip(r"$", " }", "a function ends in }"),
 )
 """Patterns over one line, what takes their place, and why."""
@@ -41,55 +46,32 @@ _SLIPS = (
 
 def mend_syntax(case: Case, _: Mapping[str, str], __: Finding | None) -> Iterator[Move]:
     """The text as it was probably meant, where it does not parse."""
-    error = _error(case.text)
-    if case.program is not None or error is None:
+    if case.program is not None or len(case.text) > MAX_TEXT:
         return
-    lines, reasons = case.text.split("\n"), dict[str, None]()
+    text = ChangedLines(case.text, patience=PATIENCE)
+    reasons = dict[str, None]()
     for _attempt in range(MOST_SLIPS):
-        found = _mended(lines, error)
-        if found is None:
+        if text.stop is None:
+            break
+        why = _mended(text, text.stop)
+        if why is None:
             return
-        number, line, why, error = found
-        lines[number] = line
         reasons[why] = None
-        if error is None:
-            change = _change(case.text.split("\n"), lines)
-            yield Move(change, "index map", {"why": "; ".join(reasons)})
-            return
+    if reasons and text.stop is None:
+        change = _change(case.text.split("\n"), text.lines)
+        yield Move(change, "index map", {"why": "; ".join(reasons)})
 
 
-def _error(text: str) -> dsl.MapperSyntaxError | None:
-    try:
-        dsl.parse(text)
-    except dsl.MapperSyntaxError as error:
-        return error
-    return None
-
-
-def _mended(
-    lines: Sequence[str], error: dsl.MapperSyntaxError
-) -> tuple[int, str, str, dsl.MapperSyntaxError | None] | None:
-    """A line to change so that the text parses further: its number, the line, and why."""
-    where = _line(error, lines)
-    before = next((n for n in range(where - 1, -1, -1) if lines[n].strip()), where)
+def _mended(text: ChangedLines, stop: Place) -> str | None:
+    """Changes a line so that the text parses further, and says why."""
+    where, _ = stop
+    before = next((n for n in range(where - 1, -1, -1) if text.lines[n].strip()), where)
     for number in dict.fromkeys((where, before)):
         for slip in _SLIPS:
-            line = re.sub(slip.pattern, slip.instead, lines[number])
-            if line == lines[number]:
-                continue
-            after = _error("\n".join([*lines[:number], line, *lines[number + 1 :]]))
-            if after is None or _place(after) > _place(error):
-                return number, line, slip.why, after
+            line = re.sub(slip.pattern, slip.instead, text.lines[number])
+            if line != text.lines[number] and text.change(number, line):
+                return slip.why
     return None
-
-
-def _line(error: dsl.MapperSyntaxError, lines: Sequence[str]) -> int:
-    """The number, from 0, of the line where parsing stopped."""
-    return min((error.position.line if error.position else len(lines)) - 1, len(lines) - 1)
-
-
-def _place(error: dsl.MapperSyntaxError) -> tuple[int, int]:
-    return (error.position.line, error.position.column) if error.position else (0, 0)
 
 
 def _change(old: Sequence[str], new: Sequence[str]) -> TextChange:
