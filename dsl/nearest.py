@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import heapq
 from collections.abc import Iterable
 
 __all__ = ["did_you_mean", "nearest"]
+
+ALIKE = 0.5
+MOST_COMPARED = 50
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
@@ -15,8 +19,20 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     'GPU'
     """
     by_lower = {each.lower(): each for each in known}
-    found = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.5)
+    found = difflib.get_close_matches(
+        name.lower(), _comparable(name.lower(), by_lower), n=1, cutoff=ALIKE
+    )
     return by_lower[found[0]] if found else None
+
+
+def _comparable(name: str, known: Iterable[str]) -> list[str]:
+    """The names that may be alike by their lengths; of many those with the most common letters."""
+    size = len(name)
+    found = [each for each in known if 2 * min(size, len(each)) >= ALIKE * (size + len(each))]
+    if len(found) <= MOST_COMPARED:
+        return found
+    letters = set(name)
+    return heapq.nlargest(MOST_COMPARED, found, key=lambda each: len(letters.intersection(each)))
 
 
 def did_you_mean(name: str, known: Iterable[str], limit: int = 8) -> str:

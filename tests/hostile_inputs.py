@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import resource
 import subprocess
 import sys
@@ -90,14 +91,44 @@ def _measured(value: Any) -> str:
     return json.dumps({"schema": 1, "rows": [row]}).replace(f'"{LONG}"', LONG)
 
 
-def _broken_mapper() -> str:
-    """40 kB of statements, each of which lacks something."""
-    lines = [
-        "Region task_{0} arg_{0} GPU FBMEM",
-        "Task t_{0} GPU CPU;",
-        "Layout a_{0} b * SOA Foo;",
-    ]
-    return "\n".join(lines[n % 3].format(n) for n in range(1200)) + "\n"
+def _filled(line: Callable[[int], str]) -> str:
+    """Lines up to 40 kB."""
+    lines: list[str] = []
+    while sum(map(len, lines)) + len(lines) < 39_500:
+        lines.append(line(len(lines)))
+    return "\n".join(lines)
+
+
+_LACKING = ("Region task_{0} arg_{0} GPU FBMEM", "Task t_{0} GPU CPU;", "Layout a b * SOA Foo;")
+_RANDOM = random.Random(0)
+BROKEN_MAPPERS: Mapping[str, str] = {
+    "statements that lack something": _filled(lambda n: _LACKING[n % 3].format(n)),
+    "no semicolon": _filled(lambda n: f"Region task_{n} arg_{n} GPU FBMEM"),
+    "a semicolon missing at the end": _filled(lambda n: f"Task task_{n} GPU;") + "\nTask a GPU",
+    "some semicolons missing": "Task a GPU\n" * 15 + _filled(lambda n: f"Task task_{n} GPU;"),
+    "braces not closed": _filled(lambda n: f"def f{n}(Task t) {{\n  return m[0, 0];"),
+    "a brace not closed at the end": "m = Machine(GPU);\n"
+    + _filled(lambda n: f"def f{n}(Task t) {{ return m[0, 0]; }}")
+    + "\ndef f(Task t) { return m[0, 0];",
+    "one long line": _filled(lambda n: f"Task task_{n} GPU").replace("\n", " "),
+    "one long line without its last semicolon": _filled(lambda n: f"Task task_{n} GPU;").replace(
+        "\n", " "
+    )
+    + " Task a GPU",
+    "1,000 functions with a colon": "\n".join(
+        f"def f{n}(Task t): {{ return m[{n}, 0]; }}" for n in range(1000)
+    ),
+    "functions with and": _filled(
+        lambda n: (
+            f"def f{n}(Task t) {{ return t.ipoint[0] == 1 and {n} > 0 ? m[0, 0] : m[0, 1]; }}"
+        )
+    ),
+    "fences": _filled(lambda _: "```mapper\nTask a GPU;\n```"),
+    "prose": _filled(lambda _: "I would place the tasks on the GPU, or not"),
+    "garbage": "".join(_RANDOM.choices('abc ;{}()[]=+-*/<>\n"#$@!?:.,019_ABC\\`~', k=40_000)),
+    "blanks": " " * 20_000 + "x" + " " * 19_000 + "y",
+}
+"""Mappers of 40 kB that do not parse."""
 
 
 def _tune(*options: str) -> tuple[str, ...]:
@@ -156,7 +187,10 @@ INPUTS = [
     HostileInput(
         "limit of 5,000 digits", **_eval(f"{GPU} InstanceLimit stencil {LONGER};", code=0)
     ),
-    HostileInput("broken mapper of 40 kB", **_eval(_broken_mapper, code=1)),
+    *(
+        HostileInput(f"broken mapper of 40 kB: {name}", **_explain(text, code=1))
+        for name, text in BROKEN_MAPPERS.items()
+    ),
     HostileInput(
         "parentheses 100,000 deep", **_eval(lambda: f"a = {'(' * DEEP}1{')' * DEEP};"), code=1
     ),

@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
-from lark import Token
-
+from dsl.parsing.grammar import tables
 from dsl.parsing.lalr import END
-from dsl.parsing.parse import grammar_parser
-from dsl.parsing.syntax_errors import tables
 from dsl.parsing.tolerant_lexer import tolerant_tokens
 
 __all__ = ["ChangedLines", "Place"]
@@ -17,7 +14,7 @@ __all__ = ["ChangedLines", "Place"]
 Place: TypeAlias = tuple[int, int]
 """A line and a column, both from 0."""
 
-_END = (Token(END, ""),)
+_NOWHERE = (0, 0)  # no token ends before the first column
 
 
 class _Standing(NamedTuple):
@@ -35,8 +32,8 @@ class _Standing(NamedTuple):
 class ChangedLines:
     """The lines of a text, and where it ceases to be a mapper.
 
-    It knows the grammar alone: what is said of a statement that the grammar takes, such as that
-    it nests too deeply, only ``parse`` says.
+    It knows the grammar alone, and each line by itself: that a statement nests too deeply, or that
+    ``ilower`` on a line of its own is a member, only ``parse`` says.
 
     Args:
         text: The text.
@@ -56,11 +53,8 @@ class ChangedLines:
     def __init__(self, text: str, patience: int) -> None:
         self.lines = text.split("\n")
         self._patience = patience
-        self._tokens: list[Sequence[Token]] = [[] for _ in self.lines]
-        for token in _tokens_of(text):
-            self._tokens[(token.line or 1) - 1].append(token)  # type: ignore[attr-defined]
-        start = _Standing(tables(grammar_parser()).start, (0, 0))
-        self._standings, self.stop = self._read(start, 0, self._tokens)
+        start = _Standing(tables().start, _NOWHERE)
+        self._standings, self.stop = _read(start, 0, self.lines)
 
     def change(self, number: int, line: str) -> bool:
         """Puts a line in the place of one if the text parses further then; says whether it does.
@@ -71,35 +65,33 @@ class ChangedLines:
         """
         if self.stop is None or self._patience < 0:
             return False
-        tokens = _tokens_of(line)
-        rest = [tokens, *self._tokens[number + 1 :]]
-        standings, stop = self._read(self._standings[number], number, rest)
+        rest = [line, *self.lines[number + 1 :]]
+        standings, stop = _read(self._standings[number], number, rest)
         self._patience -= sum(map(len, self.lines[number : number + len(standings)]))
         if stop is not None and stop <= self.stop:
             return False
-        self.lines[number], self._tokens[number], self.stop = line, tokens, stop
+        self.lines[number], self.stop = line, stop
         self._standings[number:] = standings
         return True
 
-    def _read(
-        self, standing: _Standing, first: int, lines: Sequence[Sequence[Token]]
-    ) -> tuple[list[_Standing], Place | None]:
-        """Where the parser stands at the beginning of each line that it reaches, and its stop."""
-        lalr = tables(grammar_parser())
-        states, end = [*standing.states], standing.end
-        passed: list[_Standing] = []
-        for number, tokens in enumerate((*lines, _END), first):
-            passed.append(_Standing(tuple(states), end))
-            for token in tokens:
-                before = states[:]
-                if not lalr.feed(states, token.type, None, None):
-                    later = number > end[0] or token.type in ("RIGHT_BRACE", END)
-                    lacks_semicolon = later and "SEMICOLON" in lalr.takes(before)
-                    here = end if lacks_semicolon or token.type == END else None
-                    return passed, here or (number, (token.column or 1) - 1)
-                end = (number, (token.end_column or 1) - 1)
+
+def _read(
+    standing: _Standing, first: int, lines: Sequence[str]
+) -> tuple[list[_Standing], Place | None]:
+    """Where the parser stands at the beginning of each line that it reaches, and its stop."""
+    lalr = tables()
+    states, end = [*standing.states], standing.end
+    passed: list[_Standing] = []
+    for number, line in enumerate(lines, first):
+        passed.append(_Standing(tuple(states), end))
+        for token in tolerant_tokens(line).tokens[:-1]:
+            before = states[:]
+            if not lalr.feed(states, token.type, None, None):
+                later = number > end[0] or token.type == "RIGHT_BRACE"
+                if later and "SEMICOLON" in lalr.takes(before):
+                    return passed, end
+                return passed, (number, (token.column or 1) - 1)
+            end = (number, (token.end_column or 1) - 1)
+    if lalr.feed(states, END, None, None):
         return passed, None
-
-
-def _tokens_of(text: str) -> list[Token]:
-    return tolerant_tokens(grammar_parser(), text).tokens[:-1]
+    return passed, end if end != _NOWHERE else (first + len(lines) - 1, 0)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
-from lark import Lark, Token
+from lark import Lark
 
 __all__ = ["END", "Lalr", "States"]
 
@@ -104,6 +104,4 @@ class Lalr:
 def _reduction(rule: Any, action: Callable[[list[Any]], Any]) -> _Reduction:
     whole = rule.expansion
     plain = rule.options.expand1 and rule.alias is None and len(whole) == 1
-    return _Reduction(
-        len(whole), rule.origin.name, action, bool(plain and not whole[0].is_term)
-    )
+    return _Reduction(len(whole), rule.origin.name, action, bool(plain and not whole[0].is_term))

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from functools import cache
-from importlib.resources import files
+from collections.abc import Sequence
+from copy import copy
 
-from lark import Lark
-
+from dsl.bounded_cache import BoundedCache
 from dsl.errors import MapperSyntaxError
 from dsl.limits import MAX_TEXT
 from dsl.parsing.depth import check_depth
 from dsl.parsing.syntax_errors import read
-from dsl.parsing.tree_builder import TreeBuilder
-from dsl.syntax import Program
+from dsl.syntax import Program, Statement
 
-__all__ = ["grammar_parser", "parse"]
+__all__ = ["is_known_to_fail", "parse", "parse_from"]
+
+# Whoever checks, explains and mends a text asks several times what is wrong with it.
+_mistakes = BoundedCache[str, Sequence[MapperSyntaxError]](32)
+LONGEST_KEPT = 100_000
 
 
 def parse(text: str, *, filename: str | None = None) -> Program:
@@ -34,6 +36,20 @@ def parse(text: str, *, filename: str | None = None) -> Program:
     >>> parse("Task * GPU, CPU;").statements[0].kinds
     ('GPU', 'CPU')
     """
+    return parse_from(text, 0, filename=filename)
+
+
+def parse_from(text: str, line: int, *, filename: str | None = None) -> Program:
+    """As ``parse``, sooner where there is a mistake.
+
+    Args:
+        text: The mapper.
+        line: From 0; the lines before it are known to be whole statements.
+        filename: The file that it came from, for messages.
+
+    Raises:
+        MapperSyntaxError: The text is not a mapper.
+    """
     text = text.removeprefix("\ufeff")  # editors of Windows mark UTF-8 by it
     if len(text) > MAX_TEXT:
         raise MapperSyntaxError(
@@ -41,26 +57,36 @@ def parse(text: str, *, filename: str | None = None) -> Program:
             code="too-large",
             filename=filename,
         )
-    try:
-        check_depth(text)
-    except MapperSyntaxError as error:
-        raise _first_of([error], filename) from None
-    statements, errors = read(grammar_parser(), text)
+    known = _mistakes.get(text)
+    statements, errors = ((), known) if known else _read(text, line)
     if errors:
+        if len(text) <= LONGEST_KEPT:
+            _mistakes.keep(text, errors)
         raise _first_of(errors, filename)
     return Program(statements, source=text, filename=filename)
 
 
-def _first_of(errors: list[MapperSyntaxError], filename: str | None) -> MapperSyntaxError:
-    """The first error, which holds the others."""
-    for error in errors:
+def is_known_to_fail(text: str) -> bool:
+    """Whether a text was found to be no mapper not long ago."""
+    return _mistakes.get(text) is not None
+
+
+def _read(text: str, line: int) -> tuple[tuple[Statement, ...], Sequence[MapperSyntaxError]]:
+    try:
+        check_depth(text)
+    except MapperSyntaxError as error:
+        return (), [error]
+    if line:
+        errors = read(text, line)[1]
+        if errors:
+            return (), errors
+    return read(text)
+
+
+def _first_of(errors: Sequence[MapperSyntaxError], filename: str | None) -> MapperSyntaxError:
+    """The first error, which holds the others; those that are kept are nobody's to change."""
+    first, *others = map(copy, errors)
+    for error in (first, *others):
         error.filename = filename
-    errors[0].others = tuple(errors[1:])
-    return errors[0]
-
-
-@cache
-def grammar_parser() -> Lark:
-    """Lark's parser of the language, made once."""
-    grammar = files("dsl").joinpath("grammar.lark").read_text(encoding="utf-8")
-    return Lark(grammar, parser="lalr", lexer="basic", transformer=TreeBuilder())
+    first.others = tuple(others)
+    return first

@@ -24,7 +24,7 @@ from dsl.errors import MapperSyntaxError
 from dsl.limits import MAX_TEXT
 from dsl.machine_shape import MEMORY_KINDS, PROCESSOR_KINDS
 from dsl.names import NAME_PATTERN
-from dsl.parsing.parse import parse
+from dsl.parsing.parse import is_known_to_fail, parse, parse_from
 from dsl.parsing.tree_builder import LAYOUT_WORDS as SETTINGS
 from dsl.parsing.words import LAYOUT_WORDS
 from dsl.syntax import Position, Program, Statement
@@ -36,6 +36,8 @@ _MARK = re.compile(r'#[^\n]*|//[^\n]*|"[^"\n]*"|[;{}]')
 MOST_BLOCKS = 100_000
 # No function of a template is longer; a text with a longer statement is read as a whole.
 MOST_CHARACTERS = 2_000
+# A text with more that is new, and not plain, is read sooner as a whole.
+MOST_NEW = 8_000
 
 
 class _Block(NamedTuple):
@@ -44,10 +46,12 @@ class _Block(NamedTuple):
     Attributes:
         statements: The statements in it, or None where the last one goes on.
         depth: How many braces are open at its end.
+        is_plain: Whether it is a plain statement.
     """
 
     statements: tuple[Statement, ...] | None
     depth: int = 0
+    is_plain: bool = False
 
 
 class StatementCache:
@@ -71,30 +75,35 @@ class StatementCache:
         Raises:
             MapperSyntaxError: The text is not a mapper; the position is that in the whole text.
         """
-        if len(text) > MAX_TEXT:
+        if len(text) > MAX_TEXT or is_known_to_fail(text):
             return parse(text)
         memory = self._memory
         if len(memory.known) >= MOST_BLOCKS:
             memory = self._memory = _Memory()
-        pending, depth = "", 0
+        pending, depth, begun, whole, new = "", 0, 0, 0, 0
         statements: list[Statement] = []
-        for line in text.split("\n"):
+        for number, line in enumerate(text.split("\n")):
+            begun = begun if pending else number
             block = pending + line
             found = memory.known.get(block)
             if found is None and len(block) > MOST_CHARACTERS:
-                return parse(text)
+                return parse_from(text, whole)
             if found is None:
                 try:
                     found = memory.learn(pending, line, depth)
                 except MapperSyntaxError:
-                    return parse(text)  # an error, or right in the whole text only
+                    return parse_from(text, whole)  # an error, or right in the whole only
+                new += len(block) if found.statements and not found.is_plain else 0
+                if new > MOST_NEW:
+                    return parse(text)
             if found.statements is None:
                 pending, depth = block + "\n", found.depth
             else:
                 statements += found.statements
                 pending, depth = "", 0
+                whole = begun if found.statements else whole
         if pending or not statements:
-            return parse(text)
+            return parse_from(text, whole)
         return Program(tuple(statements), source=text)
 
     # What was read does not travel between processes, and need not.
@@ -127,7 +136,7 @@ class _Memory:
         plain = None if pending else plain_statement(line, self._lines + 1)
         if plain is not None:
             self._lines += 1
-            return _Block((plain,))
+            return _Block((plain,), is_plain=True)
         depth, goes_on = _scan(line, depth, goes_on=bool(pending))
         if goes_on:
             return _Block(None, depth)

@@ -8,12 +8,12 @@ may be a consequence of the mistake, and is passed over.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
-from lark import Lark, Token
+from lark import Token
 
 from dsl.errors import MapperSyntaxError
+from dsl.parsing.grammar import tables
 from dsl.parsing.hints import ErrorContext, hint_for
 from dsl.parsing.lalr import END, Lalr, States
 from dsl.parsing.tolerant_lexer import BAD, TokenList, tolerant_tokens
@@ -21,7 +21,7 @@ from dsl.parsing.tree_builder import token_position
 from dsl.parsing.words import STATEMENT_WORDS, describe_token, in_words, one_of
 from dsl.syntax import Position, Statement
 
-__all__ = ["MAX_ERRORS", "read", "tables"]
+__all__ = ["MAX_ERRORS", "read"]
 
 MAX_ERRORS = 10
 
@@ -29,12 +29,12 @@ MAX_ERRORS = 10
 _HEAD = ("DEF", "NAME", "LEFT_PARENTHESIS", "RIGHT_PARENTHESIS", "LEFT_BRACE")
 
 
-def read(parser: Lark, text: str) -> tuple[tuple[Statement, ...], list[MapperSyntaxError]]:
-    """The statements of a text, and its mistakes in their order, at most `MAX_ERRORS`.
+def read(text: str, line: int = 0) -> tuple[tuple[Statement, ...], list[MapperSyntaxError]]:
+    """The statements from a line on, and their mistakes in their order, at most `MAX_ERRORS`.
 
     Where there is a mistake there are no statements.
     """
-    found, lalr = tolerant_tokens(parser, text), tables(parser)
+    found, lalr = tolerant_tokens(text, line), tables()
     statements, mistake = _read_from(lalr, found, 0, in_body=False)
     errors: list[MapperSyntaxError] = []
     start = 0
@@ -47,11 +47,6 @@ def read(parser: Lark, text: str) -> tuple[tuple[Statement, ...], list[MapperSyn
         start, in_body = again
         _, mistake = _read_from(lalr, found, start, in_body=in_body)
     return () if errors else statements, errors
-
-
-@cache
-def tables(parser: Lark) -> Lalr:
-    return Lalr(parser)
 
 
 def _read_from(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from lark import Lark, Token, UnexpectedCharacters
+from lark import Token, UnexpectedCharacters
+
+from dsl.parsing.grammar import lexer
 
 __all__ = ["BAD", "TokenList", "tolerant_tokens"]
 
@@ -29,25 +31,27 @@ class TokenList(NamedTuple):
     lines: list[str]
 
 
-def tolerant_tokens(parser: Lark, text: str) -> TokenList:
-    """All tokens of a text, in order."""
-    try:
-        tokens = list(parser.lex(text))
-    except UnexpectedCharacters:
-        tokens = _all_tokens(parser, text)
+def tolerant_tokens(text: str, line: int = 0) -> TokenList:
+    """All tokens of a text from a line on, in order; lines are counted from 0 here."""
     lines = text.split("\n")
+    if line:
+        text = "\n" * line + "\n".join(lines[line:])
+    try:
+        tokens = list(lexer().lex(text))
+    except UnexpectedCharacters:
+        tokens = _all_tokens(text)
     tokens.append(_end(tokens, lines))
     return TokenList(tokens, lines)
 
 
-def _all_tokens(parser: Lark, text: str) -> list[Token]:
+def _all_tokens(text: str) -> list[Token]:
     """The tokens of a text in which some characters mean nothing."""
     bad = [match for match in _SCAN.finditer(text) if match.lastgroup]
     pieces, at = [], 0
     for match in bad:
         pieces += [text[at : match.start()], " " * (match.end() - match.start())]
         at = match.end()
-    tokens = list(parser.lex("".join([*pieces, text[at:]])))
+    tokens = list(lexer().lex("".join([*pieces, text[at:]])))
     tokens += _bad_tokens(text, bad)
     tokens.sort(key=lambda token: token.start_pos or 0)
     return tokens
