@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 import dsl
+from dsl.collected_regions import with_region_names
 from dsl.parsing.statement_cache import StatementCache
 from legion_bridge.machines.machine import Machine
 from legion_bridge.outcome import Objective, Outcome
@@ -130,7 +131,8 @@ class Evaluator:
         try:
             return self._evaluate(self._statements.parse(text), profile=profile)
         except dsl.MapperSyntaxError as error:
-            return Outcome("syntax_error", 0.0, self.application.unit, None, str(error))
+            said = str(with_region_names(error, self.application))
+            return Outcome("syntax_error", 0.0, self.application.unit, None, said)
         except dsl.MapperError:  # only a full parse knows the places of errors
             return self.evaluate(dsl.parse(text), profile=profile)
 

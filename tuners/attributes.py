@@ -9,6 +9,7 @@ __all__ = [
     "COST",
     "ELAPSED",
     "FAILURE",
+    "MENDED",
     "NORMAL_FORM",
     "PROJECTION",
     "PROPOSER",
@@ -46,6 +47,7 @@ REPAIRS = "mappertune:repairs"  # how often a reply went back
 TOKENS = "mappertune:tokens"  # of prompts and replies together
 COST = "mappertune:cost"  # US dollars; null where some call's price is unknown
 FAILURE = "mappertune:failure"  # kind of the model's error, such as "timeout"; absent without one
+MENDED = "mappertune:mended"  # what was changed in what the model wrote, in sentences
 TURN = "mappertune:turn"  # what the trial adds to a conversation, see tuners.llm.conversations
 
 # An Optuna constraint: how many errors a mapper has, zero for a valid one.

@@ -42,6 +42,7 @@ class FinishedTrial:
         text: The candidate as a model wrote it; None where its parameters make it.
         proposer: Who proposed it; empty where nobody said so.
         setup: Seconds of its run that the program's clock does not show; None where unknown.
+        notes: What else is to be told of it, in sentences.
     """
 
     number: int
@@ -55,6 +56,7 @@ class FinishedTrial:
     text: str | None = None
     proposer: str = ""
     setup: float | None = None
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, trial: FrozenTrial, direction: StudyDirection) -> FinishedTrial:
@@ -78,6 +80,7 @@ class FinishedTrial:
             text=text if isinstance(text, str) else None,
             proposer=str(noted.get(attributes.PROPOSER, "")),
             setup=noted.get(attributes.SETUP),
+            notes=tuple(map(str, noted.get(attributes.MENDED) or ())),
         )
 
     @property

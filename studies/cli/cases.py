@@ -13,7 +13,7 @@ from studies.suite import Case
 if TYPE_CHECKING:
     import dsl
 
-__all__ = ["case_for", "case_of"]
+__all__ = ["advised", "case_for", "case_of"]
 
 
 def case_of(arguments: argparse.Namespace) -> Case:
@@ -40,6 +40,18 @@ def case_for(arguments: argparse.Namespace, program: dsl.Program) -> Case:
     if arguments.application is None:
         arguments.application = application_in(program.source) or recognise(program)
     return case_of(arguments)
+
+
+def advised(
+    error: dsl.MapperSyntaxError, text: str, arguments: argparse.Namespace
+) -> dsl.MapperSyntaxError:
+    """A syntax error with the names of the program's regions in its hints, if it is known."""
+    arguments.application = arguments.application or application_in(text)
+    if arguments.application is None or "CollectMemory" not in text:
+        return error
+    from dsl.collected_regions import with_region_names
+
+    return with_region_names(error, case_of(arguments).load()[0])
 
 
 def recognise(program: dsl.Program) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from studies.cli.cases import case_for
+from studies.cli.cases import advised, case_for
 from studies.cli.console import print_json, say
 from studies.files import read_text
 
@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         program = dsl.parse(text, filename=arguments.file)
     except dsl.MapperSyntaxError as error:
-        return _refuse(error, arguments)
+        return _refuse(advised(error, text, arguments), arguments)
     case = case_for(arguments, program)
     application, machine = case.load()
     forecast = Evaluator(application, machine).forecast

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
-from studies.cli.cases import case_for
+from studies.cli.cases import advised, case_for
 from studies.cli.console import columns, print_json, quantity, say, table
 from studies.errors import StorageError
 from studies.files import ensure_writable, read_text, why
@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         program = dsl.parse(text, filename=arguments.file)
     except dsl.MapperSyntaxError as error:
-        return _refuse(str(error), arguments)
+        return _refuse(str(advised(error, text, arguments)), arguments)
     case = case_for(arguments, program)
     application, machine = case.load()
     evaluator = Evaluator(application, machine)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+from dsl.collected_regions import collected_by_name
 from dsl.limits import MAX_TEXT
 from dsl.parsing.changed_lines import ChangedLines, Place
 from tuners.guide.guidance import Move, TextChange
@@ -48,8 +49,9 @@ def mend_syntax(case: Case, _: Mapping[str, str], __: Finding | None) -> Iterato
     """The text as it was probably meant, where it does not parse."""
     if case.program is not None or len(case.text) > MAX_TEXT:
         return
-    text = ChangedLines(case.text, patience=PATIENCE)
-    reasons = dict[str, None]()
+    named, said = collected_by_name(case.text, case.application)
+    text = ChangedLines(named, patience=PATIENCE)
+    reasons = dict.fromkeys(["regions are collected by name"] if said else [])
     for _attempt in range(MOST_SLIPS):
         if text.stop is None:
             break

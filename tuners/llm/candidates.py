@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from dsl.errors import MapperSyntaxError, MappertuneError
 from tuners.llm.replies.texts import joined_blocks, json_values_in, mapper_texts_in, merge_blocks
 from tuners.llm.replies.values import InvalidValues, checked_values
+from tuners.problems.problem import MendingProblem
 
 if TYPE_CHECKING:
     from tuners.problems.problem import TextProblem
@@ -32,11 +33,13 @@ class Candidate:
         text: The text as it would be evaluated.
         key: Equal for equal candidates; None for a text that is no candidate.
         complaints: What a check finds wrong with it.
+        notes: What was changed in what the model wrote, because no other could be meant.
     """
 
     text: str
     key: str | None
     complaints: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def candidates_in(
@@ -55,11 +58,22 @@ def candidates_in(
         texts = _value_texts(reply, problem)
     else:
         texts = mapper_texts_in(reply)
-        if not texts:
-            texts = _value_texts(reply, problem)
-        elif base is not None and most == 1:
-            texts = [joined_blocks(texts)]
+        if texts:
+            return _mappers(texts, problem, base, most)
+        texts = _value_texts(reply, problem)
     return [_checked(text, problem, base) for text in texts[-most:]]
+
+
+def _mappers(
+    texts: Sequence[str], problem: TextProblem, base: str | None, most: int
+) -> list[Candidate]:
+    """The candidates that texts of the mapping language make."""
+    mending = isinstance(problem, MendingProblem)
+    mended = [problem.mend(text) if mending else (text, ()) for text in texts]
+    if base is not None and most == 1:
+        notes = dict.fromkeys(note for _, notes in mended for note in notes)
+        mended = [(joined_blocks([text for text, _ in mended]), tuple(notes))]
+    return [replace(_checked(text, problem, base), notes=notes) for text, notes in mended[-most:]]
 
 
 def _without_thoughts(reply: str) -> str:

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Dialogue", "DialogueResult"]
 
+NOTES = 4  # told of a candidate that goes back
+
 log = logging.getLogger(__name__)
 
 
@@ -168,7 +170,9 @@ def _complaint(
         return part("nothing", form=formatter.wanted)
     faulty = [each for each in found if each.complaints]
     if faulty:
-        complaints = "\n\n".join(text for each in faulty[:2] for text in each.complaints)
+        complaints = "\n\n".join(
+            text for each in faulty[:2] for text in (*each.complaints, *each.notes[:NOTES])
+        )
         return part("repair", complaints=complaints)
     result = formatter.score(trial) if trial else "still running"
     return part("repeated", number=number, result=result)

@@ -272,5 +272,7 @@ def _accepted(
         noted[attributes.TEXT] = candidate.text
         if not projection.exact:
             noted[attributes.PROJECTION] = "nearest"
+        if candidate.notes:
+            noted[attributes.MENDED] = list(candidate.notes)
     values = {name: value for name, value in projection.values.items() if name in context.space}
     return values, noted

@@ -15,6 +15,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, IntD
 import dsl
 import legion_bridge
 from dsl.bounded_cache import BoundedCache
+from dsl.collected_regions import collected_by_name, with_region_names
 from dsl.parsing.statement_cache import StatementCache
 from dsl.templates.match.nearest_point import TemplateNeighbours, readable_rules
 from legion_bridge.outcome import Objective, Outcome
@@ -232,6 +233,10 @@ class MapperProblem:
         """A mapper with the same decisions in fewer statements, where there is one."""
         return self._shortener.shorten(text)
 
+    def mend(self, text: str) -> tuple[str, tuple[str, ...]]:
+        """A mapper that collects regions by name where the text does it by index; what it says."""
+        return collected_by_name(text, self.application)
+
     def explain(self, evaluation: Evaluation) -> Guidance:
         """What came of a mapper, what it means, and what to try."""
         from tuners.guide import explain  # noqa: PLC0415  (only where feedback is asked for)
@@ -262,7 +267,8 @@ class MapperProblem:
         try:
             program, normal_form = self._skim(text)
         except dsl.MapperSyntaxError as error:
-            outcome = Outcome("syntax_error", 0.0, self.application.unit, raw=str(error))
+            said = str(with_region_names(error, self.application))
+            outcome = Outcome("syntax_error", 0.0, self.application.unit, raw=said)
             return Evaluation(text, None, None, (), outcome, cached=False)
         found: Sequence[Finding] = ()
         if check:
@@ -300,7 +306,10 @@ class MapperProblem:
 
     def _checked(self, text: str) -> tuple[dsl.Program, list[Finding]]:
         """A mapper, and what a check finds in it: it is read in full where that has a place."""
-        program = self._skim(text)[0]
+        try:
+            program = self._skim(text)[0]
+        except dsl.MapperSyntaxError as error:
+            raise with_region_names(error, self.application) from None
         found = self._check(program)
         if found:
             program = self._parse(text)

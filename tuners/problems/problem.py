@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, runtime_checkable
 
 from dsl.templates.space.parameters import Value
 
@@ -23,6 +23,7 @@ __all__ = [
     "Evaluation",
     "Finding",
     "Form",
+    "MendingProblem",
     "Problem",
     "Projection",
     "Suggester",
@@ -136,6 +137,14 @@ class Problem(Protocol):
 
     def evaluate_text(self, text: str) -> Evaluation:
         """Runs a text; it never raises for what is wrong with the text."""
+
+
+@runtime_checkable
+class MendingProblem(Protocol):
+    """A problem that knows, beyond doubt, what some texts mean that are no candidates."""
+
+    def mend(self, text: str) -> tuple[str, tuple[str, ...]]:
+        """The candidate that is meant, and what was changed, in sentences; none if nothing was."""
 
 
 class TextProblem(Problem, Protocol):

@@ -257,6 +257,19 @@ def test_a_mapper_beside_the_template_is_run_as_it_was_written(toy_problem):
     assert toy_problem.text_of(optuna.trial.FixedTrial(trial.params)) != OFF
 
 
+@pytest.mark.parametrize("strategy", ["trace", "opro"])
+def test_a_region_collected_by_index_is_judged_by_name_and_told_so(circuit_problem, strategy):
+    index = "CollectMemory update_voltages 1;"
+    expert = circuit_problem.application.mappers["expert"]
+    model = Scripted([fenced(f"{expert}\n{index}"), fenced("Task * GPU,CPU;")])
+    study = run(circuit_problem, model, 2, strategy=strategy, repairs=0)
+    first = study.trials[0]
+    assert first.user_attrs[attributes.STATUS] == "ok"
+    assert index not in first.user_attrs[attributes.TEXT]
+    assert first.user_attrs[attributes.MENDED][0].startswith(f"{index} was read as ")
+    assert f"({index} was read as CollectMemory update_voltages " in model.last_turn
+
+
 # Conversations
 
 

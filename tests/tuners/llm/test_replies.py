@@ -198,3 +198,17 @@ def test_no_reply_raises_where_values_are_asked_for(reply):
 def test_mapper_texts_are_parts_of_the_reply(reply):
     for text in mapper_texts_in(reply):
         assert text.strip()
+
+
+@pytest.mark.parametrize("base", [None, "Task * GPU; Region * * GPU ZCMEM;"])
+def test_regions_collected_by_index_are_read_by_name(circuit_problem, base):
+    index = "CollectMemory update_voltages 1;"
+    reply = f"It was\n```mapper\nTask * CPU;\n```\n\n```mapper\nTask * GPU,CPU;\n{index}\n```\n"
+    (candidate,) = candidates_in(reply, circuit_problem, base=base)
+    assert not candidate.complaints
+    name = circuit_problem.application.tasks["update_voltages"].requirements[1].names[0]
+    assert f"CollectMemory update_voltages {name};" in candidate.text
+    assert "Task * GPU, CPU;" in candidate.text.replace("GPU,CPU", "GPU, CPU")
+    assert "Task * CPU" not in candidate.text
+    (note,) = candidate.notes
+    assert note.startswith(f"{index} was read as CollectMemory update_voltages {name};")

@@ -31,6 +31,7 @@ Feedback = Literal["none", "raw", "explained", "suggested"]
 
 _RAW_SHOWN = 400  # characters of a message where no more feedback is asked for
 _FEEDBACK_SHOWN = 4000
+_NOTES_SHOWN = 4  # of a trial
 _REMEMBERED = 500  # explanations, and mappers in brief
 
 
@@ -77,7 +78,8 @@ class TrialFormatter:
 
     def line(self, trial: FinishedTrial) -> str:
         """A trial in a line."""
-        return f"Trial {trial.number}: {self.score(trial)}"
+        notes = "; ".join(trial.notes[:_NOTES_SHOWN])
+        return f"Trial {trial.number}: {self.score(trial)}" + (f" ({notes})" if notes else "")
 
     def entry(self, trial: FinishedTrial) -> str:
         """A trial with its candidate."""
