@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "ADDED",
     "CALLS",
     "CANDIDATES",
     "CONSTRAINT",
@@ -47,6 +48,7 @@ REPAIRS = "mappertune:repairs"  # how often a reply went back
 TOKENS = "mappertune:tokens"  # of prompts and replies together
 COST = "mappertune:cost"  # US dollars; null where some call's price is unknown
 FAILURE = "mappertune:failure"  # kind of the model's error, such as "timeout"; absent without one
+ADDED = "mappertune:added"  # parameters that the model did not choose, with the sampler that did
 MENDED = "mappertune:mended"  # what was changed in what the model wrote, in sentences
 TURN = "mappertune:turn"  # what the trial adds to a conversation, see tuners.llm.conversations
 

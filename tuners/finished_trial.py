@@ -80,7 +80,7 @@ class FinishedTrial:
             text=text if isinstance(text, str) else None,
             proposer=str(noted.get(attributes.PROPOSER, "")),
             setup=noted.get(attributes.SETUP),
-            notes=tuple(map(str, noted.get(attributes.MENDED) or ())),
+            notes=_notes(noted),
         )
 
     @property
@@ -116,6 +116,21 @@ class FinishedTrial:
             return problem.render(self.params)
         except (MappertuneError, KeyError):  # a trial that stopped early, or of another space
             return ""
+
+
+def _notes(noted: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a model must know of its proposal beside what came of it."""
+    mended, added = noted.get(attributes.MENDED), noted.get(attributes.ADDED)
+    by_sampler: dict[str, list[str]] = {}
+    for name, sampler in added.items() if isinstance(added, dict) else ():
+        by_sampler.setdefault(str(sampler), []).append(str(name))
+    return (
+        *map(str, mended if isinstance(mended, list) else ()),
+        *(
+            f"{', '.join(names)} chosen by {sampler}: not asked for before, or of another range"
+            for sampler, names in by_sampler.items()
+        ),
+    )
 
 
 def _reason(violation: float, value: float | None) -> str:

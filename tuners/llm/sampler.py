@@ -173,6 +173,25 @@ class LLMSampler(DelegatingSampler):
         self._note(study, trial, proposer, proposal.why, proposal)
         return self._fallback.propose(context)
 
+    def sample_independent(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        value = super().sample_independent(study, trial, param_name, param_distribution)
+        if self._problem is None and trial.user_attrs.get(attributes.PROPOSER) == "model":
+            self._note_added(study, trial, param_name)
+        return value
+
+    def _note_added(self, study: Study, trial: FrozenTrial, name: str) -> None:
+        """Notes that a parameter of a trial that the model proposed is the fallback's choice."""
+        storage, this = study._storage, trial._trial_id  # noqa: SLF001  (as in _note)
+        known = storage.get_trial(this).user_attrs.get(attributes.ADDED) or {}
+        added = {**known, name: self._fallback.name}
+        storage.set_trial_user_attr(this, attributes.ADDED, added)
+
     def _tell_objectives(self) -> None:
         """Says once that the model is not asked."""
         with self._lock:
@@ -207,7 +226,7 @@ class LLMSampler(DelegatingSampler):
                     model=self._last,
                 )
                 self._memories[study] = memory
-        memory.search_in(space)
+        memory.search_in(space, study.get_trials(deepcopy=False))
         return memory
 
     def _note(

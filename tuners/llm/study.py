@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 from dsl.errors import MappertuneError
 from tuners import attributes
 from tuners.finished_trial import TrialHistory
+from tuners.llm.conditions import Condition, learned_conditions
 from tuners.llm.conversations import Conversations
 from tuners.llm.model.exchange import ModelUsage
 from tuners.llm.study_space import StudySpace
@@ -165,14 +166,26 @@ class StudyMemory:
         else:
             self._search_in(space)
 
-    def search_in(self, space: Mapping[str, BaseDistribution]) -> None:
-        """Takes another space where there is no problem: the study has asked for more."""
+    def search_in(
+        self, space: Mapping[str, BaseDistribution], trials: Sequence[FrozenTrial] = ()
+    ) -> None:
+        """Takes another space where there is no problem: the trials have asked for more."""
         with self._lock:
-            if self._keys is None and space and dict(space) != self.problem.distributions:
-                self._search_in(space)
+            if self._keys is not None or not space:
+                return
+            self._history.update(trials)
+            conditions = learned_conditions(self._history.trials, space)
+            known = self.problem
+            assert isinstance(known, StudySpace)  # noqa: S101  (it is where there is no problem)
+            if dict(space) != known.distributions or conditions != known.conditions:
+                self._search_in(space, conditions)
 
-    def _search_in(self, space: Mapping[str, BaseDistribution]) -> None:
-        self.problem = StudySpace(space, self._description)
+    def _search_in(
+        self,
+        space: Mapping[str, BaseDistribution],
+        conditions: Mapping[str, Condition] | None = None,
+    ) -> None:
+        self.problem = StudySpace(space, self._description, conditions)
         self._space = SearchSpace(self.problem.distributions)
         self._evaluated, self._added = EvaluatedPoints(self._space), 0
         self._writer = None

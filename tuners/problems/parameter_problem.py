@@ -19,7 +19,7 @@ from tuners.llm.replies.values import InvalidValues, read_values, told, told_val
 from tuners.problems.mapper_problem import digest, record
 from tuners.problems.problem import Evaluation, Finding, Form, Projection, Suggester
 
-__all__ = ["Complaint", "NoCandidateError", "ParameterProblem"]
+__all__ = ["Complaint", "NoCandidateError", "ParameterProblem", "spread", "suggested"]
 
 
 class NoCandidateError(TunerError):
@@ -109,7 +109,7 @@ class ParameterProblem(ABC):
 
     def suggest(self, trial: Suggester) -> dict[str, Any]:
         """Asks for the value of every parameter."""
-        return {name: _suggested(trial, name, each) for name, each in self.distributions.items()}
+        return {name: suggested(trial, name, each) for name, each in self.distributions.items()}
 
     def key(self, values: Mapping[str, Any]) -> str:
         """A short digest of the values."""
@@ -175,7 +175,8 @@ class ParameterProblem(ABC):
             raise NoCandidateError(str(error)) from error
 
 
-def _suggested(trial: Suggester, name: str, distribution: BaseDistribution) -> Any:
+def suggested(trial: Suggester, name: str, distribution: BaseDistribution) -> Any:
+    """The value that a trial suggests for a parameter."""
     if isinstance(distribution, IntDistribution):
         return trial.suggest_int(
             name,

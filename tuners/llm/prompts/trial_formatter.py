@@ -159,6 +159,8 @@ class TrialFormatter:
 def values_schema(problem: TextProblem) -> dict[str, Any]:
     """The JSON schema of a candidate that is written as values."""
     properties = {name: _value_schema(each) for name, each in problem.distributions.items()}
+    for name in getattr(problem, "conditions", ()):  # decoders want every property there
+        properties[name] = {"anyOf": [properties[name], {"type": "null"}]}
     return {
         "type": "object",
         "properties": properties,

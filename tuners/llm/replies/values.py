@@ -22,6 +22,7 @@ __all__ = [
     "InvalidValues",
     "checked_values",
     "is_json",
+    "json_object",
     "read_values",
     "told",
     "told_value",
@@ -41,10 +42,19 @@ def read_values(text: str, distributions: Mapping[str, BaseDistribution]) -> dic
     Raises:
         InvalidValues: It is no JSON object, or a value is missing, unknown or out of range.
     """
+    return checked_values(json_object(text), distributions)
+
+
+def json_object(text: str) -> dict[str, Any]:
+    """The first JSON object of a text.
+
+    Raises:
+        InvalidValues: There is none.
+    """
     found = next(json_values_in(text), None)
     if found is None:
         raise InvalidValues("there is no JSON object with a value for each parameter")
-    return checked_values(found, distributions)
+    return found
 
 
 def checked_values(
