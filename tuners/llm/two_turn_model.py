@@ -7,30 +7,18 @@ from typing import TYPE_CHECKING
 
 from tuners.llm.model.accounted import used_by
 from tuners.llm.model.errors import ModelError
-from tuners.llm.model.exchange import Message
+from tuners.llm.model.exchange import Message, WrappedModel
 from tuners.llm.prompts.writer import part
 
 if TYPE_CHECKING:
-    from tuners.llm.model.exchange import Model, ModelUsage, Reply, Request
+    from tuners.llm.model.exchange import Reply, Request
 
 __all__ = ["TwoTurnModel"]
 
 
 @dataclass(frozen=True)
-class TwoTurnModel:
+class TwoTurnModel(WrappedModel):
     """A model that answers a request with a grammar in two turns: freely, then by the grammar."""
-
-    model: Model
-
-    @property
-    def name(self) -> str:
-        """The name of the model."""
-        return self.model.name
-
-    @property
-    def usage(self) -> ModelUsage:
-        """What the model has used so far."""
-        return self.model.usage
 
     def ask(self, request: Request) -> Reply:
         """The constrained reply; what it has used is what both turns have.

@@ -27,7 +27,17 @@ from tests.tuners.llm.paying_processes import (
 )
 from tuners import LLMSampler
 from tuners.llm.lazy_model import ledger_of
-from tuners.llm.model import Budget, ModelError, ModelUnavailable, ModelUsage, opening
+from tuners.llm.model import (
+    Budget,
+    BudgetSpent,
+    LedgerError,
+    MemoryLedger,
+    ModelError,
+    ModelUnavailable,
+    ModelUsage,
+    opening,
+)
+from tuners.llm.model.meter import Meter
 
 pytestmark = pytest.mark.filterwarnings("ignore:Accessing the:DeprecationWarning")
 
@@ -77,10 +87,7 @@ def reported(ledger, storage):
 
 def lost_at_most(used: ModelUsage, bill: Bill) -> None:
     """No more is billed than reported, and no more reported than lost calls can explain."""
-    hops = bill.modes[
-        "redirect"
-    ]  # nobody bills them, and a kill in the midst of them forgets them
-    assert bill.calls - hops <= used.calls <= bill.calls + used.lost_calls
+    assert bill.calls <= used.calls <= bill.calls + used.lost_calls
     assert bill.prompt_tokens <= used.prompt_tokens
     assert bill.completion_tokens <= used.completion_tokens
     assert bill.usd <= used.cost + 1e-9
@@ -104,6 +111,35 @@ def test_requests_that_are_sent_in_a_circle_count(paid):
     with pytest.raises(ModelUnavailable, match="redirects more than 3 times"):
         model.ask(HELLO)
     assert (model.usage.calls, model.usage.tokens) == (bill.calls, 0) == (4, 0)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_a_redirect_beyond_the_budget_is_not_followed(paid, limit):
+    bill = paid(("redirect",))
+    model = opening.open_model("openai/gpt-4o", timeout=20, budget=Budget(calls=limit))
+    with pytest.raises(BudgetSpent, match=f"not followed: the budget of {limit} calls is spent"):
+        model.ask(HELLO)
+    assert model.usage.calls == bill.calls == limit
+
+
+def test_a_redirect_that_cannot_be_entered_is_not_followed(paid, monkeypatch):
+    bill = paid(("redirect",))
+    model = opening.open_model("openai/gpt-4o", timeout=20)
+
+    def full(self, most, seconds):
+        raise LedgerError("the disk is full")
+
+    reserve = Meter.reserve
+
+    def fill(self, request):
+        share = reserve(self, request)
+        monkeypatch.setattr(MemoryLedger, "begin", full)
+        return share
+
+    monkeypatch.setattr(Meter, "reserve", fill)
+    with pytest.raises(LedgerError, match="not followed: the disk is full"):
+        model.ask(HELLO)
+    assert model.usage.calls == bill.calls == 1
 
 
 @pytest.mark.parametrize("mode", ["silent", "cut", "html 502", "error in 200", "no usage"])

@@ -5,32 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tuners.llm.model.errors import ModelError
-from tuners.llm.model.exchange import Model, ModelUsage, Reply, Request, estimated_tokens
+from tuners.llm.model.exchange import ModelUsage, Reply, Request, WrappedModel, estimated_tokens
 from tuners.llm.model.ledger import Ledger
 
 __all__ = ["AccountedModel", "used_by"]
 
 
 @dataclass(frozen=True)
-class AccountedModel:
+class AccountedModel(WrappedModel):
     """A model that counts nothing itself, with the ledger of a study.
 
     What it may cost is not known before it has answered: whoever asks it looks at the budget.
     """
 
-    model: Model
     ledger: Ledger
     seconds: float
-
-    @property
-    def name(self) -> str:
-        """The name of the model."""
-        return self.model.name
-
-    @property
-    def usage(self) -> ModelUsage:
-        """What the model has used so far."""
-        return self.model.usage
 
     def ask(self, request: Request) -> Reply:
         """The model's reply, which is entered.

@@ -9,13 +9,16 @@ that somebody else makes of litellm in this process are not bounded.
 from __future__ import annotations
 
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 import httpx
+
+from tuners.llm.model.errors import ModelError
 
 __all__ = [
     "LONGEST_BODY",
@@ -42,20 +45,29 @@ class BodyTooLong(httpx.StreamError):
 
 
 class RedirectRefused(httpx.RequestError):
-    """A server sends the call to another host or port, or too often to another place."""
+    """A server sends the call to another host or port, too often, or beyond what may be spent."""
 
 
-_redirects: ContextVar[list[str] | None] = ContextVar("redirects", default=None)
+@dataclass
+class _Redirects:
+    """Those of one call: how many were followed, and what enters the next one."""
+
+    enter: Callable[[], object]
+    followed: int = 0
+
+
+_redirects: ContextVar[_Redirects | None] = ContextVar("redirects", default=None)
 
 
 @contextmanager
-def bounded_call(followed: list[str]) -> Iterator[None]:
+def bounded_call(enter_redirect: Callable[[], object]) -> Iterator[None]:
     """Bounds what is done within, in the same task: one call of a model.
 
     Args:
-        followed: Takes where redirects have led, and the one that leads too far.
+        enter_redirect: Called before a redirect is followed, which is a request of its own;
+            raises a ``ModelError`` where it must not be.
     """
-    token = _redirects.set(followed)
+    token = _redirects.set(_Redirects(enter_redirect))
     try:
         yield
     finally:
@@ -86,13 +98,13 @@ class BoundedTransport(httpx.AsyncHTTPTransport):
     """Sends requests; those of a bounded call with bounded replies."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        followed = _redirects.get()
-        if followed is None:
+        redirects = _redirects.get()
+        if redirects is None:
             return await super().handle_async_request(request)
         request.headers["Accept-Encoding"] = "gzip, deflate"
         response = await super().handle_async_request(request)
         try:
-            _check_redirect(request, response, followed)
+            _check_redirect(request, response, redirects)
             stream = _BoundedStream(response, request)
         except Exception:
             await response.aclose()
@@ -105,7 +117,9 @@ class BoundedTransport(httpx.AsyncHTTPTransport):
         )
 
 
-def _check_redirect(request: httpx.Request, response: httpx.Response, followed: list[str]) -> None:
+def _check_redirect(
+    request: httpx.Request, response: httpx.Response, redirects: _Redirects
+) -> None:
     place = response.headers.get("Location")
     if response.status_code not in REDIRECTS or place is None:
         return
@@ -115,9 +129,13 @@ def _check_redirect(request: httpx.Request, response: httpx.Response, followed: 
         raise RedirectRefused("it redirects to no address", request=request) from None
     if _origin(target) != _origin(request.url):
         raise RedirectRefused(f"it redirects to {_origin(target)}", request=request)
-    followed.append(str(target))
-    if len(followed) > MOST_REDIRECTS:
+    if redirects.followed == MOST_REDIRECTS:
         raise RedirectRefused(f"it redirects more than {MOST_REDIRECTS} times", request=request)
+    try:
+        redirects.enter()
+    except ModelError as error:
+        raise RedirectRefused(str(error), request=request) from error
+    redirects.followed += 1
 
 
 def _origin(url: httpx.URL) -> str:

@@ -15,6 +15,7 @@ __all__ = [
     "Reply",
     "Request",
     "Role",
+    "WrappedModel",
     "estimated_tokens",
 ]
 
@@ -152,7 +153,6 @@ class Reply:
         complete: False where it ends early, at ``max_tokens`` or at the limit of its length.
         constrained: ``"schema"`` or ``"grammar"`` where the provider was told to keep to it.
         spent: What all calls for it used, failed ones included; None where nobody has counted it.
-        redirects: How often the last call was sent to another place, each time by a request.
     """
 
     text: str
@@ -166,7 +166,6 @@ class Reply:
     complete: bool = True
     constrained: str | None = None
     spent: ModelUsage | None = None
-    redirects: int = 0
 
     def usage(self, request: Request) -> ModelUsage:
         """What the exchange used; tokens are estimated where nobody has counted them."""
@@ -202,6 +201,23 @@ class Model(Protocol):
         Raises:
             ModelError: There is no reply; ``kind`` says why, ``permanent`` whether for good.
         """
+
+
+@dataclass(frozen=True)
+class WrappedModel:
+    """Base of the models that ask another one, and go by its name and its usage."""
+
+    model: Model
+
+    @property
+    def name(self) -> str:
+        """The name of the model."""
+        return self.model.name
+
+    @property
+    def usage(self) -> ModelUsage:
+        """What the model has used so far."""
+        return self.model.usage
 
 
 def estimated_tokens(*texts: str) -> int:

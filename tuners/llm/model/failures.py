@@ -15,7 +15,9 @@ from types import ModuleType
 from tuners.llm.model.errors import (
     AuthenticationFailed,
     BadResponse,
+    BudgetSpent,
     ContextTooLong,
+    LedgerError,
     ModelError,
     ModelTimeout,
     ModelUnavailable,
@@ -50,7 +52,6 @@ class Failure:
         reached: False where it is known that no server was reached.
         exhausted: Whether all tokens of the reply went into reasoning.
         prompt_tokens, completion_tokens: As the provider counts them; None where it does not.
-        redirects: How often it was sent to another place, each time by a request of its own.
     """
 
     error: ModelError
@@ -61,7 +62,6 @@ class Failure:
     exhausted: bool = False
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
-    redirects: int = 0
 
 
 def failure_of(
@@ -121,6 +121,9 @@ def _without_status(
     causes = {type(each).__name__ for each in _causes(error)}
     if isinstance(error, known.Timeout):
         return _timeout(model, seconds)
+    for each in _causes(error):
+        if isinstance(each, BudgetSpent | LedgerError):
+            return Failure(type(each)(f"a redirect of {model} is not followed: {each}"))
     if "RedirectRefused" in causes:
         where = next(
             str(each) for each in _causes(error) if type(each).__name__ == "RedirectRefused"

@@ -6,8 +6,8 @@ import base64
 import logging
 import os
 import re
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -100,26 +100,29 @@ class Calls:
             return float(prompt + said)
         return None
 
-    def call(self, request: Request) -> Reply | Failure:
-        """Calls once. The time limit holds for the whole call, however slowly bytes arrive."""
-        from tuners.llm.model.bounded_http import MOST_REDIRECTS  # noqa: PLC0415  (loads httpx)
+    def call(self, request: Request, enter_redirect: Callable[[], object]) -> Reply | Failure:
+        """Calls once. The time limit holds for the whole call, however slowly bytes arrive.
 
+        Args:
+            request: What is asked.
+            enter_redirect: Called before a redirect is followed; raises a ``ModelError`` where it
+                must not be.
+        """
         litellm = load_litellm()
-        followed: list[str] = []
-        result: Reply | Failure
         try:
-            result = run_within(self.timeout, lambda: self._bounded(litellm, request, followed))
+            return run_within(
+                self.timeout, lambda: self._bounded(litellm, request, enter_redirect)
+            )
         except TimeoutError:
             sentence = f"{self.name} gave no whole reply within {self.timeout:g} s"
-            result = Failure(ModelTimeout(sentence), again=True, billed=True)
-        return replace(result, redirects=min(len(followed), MOST_REDIRECTS))
+            return Failure(ModelTimeout(sentence), again=True, billed=True)
 
     async def _bounded(
-        self, litellm: ModuleType, request: Request, followed: list[str]
+        self, litellm: ModuleType, request: Request, enter_redirect: Callable[[], object]
     ) -> Reply | Failure:
-        from tuners.llm.model.bounded_http import bounded_call  # noqa: PLC0415  (likewise)
+        from tuners.llm.model.bounded_http import bounded_call  # noqa: PLC0415  (loads httpx)
 
-        with bounded_call(followed):
+        with bounded_call(enter_redirect):
             return await self._call(litellm, request)
 
     async def _call(self, litellm: ModuleType, request: Request) -> Reply | Failure:

@@ -6,7 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tuners.llm.model.accounts import MINUTE, Account
@@ -161,10 +161,28 @@ class Meter:
             return 0.0
         return max(0.01, account.recent[-limit] + MINUTE - time.time())
 
+    def enter_redirect(self) -> ModelUsage:
+        """Enters a redirect that is about to be followed: one more request for a server.
+
+        It is not kept waiting where calls are limited by the minute, but counts among them.
+
+        Raises:
+            BudgetSpent: There is no call left for it.
+            LedgerError: The entry cannot be written.
+        """
+        used = ModelUsage(calls=1, failed_calls=1)
+        key = self._ledger.begin(replace(used, lost_calls=1), self._limits.seconds)
+        account = self._ledger.account(but=key)
+        if spent := self._no_call_left(account):
+            self._ledger.withdraw(key)
+            raise BudgetSpent(spent)
+        self._complete(key, used)
+        return used
+
     def count_reply(self, share: Share, reply: Reply) -> ModelUsage:
         """Counts the tokens and the cost of a reply, estimated where it does not tell them."""
         used = self._told(reply) or self._estimated(share, reply.text)
-        return self._count(share, used, redirects=reply.redirects)
+        return self._count(share, used)
 
     def count_failure(self, share: Share, failure: Failure) -> ModelUsage:
         """Counts a call that gave no reply; one that reached no server is none."""
@@ -172,7 +190,7 @@ class Meter:
             self._ledger.withdraw(share.key)
             return ModelUsage()
         used = self._told(failure) or (share.most if failure.billed else ModelUsage())
-        return self._count(share, used, failed=True, redirects=failure.redirects)
+        return self._count(share, used, failed=True)
 
     def count_lost(self, share: Share) -> ModelUsage:
         """Counts a call whose end is unknown as the most that it could have been."""
@@ -204,23 +222,29 @@ class Meter:
             unknown_cost_calls=1,
         )
 
-    def _count(
-        self, share: Share, used: ModelUsage, *, failed: bool = False, redirects: int = 0
-    ) -> ModelUsage:
+    def _count(self, share: Share, used: ModelUsage, *, failed: bool = False) -> ModelUsage:
         if not used.calls:
             used += ModelUsage(calls=1, failed_calls=int(failed))
-        used += ModelUsage(calls=redirects, failed_calls=redirects)  # a server has seen them too
-        self._ledger.complete(share.key, used)
+        self._complete(share.key, used)
+        return used
+
+    def _complete(self, key: str, used: ModelUsage) -> None:
+        self._ledger.complete(key, used)
         with self._lock:
             self._usage += used
-        return used
+
+    def _no_call_left(self, account: Account) -> str | None:
+        """The sentence that all calls are spent; None where they are not."""
+        limit = self._limits.budget.calls
+        begun = account.used.calls + sum(call.calls for call in account.under_way)
+        return None if limit is None or begun < limit else f"the budget of {limit} calls is spent"
 
     def _share(self, prompt: int, wanted: int | None, account: Account) -> Share | str:
         """A share of what is left; where that is too little, the sentence that says so."""
         budget, used = self._limits.budget, account.used
         under_way = sum(account.under_way, ModelUsage())
-        if budget.calls is not None and used.calls + under_way.calls >= budget.calls:
-            return f"the budget of {budget.calls} calls is spent"
+        if spent := self._no_call_left(account):
+            return spent
         least = min(SHORTEST_REPLY, wanted or SHORTEST_REPLY)
         room = wanted
         if budget.tokens is not None:

@@ -29,7 +29,7 @@ class Caller(Protocol):
 
     def price(self, prompt_tokens: int, completion_tokens: int) -> float | None: ...
 
-    def call(self, request: Request) -> Reply | Failure: ...
+    def call(self, request: Request, enter_redirect: Callable[[], object]) -> Reply | Failure: ...
 
 
 @dataclass
@@ -165,8 +165,12 @@ class ProviderModel:
             return Failure(refused)
         course.calls += 1
         result = None
+
+        def enter_redirect() -> None:
+            course.usage += self._meter.enter_redirect()
+
         try:
-            result = self._calls.call(replace(request, max_tokens=share.reply))
+            result = self._calls.call(replace(request, max_tokens=share.reply), enter_redirect)
             return result
         finally:
             if result is None:  # something unforeseen was raised

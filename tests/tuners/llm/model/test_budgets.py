@@ -33,7 +33,7 @@ class Scripted:
     def price(self, prompt, reply):
         return None if self._price is None else (prompt + reply) * self._price
 
-    def call(self, request):
+    def call(self, request, enter_redirect):
         self.asked.append(request)
         result = self.results.pop(0)
         return result() if callable(result) else result
