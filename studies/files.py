@@ -62,8 +62,10 @@ def ensure_writable(*paths: Path | str | None) -> None:
 
     Raises:
         StorageError: One is a folder, or its place cannot be written to.
+        UsageError: One would have a password in its name.
     """
     for path in (Path(each) for each in paths if each is not None):
+        _refuse_secret_name(path)
         if path.is_dir():
             raise StorageError(f"cannot write {path}: it is a folder; name a file")
         if path.exists():
@@ -77,12 +79,20 @@ def ensure_writable(*paths: Path | str | None) -> None:
             raise StorageError(f"cannot write {path}: permission denied in {above}")
 
 
+def _refuse_secret_name(path: Path) -> None:
+    from studies.addresses import refuse_secret_name  # noqa: PLC0415  (help answers without)
+
+    refuse_secret_name(path)
+
+
 def make_folder(path: Path) -> None:
     """Makes a folder and those above it.
 
     Raises:
         StorageError: It cannot be made.
+        UsageError: It would have a password in its name.
     """
+    _refuse_secret_name(path)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

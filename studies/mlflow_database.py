@@ -16,29 +16,11 @@ from pathlib import Path
 from studies.files import make_folder
 from studies.journal import FileLock
 
-__all__ = ["database_file", "whole_database"]
+__all__ = ["whole_database"]
 
 # Tables that have rows before anybody has tracked anything.
 _FILLED_BY_MIGRATIONS = {"alembic_version", "workspaces"}
 _SIDES = ("-journal", "-wal", "-shm")
-
-
-def database_file(uri: str) -> Path | None:
-    """The file of a tracking URI; None where it is of a server, or of another database.
-
-    >>> database_file("sqlite:////tmp/mlflow.db"), database_file("http://localhost:5000")
-    (PosixPath('/tmp/mlflow.db'), None)
-    """
-    if not uri.startswith("sqlite:"):
-        return None
-    from sqlalchemy.engine import make_url
-    from sqlalchemy.exc import ArgumentError
-
-    try:
-        name = make_url(uri).database
-    except ArgumentError:
-        return None
-    return Path(name) if name and name != ":memory:" and not name.startswith("file:") else None
 
 
 @contextlib.contextmanager

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dsl.plain_text import plain
-from studies.addresses import refuse_misspelt
-from studies.mlflow_database import database_file, whole_database
+from studies.addresses import database_file, refuse_misspelt, refuse_secrets_of_file
+from studies.mlflow_database import whole_database
 from studies.races import past_races
 from tuners.redaction import Redactor, process_redactor, redacted_url, secrets_in
 
@@ -65,6 +65,7 @@ class Tracker:
         self._embedded = uri is None
         if uri is not None:
             refuse_misspelt(uri, "an MLflow server or database", "the path of a folder")
+            refuse_secrets_of_file(uri)
         self.uri = uri or embedded_uri(folder)
         self.shown_uri = redacted_url(self.uri)
         self._report = report

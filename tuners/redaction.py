@@ -38,9 +38,11 @@ _NAMED = re.compile(
     r"|pass|key|auth|sig)(\s*=\s*)(?:'[^']*'|\"[^\"]*\"|[^\s&;,'\"<>)\]]+)"
 )
 _QUERY = re.compile(
-    r"(?i)(?<=[?&;])((?:[\w-]*(?:password|passwd|pwd|secret|token|key|signature))|pass|auth|sig)"
+    r"(?i)(?<=[?&;#])((?:[\w-]*(?:password|passwd|pwd|secret|token|key|signature))|pass|auth|sig)"
     r"((=))([^&;]+)"
 )
+# Where the query of an address begins, or what is taken for one: a file's name may have a "#".
+_QUERY_MARK = re.compile(r"(?i)\?|%3f|#(?=[^#]*=)")
 _LOGIN = re.compile(
     r"(?<=:)//?[^\s'\"<>?#]+@(?=[\w\[.-])|(?<![\w/])[\w.+-]+:[^\s'\"<>/@]+@(?=[\w\[])"
 )
@@ -150,10 +152,12 @@ def secrets_in(url: str) -> list[str]:
 
     >>> secrets_in("postgresl:/me:p%2Fw@host/db?sslpassword=other")
     ['p%2Fw', 'p/w', 'other']
+    >>> secrets_in("x.db#token=one"), secrets_in("x.db%3Ftoken=one")
+    (['one'], ['one'])
     """
-    if "://" not in url and "@" not in url and "password" not in url:
+    if "@" not in url and "=" not in url:
         return []
-    found = [each[3] for each in _QUERY.findall(url)]
+    found = [each[3] for form in (url, unquote(url)) for each in _QUERY.findall(form)]
     login, at, _ = url.partition("?")[0].rpartition("@")
     if at and ":" in login:
         found.insert(0, login.rpartition("/")[2].partition(":")[2] or login.rpartition(":")[2])
@@ -177,16 +181,21 @@ def redacted_url(url: str) -> str:
     """An address without credentials, and without a query, which may hold a key.
 
     Whatever stands before the last ``@`` may be a password, whose characters need not be those
-    that an address may have; where an address is misspelt as well.
+    that an address may have; where an address is misspelt as well. An ``@`` behind a question mark
+    may end a password or be part of one: then all is hidden.
 
     >>> redacted_url("https://me:pass@host/v1?key=1")
     'https://[key]@host/v1'
     >>> redacted_url("postgresl:/me:p/w@rd@host/db"), redacted_url("studies/a.journal")
     ('postgresl:/[key]@host/db', 'studies/a.journal')
+    >>> redacted_url("mysql://me:p?w@host/db"), redacted_url("sqlite:///x.db%3Fpassword=p")
+    ('mysql://[key]', 'sqlite:///x.db')
     """
-    url = url.split("?", 1)[0]
+    url, query = [*_QUERY_MARK.split(url, maxsplit=1), ""][:2]
+    scheme = re.match(r"[\w+.-]*:/{1,2}|[\w+.-]*//", url)
+    if "@" in query:
+        return f"{scheme[0] if scheme else ''}{HIDDEN}"
     login, at, host = url.rpartition("@")
     if not at or ":" not in login:
         return url
-    scheme = re.match(r"[\w+.-]*:/{1,2}|[\w+.-]*//", login)
     return f"{scheme[0] if scheme else ''}{HIDDEN}@{host}"

@@ -177,13 +177,16 @@ def arms(
     ``llm-trace@gpt-4o``.
 
     Raises:
-        UsageError: A tuner asks a model and none is named, or the other way round.
+        UsageError: A tuner asks a model and none is named, or the other way round; or a name
+            holds a password.
     """
     from studies.model_arm import short_names
     from tuners.llm.settings import LLM_TUNERS
 
     asking = [name for name in tuners if name in LLM_TUNERS]
     models = list(dict.fromkeys(arguments.model or ()))
+    for model in models:
+        _refuse_secret(model)
     if models and not asking:
         raise UsageError("--model is for the tuner llm, which was not asked for: name it too")
     if asking and not models:
@@ -207,6 +210,17 @@ def arms(
                 name = tuner if len(models) == 1 else f"{tuner}@{short}"
                 found.append((name, _settings(arguments, model).for_tuner(tuner)))
     return found
+
+
+def _refuse_secret(model: str) -> None:
+    """A model's name is told, stored, and part of a file's name where there are several."""
+    from tuners.redaction import redacted_url, secrets_in
+
+    if not model.startswith("replay:") and secrets_in(model):
+        raise UsageError(
+            f"{redacted_url(model)!r} is no model's name: --base-url takes the address of a "
+            "server, and --api-key-env the variable that holds its key"
+        )
 
 
 def _settings(arguments: argparse.Namespace, model: str) -> ModelSettings:

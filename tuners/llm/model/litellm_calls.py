@@ -85,7 +85,7 @@ class Calls:
             )
         if self._key is not None or self._base_url is not None:
             return None
-        return _missing_key(litellm, self.model, provider)
+        return _missing_key(litellm, self.model, provider, self.name)
 
     def price(self, prompt_tokens: int, completion_tokens: int) -> float | None:
         """US dollars of so many tokens, or None where the price is unknown."""
@@ -256,7 +256,7 @@ def _sampling(request: Request) -> dict[str, Any]:
     return {name: value for name, value in optional.items() if value is not None}
 
 
-def _missing_key(litellm: ModuleType, model: str, provider: str) -> str | None:
+def _missing_key(litellm: ModuleType, model: str, provider: str, name: str) -> str | None:
     """The sentence that a key is missing; None where none is.
 
     litellm also lists addresses and logins that are not needed, such as the address of a local
@@ -269,7 +269,7 @@ def _missing_key(litellm: ModuleType, model: str, provider: str) -> str | None:
         keys = [usual]  # litellm takes an empty one for a key
     if not keys or litellm.api_key or any(os.environ.get(name) for name in keys):
         return None
-    return f"{model} needs a key: set the environment variable {' or '.join(keys)}"
+    return f"{name} needs a key: set the environment variable {' or '.join(keys)}"
 
 
 def _counts(usage: object) -> tuple[int | None, int | None]:
