@@ -14,6 +14,7 @@ import sys
 import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 SANITIZE = ("-fsanitize=address,undefined",)
 C_COMPILERS = ("cc", "gcc", "clang")
@@ -38,7 +39,7 @@ class Finding:
 def findings() -> list[Finding]:
     """All that the tests look for, in the order in which it is told."""
     found = [*_compilers("CC", C_COMPILERS), *_compilers("CXX", CXX_COMPILERS)]
-    return [*found, *_uses_of_compilers(), _nvcc(), _graphviz(), _legion()]
+    return [*found, *_uses_of_compilers(), _nvcc(), _graphviz(), _postgresql(), _legion()]
 
 
 def report(found: list[Finding]) -> str:
@@ -106,6 +107,24 @@ def _nvcc() -> Finding:
 
 def _graphviz() -> Finding:
     return Finding("dot", _version(["dot"], "-V"), "graphs that graphviz draws")
+
+
+def postgresql_programs() -> Path | None:
+    """The folder of PostgreSQL's programs, the newest where there are several; None without.
+
+    A Debian package keeps them apart from those that are on the path.
+    """
+    folders = [Path(each) for each in os.environ.get("PATH", "").split(os.pathsep) if each]
+    versions = Path("/usr/lib/postgresql").glob("*/bin")
+    folders += sorted(versions, key=lambda each: each.parent.name.zfill(9), reverse=True)
+    wanted = ("initdb", "postgres")
+    return next((f for f in folders if all(os.access(f / w, os.X_OK) for w in wanted)), None)
+
+
+def _postgresql() -> Finding:
+    folder = postgresql_programs()
+    found = "" if folder is None else _version([str(folder / "postgres")])
+    return Finding("PostgreSQL", found, "studies that processes share in PostgreSQL")
 
 
 def _legion() -> Finding:

@@ -22,9 +22,7 @@ from tuners.problems.start import Start
 ELSEWHERE = "another-host/12/34"
 
 
-@pytest.fixture
-def url(tmp_path):
-    return f"sqlite:///{tmp_path}/studies.db"
+BOTH = pytest.mark.parametrize("url", ["sqlite", "postgresql"], indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +63,16 @@ def values(result):
 
 
 def numbers(url):
-    study = optuna.load_study(study_name="toy", storage=url)
-    return [(trial.number, trial.state) for trial in study.trials]
+    return [(trial.number, trial.state) for trial in stored_trials(url)]
+
+
+def stored_trials(url):
+    storage = optuna.storages.RDBStorage(url)
+    try:
+        return optuna.load_study(study_name="toy", storage=storage).trials
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
 
 
 def complete(count):
@@ -82,7 +88,11 @@ def test_processes_have_names_by_which_they_are_known_to_live(dead):
     assert not has_died(f"{host}/none/{start}")
 
 
-@pytest.mark.parametrize("tuner", ["random", "tpe", "coordinate"])
+@pytest.mark.parametrize(
+    ("tuner", "url"),
+    [("random", "sqlite"), ("tpe", "sqlite"), ("coordinate", "sqlite"), ("random", "postgresql")],
+    indirect=["url"],
+)
 def test_a_trial_of_a_dead_process_is_run_again_under_its_number(
     make_toy_problem, url, dead, tmp_path, tuner
 ):
@@ -94,6 +104,7 @@ def test_a_trial_of_a_dead_process_is_run_again_under_its_number(
     assert values(result) == values(whole)
 
 
+@BOTH
 def test_a_trial_without_a_sign_of_life_is_run_again(toy_problem, url):
     leave_behind(url, ELSEWHERE, minutes=2)
     run(toy_problem, url, 4)
@@ -155,6 +166,7 @@ def test_what_others_finish_before_the_first_trial_is_noticed(make_toy_problem, 
     assert (result.resumed, result.elsewhere) == (0, 3)
 
 
+@BOTH
 def test_who_is_taken_for_dead_does_not_write(url):
     with StudyStore.open_study("toy", url) as slow:
         slow.begin(RandomSampler(), [])
@@ -164,10 +176,11 @@ def test_who_is_taken_for_dead_does_not_write(url):
             slow._storage._change_owner(session, trial._trial_id, this_process(), ELSEWHERE)
         assert slow.finish(trial, 1.0) is None
         assert slow.next_trial(1) is None
-    (left,) = optuna.load_study(study_name="toy", storage=url).trials
+    (left,) = stored_trials(url)
     assert (left.state, left.params) == (TrialState.RUNNING, {})
 
 
+@BOTH
 def test_the_first_of_two_notes_stays(url):
     with StudyStore.open_study("toy", url) as first, StudyStore.open_study("toy", url) as second:
         assert first.note("key") is second.note("key") is None
@@ -175,6 +188,7 @@ def test_the_first_of_two_notes_stays(url):
         assert second.settle_note("key", {"a": 2}) == {"a": 1}
 
 
+@BOTH
 def test_one_process_leads_until_it_dies(url, dead):
     with StudyStore.open_study("toy", url) as store:
         assert store.leads()
@@ -205,6 +219,7 @@ SharedStorage(sys.argv[1]).close()
 """
 
 
+@BOTH
 def test_processes_may_make_the_tables_side_by_side(url):
     processes = [
         subprocess.Popen(

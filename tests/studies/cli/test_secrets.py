@@ -70,6 +70,10 @@ STORAGES = {
     "no scheme": f"{LOGIN}@host/db",
     "in the query": f"mysql://host/db?password={CANARY}",
     "in the query of a file": f"sqlite:///x.db?password={CANARY}",
+    "of a file by its address": f"sqlite:///file:x.db?uri=true&password={CANARY}",
+    "of a file, quoted": f"sqlite:///x.db%3Fpassword={CANARY}",
+    "of a path": f"x.db?token={CANARY}",
+    "behind a path": f"x.db#password={CANARY}",
     "no such folder": f"sqlite:////no/such/folder/x.db?password={CANARY}",
 }
 
@@ -95,6 +99,11 @@ SERVERS = {
     "misspelt scheme": f"htp://{LOGIN}@127.0.0.1:9",
     "one slash": f"http:/{LOGIN}@127.0.0.1:9",
     "in the query": f"http://127.0.0.1:9/?token={CANARY}",
+    "in the query of a file": f"sqlite:///x.db?password={CANARY}",
+    "of a file by its address": f"sqlite:///file:x.db?uri=true&password={CANARY}",
+    "of a file, quoted": f"sqlite:///x.db%3Fpassword={CANARY}",
+    "of a folder by its address": f"file:///tmp/mlruns?password={CANARY}",
+    "of a path": f"mlruns?token={CANARY}",
 }
 
 
@@ -110,12 +119,43 @@ def test_the_password_of_a_tracking_server(run, monkeypatch, place, by):
     assert_hidden(left)
 
 
+PLACES = {
+    "bucket": f"s3://{LOGIN}@bucket/runs",
+    "host": f"{LOGIN}@host:runs",
+    "query": f"runs?password={CANARY}",
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("option", ["--output", "--transcript"])
+def test_no_folder_or_file_is_called_by_a_password(run, place, option):
+    code, left = run("tune", "stencil", "--trials", "1", "--no-mlflow", option, PLACES[place])
+    assert (code, "have a password in its name" in left) == (2, True)
+    assert_hidden(left)
+
+
+@pytest.mark.parametrize("name", [f"openai/a?key={CANARY}", f"http://{LOGIN}@host/v1"])
+def test_no_study_is_called_by_the_key_in_a_models_name(run, name):
+    models = ("--model", name, "--model", "openai/b")
+    words = ("compare", "stencil", "--trials", "1", "--tuners", "llm", "--no-mlflow", *models)
+    code, left = run(*words)
+    assert (code, "is no model's name" in left) == (2, True)
+    assert_hidden(left)
+
+
+def test_folders_with_an_at_are_no_secrets(run, tmp_path):
+    (tmp_path / "you:x@host").mkdir()
+    for storage in ("you:x@host/a.journal", "sqlite:///you:x@host/a.db", "sqlite:///you@host.db"):
+        assert run(*STUDY, "--no-mlflow", "--storage", storage)[0] == 0
+
+
 @pytest.mark.parametrize("tracked", [False, pytest.param(True, marks=pytest.mark.long)])
-def test_a_study_that_knows_all_passwords_and_keeps_them(run, tmp_path, monkeypatch, tracked):
+def test_a_study_that_knows_all_passwords_and_keeps_them(run, postgresql, monkeypatch, tracked):
     """A database, a tracking database, a model's server and its key: all of them are used."""
     monkeypatch.setenv("MY_KEY", f"{CANARY}-key")
-    storage = f"sqlite:///file:{tmp_path}/s.db?uri=true&password={CANARY}"
-    where = () if tracked else ("--no-mlflow",)
+    assert postgresql.password == CANARY
+    storage = postgresql.create(f"secrets{tracked}")
+    where = ("--mlflow", postgresql.create("tracked_secrets")) if tracked else ("--no-mlflow",)
     answers = iter([Say(f"```mapper\nTask * GPU; # {CANARY}-key\n```"), Echo(401)])
     with ModelServer(lambda _: next(answers)) as server:
         address = server.url.replace("://", f"://{QUOTED}@")
