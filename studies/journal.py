@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -14,15 +14,22 @@ from optuna.storages.journal import JournalFileOpenLock
 from studies.errors import StorageError
 from studies.files import why
 from studies.journal_contents import Contents, StudyContents, trial_record
+from studies.journal_end import JournalEnd
 from studies.journal_records import FORMAT, HEADER, DamagedRecordError, read_line, write_line
-from studies.journal_repair import REMEDY, good_records, replace_file
-from studies.optuna_journal import OPTUNA, Converter, is_of_optuna, open_optuna_study
+from studies.journal_repair import GO_ON, REMEDY, good_records, replace_file
+from studies.optuna_journal import (
+    OPTUNA,
+    Converter,
+    is_of_optuna,
+    open_optuna_study,
+    optuna_studies,
+)
 
 if TYPE_CHECKING:
     import optuna
     from optuna.trial import FrozenTrial
 
-__all__ = ["FileLock", "Journal", "JournalStudy", "open_study"]
+__all__ = ["FileLock", "Journal", "JournalStudy", "open_studies", "open_study"]
 
 # All trials hang on the parameters: they are written again after the first trial, and then after
 # as many as this.
@@ -91,6 +98,27 @@ def open_study(
         raise StorageError(f"cannot open the journal {path}: {why(error)}") from error
 
 
+def open_studies(path: Path, lock: FileLock) -> Mapping[str, JournalStudy | optuna.Study]:
+    """All studies of a journal that exists, by name.
+
+    Args:
+        path: Of the file.
+        lock: Its lock, which is ours.
+
+    Raises:
+        StorageError: The file cannot be read, is damaged, or no journal.
+    """
+    try:
+        if is_of_optuna(path) and _is_kept_by_optuna(path, repair=False, tell=_tell_nobody):
+            return optuna_studies(path, lock)
+        return Journal(path, "", repair=False, tell=_tell_nobody).studies
+    except OSError as error:
+        raise StorageError(f"cannot open the journal {path}: {why(error)}") from error
+
+
+def _tell_nobody(sentence: str) -> None: ...
+
+
 class Journal:
     """A journal of this program's own format, new or old; nobody else may write to it meanwhile.
 
@@ -109,8 +137,10 @@ class Journal:
         self._path = path
         self._contents = Contents()
         self._count = 0
+        existed = path.exists()
         try:
             self._read(self._lines())
+            lost = JournalEnd(self._count, self._contents.trial_count).lost(path)
         except _DamageError as error:
             good = good_records(_whole_lines(path), name)
             if len(good) == 1:
@@ -118,8 +148,21 @@ class Journal:
             if not repair:
                 raise
             self._mend(good, error, tell)
+            lost = None
+        if existed and lost is not None:
+            if not repair:
+                raise StorageError(f"{lost}; {GO_ON}")
+            tell(f"{lost}, and are gone on with")
         _cut_torn_line(path)
         self._end = self._count, path.stat().st_size
+
+    @property
+    def studies(self) -> dict[str, JournalStudy]:
+        """Those that it holds, by name."""
+        return {
+            contents.name: JournalStudy(self, number, contents)
+            for number, contents in self._contents.studies.items()
+        }
 
     def study(self, name: str) -> JournalStudy:
         """The study of that name, which begins here where it is new."""
@@ -130,6 +173,10 @@ class Journal:
         number = 1 + max(studies, default=-1)
         self.append({"study": number, "name": name})
         return JournalStudy(self, number, studies[number])
+
+    def close(self) -> None:
+        """Notes how long it is, so that it is noticed where its end is lost."""
+        JournalEnd(self._end[0], self._contents.trial_count).keep(self._path)
 
     def add_trial(self, study: int, trial: FrozenTrial) -> None:
         """Keeps a finished trial of a study."""
@@ -207,7 +254,7 @@ class Journal:
         lines = [write_line(number, record) for number, record in enumerate(records)]
         self._read(lines)
         aside = replace_file(self._path, lines, "damaged")
-        trials = sum(len(study.trials) for study in self._contents.studies.values())
+        trials = self._contents.trial_count
         tell(f"{error.what}; {trials} good trials are kept, and the damaged file is {aside}")
 
 
@@ -266,6 +313,10 @@ class JournalStudy:
     def user_attrs(self) -> dict[str, Any]:
         """Notes that were left with the study."""
         return self._contents.notes
+
+    def close(self) -> None:
+        """Ends in order."""
+        self._journal.close()
 
     def set_user_attr(self, key: str, value: Any) -> None:
         """Leaves a note."""

@@ -58,6 +58,11 @@ class Contents:
         self._spaces: dict[tuple[int, ...], dict[str, BaseDistribution]] = {}
         self._texts: dict[str, str] = {}
 
+    @property
+    def trial_count(self) -> int:
+        """Trials of all studies."""
+        return sum(len(study.trials) for study in self.studies.values())
+
     def take(self, record: Mapping[str, Any]) -> None:
         """Takes in the next record.
 

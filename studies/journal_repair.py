@@ -11,9 +11,10 @@ from typing import Any
 from studies.journal_contents import Contents
 from studies.journal_records import FORMAT, DamagedRecordError, read_line
 
-__all__ = ["REMEDY", "good_records", "replace_file"]
+__all__ = ["GO_ON", "REMEDY", "good_records", "replace_file"]
 
 REMEDY = "the same command with --repair keeps what is good of it, and sets the damaged file aside"
+GO_ON = "the same command with --repair goes on with these"
 
 
 def good_records(lines: Iterable[bytes], name: str) -> list[dict[str, Any]]:

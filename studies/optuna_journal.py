@@ -20,7 +20,7 @@ from optuna.trial import TrialState
 from studies.journal_contents import KeptTrial, trial_record
 from studies.journal_records import DamagedRecordError, parse_json
 
-__all__ = ["OPTUNA", "Converter", "is_of_optuna", "open_optuna_study"]
+__all__ = ["OPTUNA", "Converter", "is_of_optuna", "open_optuna_study", "optuna_studies"]
 
 OPTUNA = b'{"op_code":'
 
@@ -152,7 +152,17 @@ class Converter:
 
 def open_optuna_study(name: str, path: Path, lock: JournalFileOpenLock) -> optuna.Study:
     """A study of a journal that Optuna keeps."""
-    storage = JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
     return optuna.create_study(
-        study_name=name, storage=storage, direction="maximize", load_if_exists=True
+        study_name=name, storage=_storage(path, lock), direction="maximize", load_if_exists=True
     )
+
+
+def optuna_studies(path: Path, lock: JournalFileOpenLock) -> dict[str, optuna.Study]:
+    """The studies of a journal that Optuna keeps, by name."""
+    storage = _storage(path, lock)
+    names = optuna.get_all_study_names(storage)
+    return {name: optuna.load_study(study_name=name, storage=storage) for name in names}
+
+
+def _storage(path: Path, lock: JournalFileOpenLock) -> JournalStorage:
+    return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))

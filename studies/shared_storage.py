@@ -54,13 +54,14 @@ class SharedStorage(_CachedStorage):
 
     Args:
         url: As SQLAlchemy takes it.
+        made: Whether it has its tables, so that none are to be made.
 
     Raises:
         sqlalchemy.exc.SQLAlchemyError: It cannot be reached.
     """
 
-    def __init__(self, url: str) -> None:
-        super().__init__(_connect(url))
+    def __init__(self, url: str, *, made: bool = False) -> None:
+        super().__init__(_connect(url, made=made))
         self._owner = this_process()
         self._running: dict[int, FrozenTrial] = {}
         self._fresh = False
@@ -369,12 +370,14 @@ class _Heart:
             self._backend.remove_session()
 
 
-def _connect(url: str) -> RDBStorage:
+def _connect(url: str, *, made: bool) -> RDBStorage:
     """A database with its tables, which several processes may make at the same time."""
     settings: dict[str, Any] = {}
     if url.startswith("sqlite"):
         settings["connect_args"] = {"timeout": 60}  # others write, too
-    storage = past_races(lambda: RDBStorage(url, engine_kwargs=dict(settings)))
+    storage = past_races(
+        lambda: RDBStorage(url, engine_kwargs=dict(settings), skip_table_creation=made)
+    )
     storage.heartbeat_interval, storage.grace_period = HEARTBEAT, GRACE
     return storage
 

@@ -18,7 +18,7 @@ from studies.stored_study import StoredStudy, reported
 from tuners.problems.start import Start
 from tuners.samplers.claims import CLAIM
 
-__all__ = ["SharedStudyStore", "open_shared_store"]
+__all__ = ["SharedStudyStore", "open_shared_store", "open_shared_stores"]
 
 LEADER = "mappertune:leader"
 LEADS_FOR = 120.0  # seconds, unless it says so again; one of this host that died leads no more
@@ -44,6 +44,30 @@ def open_shared_store(name: str, url: str, location: str) -> Iterator[SharedStud
                 study_name=name, storage=storage, direction="maximize", load_if_exists=True
             )
         yield SharedStudyStore(study, location, storage)
+    finally:
+        storage.close()
+
+
+@contextmanager
+def open_shared_stores(url: str, location: str) -> Iterator[dict[str, StoredStudy]]:
+    """Opens all studies of a database that exists, by name.
+
+    Args:
+        url: Of the database.
+        location: The same as it may be shown.
+
+    Raises:
+        StorageError: The database cannot be opened.
+    """
+    with reported(location):
+        storage = SharedStorage(url, made=True)
+    try:
+        with reported(location):
+            studies = {
+                each.study_name: optuna.load_study(study_name=each.study_name, storage=storage)
+                for each in storage.get_all_studies()
+            }
+        yield {name: SharedStudyStore(study, location, storage) for name, study in studies.items()}
     finally:
         storage.close()
 

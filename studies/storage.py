@@ -9,18 +9,18 @@ it was running, and nothing else.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from studies.addresses import refuse_misspelt
+from studies.addresses import database_file, refuse_misspelt, refuse_secrets_of_file
 from studies.errors import StorageError, UsageError
 from studies.files import make_folder, why
-from studies.journal import FileLock, open_study
+from studies.journal import FileLock, JournalStudy, open_studies, open_study
 from studies.stored_study import StoredStudy, reported
 from tuners.redaction import redacted_url
 
-__all__ = ["StudyStore", "say_nothing"]
+__all__ = ["StudyStore", "open_all_studies", "say_nothing"]
 
 # What SQLAlchemy needs beside itself for each scheme; None for nothing.
 SCHEMES: dict[str, str | None] = {
@@ -66,13 +66,59 @@ class StudyStore(StoredStudy):
             StorageError: The storage cannot be opened, is damaged, or another process runs the
                 study of a journal.
         """
-        if "://" in location:
+        if _is_database(location):
             opened = _open_database(name, location)
         else:
-            refuse_misspelt(location, "a storage", "the path of a journal file")
             opened = _open_file(name, Path(location), repair=repair, tell=tell)
         with opened as store:
             yield store
+
+
+@contextmanager
+def open_all_studies(location: str) -> Iterator[Mapping[str, StoredStudy]]:
+    """Opens all studies of a storage that exists, by name; none is made or changed.
+
+    Args:
+        location: Path of a journal file, or the URL of a database.
+
+    Raises:
+        UsageError: The URL names no storage that can be had, or there is none.
+        StorageError: The storage cannot be opened, is damaged, or another process runs the study
+            of a journal.
+    """
+    if _is_database(location):
+        _require_driver(location)
+        from studies.shared_store import open_shared_stores  # noqa: PLC0415  (loads SQLAlchemy)
+
+        file = database_file(location)
+        if file is not None and not file.exists():
+            raise UsageError(f"there is no database {redacted_url(location)}")
+        with open_shared_stores(location, redacted_url(location)) as stores:
+            yield stores
+        return
+    path = Path(location)
+    if not path.is_file():
+        raise UsageError(f"there is no journal {location}")
+    lock = _lock_for_all(path)
+    try:
+        with reported(location):
+            studies = open_studies(path, lock)
+        yield {name: StudyStore(study, location) for name, study in studies.items()}
+    finally:
+        lock.release()
+
+
+def _is_database(location: str) -> bool:
+    """Whether a storage is a database; else it is a journal.
+
+    Raises:
+        UsageError: It is neither.
+    """
+    if "://" in location:
+        refuse_secrets_of_file(location)
+        return True
+    refuse_misspelt(location, "a storage", "the path of a journal file")
+    return False
 
 
 @contextmanager
@@ -82,7 +128,11 @@ def _open_file(name: str, path: Path, *, repair: bool, tell: Tell) -> Iterator[S
     try:
         with reported(str(path)):
             study = open_study(name, path, lock, repair=repair, tell=tell)
-        yield StudyStore(study, str(path))
+        try:
+            yield StudyStore(study, str(path))
+        finally:
+            if isinstance(study, JournalStudy):
+                study.close()
     finally:
         lock.release()
 

@@ -411,9 +411,9 @@ def _compare_options(parser: argparse.ArgumentParser) -> None:
         "--from",
         dest="folders",
         nargs="+",
-        type=Path,
-        metavar="DIR",
-        help="run nothing, and compare the studies that lie in these output folders",
+        metavar="DIR|URL",
+        help="run nothing, and compare the studies that lie in these output folders, databases "
+        "and journals; --storage is one more",
     )
     parser.add_argument(
         "--tuners",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studies.cli.cases import case_of
@@ -17,8 +18,6 @@ from studies.errors import UsageError
 from studies.stops import exit_code_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from studies.compare import Comparison, ReferenceSummary, TunerSummary
     from studies.records import StudyResult
 
@@ -30,8 +29,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.folders:
         from studies.finished import case_of_studies, read_studies, results_of
 
-        studies = read_studies(arguments.folders, arguments.application)
-        case = case_of(arguments) if arguments.application else case_of_studies(studies)
+        storage = [] if arguments.storage is None else [arguments.storage]
+        wanted = case_of(arguments) if arguments.application else None
+        studies = read_studies([*arguments.folders, *storage], wanted)
+        case = wanted or case_of_studies(studies)
         runner = StudyRunner(case, (), arguments)
         results = results_of(studies, runner.problem)
     elif arguments.application is None:
@@ -141,13 +142,16 @@ def _tell_setups(results: Sequence[StudyResult]) -> None:
 
 
 def _place(best: Path | None, results: Sequence[StudyResult]) -> str:
-    """Where the best mapper of all lies; those of finished studies lie beside these."""
+    """Where the best mapper of all lies; those of finished studies lie beside their journals."""
     if best is not None:
         return str(best)
-    fastest = max(results, key=lambda result: result.best.throughput if result.best else 0.0)
+    fastest = max(results, key=lambda result: result.throughput)
     if fastest.best is None:
         return "none was valid"
-    return fastest.location.removesuffix(".journal") + ".mapper"
+    beside = Path(fastest.location.removesuffix(".journal") + ".mapper")
+    if beside.exists():
+        return str(beside)
+    return f"trial {fastest.best.number} of {fastest.spec.name} in {fastest.location}"
 
 
 def _to_what(comparison: Comparison) -> str:

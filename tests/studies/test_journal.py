@@ -65,6 +65,11 @@ def opened(path, *, repair=False, tell=lambda sentence: None):
         return [int(each.value) for each in store.trials]
 
 
+def forget_end(path):
+    """What a journal was like that no process has closed yet."""
+    path.with_name(f"{path.name}.end").unlink(missing_ok=True)
+
+
 def by_optuna(path, count=3):
     """A journal as Optuna writes it, and as this program did at first."""
     storage = JournalStorage(JournalFileBackend(str(path)))
@@ -139,12 +144,14 @@ def test_a_long_study_takes_little_room_and_opens_at_once(path, monkeypatch):
 @pytest.mark.parametrize("make", [written, by_optuna])
 def test_a_torn_last_line_is_cut_off_and_the_rest_is_kept(path, make):
     make(path)
+    forget_end(path)
     whole = path.read_bytes()
     last = len(whole) - whole.rstrip(b"\n").rfind(b"\n") - 1
     kept = [0, 1, 2] if make is written else [0, 1]  # the last line is a note, or a trial
     for cut in range(1, last, 40):
         path.write_bytes(whole[:-cut])
         assert opened(path) == kept
+        forget_end(path)
     written(path, 1, first=7)
     assert opened(path) == [*kept, 7]
 
@@ -153,6 +160,7 @@ def test_a_torn_last_line_is_cut_off_and_the_rest_is_kept(path, make):
 @pytest.mark.parametrize("length", [0, 1, 6, 12, 30])
 def test_a_journal_torn_in_its_first_line_begins_anew(path, make, length):
     make(path, 1)
+    forget_end(path)
     path.write_bytes(path.read_bytes()[:length])
     assert opened(path) == []
     written(path, 1)
@@ -307,6 +315,49 @@ def test_every_line_and_every_cut_is_told(path):
         assert set(opened(path)) <= {0, 1}
         for each in path.parent.glob("*.damaged*"):
             each.unlink()
+
+
+@pytest.mark.parametrize("lines", [1, 2, 3, 100])
+def test_lines_lost_at_the_very_end_are_told(path, lines):
+    written(path, 4)
+    whole = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(whole[:-lines]))
+    left = max(0, 5 - lines) if lines < 100 else 0
+    said = (
+        rf"has lost its end: of {len(whole)} lines and 4 trials .* and {left} are left; .*repair"
+    )
+    for _ in range(2):
+        with pytest.raises(StorageError, match=said):
+            opened(path)
+    sentences = []
+    assert opened(path, repair=True, tell=sentences.append) == list(range(left))
+    assert len(sentences) == 1
+    assert "has lost its end" in sentences[0]
+    assert opened(path) == list(range(left))
+    written(path, 1, first=7)
+    assert opened(path) == [*range(left), 7]
+
+
+def test_a_sudden_end_is_no_lost_one(path):
+    written(path, 2)
+    end = path.with_name("study.journal.end")
+    kept = end.read_text()
+    written(path, 2, first=2)
+    end.write_text(kept)  # a killed process has not closed it
+    assert opened(path) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("text", ["", "?", "[]", '{"records": "many", "trials": 1}', "[" * 99_999])
+def test_nonsense_beside_a_journal_says_nothing(path, text):
+    written(path, 2)
+    path.with_name("study.journal.end").write_text(text)
+    assert opened(path) == [0, 1]
+
+
+def test_a_journal_that_was_removed_begins_anew(path):
+    written(path, 2)
+    path.unlink()
+    assert opened(path) == []
 
 
 def test_a_line_without_an_end_is_not_read_whole(path, monkeypatch):

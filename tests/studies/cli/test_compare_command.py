@@ -57,6 +57,49 @@ def test_runs_are_tracked_where_mlflow_is_wanted(ask, tmp_path, space):
     assert "mappertune: " not in answer.err
 
 
+def test_studies_of_databases_and_journals_are_compared_with_those_of_folders(ask, tune, tmp_path):
+    database, journal = f"sqlite:///{tmp_path}/studies.db", tmp_path / "some.journal"
+    tune("--trials", 3, "--tuner", "random")
+    for place in (database, journal):
+        tune("--trials", 3, "--tuner", "random", "--storage", place)
+        tune("--trials", 3, "--tuner", "guided", "--storage", place)
+    options = ("--template", tmp_path / "space.template", "--no-mlflow", "--json")
+    before = sorted(tmp_path.rglob("*"))
+    found = ask(
+        "compare", "stencil", *options, "--from", tmp_path / "runs", journal, "--storage", database
+    ).json
+    assert {study["tuner"] for study in found["studies"]} == {
+        f"random ({tmp_path / 'runs'})", f"random ({journal})", f"random ({database})",
+        f"guided ({journal})", f"guided ({database})",
+    }  # fmt: skip
+    assert {study["trials"] for study in found["studies"]} == {3}
+    alone = ask("compare", "--from", database, "--no-mlflow", "--json").json
+    assert {study["tuner"]: study["best"] for study in alone["studies"]} == {
+        study["tuner"].partition(" ")[0]: study["best"]
+        for study in found["studies"]
+        if str(database) in study["tuner"]
+    }
+    told = ask("compare", "--from", database, "--no-mlflow").out
+    assert re.search(r"best mapper +trial \d of (random|guided)-seed0 in sqlite:///", told)
+    assert sorted(tmp_path.rglob("*")) == before  # nothing is made
+
+
+@pytest.mark.parametrize(
+    ("place", "sentence"),
+    [
+        ("sqlite:///none.db", "there is no database sqlite:///none.db"),
+        ("postgresql://me:p/w@127.0.0.1:1/db", "storage postgresql://[key]@127.0.0.1:1/db failed"),
+        ("none", "none is no folder: name output folders of tune or compare, databases"),
+    ],
+)
+def test_places_that_hold_no_studies_are_told(ask, tmp_path, monkeypatch, place, sentence):
+    monkeypatch.chdir(tmp_path)
+    answer = ask("compare", "--from", place)
+    assert answer.code in (1, 2)
+    assert sentence in answer.err or "needs the Python package psycopg" in answer.err
+    assert list(tmp_path.iterdir()) == []
+
+
 TOO_LARGE = ("circuit", "-p", "wires=15500000", "-p", "circuit_nodes=500000", "--no-mlflow")
 
 
