@@ -1,12 +1,13 @@
 """The simulator beside the real Legion runtime: how well it ranks random mappers.
 
     python -m tests.benchmarks.bench_real_runtime --rounds 1 --mappers 10    # a small one, printed
-    python -m tests.benchmarks.bench_real_runtime --runs DIR --write docs
+    python -m tests.benchmarks.bench_real_runtime --runs DIR --write docs --bed BED
 
 Needs a Legion runtime and the machine ``here`` (``mappertune calibrate``). Every measured run is
 kept in ``--runs``: what was stopped goes on where it was. In a round each mapper runs once, in
 another order than in the round before, so that drift strikes all alike. ``--write`` puts
-``real-runtime.md`` and ``real-runtime.png`` into a folder.
+``real-runtime.md`` and ``real-runtime.png`` into a folder. ``--bed`` names the folder of built
+programs that others wrote (``tests.field.build``): Legion's circuit is a further program then.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import dsl
 from legion_bridge import Evaluator, Machine
 from legion_bridge.validation.rank_agreement import RankAgreement, rank_agreement
 
-from .real_runtime_programs import NAMES, Program, program, roomy
+from .real_runtime_programs import FIELD_NAMES, NAMES, Program, program, roomy
 from .real_runtime_runs import drawn, measure_round, read_runs
 
 PAGE = Path(__file__).with_name("real_runtime_page.md")
@@ -108,8 +109,8 @@ def draw(all_found: list[Compared], path: Path) -> None:
 
     figure = Figure(figsize=(7, 7), layout="constrained")
     axes = figure.add_subplot()
-    colours = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#000000")
-    for found, colour, shape in zip(all_found, colours, "os^Dv", strict=False):
+    colours = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#000000", "#56B4E9")
+    for found, colour, shape in zip(all_found, colours, "os^DvP", strict=False):
         times = [float(np.median(runs)) for runs in found.measured]
         label = f"{found.program.name}, rho {found.agreement.rho:.2f}"
         axes.plot(times, found.simulated, shape, color=colour, label=label, alpha=0.75, ms=5)
@@ -132,7 +133,8 @@ def page(all_found: list[Compared], rounds: int) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--applications", default=",".join(NAMES))
+    parser.add_argument("--applications", help="these (default: all that there are)")
+    parser.add_argument("--bed", type=Path, metavar="FOLDER")
     parser.add_argument("--mappers", type=int, default=44)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--machine", default="here")
@@ -143,8 +145,9 @@ def main() -> None:
     with TemporaryDirectory() as scratch:
         folder = given.runs or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
-        names = given.applications.split(",")
-        programs = [program(name, machine, folder) for name in names]
+        every = (*NAMES, *(FIELD_NAMES if given.bed else ()))
+        names = given.applications.split(",") if given.applications else every
+        programs = [program(name, machine, folder, given.bed) for name in names]
         texts = {p.name: drawn(p, machine, given.mappers, folder) for p in programs}
         for number in range(1, given.rounds + 1):
             for each in programs:

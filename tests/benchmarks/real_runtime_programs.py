@@ -21,7 +21,7 @@ from legion_bridge.legion.replay import REPLAY_PATTERN, machine_flags, replay_co
 from legion_bridge.legion.scaled import on_cpus
 from legion_bridge.programs.application_json import read_application, write_application
 
-__all__ = ["NAMES", "Program", "program", "roomy", "valid_mappers"]
+__all__ = ["FIELD_NAMES", "NAMES", "Program", "program", "roomy", "valid_mappers"]
 
 _PROGRAMS = Path(__file__).parents[2] / "legion_bridge/legion/programs"
 _ELAPSED = r"^ELAPSED ([0-9.]+) s$"
@@ -46,7 +46,18 @@ _REAL: dict[str, tuple[str, int]] = {
     "stencil2d": ("-n 1000 -f 2 -p 2x2 -t 20", 20),
     "summa program": ("-n 1000 -p 4 -t 3", 3),
 }
+# Of programs that others wrote, built as CONTRIBUTING.md says: binary, arguments, how often their
+# loop runs, and what finds their seconds.
+_FIELD: dict[str, tuple[str, str, int, str]] = {
+    "Legion's circuit": (
+        "circuit",
+        "-l 20 -p 8 -npp 1000 -wpp 4000 -i 400",
+        20,
+        r"^ELAPSED TIME = +([0-9.]+) s$",
+    ),
+}
 NAMES = (*_REPLAYS, *_REAL)
+FIELD_NAMES = (*_FIELD,)
 _SPACE = "rich"
 _ON_ONE = 0.25
 _FIRST = "all = Machine(CPU);\ndef first(Task t) { return all[0, 0]; }\n"
@@ -82,9 +93,22 @@ def roomy(machine: Machine) -> Machine:
     return replace(machine, memories=memories)
 
 
-def program(name: str, machine: Machine, folder: Path) -> Program:
-    """A program, ready to be run; ``folder`` keeps what is made for it."""
-    return _replay(name, machine, folder) if name in _REPLAYS else _real(name, machine, folder)
+def program(name: str, machine: Machine, folder: Path, bed: Path | None = None) -> Program:
+    """A program, ready to be run.
+
+    Args:
+        name: One of ``NAMES``, or of ``FIELD_NAMES`` where there is a ``bed``.
+        machine: The machine that it runs on.
+        folder: Keeps what is made for it.
+        bed: The folder of built programs that others wrote.
+    """
+    if name in _REPLAYS:
+        return _replay(name, machine, folder)
+    if name in _REAL:
+        return _real(name, machine, folder)
+    if bed is None:
+        raise SystemExit(f"{name} was written by others: name the folder of built ones by --bed")
+    return _field(name, machine, folder, bed)
 
 
 def _replay(name: str, machine: Machine, folder: Path) -> Program:
@@ -103,12 +127,24 @@ def _real(name: str, machine: Machine, folder: Path) -> Program:
     sources = sorted(_PROGRAMS.joinpath(source).glob("*.c*"))
     built = build_program(sources, source, find_legion())
     command = [str(built), *arguments.split(), *machine_flags(machine), *_MEMORY]
-    path = folder / f"{source}-program.json"
-    if not path.exists():
-        write_application(capture(with_priority(command), name=source).application, path)
-    seen = read_application(str(path))
-    application = replace(seen, warmup=0, timed=times)
+    application = _captured(command, source, folder, times)
     return Program(name, application, command, _ELAPSED, arguments)
+
+
+def _field(name: str, machine: Machine, folder: Path, bed: Path) -> Program:
+    binary, arguments, times, pattern = _FIELD[name]
+    path = bed.resolve() / binary
+    command = [str(path), *arguments.split(), *machine_flags(machine), *_MEMORY]
+    application = _captured(command, f"legion_{binary}", folder, times)
+    return Program(name, application, command, pattern, arguments)
+
+
+def _captured(command: list[str], name: str, folder: Path, times: int) -> Application:
+    """What a command is captured as, once; its loop counts ``times`` iterations."""
+    path = folder / f"{name}-program.json"
+    if not path.exists():
+        write_application(capture(with_priority(command), name=name).application, path)
+    return replace(read_application(str(path)), warmup=0, timed=times)
 
 
 def valid_mappers(
