@@ -9,12 +9,12 @@ from typing import Any
 
 from .table import FieldProgram
 
-__all__ = ["HEADINGS", "Row", "markdown", "row"]
+__all__ = ["HEADINGS", "Row", "markdown", "page", "row"]
 
 HEADINGS = (
     "program", "runs", "captured", "own", "default", "random", "tuned", "faults",
 )  # fmt: skip
-_NOT_TRIED = "-"
+_NOT_TRIED, _NOT_BUILT = "-", "not built"
 _LONGEST = 200
 
 
@@ -25,10 +25,15 @@ class Row:
     Attributes:
         cells: In the order of the headings.
         faults: Sentences about what is wrong.
+        note: Why the program is not captured, in mappertune's words, where that is true.
+        accepted: Random mappers that the check accepts, and ``ran`` of them ran as they should.
     """
 
     cells: tuple[str, ...]
     faults: tuple[str, ...]
+    note: str = ""
+    accepted: int = 0
+    ran: int = 0
 
 
 def row(program: FieldProgram, result: Mapping[str, Any]) -> Row:
@@ -42,21 +47,41 @@ def row(program: FieldProgram, result: Mapping[str, Any]) -> Row:
         _under("default", result.get("default"), faults),
         _random(result.get("random"), faults),
         _tuned(result.get("tune"), faults),
+        "; ".join(faults),
     )
-    return Row((*cells, "; ".join(faults)), tuple(faults))
+    capture = result.get("capture", {})
+    note = _short(capture["said"]) if _is_told(program, capture) else ""
+    runs = result.get("random", {}).get("runs", [])
+    return Row(cells, tuple(faults), note, len(runs), sum(map(_is_good, runs)))
 
 
 def markdown(rows: Sequence[Row]) -> str:
     """The table, and a line that counts."""
     lines = [HEADINGS, ("---",) * len(HEADINGS), *(each.cells for each in rows)]
     table = "\n".join("| " + " | ".join(_escaped(cell) for cell in line) + " |" for line in lines)
-    clean = sum(not each.faults for each in rows)
-    return f"{table}\n\n{len(rows)} programs, {clean} without a fault.\n"
+    return f"{table}\n\n{_counted(rows)}\n"
+
+
+def page(rows: Sequence[Row], template: str, **facts: str) -> str:
+    """The page of the documentation: a template with the table, notes and facts of the run."""
+    notes = "\n".join(f"- {each.cells[0]}: {each.note}" for each in rows if each.note)
+    return template.format(table=markdown(rows).strip(), notes=notes, **facts)
+
+
+def _counted(rows: Sequence[Row]) -> str:
+    tried = [each for each in rows if each.cells[1] != _NOT_BUILT]
+    clean = sum(not each.faults for each in tried)
+    accepted, ran = (sum(getattr(each, name) for each in rows) for name in ("accepted", "ran"))
+    share = f" ({ran / accepted:.1%})".replace("%", " %") if accepted else ""
+    return (
+        f"{len(tried)} programs, {clean} without a fault; of {accepted} random mappers that the "
+        f"check accepts, {ran} ran with the program's output{share}."
+    )
 
 
 def _plain(result: Mapping[str, Any] | None, faults: list[str]) -> str:
     if result is None:
-        return "not built"
+        return _NOT_BUILT
     if result["status"] != "ok":
         faults.append(f"by itself: {_short(result['said'])}")
         return result["status"]
@@ -67,7 +92,7 @@ def _captured(program: FieldProgram, result: Mapping[str, Any] | None, faults: l
     if result is None:
         return _NOT_TRIED
     if result["status"] != "ok":
-        if program.told and re.search(program.told, result["said"]):
+        if _is_told(program, result):
             return "no, told why"
         faults.append(f"capture: {_short(result['said'])}")
         return "no"
@@ -93,7 +118,7 @@ def _random(result: Mapping[str, Any] | None, faults: list[str]) -> str:
     if result is None or not result["runs"]:
         return _NOT_TRIED
     runs = result["runs"]
-    bad = [each for each in runs if each["status"] != "ok" or each["same"] is False]
+    bad = [each for each in runs if not _is_good(each)]
     if bad:
         faults.append(f"{len(bad)} of {len(runs)} random mappers: {_short(bad[0]['said'])}")
     return f"{len(runs) - len(bad)} of {len(runs)}"
@@ -109,6 +134,17 @@ def _tuned(result: Mapping[str, Any] | None, faults: list[str]) -> str:
         faults.append(f"tune: no mapper was valid: {_short(result['said'])}")
         return "all failed"
     return str(result["sentence"]).split(" (", maxsplit=1)[0]
+
+
+def _is_good(run: Mapping[str, Any]) -> bool:
+    return run["status"] == "ok" and run["same"] is not False
+
+
+def _is_told(program: FieldProgram, capture: Mapping[str, Any]) -> bool:
+    """Whether it is not captured for a reason that the table knows to be true."""
+    if capture.get("status", "ok") == "ok" or not program.told:
+        return False
+    return re.search(program.told, capture["said"]) is not None
 
 
 def _short(said: str) -> str:

@@ -7,7 +7,8 @@
 For each program of the table (``programs.toml``): three runs by itself, a capture, runs under the
 mappers ``own`` and ``default`` and under random ones that the check accepts, each compared with
 the first by exit code and output, and a short tuning. Every step's result is kept in
-``--results``: what was stopped goes on where it was. ``--write`` puts the table into a file.
+``--results``: what was stopped goes on where it was. ``--write`` writes the page of the
+documentation.
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ from typing import Any
 
 from legion_bridge.legion import LegionInstallation, build_mapper, find_legion
 
-from .report import markdown, row
+from .report import markdown, page, row
 from .stages import NAMES, Steps, step
 from .table import HERE, FieldProgram, read_table
 
 __all__ = ["main", "run_program"]
+
+PAGE = HERE / "page.md"
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -47,9 +50,11 @@ def main(words: Sequence[str] | None = None) -> int:
             result = run_program(program, legion, result, given)
         rows.append(row(program, result))
         sys.stderr.write(f"{' | '.join(rows[-1].cells)}\n")
-    text = markdown(rows)
-    sys.stdout.write(text)
+    sys.stdout.write(markdown(rows))
     if given.write:
+        commits = (f"{name} {each.commit[:8]}" for name, each in table.sources.items())
+        facts = {"date": f"{time.strftime('%Y-%m-%d')}", "sources": ", ".join(commits)}
+        text = page(rows, PAGE.read_text("utf-8"), runtime=legion.version, **facts)
         given.write.write_text(text, "utf-8")
     return int(any(each.faults for each in rows))
 
@@ -100,7 +105,7 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--space", default="paper", help="that they are drawn from")
     parser.add_argument("--trials", type=int, default=8, help="of the tuning")
     parser.add_argument("--table-only", action="store_true", help="run nothing")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="where the table goes as well")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="the page of the documentation")
     return parser
 
 

@@ -17,7 +17,7 @@ from tests.legion_bridge.real_legion import legion_or_skip
 from . import run as field_run
 from .build import compile_command
 from .output import difference, lines_of
-from .report import markdown, row
+from .report import markdown, page, row
 from .stages import launched_points
 from .table import HERE, Build, FieldProgram, read_table
 from .trial import Bench
@@ -75,7 +75,9 @@ def test_a_program_without_fault_has_a_clean_row() -> None:
     assert found.cells == (
         "p", "yes", "yes", "same", "same", "5 of 5", "no difference", "",
     )  # fmt: skip
-    assert "1 programs, 1 without a fault" in markdown([found])
+    told = markdown([found])
+    assert "1 programs, 1 without a fault" in told
+    assert "of 5 random mappers that the check accepts, 5 ran" in told
 
 
 @pytest.mark.parametrize(
@@ -123,7 +125,11 @@ def test_what_was_not_tried_is_a_dash_and_no_fault() -> None:
 def test_a_true_reason_not_to_capture_is_no_fault() -> None:
     failed = {"status": "failed", "said": "the top-level task launched no task"}
     result = {"plain": GOOD["plain"], "capture": failed}
-    assert row(FieldProgram("p", "p", told="launched no task"), result).faults == ()
+    found = row(FieldProgram("p", "p", told="launched no task"), result)
+    assert (found.cells[2], found.faults) == ("no, told why", ())
+    facts = {"date": "today", "sources": "here", "runtime": "legion-1"}
+    text = page([found], field_run.PAGE.read_text(), **facts)
+    assert "- p: the top-level task launched no task" in text
     assert len(row(FieldProgram("p", "p", told="no Legion"), result).faults) == 1
 
 

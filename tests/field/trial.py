@@ -23,6 +23,7 @@ from .table import FieldProgram
 __all__ = ["Bench", "Ran"]
 
 _MEMORY = 6 << 30
+_ATTEMPTS = 5  # some programs crash at random when they are profiled
 _SAID = 600  # characters of a failure that are kept
 
 
@@ -87,14 +88,15 @@ class Bench:
 
     def points(self) -> dict[str, int] | None:
         """How often each task ran, by Legion's profile; None where there is none."""
-        with Guard() as guard:
-            flags = PROFILE_FLAGS.format(folder=shlex.quote(str(guard.folder)))
-            ended = self._ended(guard, None, f"{flags} -lg:prof_all_critical_arrivals")
-            if failure_of(ended, self._words[0], self._program.timeout, _MEMORY) is not None:
-                return None
-            if not list(guard.folder.glob("times_*")):
-                return None
-            return {name: use.points for name, use in profile_of_run(guard.folder).tasks.items()}
+        for _ in range(_ATTEMPTS):
+            with Guard() as guard:
+                flags = PROFILE_FLAGS.format(folder=shlex.quote(str(guard.folder)))
+                ended = self._ended(guard, None, f"{flags} -lg:prof_all_critical_arrivals")
+                failed = failure_of(ended, self._words[0], self._program.timeout, _MEMORY)
+                if failed is None and list(guard.folder.glob("times_*")):
+                    uses = profile_of_run(guard.folder).tasks
+                    return {name: use.points for name, use in uses.items()}
+        return None
 
     def _lines(self, ended: Ended) -> Counter[str]:
         return lines_of(words_of(ended), self._program.ignore)
