@@ -112,7 +112,9 @@ class Steps:
         """Runs it under the application's default mapper, or one that says nothing."""
         path = self._folder / f"{self._program.name}.json"
         mappers: Mapping[str, str] = Application.load(str(path)).mappers if path.exists() else {}
-        return self._under(mappers.get("default", "Task * CPU;\n"))
+        result = self._under(mappers.get("default", "Task * CPU;\n"))
+        asks_none = not path.exists() and result["status"] == "not asked"
+        return {"status": "none"} if asks_none else result
 
     def random(self) -> Result:
         """Runs it under random mappers that the check accepts."""
