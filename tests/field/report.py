@@ -16,6 +16,7 @@ HEADINGS = (
 )  # fmt: skip
 _NOT_TRIED, _NOT_BUILT = "-", "not built"
 _LONGEST = 200
+_FOLDERS = re.compile(r"(?<!\S)/\S*/(?=[^/\s])")
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ def _short(said: str) -> str:
     if not lines:
         return "no word"
     told = next((line for line in lines if "rror" in line or "ssert" in line), lines[-1])
-    return told[:_LONGEST]
+    return _FOLDERS.sub("", told)[:_LONGEST]
 
 
 def _escaped(cell: str) -> str:

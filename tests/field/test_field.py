@@ -97,6 +97,7 @@ def test_a_program_without_fault_has_a_clean_row() -> None:
             "execution_error",
             "error: y",
         ),
+        ("own", {"status": "timeout", "said": "p: /a/b/c.cc:1: error"}, "timeout", "p: c.cc:1:"),
         ("default", {"status": "ok", "same": False, "said": "z"}, "other output", "prints z"),
         ("tune", {"status": "failed", "code": 1, "said": "no"}, "no (exit 1)", "tune: no"),
         ("tune", {**GOOD["tune"], "sentence": None}, "all failed", "no mapper was valid"),
