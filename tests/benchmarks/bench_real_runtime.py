@@ -83,6 +83,13 @@ HEADINGS = (
 
 
 def cells(found: Compared) -> list[str]:
+    if len(found.measured) < 2:
+        missing = len(HEADINGS) - 2
+        return [
+            found.program.name,
+            f"{len(found.measured)}, {found.failed} failed",
+            *"-" * missing,
+        ]
     a = found.agreement
     return [
         found.program.name,
@@ -154,10 +161,12 @@ def main() -> None:
                 done = measure_round(each, texts[each.name], number, folder)
                 sys.stderr.write(f"round {number}, {each.name}: {done} runs\n")
         found = [compare(p, machine, texts[p.name], folder) for p in programs]
+        for each in filter(lambda one: one.failed, found):
+            sys.stderr.write(f"{each.program.name}: {each.failed} mappers failed on the runtime\n")
     sys.stdout.write(markdown(found) + "\n")
     if given.write:
         (given.write / "real-runtime.md").write_text(page(found, given.rounds), "utf-8")
-        draw(found, given.write / "real-runtime.png")
+        draw([each for each in found if len(each.measured) > 1], given.write / "real-runtime.png")
 
 
 if __name__ == "__main__":
