@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean, median
 from types import MappingProxyType
@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from legion_bridge.capture.loops import Loop, find_loop
 from legion_bridge.capture.names import Names
 from legion_bridge.capture.observed import (
     ObservedLaunch,
@@ -21,6 +20,7 @@ from legion_bridge.capture.observed import (
     ObservedRequirement,
     Piece,
 )
+from legion_bridge.capture.phases import divided
 from legion_bridge.errors import CaptureError
 from legion_bridge.programs.application import (
     Application,
@@ -37,6 +37,9 @@ from legion_bridge.programs.application import (
 __all__ = ["assemble"]
 
 _UNSEEN_BYTES = 8  # of a field whose size is not known
+# Where times are not known, a guess at which launches take longest.
+_POINT_SECONDS = 20e-6  # of Legion itself, for a point task
+_BYTE_SECONDS = 1e-10
 _DEFAULT_MAPPER = """\
 # Data beside the tasks, on whatever processors there are.
 
@@ -100,19 +103,15 @@ class _Assembly:
         )
 
     def application(self, name: str, summary: str) -> Application:
-        launches = self._observed.launches
-        loop = find_loop([_signature(launch) for launch in launches])
-        if loop is None:
-            self._unknown["loop"] = "nothing is repeated: the whole run counts as one iteration"
-            loop = Loop(0, len(launches), 1)
-        rounds = [
-            launches[loop.start + i * loop.period :][: loop.period] for i in range(loop.iterations)
-        ]
+        found = divided(self._observed.launches, _signature, self._seconds_of)
+        if found.told is not None:
+            self._unknown["loop"] = found.told
         phases = {
-            "setup": self._phase([launches[: loop.start]], "setup"),
-            "loop": self._phase(rounds, "loop"),
-            "finish": self._phase([launches[loop.end :]], "finish"),
+            "setup": self._phase([found.setup], "setup"),
+            "loop": self._phase(found.rounds, "loop"),
+            "finish": self._phase([found.finish], "finish"),
         }
+        iterations = len(found.rounds)
         regions = self._region_table()
         application = Application(
             name=name,
@@ -124,8 +123,8 @@ class _Assembly:
             setup=phases["setup"],
             loop=phases["loop"],
             finish=phases["finish"],
-            warmup=1 if loop.iterations > 2 else 0,
-            timed=loop.iterations - 1 if loop.iterations > 2 else loop.iterations,
+            warmup=1 if iterations > 2 else 0,
+            timed=iterations - 1 if iterations > 2 else iterations,
             traced=self._observed.traced,
             work=1.0,
             unit="iterations/s",
@@ -214,10 +213,12 @@ class _Assembly:
         points = sum(len(launch.points) for launch in merged.launches)
         again = [each.entries[number] for each in rounds if number < len(each.entries)]
         seconds = _seconds(again)
+        self._tell_of_runs(again, place)
         if not seconds:
             place = place if self._any_seconds else "*"
-            self._unknown[f"{place}.work.seconds"] = (
-                "how long tasks take was not seen; each point is taken to stream its data once"
+            self._unknown.setdefault(
+                f"{place}.work.seconds",
+                "how long tasks take was not seen; each point is taken to stream its data once",
             )
         return Launch(
             task=first.task,
@@ -237,6 +238,21 @@ class _Assembly:
             blocking=2 * sum(each.first.blocking for each in again) > len(again),
         )
 
+    def _tell_of_runs(self, rounds: Sequence[_Merged], place: str) -> None:
+        """Notes launches that did not always run, and those of which no mapper was asked."""
+        launches = [launch for merged in rounds for launch in merged.launches]
+        task, ran = launches[0].task, sum(launch.ran for launch in launches)
+        if any(launch.predicated for launch in launches):
+            self._unknown[f"{place}.predicate"] = (
+                f"{task} runs if a predicate is true, which it was in {ran} of {len(launches)} "
+                "launches: each is taken to run, for that part of its time"
+            )
+        if any(launch.inlined for launch in launches):
+            self._unknown[f"{place}.inlined"] = (
+                f"{task} is inlined: the task that launches it runs it itself, wherever that "
+                "runs, and no mapper is asked about it"
+            )
+
     def _requirements(
         self, merged: _Merged
     ) -> tuple[tuple[Requirement, ...], tuple[NDArray[np.int64] | None, ...]]:
@@ -254,6 +270,7 @@ class _Assembly:
                     fields=observed.fields,
                     reduction=observed.reduction,
                     virtual=observed.virtual,
+                    collective=observed.collective,
                 )
             )
             colors.append(taken)
@@ -310,6 +327,27 @@ class _Assembly:
         volumes = np.array([piece.volume for piece in pieces], np.int64)
         sparse = None if bool((dense == volumes).all()) else volumes
         return Partition(name, region, bounds, sparse, name in self._partitions.given)
+
+    def _seconds_of(self, launch: ObservedLaunch) -> float:
+        """How long the points of a launch run: as was seen, or as they would stream their data."""
+        points = launch.points.values()
+        overhead = _POINT_SECONDS * len(points)
+        if self._any_seconds:
+            return overhead + sum(point.seconds or 0.0 for point in points)
+        return overhead + _BYTE_SECONDS * sum(
+            self._bytes_of(requirement, piece)
+            for point in points
+            for requirement, piece in zip(launch.requirements, point.pieces, strict=True)
+        )
+
+    def _bytes_of(self, requirement: ObservedRequirement, piece: Hashable) -> float:
+        region = self._observed.regions[requirement.region]
+        each = sum(region.fields.get(f) or _UNSEEN_BYTES for f in requirement.fields)
+        if requirement.partition is not None and piece is not None:
+            return each * self._observed.partitions[requirement.partition].pieces[piece].volume
+        return each * math.prod(
+            max(b - a + 1, 0) for a, b in zip(region.lower, region.upper, strict=True)
+        )
 
     def _traffic(
         self,
@@ -405,8 +443,11 @@ def _same_requirement(requirement: ObservedRequirement) -> Hashable:
     return replace(requirement, virtual=False)
 
 
-def _seconds(rounds: Iterable[_Merged]) -> dict[str, float]:
-    """Median over the rounds of the mean over the points, by processor kind."""
+def _seconds(rounds: Sequence[_Merged]) -> dict[str, float]:
+    """Median over the rounds of the mean over the points, by processor kind.
+
+    Of a launch that does not always run, the part of that by which it does.
+    """
     found: dict[str, list[float]] = {}
     for merged in rounds:
         by_kind: dict[str, list[float]] = {}
@@ -415,7 +456,9 @@ def _seconds(rounds: Iterable[_Merged]) -> dict[str, float]:
                 by_kind.setdefault(point.kind, []).append(point.seconds)
         for kind, times in by_kind.items():
             found.setdefault(kind, []).append(fmean(times))
-    return {kind: median(times) for kind, times in found.items()}
+    launches = [launch for merged in rounds for launch in merged.launches]
+    part = fmean(launch.ran for launch in launches) if launches else 1.0
+    return {kind: median(times) * part for kind, times in found.items()}
 
 
 def _after(number: int, merged: _Merged, rounds: Sequence[_Phase]) -> tuple[int, ...]:

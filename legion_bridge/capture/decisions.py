@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
-from legion_bridge.capture.mapper_log import Box, Decision, Index, LoggedArgument, MapperLog
-from legion_bridge.capture.names import language_name
+from legion_bridge.capture.mapper_log import (
+    Box,
+    Decision,
+    Index,
+    LoggedArgument,
+    MapperLog,
+    on_first_node,
+)
+from legion_bridge.capture.names import TaskNames
 
 __all__ = ["ArgumentDecision", "Decisions", "TaskDecisions", "decisions_of", "differences"]
 
@@ -54,7 +61,9 @@ class TaskDecisions:
         kinds: Processor kinds.
         places: For each index point (``()`` for a single task), the processors that it might run
             on; None where these were all of a node.
-        arguments: Decisions on each argument, by the number of its requirement.
+        arguments: Decisions on each argument and output, by the number of its requirement.
+        outputs: The orders of dimensions of each output, as Legion's mapper interface lists them:
+            ``"YXF"``, the fastest first; empty where any will do.
     """
 
     kinds: Counter[str] = field(default_factory=Counter)
@@ -64,30 +73,83 @@ class TaskDecisions:
     arguments: dict[int, Counter[ArgumentDecision]] = field(
         default_factory=lambda: defaultdict(Counter)
     )
+    outputs: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
 
 
 Decisions = Mapping[str, TaskDecisions]
 
 
-def decisions_of(log: MapperLog) -> Decisions:
-    """The decisions in a log by the name of the task, except those for the top-level task."""
+def decisions_of(
+    log: MapperLog,
+    names: TaskNames | None = None,
+    compact: Container[tuple[int, int]] | None = None,
+) -> Decisions:
+    """The decisions in a log by the name of the task, except those for the top-level task.
+
+    Args:
+        log: The log.
+        names: What the tasks are called; by default as those of the log are spelt.
+        compact: Number of a point task, and of its requirement, for each argument whose instance
+            was asked to be a compact one; None where that is not known, and an instance without
+            the holes of its argument counts as compact.
+    """
+    names = names or TaskNames(decision.task for decision in log.decisions)
     machine = _Processors(log)
     found: defaultdict[str, TaskDecisions] = defaultdict(TaskDecisions)
     mapped = [each for each in log.decisions if each.what == "MAP_TASK" and each.processors]
-    top = min((each.number for each in mapped), default=None)
+    top = min(mapped, key=lambda each: each.number, default=None)
     for decision in mapped:
-        if decision.number == top and decision.point is None:
+        if top is not None and _is_top(decision, top, log):
             continue
-        _note(found[language_name(decision.task)], decision, machine, log)
+        task = found[names[decision.task]]
+        _note(task, decision, machine, log)
+        for index, argument in decision.arguments.items():
+            if argument.instances:
+                decided = _argument(argument, log)
+                holes = argument.sparse or len(argument.boxes) > 1
+                if holes and compact is not None and (decision.number, index) not in compact:
+                    decided = replace(decided, own_size=False)
+                task.arguments[index][decided] += 1
+    for decision in log.decisions:
+        if names[decision.task] in found:
+            _note_other_shards(found[names[decision.task]], decision.shards)
     return dict(found)
+
+
+def _is_top(decision: Decision, top: Decision, log: MapperLog) -> bool:
+    """Whether a decision is for the top-level task, or for a shard of it: they take no data."""
+    if decision.point is not None or decision.arguments:
+        return False
+    shards = any(d.what == "MAP_REPLICATE_TASK" and d.task == top.task for d in log.decisions)
+    return decision.number == top.number or (shards and decision.task == top.task)
 
 
 def _note(task: TaskDecisions, decision: Decision, machine: _Processors, log: MapperLog) -> None:
     task.kinds[machine.kind(decision.processors[0])] += 1
     task.places[decision.point or ()][machine.places(decision.processors)] += 1
-    for index, argument in decision.arguments.items():
-        if argument.instances:
-            task.arguments[index][_argument(argument, log)] += 1
+    for index, (memory, ordering) in decision.outputs.items():
+        kind = _MEMORIES.get(log.memories.get(memory, ""))
+        fields_apart = not ordering.startswith("F") if ordering else None
+        order = _order(ordering.replace("F", "")[::-1])
+        task.arguments[index][ArgumentDecision(kind, fields_apart, order)] += 1
+        task.outputs[index].add(ordering)
+
+
+def _note_other_shards(task: TaskDecisions, shards: Mapping[int, list[Index]]) -> None:
+    """Takes points of ranks without a log to run there as those of another rank do here."""
+    seen = [
+        points for points in shards.values() if points and all(p in task.places for p in points)
+    ]
+    for rank, points in shards.items():
+        for i, point in enumerate(points):
+            if seen and point not in task.places:
+                like = task.places[seen[0][i % len(seen[0])]]
+                task.places[point] = Counter(
+                    {
+                        place and tuple((rank, number) for _, number in place): times
+                        for place, times in like.items()
+                    }
+                )
 
 
 def _argument(argument: LoggedArgument, log: MapperLog) -> ArgumentDecision:
@@ -135,14 +197,21 @@ class _Processors:
         self._alike = alike
 
     def kind(self, number: str) -> str:
-        return self._kinds.get(number, "CPU")
+        return self._kinds.get(number) or self._kinds.get(on_first_node(number), "CPU")
 
     def places(self, numbers: list[str]) -> tuple[Place, ...] | None:
-        node = _node(numbers[0])
-        row = self._alike[self.kind(numbers[0]), node]
-        if len(row) > 1 and set(numbers) == set(row):
+        alike = self._alike[self.kind(numbers[0]), _node(numbers[0])]
+        if not alike:  # only the first node's were listed, and all nodes are alike
+            alike = self._alike[self.kind(numbers[0]), 0]
+            numbers_there = [on_first_node(each) for each in numbers]
+        else:
+            numbers_there = numbers
+        if len(alike) > 1 and set(numbers_there) == set(alike):
             return None
-        return tuple((_node(each), row.index(each) if each in row else 0) for each in numbers)
+        return tuple(
+            (_node(each), alike.index(there) if there in alike else 0)
+            for each, there in zip(numbers, numbers_there, strict=True)
+        )
 
 
 def _node(processor: str) -> int:

@@ -16,15 +16,18 @@ from pathlib import Path
 from dsl.facts import Privilege
 from legion_bridge.capture.assemble import assemble
 from legion_bridge.capture.captured import Captured
+from legion_bridge.capture.decisions import decisions_of
 from legion_bridge.capture.mapper_log import (
     Box,
     Decision,
     Index,
     MapperLog,
     around,
+    on_first_node,
     read_mapper_log,
     volume_of,
 )
+from legion_bridge.capture.names import TaskNames
 from legion_bridge.capture.observed import (
     Key,
     ObservedLaunch,
@@ -36,6 +39,7 @@ from legion_bridge.capture.observed import (
     ObservedTask,
     Piece,
 )
+from legion_bridge.capture.own_mapper import with_own_mapper
 from legion_bridge.errors import CaptureError
 
 __all__ = ["capture_log"]
@@ -76,6 +80,7 @@ def capture_log(paths: Sequence[Path], *, name: str | None = None) -> Captured:
         log = read_mapper_log(paths)
         observed = _Reader(log).program()
         application = assemble(observed, called, f"Captured from {files}")
+        application = with_own_mapper(application, decisions_of(log))
     except (ValueError, LookupError) as error:  # lines were cut, or mixed with others
         raise CaptureError(
             f"{files}: the log is damaged, its lines do not fit together ({error}): write it again"
@@ -95,12 +100,19 @@ class _Group:
     sliced: bool = False
     parent: tuple[_Group, Index] | None = None
 
+    @property
+    def elsewhere(self) -> bool:
+        """Whether other ranks have all of its points."""
+        return self.sharded and not self.tasks and bool(self.domain)
+
 
 class _Reader:
     def __init__(self, log: MapperLog) -> None:
         self._log = log
         self._whole: dict[str, Box] = {}
-        self._observed = ObservedProgram({}, {}, {}, [], unknown=dict(_UNKNOWN))
+        self._names = TaskNames(decision.task for decision in log.decisions)
+        told = _UNKNOWN | self._names.told()
+        self._observed = ObservedProgram({}, {}, {}, [], unknown=told)
         for what, times in log.skipped.items():
             self._observed.skip(what, times)
 
@@ -109,7 +121,7 @@ class _Reader:
         mapped = [group for group in groups if group.tasks]
         if not mapped:
             raise CaptureError("the log tells of no task that was mapped: there is nothing to see")
-        unmapped = Counter(group.decision.task for group in groups if not group.tasks)
+        unmapped = Counter(self._name(g) for g in groups if not g.tasks and not g.elsewhere)
         for task, times in unmapped.items():
             self._observed.skip(f"launches of {task} of which no point was mapped here", times)
         self._find_parents(mapped)
@@ -118,8 +130,15 @@ class _Reader:
         for group in sorted(mapped, key=lambda group: -len(group.tasks)):
             self._task(group)
             self._launch(group)
-        self._observed.launches = [self._launch(g) for g in mapped if g.parent is None]
+        self._observed.launches = [
+            self._launch_elsewhere(group) if group.elsewhere else self._launch(group)
+            for group in groups
+            if group.elsewhere or (group.tasks and group.parent is None)
+        ]
         return self._observed
+
+    def _name(self, group: _Group) -> str:
+        return self._names[group.decision.task]
 
     # Which decisions are of one launch.
 
@@ -271,20 +290,34 @@ class _Reader:
 
     def _task(self, group: _Group) -> None:
         """Adds up the kinds of processors that a task ran on, and whether it only launches."""
-        name = group.decision.task
+        name = self._name(group)
         known = self._observed.tasks.get(name, ObservedTask((), inner=True))
         kinds = dict.fromkeys(known.variants)
         inner = known.inner and bool(group.children)
         for decision in group.tasks.values():
             for processor in decision.processors:
-                kind = _KINDS.get(self._log.processors.get(_local(processor), ""))
+                kind = _KINDS.get(self._log.processors.get(on_first_node(processor), ""))
                 if kind:
                     kinds[kind] = None
             inner = inner and all(a.virtual for a in decision.arguments.values())
         self._observed.tasks[name] = ObservedTask(tuple(kinds) or ("CPU",), inner)
 
+    def _launch_elsewhere(self, group: _Group) -> ObservedLaunch:
+        """A launch of which the logs tell the points, but not what these take."""
+        name = self._name(group)
+        self._observed.tasks.setdefault(name, ObservedTask(("CPU",)))
+        self._observed.unknown[f"*.{name}.requirements"] = (
+            "launches of it were mapped by other ranks: what they take is not in this log, and "
+            "none of it is assumed; give the logs of all ranks"
+        )
+        single = group.domain == [(0,)]  # as Legion shards a task that is launched alone
+        points: list[Index] = [()] if single else sorted(group.domain)
+        lower, upper = (None, None) if single else around([(p, p) for p in points])
+        made = {point: ObservedPoint(()) for point in points}
+        return ObservedLaunch(name, lower, upper, (), made, number=group.decision.number)
+
     def _launch(self, group: _Group) -> ObservedLaunch:
-        name = group.decision.task
+        name = self._name(group)
         single = set(group.tasks) == {()}
         domain = [] if single else sorted({*group.domain, *group.tasks})
         lower, upper = (None, None) if single else around([(p, p) for p in domain])
@@ -339,7 +372,7 @@ class _Reader:
         first = next(iter(observed.values()))
         privilege = _PRIVILEGES.get(first.privilege)
         if privilege is None:
-            self._observed.unknown[f"*.{group.decision.task}.requirements[{index}].privilege"] = (
+            self._observed.unknown[f"*.{self._name(group)}.requirements[{index}].privilege"] = (
                 f"{first.privilege!r} is no privilege that is known; READ_WRITE is assumed"
             )
             privilege = "READ_WRITE"
@@ -455,11 +488,6 @@ def _covering(needs: Sequence[tuple[str, Box]], decision: Decision) -> int | Non
             return None
         size += min(fits)
     return size
-
-
-def _local(processor: str) -> str:
-    """The processor of rank 0 that has the same place: only the first rank lists its kinds."""
-    return f"{processor[:2]}{'0' * max(0, len(processor) - 10)}{processor[-8:]}"
 
 
 def _points(box: Box) -> list[Index]:

@@ -24,6 +24,7 @@ __all__ = [
     "LoggedArgument",
     "MapperLog",
     "around",
+    "on_first_node",
     "read_mapper_log",
     "volume_of",
 ]
@@ -39,7 +40,9 @@ _DECISION = re.compile(
 )
 _ARGUMENT = re.compile(r"Requirement\[(\d+)\]\((.*)\)$")
 _MEMBERS = re.compile(r"(?:^|,)(\w+)=")
-_INSTANCE = re.compile(r"Instance(?:\[[^\]]*\])?\((.*)\)$")
+_INSTANCE = re.compile(r"Instance(?:\[([^\]]*)\])?\((.*)\)$")
+_OUTPUT = re.compile(r"OUTPUT\[(\d+)\]: memory=([0-9a-f]*),order=([A-Z]*)$")
+_MAPPER = re.compile(r"MAPPER (\S.*?): ")
 _BOX = re.compile(r"<([-\d, ]*)>\.\.<([-\d, ]*)>")
 _POINT = re.compile(r"\(([-\d, ]*)\)")
 _SHARD = re.compile(r"(\d+) <-(.*)$")
@@ -61,6 +64,7 @@ class LoggedArgument:
         boxes: The boxes that it consists of; an empty region has none.
         sparse: Whether the log says that it has holes, but not where.
         instances: Descriptions of the chosen instances.
+        places: The numbers of those instances.
     """
 
     index: int
@@ -71,6 +75,7 @@ class LoggedArgument:
     sparse: bool
     fields: tuple[str, ...]
     instances: list[str] = field(default_factory=list)
+    places: list[str] = field(default_factory=list)
 
     @property
     def box(self) -> Box | None:
@@ -94,6 +99,9 @@ class Decision:
         processors: Numbers of target processors.
         shards: Index points by shard, for ``SELECT_SHARDING_FUNCTOR``.
         slices: Boxes of points, for ``SLICE_TASK``.
+        outputs: Memory and order of dimensions (``"YXF"``, the fastest first; empty where any
+            will do) of each output, by the number of its requirement, for ``MAP_TASK``.
+        inlined: Whether the launching task runs it itself, for ``SELECT_TASK_OPTIONS``.
     """
 
     what: str
@@ -106,20 +114,30 @@ class Decision:
     processors: list[str] = field(default_factory=list)
     shards: dict[int, list[Index]] = field(default_factory=dict)
     slices: list[Box] = field(default_factory=list)
+    outputs: dict[int, tuple[str, str]] = field(default_factory=dict)
+    inlined: bool = False
 
 
 @dataclass
 class MapperLog:
-    """All decisions in the order of their first lines; kinds of processors, memories by number."""
+    """All decisions in the order of their first lines; kinds of processors, memories by number.
+
+    ``mappers`` are the classes of the mappers that took them, if the recorder wrote the log.
+    """
 
     decisions: list[Decision] = field(default_factory=list)
+    mappers: list[str] = field(default_factory=list)
     processors: dict[str, str] = field(default_factory=dict)
     memories: dict[str, str] = field(default_factory=dict)
     skipped: Counter[str] = field(default_factory=Counter)
 
 
-def read_mapper_log(paths: Iterable[Path]) -> MapperLog:
+def read_mapper_log(paths: Iterable[Path], *, silent: bool = False) -> MapperLog:
     """Reads the logs of one run, one per rank, plain or compressed by gzip.
+
+    Args:
+        paths: The files.
+        silent: Whether there may be no decision in them.
 
     Raises:
         CaptureError: A file cannot be read or is empty, or no line of it is a mapper's.
@@ -131,7 +149,7 @@ def read_mapper_log(paths: Iterable[Path]) -> MapperLog:
             raise CaptureError(f"{path}: the log is empty: run the program with -level mapper=2")
         before = len(log.decisions)
         _Reader(log, str(path)).read(text.splitlines())
-        if len(log.decisions) == before:
+        if len(log.decisions) == before and not silent:
             raise CaptureError(
                 f"{path}: the log tells of no decision of a mapper: run the program with Legion's "
                 "logging wrapper around its mapper, and with -level mapper=2"
@@ -179,7 +197,11 @@ class _Reader:
         elif instance := _INSTANCE.match(text):
             last = self._argument.get(thread)
             if last is not None:
-                last.instances.append(instance[1])
+                last.places.append(instance[1] or "")
+                last.instances.append(instance[2])
+        elif mapper := _MAPPER.match(text):
+            if mapper[1] not in self._log.mappers:
+                self._log.mappers.append(mapper[1])
         elif not self._take_detail(thread, text) and not text.startswith(_IGNORED):
             self._take_machine(text)
 
@@ -192,6 +214,7 @@ class _Reader:
             number=int(found["number"]),
             point=None if point is None else _index(point),
             rank=self._rank,
+            inlined="inline_task=true" in found.string[found.end("number") :],
         )
         self._open[thread], self._argument[thread] = decision, None
         self._log.decisions.append(decision)
@@ -228,6 +251,8 @@ class _Reader:
             decision.shards.setdefault(int(shard[1]), []).extend(points)
         elif cut := _SLICE.match(text):
             decision.slices += [(_index(a), _index(b)) for a, b in _BOX.findall(cut[1])]
+        elif output := _OUTPUT.match(text):
+            decision.outputs[int(output[1])] = output[2], output[3]
         else:
             return False
         return True
@@ -253,6 +278,11 @@ def around(boxes: Iterable[Box]) -> Box:
         tuple(map(min, zip(*lower, strict=True))),
         tuple(map(max, zip(*upper, strict=True))),
     )
+
+
+def on_first_node(processor: str) -> str:
+    """The number of the processor of node 0 that has the same place: logs list the kinds of it."""
+    return f"{processor[:2]}{'0' * max(0, len(processor) - 10)}{processor[-8:]}"
 
 
 def _members_of(text: str) -> dict[str, str]:

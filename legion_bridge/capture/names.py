@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
+from collections import defaultdict
+from collections.abc import Hashable, Iterable
 
 from dsl.names import is_name
 
-__all__ = ["Names", "language_name"]
+__all__ = ["Names", "TaskNames", "language_name"]
 
 
 class Names:
@@ -34,10 +35,47 @@ class Names:
         return name
 
 
+class TaskNames:
+    """The tasks of a program as the language can write them, each by a name of its own.
+
+    Of tasks whose names are spelt alike, all have what the spelling changes written out:
+
+    >>> names = TaskNames(["h.fill values", "v.step", "v_step"])
+    >>> names["h.fill values"], names["v.step"], names["v_step"]
+    ('h_fill_values', 'v_x2e_step', 'v_x5f_step')
+    """
+
+    def __init__(self, tasks: Iterable[str] = ()) -> None:
+        spelt: defaultdict[str, dict[str, None]] = defaultdict(dict)
+        for task in tasks:
+            spelt[language_name(task)][task] = None
+        self._alike = [list(alike) for alike in spelt.values() if len(alike) > 1]
+        self._written_out = {task for alike in self._alike for task in alike}
+
+    def __getitem__(self, task: str) -> str:
+        return _written_out(task) if task in self._written_out else language_name(task)
+
+    def told(self) -> dict[str, str]:
+        """For an application's ``unknown``: which tasks have other names than one would expect."""
+        return {
+            f"tasks.{self[task]}": f"the name of the task {task!r}: "
+            f"{' and '.join(repr(other) for other in alike if other != task)} would be spelt "
+            f"{language_name(task)}, too"
+            for alike in self._alike
+            for task in alike
+        }
+
+
+def _written_out(task: str) -> str:
+    return "".join(
+        each if each.isascii() and each.isalnum() else f"_x{each.encode().hex()}_" for each in task
+    )
+
+
 def language_name(task: str) -> str:
     """A task's name as the language can write it; the mapper uses the same spelling.
 
     >>> language_name("cupynumeric::BinaryOpTask")
     'cupynumeric__BinaryOpTask'
     """
-    return re.sub(r"[^A-Za-z0-9]", "_", task)
+    return re.sub(rb"[^A-Za-z0-9]", b"_", task.encode()).decode()  # the mapper sees bytes

@@ -68,7 +68,12 @@ class ObservedPartition:
 
 @dataclass(frozen=True, slots=True)
 class ObservedRequirement:
-    """A region requirement; ``partition`` is None where all points take all of the region."""
+    """A region requirement.
+
+    Attributes:
+        partition: None where all points take all of the region.
+        collective: Whether points of a launch that write the same data each have an instance.
+    """
 
     region: Key
     partition: Key | None
@@ -76,6 +81,7 @@ class ObservedRequirement:
     fields: tuple[str, ...]
     reduction: str | None = None
     virtual: bool = False
+    collective: bool = False
 
 
 @dataclass(slots=True)
@@ -105,6 +111,8 @@ class ObservedLaunch:
         number: Its number in the log.
         uses: Numbers of the launches whose futures it takes.
         blocking: Whether the launching task waited for it.
+        inlined: Whether the launching task ran it itself.
+        predicated: Whether it runs only if a predicate is true; ``ran`` tells whether that was so.
     """
 
     task: str
@@ -115,6 +123,9 @@ class ObservedLaunch:
     number: int = 0
     uses: frozenset[int] = frozenset()
     blocking: bool = False
+    inlined: bool = False
+    predicated: bool = False
+    ran: bool = True
 
 
 @dataclass(frozen=True, slots=True)

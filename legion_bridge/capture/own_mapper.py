@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
+from dsl.launch_domain import LaunchDomain
 from dsl.names import argument_name, is_name
 from legion_bridge.capture.decisions import ArgumentDecision, Decisions, Place, TaskDecisions
 from legion_bridge.capture.mapper_log import Index
-from legion_bridge.programs.application import Application
+from legion_bridge.programs.application import Application, Launch, LayoutNeed
 from legion_bridge.programs.task_summary import TaskSummary
 
-__all__ = ["OwnMapper", "own_mapper"]
+__all__ = ["OwnMapper", "own_mapper", "with_own_mapper"]
 
 _LARGEST_TABLE = 1024  # points
+_OUTPUT_NEED = "the program's own mapper has this output made in another order"
 _HEAD = "# What the program's own mapper decided in a run of it."
 
 
@@ -38,6 +41,59 @@ def own_mapper(decisions: Decisions, application: Application) -> OwnMapper:
         application: The captured program.
     """
     return _Writer(decisions, application).written()
+
+
+_ORDERS = {"F_order": "XYZWVUTSR", "C_order": "RSTUVWZYX"}  # the fastest dimension first
+
+
+def with_own_mapper(application: Application, decisions: Decisions) -> Application:
+    """An application with what its mapper decided: the mapper ``"own"``, and needs of outputs."""
+    if not decisions:
+        return application
+    application = _with_outputs(application, decisions)
+    own = own_mapper(decisions, application)
+    mappers = MappingProxyType({**application.mappers, "own": own.text})
+    unknown = dict(application.unknown)
+    if own.unknown:
+        unknown["mappers.own"] = "; ".join(own.unknown)
+    return replace(application, mappers=mappers, unknown=unknown)
+
+
+def _with_outputs(application: Application, decisions: Decisions) -> Application:
+    """The application with its outputs marked, and the orders that its mapper gives to them.
+
+    What reads an output finds it in the order in which the mapper had it made: that is a need of
+    the program, so that no other mapper gives it another one.
+    """
+
+    def marked(launch: Launch) -> Launch:
+        outputs = decisions[launch.task].outputs if launch.task in decisions else {}
+        return replace(
+            launch,
+            requirements=tuple(
+                replace(requirement, output=True, need=_need(outputs[index]) or requirement.need)
+                if index in outputs
+                else requirement
+                for index, requirement in enumerate(launch.requirements)
+            ),
+        )
+
+    return replace(
+        application,
+        setup=tuple(map(marked, application.setup)),
+        loop=tuple(map(marked, application.loop)),
+        finish=tuple(map(marked, application.finish)),
+    )
+
+
+def _need(orderings: Collection[str]) -> LayoutNeed | None:
+    """The need for an order; none where any will do, or the language has no word for it."""
+    found = {ordering.replace("F", "") for ordering in orderings}
+    for order, letters in _ORDERS.items():
+        if found and all(len(each) > 1 and each in letters for each in found):
+            soa = {not ordering.startswith("F") for ordering in orderings}
+            return LayoutNeed(order, soa.pop() if len(soa) == 1 else None, _OUTPUT_NEED)
+    return None
 
 
 class _Writer:
@@ -163,12 +219,23 @@ class _Writer:
         if all(len(each) == 1 and None not in each for each in places.values()):
             chosen = {point: next(iter(each)) for point, each in places.items()}
             if all(each is not None and len(each) == 1 for each in chosen.values()):
+                if any(p not in chosen for d in _domains(name, self._application) for p in d):
+                    self._tell(f"where points of {name} ran was not seen for all of them")
+                    return {}
                 if len(chosen) > _LARGEST_TABLE:
                     self._tell(f"{name} has too many points for a table of their processors")
                     return {}
                 return {point: each[0] for point, each in chosen.items() if each}
         self._tell(f"points of {name} might run on several processors, but not on all of a node")
         return {}
+
+
+def _domains(task: str, application: Application) -> Iterator[Iterator[Index]]:
+    """The points of each launch of a task."""
+    for launch in (*application.launches(), *application.finish):
+        if launch.task == task and launch.domain:
+            domain = LaunchDomain.of(launch)
+            yield map(domain.point, range(domain.volume))
 
 
 def _function(task: str, kind: str, table: dict[Index, Place]) -> Iterator[str]:

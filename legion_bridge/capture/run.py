@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 
 import dsl
 from legion_bridge.capture.assemble import assemble
 from legion_bridge.capture.captured import Captured
 from legion_bridge.capture.decisions import Decisions, decisions_of
-from legion_bridge.capture.mapper_log import read_mapper_log
-from legion_bridge.capture.own_mapper import own_mapper
-from legion_bridge.capture.spy_log import read_spy_log
+from legion_bridge.capture.mapper_log import MapperLog, read_mapper_log
+from legion_bridge.capture.observed import ObservedProgram
+from legion_bridge.capture.own_mapper import with_own_mapper
+from legion_bridge.capture.same_program import times_of
+from legion_bridge.capture.spy_log import SpyLog, read_spy_log
 from legion_bridge.capture.spy_program import program_of
 from legion_bridge.capture.times import Times, read_times
 from legion_bridge.errors import CaptureError, LegionError
@@ -28,11 +31,17 @@ from legion_bridge.programs.application import Application
 
 __all__ = ["capture", "program_name", "recorded"]
 
-_FLAGS = (
-    "-ll:util 0 -lg:spy 1 -lg:prof 1 -lg:prof_logfile {folder}/times_% "
-    "-logfile {folder}/spy_% -level legion_spy=2,taskreg=2,mapper=2"
-)
+# Each in a run of its own: together they make some programs crash, and all sleep for 5 seconds.
+_SPY = "-ll:util 0 -lg:spy 1 -logfile {folder}/spy_% -level legion_spy=2,taskreg=2,mapper=2"
+_PROFILE = "-ll:util 0 -lg:prof 1 -lg:prof_logfile {folder}/times_% -logfile {folder}/profiling_%"
+_ARRIVALS = "-lg:prof_all_critical_arrivals"  # some programs cannot be profiled without
 _RECORDING = "-ll:util 0 -logfile {folder}/decisions_% -level mapper=2"
+_LEGIONS_OWN = ("Legion::Mapping::DefaultMapper", "Legion::Mapping::NullMapper")
+_LAST_LINES = 12  # of a program that failed
+_UNTELLING = re.compile(
+    r"\s*$|!.*!$|SLEEPING FOR 5 SECONDS|-{5,}$|Backtrace:|stack trace: \d+ frames|"
+    r"(?:\x1b\[\d*m)*\s*0x[0-9a-f]+\S* (?:\x1b\[\d*m)*at |Task Tree Trace:|\[depth\]|\[\d+\]<"
+)
 _INTERPRETERS = ("python", "python3", "legate", "mpirun", "srun", "env", "sh", "bash")
 
 
@@ -44,15 +53,15 @@ def capture(
     memory: int | None = None,
     variables: Mapping[str, str] | None = None,
 ) -> Captured:
-    """Runs a Legion program once, with its own mapper, and makes an application of its logs.
+    """Runs a Legion program with its own mapper, and makes an application of its logs.
 
-    The run is slower than usual: Legion waits five seconds before a run with both logs. What the
-    program's mapper decided becomes the mapper ``"own"`` of the application.
+    It runs twice, a little slower than usual: once to log what it asks of the runtime, and once
+    for its times. What its mapper decided becomes the mapper ``"own"`` of the application.
 
     Args:
         command: The program and its arguments.
         name: What to call the application; by default it is named after the program.
-        timeout: Seconds that the run may take.
+        timeout: Seconds that each run may take.
         memory: Resident bytes that its processes may have together; None for no limit.
         variables: Environment variables in addition to those of this process.
 
@@ -65,13 +74,20 @@ def capture(
         raise CaptureError("there is no program to capture: name one, such as ./stencil2d")
     legion = find_legion()
     recorder, unseen = _recorder(legion)
-    environment = legion.environment() | dict(variables or {}) | recorder
+    environment = legion.environment() | dict(variables or {})
     with Guard() as guard:
-        output = _run(guard, command, environment, _FLAGS, timeout=timeout, memory=memory)
-        found = _captured(guard.folder, command, name or program_name(command), output)
-        if unseen is None:
-            return _with_own_mapper(found, sorted(guard.folder.glob("spy_*")))
-        return replace(found, application=_unknown_mapper(found.application, unseen))
+        run = partial(_run, command, guard, timeout=timeout, memory=memory)
+        output = run(environment | recorder, _SPY)
+        logs = _logs_of(guard.folder, command)
+        spy = read_spy_log(logs)
+        times, untimed = _profiled(partial(run, environment), guard.folder, spy)
+        observed = program_of(spy, times)
+        if untimed is not None:
+            observed.unknown["*.work.seconds"] = untimed
+        found = _captured(observed, command, name or program_name(command), output)
+        if unseen is not None:
+            return replace(found, application=_unknown_mapper(found.application, unseen))
+        return _with_own_mapper(found, read_mapper_log(logs, silent=True), spy)
 
 
 def recorded(
@@ -104,7 +120,7 @@ def recorded(
             preloaded.insert(0, mapper["LD_PRELOAD"])  # it asks the next for Legion's functions
             environment |= mapper
         environment["LD_PRELOAD"] = ":".join(preloaded)
-        _run(guard, command, environment, _RECORDING, timeout=timeout, memory=memory)
+        _run(command, guard, environment, _RECORDING, timeout=timeout, memory=memory)
         return decisions_of(read_mapper_log(sorted(guard.folder.glob("decisions_*"))))
 
 
@@ -117,8 +133,8 @@ def _recorder(legion: LegionInstallation) -> tuple[dict[str, str], str | None]:
 
 
 def _run(
-    guard: Guard,
     command: Sequence[str],
+    guard: Guard,
     environment: Mapping[str, str],
     flags: str,
     *,
@@ -137,41 +153,70 @@ def _run(
     )
     failure = failure_of(ended, command[0], timeout, memory)
     if failure is not None:
-        raise CaptureError(failure[1])
+        raise CaptureError(last_words(failure[1]))
     return ended.output
 
 
-def _with_own_mapper(found: Captured, logs: Sequence[Path]) -> Captured:
-    """The application with what its mapper decided."""
-    application = found.application
+def last_words(said: str) -> str:
+    r"""The end of what a failed program said, without frames of the stack and drawn boxes.
+
+    >>> last_words("!!!!\n!! A !!\nno piece 7\nstack trace: 8 frames\n0x7f at /lib/libc.so.6")
+    'no piece 7'
+    """
+    lines = [line for line in said.splitlines() if not _UNTELLING.match(line)]
+    return "\n".join(lines[-_LAST_LINES:])
+
+
+def _profiled(run: Callable[[str], str], folder: Path, log: SpyLog) -> tuple[Times, str | None]:
+    """The times of a further run, or why there are none."""
     try:
-        decisions = decisions_of(read_mapper_log(logs))
-    except CaptureError:
-        decisions = {}
-    if not decisions:
-        sentence = "no decision of its mapper was logged: Legion is linked into the program"
+        try:
+            run(_PROFILE)
+        except CaptureError as error:
+            if _ARRIVALS not in str(error):
+                raise
+            for part in folder.glob("times_*"):
+                part.unlink()
+            run(f"{_PROFILE} {_ARRIVALS}")
+        profiles = sorted(folder.glob("times_*"))
+        return times_of(log, read_times(profiles)) if profiles else Times(), None
+    except CaptureError as error:
+        return Times(), f"a run with Legion's profile failed, so that no times are known: {error}"
+
+
+def _with_own_mapper(found: Captured, log: MapperLog, spy: SpyLog) -> Captured:
+    """The application with what its mapper decided, and which mapper that was."""
+    brought = [name for name in log.mappers if name not in _LEGIONS_OWN]
+    application = replace(found.application, own_mapper=" and ".join(brought))
+    if not log.mappers:
+        sentence = "its mapper was not seen: Legion is linked into the program statically"
         return replace(found, application=_unknown_mapper(application, sentence))
-    own = own_mapper(decisions, application)
-    mappers = MappingProxyType({**application.mappers, "own": own.text})
-    application = replace(application, mappers=mappers)
-    if own.unknown:
-        application = _unknown_mapper(application, "; ".join(own.unknown))
-    return replace(found, application=application)
+    decisions = decisions_of(log, spy.task_names(), spy.compact())
+    if not decisions:
+        sentence = "its mapper was asked where no task but the first one runs"
+        if any(decision.inlined for decision in log.decisions):
+            sentence += ": the tasks that launch others run them themselves, inlined"
+        return replace(found, application=_unknown_mapper(application, sentence))
+    return replace(found, application=with_own_mapper(application, decisions))
 
 
 def _unknown_mapper(application: Application, why: str) -> Application:
     return replace(application, unknown={**application.unknown, "mappers.own": why})
 
 
-def _captured(folder: Path, command: Sequence[str], name: str, output: str) -> Captured:
+def _logs_of(folder: Path, command: Sequence[str]) -> list[Path]:
     logs = sorted(folder.glob("spy_*"))
     if not logs:
         raise CaptureError(
             f"{command[0]} is no Legion program, or one whose Legion takes no flags from "
             "LEGION_DEFAULT_ARGS: nothing was logged"
         )
-    profiles = sorted(folder.glob("times_*"))
-    observed = program_of(read_spy_log(logs), read_times(profiles) if profiles else Times())
+    return logs
+
+
+def _captured(
+    observed: ObservedProgram, command: Sequence[str], name: str, output: str
+) -> Captured:
     here = ", ".join(sorted({k for task in observed.tasks.values() for k in task.variants}))
     observed.unknown["tasks.*.variants"] = (
         f"variants for kinds of processors that the run did not have are not seen; it had {here}"

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from legion_bridge.capture.names import TaskNames
 from legion_bridge.errors import CaptureError
 
 __all__ = ["LoggedRequirement", "Operation", "SpyLog", "Variant", "read_spy_log"]
@@ -24,6 +25,7 @@ _OPERATIONS = re.compile(
     r"(Mapping|Fill|Discard|Fence|Copy|Acquire|Release|Attach|Detach|Must Epoch|"
     r"All Reduce|Predicate|Timing) Operation (\d+) (\d+)"
 )
+_COMPACT = 2  # LEGION_COMPACT_SPECIALIZE
 
 
 @dataclass
@@ -35,6 +37,7 @@ class LoggedRequirement:
     field_space: int
     tree: int
     privilege: int
+    coherence: int
     reduction: int
     fields: list[int] = field(default_factory=list)
 
@@ -95,6 +98,33 @@ class SpyLog:
     future_makers: dict[int, int] = field(default_factory=dict)
     future_uses: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
     shards: dict[int, dict[int, int]] = field(default_factory=lambda: defaultdict(dict))
+    replicas: dict[int, int] = field(default_factory=dict)  # of tasks; the key of their shards
+    inlined: set[int] = field(default_factory=set)
+    predicated: set[int] = field(default_factory=set)
+    not_run: set[int] = field(default_factory=set)  # their predicate was false
+    instances: dict[tuple[int, int], set[int]] = field(default_factory=lambda: defaultdict(set))
+    compact_instances: set[int] = field(default_factory=set)
+
+    def task_names(self) -> TaskNames:
+        """What to call the tasks that are launched."""
+        launched = {operation.task for operation in self.operations.values()}
+        return TaskNames(name for task, name in self.tasks.items() if task in launched)
+
+    def launch_of(self, number: int) -> int:
+        """The launch that a point or a slice is a part of."""
+        number = self.points[number][0] if number in self.points else number
+        while number in self.slices:
+            number = self.slices[number]
+        return number
+
+    def shards_of(self, task: int) -> list[int]:
+        """The shards of a task, in order; none where it is not replicated."""
+        shards = self.shards.get(self.replicas.get(task, -1), {})
+        return [shards[shard] for shard in sorted(shards)]
+
+    def compact(self) -> set[tuple[int, int]]:
+        """Operation and index of the requirements whose instance was asked to be compact."""
+        return {key for key, found in self.instances.items() if found & self.compact_instances}
 
 
 def read_spy_log(paths: Iterable[Path]) -> SpyLog:
@@ -256,6 +286,18 @@ class _Reader:
         if int(w[0]) in self.log.points:
             self.log.points[int(w[1])] = self.log.points[int(w[0])]
 
+    def _on_replicate__task(self, w: list[str]) -> None:
+        self.log.replicas[int(w[0])] = int(w[1])
+
+    def _on_inline__task(self, w: list[str]) -> None:
+        self.log.inlined.add(int(w[0]))
+
+    def _on_predicate__use(self, w: list[str]) -> None:
+        self.log.predicated.add(int(w[0]))
+
+    def _on_predicate__false(self, w: list[str]) -> None:
+        self.log.not_run.add(int(w[0]))
+
     def _on_replicate__shard(self, w: list[str]) -> None:
         self.log.shards[int(w[0])][int(w[1])] = int(w[2])
 
@@ -263,10 +305,8 @@ class _Reader:
 
     def _on_logical__requirement(self, w: list[str]) -> None:
         numbers = [int(word) for word in w[:9]]
-        operation, index, is_region, space, fields, tree, privilege, _, reduction = numbers
-        self.log.requirements[operation][index] = LoggedRequirement(
-            bool(is_region), space, fields, tree, privilege, reduction
-        )
+        operation, index, is_region, *parts = numbers
+        self.log.requirements[operation][index] = LoggedRequirement(bool(is_region), *parts)
 
     def _on_logical__requirement__field(self, w: list[str]) -> None:
         requirement = self.log.requirements[int(w[0])].get(int(w[1]))
@@ -283,8 +323,14 @@ class _Reader:
         self.log.task_processors[int(w[0])] = int(w[1], 16)
 
     def _on_mapping__decision(self, w: list[str]) -> None:
+        key = int(w[0]), int(w[1])
         if w[3] == "0":
-            self.log.virtual.add((int(w[0]), int(w[1])))
+            self.log.virtual.add(key)
+        self.log.instances[key].add(int(w[3], 16))
+
+    def _on_instance__specialized__constraint(self, w: list[str]) -> None:
+        if int(w[1]) == _COMPACT:
+            self.log.compact_instances.add(int(w[0], 16))
 
     # Futures.
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
 from dsl.facts import Privilege
-from legion_bridge.capture.names import language_name
 from legion_bridge.capture.observed import (
     Key,
     ObservedLaunch,
@@ -28,6 +27,7 @@ __all__ = ["program_of"]
 _KINDS = {"GPU": "GPU", "CPU": "CPU", "OpenMP": "OMP", "IO": "IO", "Python": "PY", "Utility": ""}
 _MUST_EPOCH = "must epoch"  # is no launch: its tasks are
 _KIND_LIST = ("CPU", "GPU", "OMP", "IO", "PY")
+_COLLECTIVE = 0x10000000  # LEGION_COLLECTIVE_MASK of a coherence
 
 # Legion's own reduction operators are numbered from here, by kind and then by type.
 _FIRST_REDUCTION = 1048577
@@ -55,19 +55,18 @@ class _Reader:
     def __init__(self, log: SpyLog, times: Times) -> None:
         self._log = log
         self._times = times
-        self._observed = ObservedProgram({}, {}, {}, [])
+        self._names = log.task_names()
+        self._observed = ObservedProgram({}, {}, {}, [], unknown=self._names.told())
+        self._first_shards: dict[int, int] = {}  # of launches, by those of the other shards
         self._partition_of = {
             space: part for part, colors in log.subspaces.items() for space in colors.values()
         }
         self._points: dict[int, dict[tuple[int, ...], int]] = {}
-        for point, (owner, index) in log.points.items():
-            self._points.setdefault(self._launch_of(owner), {})[index] = point
-        self._inner = {(variant.task, variant.number): variant.inner for variant in log.variants}
-
-    def _launch_of(self, owner: int) -> int:
-        while owner in self._log.slices:
-            owner = self._log.slices[owner]
-        return owner
+        for point, (_, index) in log.points.items():
+            self._points.setdefault(log.launch_of(point), {})[index] = point
+        self._children_of: dict[int, list[int]] = {}
+        for operation in log.operations.values():
+            self._children_of.setdefault(operation.parent, []).append(operation.number)
 
     def program(self) -> ObservedProgram:
         observed, top = self._observed, self._log.top_task
@@ -81,35 +80,56 @@ class _Reader:
 
     def _children(self, parent: int) -> list[ObservedLaunch]:
         """What a task launched, in program order."""
-        shards = self._log.shards.get(parent)
-        if shards:
-            self._observed.skip("shards of a replicated task, after the first", len(shards) - 1)
-            parent = shards[min(shards)]
         launches = []
-        ordered = self._log.order.get(parent, {})
-        numbers = [number for place in sorted(ordered) for number in ordered[place]]
-        tasks = [number for number in numbers if number in self._log.operations]
+        rows = list(self._in_order(self._log.shards_of(parent) or [parent]))
+        tasks = [row[0] for row in rows if row[0] in self._log.operations]
         following = dict(pairwise(tasks))
-        for number in numbers:
-            operation = self._log.operations.get(number)
+        for row in rows:
+            operation = self._log.operations.get(row[0])
             if operation is not None:
-                launches.append(self._launch(operation, following.get(number)))
-            elif self._log.others.get(number, _MUST_EPOCH) != _MUST_EPOCH:
-                self._observed.skip(f"{self._log.others[number]} operation")
+                self._first_shards |= dict.fromkeys(row[1:], row[0])
+                launches.append(self._launch(operation, row, following.get(row[0])))
+            elif self._log.others.get(row[0], _MUST_EPOCH) != _MUST_EPOCH:
+                self._observed.skip(f"{self._log.others[row[0]]} operation")
         return launches
 
-    def _launch(self, operation: Operation, after: int | None) -> ObservedLaunch:
+    def _in_order(self, shards: Sequence[int]) -> Iterator[list[int]]:
+        """What the shards of a task asked for, in program order: each as the shards number it.
+
+        A task that another runs itself has a place in the order only if another may follow it.
+        """
+        placed = [self._placed(shard) for shard in shards]
+        for place in sorted(placed[0]):
+            for i, number in enumerate(placed[0][place]):
+                others = [row.get(place, [])[i : i + 1] for row in placed[1:]]
+                yield [number, *(other for found in others for other in found)]
+
+    def _placed(self, task: int) -> dict[tuple[int, int], list[int]]:
+        """The operations of a task by place; inlined ones without a place, by their numbers."""
+        ordered = self._log.order.get(task, {})
+        placed: dict[tuple[int, int], list[int]] = {(p, 0): n for p, n in ordered.items()}
+        known = {number: place for place, numbers in ordered.items() for number in numbers}
+        for number in sorted(self._children_of.get(task, ())):
+            if number not in known and number in self._log.inlined:
+                before = [place for other, place in known.items() if other < number]
+                placed[max(before, default=-1), number] = [number]
+        return placed
+
+    def _launch(
+        self, operation: Operation, row: Sequence[int], after: int | None
+    ) -> ObservedLaunch:
         number = operation.number
-        numbers: dict[tuple[int, ...], int] = {(): number}
         if operation.is_index:
-            numbers = self._points.get(number, {})
+            numbers = {i: p for each in row for i, p in self._points.get(each, {}).items()}
+        else:
+            numbers = {(): next((each for each in row if self._ran_here(each)), number)}
         lower, upper = self._domain(number, numbers) if operation.is_index else (None, None)
         points = {index: numbers[index] for index in sorted(numbers)}
-        logged = self._log.requirements.get(number, {})
+        logged = next(filter(None, map(self._log.requirements.get, row)), {})
         indices = sorted(logged)
-        uses = {
-            self._launch_of(self._log.points.get(maker, (maker,))[0])
-            for user in (number, *points.values())  # of an index launch its points take them
+        makers = {
+            self._log.launch_of(maker)
+            for user in (*row, *points.values())  # of an index launch its points take them
             for future in self._log.future_uses.get(user, ())
             if (maker := self._log.future_makers.get(future)) is not None
         }
@@ -126,9 +146,16 @@ class _Reader:
                 for index, point in points.items()
             },
             number=number,
-            uses=frozenset(uses),
+            uses=frozenset(self._first_shards.get(maker, maker) for maker in makers),
             blocking=self._times.blocks(points.values(), operation.parent, after),
+            inlined=number in self._log.inlined,
+            predicated=number in self._log.predicated,
+            ran=number not in self._log.not_run,
         )
+
+    def _ran_here(self, number: int) -> bool:
+        """Whether a task that all shards launch is run by the shard that numbers it so."""
+        return number in self._log.variant_decisions or number in self._log.replicas
 
     def _domain(
         self, number: int, points: Mapping[tuple[int, ...], int]
@@ -136,13 +163,13 @@ class _Reader:
         boxes = self._log.domains.get(number) or [(index, index) for index in points]
         if not boxes:
             raise CaptureError(
-                f"an index launch of {self._log.tasks.get(self._log.operations[number].task)} has "
+                f"an index launch of {self._task(self._log.operations[number].task)} has "
                 "no points: the log breaks off, because the program did not end well"
             )
         return _around(boxes)
 
     def _task(self, task: int) -> str:
-        name = language_name(self._log.tasks.get(task, f"task{task}"))
+        name = self._names[self._log.tasks.get(task, f"task{task}")]
         if name not in self._observed.tasks:
             variants = [variant for variant in self._log.variants if variant.task == task]
             kinds = {
@@ -165,7 +192,8 @@ class _Reader:
         indices: Sequence[int],
     ) -> ObservedPoint:
         logged = self._log.requirements.get(point) or self._log.requirements.get(launch, {})
-        kind, seconds = self._times.of_point(point)
+        ran = self._log.shards_of(point) or [point]
+        kind, seconds = self._times.of_point(ran[0])
         return ObservedPoint(
             tuple(
                 None if requirement.partition is None else logged[i].space
@@ -189,7 +217,12 @@ class _Reader:
             _privilege(logged.privilege),
             tuple(names.get((space, f), f"field{f}") for f in sorted(logged.fields)),
             _reduction(logged.reduction),
-            any((point, index) in self._log.virtual for point in points),
+            any(
+                (ran, index) in self._log.virtual
+                for point in points
+                for ran in (point, *self._log.shards_of(point))
+            ),
+            bool(logged.coherence & _COLLECTIVE),
         )
 
     def _partition(

@@ -17,14 +17,24 @@ MEMORY_KINDS = {2: "SYSMEM", 3: "RDMEM", 4: "SOCKMEM", 5: "ZCMEM", 6: "FBMEM"}  
 PROFILE_KINDS = (
     "ProcDesc", "MemDesc", "TaskInfo", "GPUTaskInfo", "ImplicitTaskInfo", "TaskWaitInfo",
     "MapperCallDesc", "MapperCallInfo", "CopyInfo", "CopyInstInfo", "InstTimelineInfo",
-    "PhysicalInstRegionDesc", "LogicalRegionDesc", "OpDesc", "OperationInstance",
+    "PhysicalInstRegionDesc", "LogicalRegionDesc", "OpDesc", "OperationInstance", "MultiTask",
+    "SliceOwner",
 )  # fmt: skip
+_LAUNCH = "Task"  # the kind of operation that a launch is, with its slices and points
 _NANO = 1e-9
 
 
 @dataclass
 class Times:
-    """What Legion's profile says about a run; times are nanoseconds since its start."""
+    """What Legion's profile says about a run; times are nanoseconds since its start.
+
+    Attributes:
+        spans: Start, stop and busy time of each point task that ran.
+        tasks: The number of the task that an operation launches or is a point of.
+        parents: The task that launched an operation, which may be a slice or a point.
+        owners: The launch or slice that a slice or a point is a part of.
+        trees: The region trees, in the order in which they were made.
+    """
 
     processors: dict[int, str] = field(default_factory=dict)
     spans: dict[int, tuple[int, int, int]] = field(default_factory=dict)  # start, stop, busy
@@ -32,6 +42,10 @@ class Times:
     kinds: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
     waits: dict[int, list[tuple[int, int]]] = field(default_factory=lambda: defaultdict(list))
     launched: dict[int, int] = field(default_factory=dict)
+    tasks: dict[int, int] = field(default_factory=dict)
+    parents: dict[int, int] = field(default_factory=dict)
+    owners: dict[int, int] = field(default_factory=dict)
+    trees: list[int] = field(default_factory=list)
     copies: tuple[ObservedCopy, ...] = ()
     traced: bool = False
 
@@ -72,7 +86,9 @@ def read_times(paths: Iterable[Path]) -> Times:
         records = read_profile(path, *PROFILE_KINDS)
         _read_tasks(times, records)
         copies += _read_copies(records)
+        times.trees += [record["tree_id"] for record in records["LogicalRegionDesc"]]
     times.copies = tuple(copies)
+    times.trees = sorted(set(times.trees))
     return times
 
 
@@ -81,8 +97,17 @@ def _read_tasks(times: Times, records: dict[str, list[Record]]) -> None:
         times.processors[record["proc_id"]] = PROCESSOR_KINDS.get(record["kind"], "")
     for record in records["TaskWaitInfo"]:
         times.waits[record["op_id"]].append((record["wait_start"], record["wait_end"]))
+    launches = {r["kind"] for r in records["OpDesc"] if r["name"] == _LAUNCH}
+    for record in records["OperationInstance"]:
+        if record["kind"] in launches:
+            times.parents[record["op_id"]] = record["parent_id"]
+    for record in records["MultiTask"]:
+        times.tasks[record["op_id"]] = record["task_id"]
+    for record in records["SliceOwner"]:
+        times.owners[record["op_id"]] = record["parent_id"]
     for record in (*records["TaskInfo"], *records["GPUTaskInfo"]):
         number = record["op_id"]
+        times.tasks[number] = record["task_id"]
         kind = times.processors.get(record["proc_id"], "")
         waited = sum(end - start for start, end in times.waits.get(number, ()))
         busy = record["stop"] - record["start"] - waited

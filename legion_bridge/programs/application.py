@@ -152,6 +152,8 @@ class Requirement:
         reduction: Reduction operator, such as ``"sum<double>"``, for the privilege ``REDUCE``.
         virtual: Whether the program asks for no instance (inner tasks).
         need: The layout that the task was compiled for; None for any.
+        output: Whether the task makes the data: an output requirement, whose region begins empty.
+        collective: Whether points of a launch that write the same data each need an instance.
     """
 
     region: str
@@ -161,6 +163,8 @@ class Requirement:
     reduction: str | None = None
     virtual: bool = False
     need: LayoutNeed | None = None
+    output: bool = False
+    collective: bool = False
 
     @property
     def semantic_names(self) -> tuple[str, ...]:
@@ -308,6 +312,7 @@ class Application:
         unknown: For a captured program, what its run did not show and is assumed: the reason,
             by its place in the JSON document (``"regions.*.fields"``).
         copies: For a captured program, the copies of that run.
+        own_mapper: For a captured program that brings a mapper, the class of that mapper.
     """
 
     name: str
@@ -328,6 +333,7 @@ class Application:
     finish: tuple[Launch, ...] = ()
     unknown: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     copies: tuple[ObservedCopy, ...] = ()
+    own_mapper: str = ""
 
     @staticmethod
     def load(name: str, **parameters: float | str) -> Application:

@@ -77,8 +77,9 @@ def to_json(application: Application) -> str:
         "mappers": dict(application.mappers),
         "unknown": dict(application.unknown),
         "copies": [asdict(copy) for copy in application.copies],
+        "own_mapper": application.own_mapper,
     }
-    return json.dumps(document, indent=1)
+    return json.dumps(_without(document, own_mapper=""), indent=1)
 
 
 def from_json(text: str, *, source: str = "application") -> Application:
@@ -186,12 +187,16 @@ def _requirement(requirement: Requirement) -> dict[str, Any]:
             "fields": list(requirement.fields),
             "reduction": requirement.reduction,
             "virtual": requirement.virtual,
+            "output": requirement.output,
+            "collective": requirement.collective,
             "layout": need and {"order": need.order, "soa": need.soa, "message": need.message},
         },
         partition=None,
         fields=[],
         reduction=None,
         virtual=False,
+        output=False,
+        collective=False,
         layout=None,
     )
 

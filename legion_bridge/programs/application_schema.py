@@ -6,6 +6,9 @@ Versions:
        and why), ``copies`` (those of the captured run), and ``named`` in regions and partitions
        (false where the program gives no name, so that a mapper must use the requirement's index).
     3: Besides, for launches over a sparse domain, its ``points``.
+    4: Besides, ``own_mapper`` (the class of the mapper that a captured program brings), and in
+       requirements ``output`` (the task makes the data) and ``collective`` (points that write the
+       same data each need an instance).
 
 A document of an earlier version is one of the newest that lacks these members.
 """
@@ -52,13 +55,16 @@ from legion_bridge.shapes import (
 
 __all__ = ["application_of", "schema_of"]
 
-_READ = (1, 2, 3)
+_READ = (1, 2, 3, 4)
 MOST_POINTS = 4_000_000
 
 
 def schema_of(application: Application) -> int:
     """The earliest version that can say all of an application, among those that are written."""
     launches = application.launches() + application.finish
+    requirements = [each for launch in launches for each in launch.requirements]
+    if application.own_mapper or any(each.output or each.collective for each in requirements):
+        return 4
     return 3 if any(launch.points for launch in launches) else 2
 
 
@@ -85,7 +91,9 @@ def application_of(document: Any) -> Application:
         name: TaskKind(name, part["variants"], part["inner"])
         for name, part in read["tasks"].items()
     }
-    plain = ("name", "summary", "parameters", "unit", "work", "warmup", "timed", "traced")
+    plain = (
+        "name", "summary", "parameters", "unit", "work", "warmup", "timed", "traced", "own_mapper",
+    )  # fmt: skip
     application = Application(
         task_kinds=kinds,
         regions=regions,
@@ -177,7 +185,10 @@ def _launch(part: Mapping[str, Any], points: int, place: str) -> Launch:
 
 def _requirement(part: Mapping[str, Any]) -> Requirement:
     need = part["layout"] and LayoutNeed(**part["layout"])
-    keys = ("region", "partition", "privilege", "fields", "reduction", "virtual")
+    keys = (
+        "region", "partition", "privilege", "fields", "reduction", "virtual", "output",
+        "collective",
+    )  # fmt: skip
     return Requirement(need=need, **{key: part[key] for key in keys})
 
 
@@ -216,6 +227,8 @@ _REQUIREMENT = an_object(
         "fields": optional(a_list(a_text), ()),
         "reduction": optional(a_text, None),
         "virtual": optional(a_flag, False),
+        "output": optional(a_flag, False),
+        "collective": optional(a_flag, False),
         "layout": optional(_LAYOUT, None),
         "traffic": optional(_amounts, 0.0),
         "accesses": optional(_amounts, 0.0),
@@ -313,5 +326,6 @@ _DOCUMENT = an_object(
         "mappers": optional(a_table(a_text), {}),
         "unknown": optional(a_table(a_text), {}),
         "copies": optional(a_list(_COPY), ()),
+        "own_mapper": optional(a_text, ""),
     }
 )

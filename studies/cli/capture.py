@@ -69,6 +69,7 @@ def _as_json(captured: Captured, target: str) -> dict[str, Any]:
         "loop": len(application.loop),
         "finish": len(application.finish),
         "iterations": application.warmup + application.timed,
+        "own_mapper": application.own_mapper,
         "unknown": dict(application.unknown),
         "skipped": dict(captured.skipped),
     }
@@ -77,6 +78,8 @@ def _as_json(captured: Captured, target: str) -> dict[str, Any]:
 def _tell(captured: Captured, target: str) -> None:
     application = captured.application
     say(f"{target}: {len(application.tasks)} tasks, {_phases(application)}")
+    if application.own_mapper:
+        say(f"{brought(application.own_mapper)} replaced wherever another one runs it")
     if captured.skipped:
         say("seen and left out:")
         columns([(f"{times} x", what) for what, times in captured.skipped.items()])
@@ -84,6 +87,15 @@ def _tell(captured: Captured, target: str) -> None:
         say("unknown, and assumed:")
         columns(list(application.unknown.items()))
     say(f"mappertune show {target} explains it, mappertune tune {target} searches a mapper")
+
+
+def brought(mapper: str) -> str:
+    """The beginning of a sentence about the mapper that a program brings.
+
+    >>> brought("CircuitMapper"), brought("A and B")
+    ('its own mapper CircuitMapper is', 'its own mappers A and B are')
+    """
+    return f"its own mappers {mapper} are" if " and " in mapper else f"its own mapper {mapper} is"
 
 
 def _phases(application: Application) -> str:

@@ -1,10 +1,14 @@
 // Preloaded into a Legion program, it puts Legion's logging wrapper around the program's mapper,
-// whichever that is, so that `-level mapper=2` tells each decision. Behind our own mapper in
-// LD_PRELOAD it logs that one's.
+// whichever that is, so that `-level mapper=2` tells each decision, and which mapper took it. Behind
+// our own mapper in LD_PRELOAD it logs that one's.
+#include <cxxabi.h>
 #include <dlfcn.h>
 
 #include <cstdlib>
 #include <cstring>
+#include <sstream>
+#include <string>
+#include <typeinfo>
 
 #include "legion.h"
 #include "mappers/default_mapper.h"
@@ -12,13 +16,18 @@
 
 namespace {
 
+using Legion::DimensionKind;
+using Legion::Logger;
 using Legion::Machine;
 using Legion::MapperID;
 using Legion::Processor;
 using Legion::Runtime;
+using Legion::Task;
 using Legion::Mapping::DefaultMapper;
+using Legion::Mapping::ForwardingMapper;
 using Legion::Mapping::LoggingWrapper;
 using Legion::Mapping::Mapper;
+using Legion::Mapping::MapperContext;
 
 using AddMapper = void (*)(Runtime *, MapperID, Mapper *, Processor);
 using ReplaceDefaultMapper = void (*)(Runtime *, Mapper *, Processor);
@@ -42,9 +51,61 @@ bool fits()
            real<AddMapper>(ADD_MAPPER) && real<ReplaceDefaultMapper>(REPLACE_DEFAULT_MAPPER);
 }
 
+Logger decisions("mapper");  // the wrapper's own category
+
+std::string letters(const std::vector<DimensionKind> &ordering)
+{
+    std::string order;
+    for (const DimensionKind dimension : ordering)
+        order += dimension == LEGION_DIM_F ? 'F' : "XYZWVUTSR"[dimension % 9];
+    return order;
+}
+
+// The wrapper, which says nothing of the outputs of a task.
+class Recorder : public LoggingWrapper {
+public:
+    explicit Recorder(Mapper *mapper) : LoggingWrapper(mapper, &decisions) {}
+
+    void map_task(MapperContext context, const Task &task, const MapTaskInput &input,
+                  MapTaskOutput &output) override
+    {
+        LoggingWrapper::map_task(context, task, input, output);
+        for (size_t i = 0; i < task.output_regions.size(); i++) {
+            std::stringstream line;  // one message: another thread's would come between its parts
+            line << "  OUTPUT[" << task.regions.size() + i << "]: memory=";
+            if (i < output.output_targets.size()) line << output.output_targets[i];
+            line << ",order=";
+            if (i < output.output_constraints.size())
+                line << letters(output.output_constraints[i].ordering_constraint.ordering);
+            decisions.info() << line.str();
+        }
+    }
+};
+
+struct Wrapped : ForwardingMapper {
+    static const Mapper &of(const ForwardingMapper &wrapper) { return *(wrapper.*&Wrapped::mapper); }
+};
+
+// The class of a mapper, as its program calls it; of a wrapper, that of the mapper inside.
+std::string class_of(const Mapper &mapper)
+{
+    if (const auto *wrapper = dynamic_cast<const ForwardingMapper *>(&mapper))
+        return class_of(Wrapped::of(*wrapper));
+    int failed = 0;
+    const char *known = typeid(mapper).name();
+    char *readable = abi::__cxa_demangle(known, nullptr, nullptr, &failed);
+    std::string name = failed ? known : readable;
+    free(readable);
+    const std::string unnamed = "(anonymous namespace)::";
+    if (name.compare(0, unnamed.size(), unnamed) == 0) name.erase(0, unnamed.size());
+    return name;
+}
+
 Mapper *logged(Mapper *mapper)
 {
-    return fits() ? new LoggingWrapper(mapper) : mapper;
+    if (!fits()) return mapper;
+    decisions.info() << "MAPPER " << class_of(*mapper) << ": " << mapper->get_mapper_name();
+    return new Recorder(mapper);
 }
 
 // The runtime makes its default mappers without telling; here are the same, with a wrapper.

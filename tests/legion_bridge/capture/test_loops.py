@@ -41,3 +41,14 @@ def test_thousands_of_launches_take_little_time() -> None:
     assert loop is not None
     assert (loop.period, loop.iterations) == (37, 162)
     assert time.monotonic() - begin < 5.0
+
+
+def test_the_loop_that_takes_most_time_is_found() -> None:
+    """Forty fills before eight steps are no loop."""
+    row = ["fill"] * 40 + ["step", "other"] * 8
+    assert find_loop(row) == Loop(0, 1, 40)
+    assert find_loop(row, [1.0] * 40 + [9.0] * 16) == Loop(40, 2, 8)
+
+
+def test_runs_of_equal_launches_are_told_apart_by_their_time() -> None:
+    assert find_loop("aaaaaxbbb", [1, 1, 1, 1, 1, 0, 2, 2, 2]) == Loop(6, 1, 3)

@@ -20,6 +20,7 @@ from legion_bridge.programs.application_json import to_json
 MACHINE = """\
 Memories on rank 0:
   1e00000000000000 (SYSTEM_MEM): 157286400000 bytes
+  1e00000000000002 (GPU_FB_MEM): 15728640000 bytes
 Processors on rank 0:
   1d00000000000000 (UTIL_PROC) can see 1e00000000000000(bw=100)
   1d00000000000001 (LOC_PROC) can see 1e00000000000000(bw=100)
@@ -350,3 +351,69 @@ def test_a_log_that_was_cut_tells_what_it_lacks(tmp_path: Path) -> None:
     application = capture_log([path]).application
     assert application.loop[0].domain == (3,)
     assert application.unknown["*.f.pieces"].startswith("1 of 3 points are not in the log")
+
+
+def test_a_log_tells_its_own_mapper(log: Path) -> None:
+    """Points of ranks without a log run there as those of this rank do here."""
+    application = capture_log([log]).application
+    own = application.mappers["own"]
+    assert "Task report CPU;" in own
+    assert "Region * * GPU FBMEM;" in own
+    mapper = dsl.load(dsl.parse(own), dsl.MachineShape(nodes=2, processors={"CPU": 1, "GPU": 2}))
+    placed = {p: mapper.index_point("flux", "GPU", (2, 2, 2), p) for p in ((0, 1, 0), (1, 0, 1))}
+    assert placed == {(0, 1, 0): (0, 0), (1, 0, 1): (1, 1)}
+    machine = replace(Machine.load("p100x4"), nodes=2)
+    assert Evaluator(application, machine).evaluate(dsl.parse(own)).ok
+
+
+def test_launches_of_other_ranks_alone_are_captured_without_what_they_take(
+    log: Path, tmp_path: Path
+) -> None:
+    text = log.read_text()
+    far = f"SELECT_SHARDING_FUNCTOR for wall<{{}}>{PLACE}30\n  0 <-\n  1 <- (0,1) (1,1)\n"
+    head = lines("SELECT_SHARDING_FUNCTOR for flux<100>")[0]
+    assert head in text
+    for number in (100, 200, 300):
+        begin = lines(f"SELECT_SHARDING_FUNCTOR for flux<{number}>")[0]
+        text = text.replace(begin, "\n".join([*lines(far.format(number + 50)), begin]))
+    path = tmp_path / "far.log"
+    path.write_text(text)
+    captured = capture_log([path])
+    application = captured.application
+    assert [launch.task for launch in application.loop] == ["flux", "wall"]
+    wall = application.loop[1]
+    assert (wall.domain, wall.lower, wall.requirements) == ((2, 1), (0, 1), ())
+    assert "mapped by other ranks" in application.unknown["*.wall.requirements"]
+    assert not any("wall" in what for what in captured.skipped)
+
+
+def test_small_tasks_that_are_repeated_are_no_loop(tmp_path: Path) -> None:
+    """Between large launches that differ, the same small ones come again and again."""
+    text = ""
+    for i in range(6):
+        text += mapping("watch", 100 * i + 10, 1, [], place="1")
+        text += mapping("count", 100 * i + 11, 1, [], place="2")
+    for i in range(4):
+        box = f"<{1000000 * i}>..<{1000000 * i + 999999}>"
+        wanted = [requirement(0, "READ_WRITE", 30 + i, box, "x")]
+        text += mapping(f"large{i}", 1000 + i, 1, wanted, place=f"{3 + i}")
+    path = tmp_path / "small.log"
+    path.write_text("\n".join(lines(MACHINE + mapping("main", 2, 1, []) + text)))
+    application = capture_log([path]).application
+    assert (len(application.setup), len(application.loop), application.timed) == (0, 16, 1)
+    told = application.unknown["loop"]
+    assert told.startswith("what is repeated most, watch, count (6 times), takes ")
+    assert told.endswith("% of the run's time: the whole run counts as one iteration")
+
+
+def test_tasks_of_logs_have_names_that_a_mapper_can_write(tmp_path: Path) -> None:
+    text = mapping("main", 2, 1, [])
+    for number, name in enumerate(("h.fill values", "v.step", "v_step")):
+        wanted = [requirement(0, "READ_WRITE", 30, "<0>..<9>", "x")]
+        text += mapping(name, 10 + number, 1, wanted, place=f"{number}")
+    path = tmp_path / "names.log"
+    path.write_text("\n".join(lines(MACHINE + text)))
+    application = capture_log([path]).application
+    assert list(application.tasks) == ["h_fill_values", "v_x2e_step", "v_x5f_step"]
+    assert "'v_step' would be spelt v_step, too" in application.unknown["tasks.v_x2e_step"]
+    assert "h.fill" not in "".join(application.unknown.values())

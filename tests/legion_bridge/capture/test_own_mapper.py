@@ -150,8 +150,20 @@ def test_points_of_several_dimensions_and_bounds_have_tables(tmp_path: Path) -> 
         + "[0 - 1] 0.5 {2}{mapper}: MAP_TASK for stencil(index_point=(3))<14>\n"
         "[0 - 1] 0.5 {2}{mapper}:   TARGET PROCS: 1d00000000000000\n"
     )
-    application = replace(Application.load("stencil"), mappers={"default": "Task * CPU;"})
-    text = own_mapper(decisions_of(read_mapper_log([path])), application).text
+    application = Application.load("stencil")
+    (launch,) = (launch for launch in application.loop if launch.task == "stencil")
+    launches = (
+        replace(launch, domain=(1, 1), lower=(-1, 2)),
+        replace(launch, domain=(1,), lower=(3,)),
+    )
+    application = replace(application, loop=launches)
+    decisions = decisions_of(read_mapper_log([path]))
+    text = own_mapper(decisions, application).text
     mapper = dsl.load(dsl.parse(text), dsl.MachineShape(nodes=1, processors={"CPU": 2}))
     assert mapper.index_point("stencil", "CPU", (4, 4), (-1, 2)) == (0, 1)
     assert mapper.index_point("stencil", "CPU", (4,), (3,)) == (0, 0)
+    # Where one of the points was not seen, a table would end in an error.
+    unseen = replace(application, loop=(*launches, launch))
+    written = own_mapper(decisions, unseen)
+    assert "IndexTaskMap" not in written.text
+    assert "where points of stencil ran was not seen for all of them" in written.unknown

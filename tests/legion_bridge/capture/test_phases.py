@@ -1,0 +1,79 @@
+"""What comes before the loop of a run, what is in it, and what it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from legion_bridge.capture.observed import ObservedLaunch, ObservedPoint
+from legion_bridge.capture.phases import Phases, divided
+
+
+def launch(
+    task: str, seconds: float = 1.0, *, points: int = 1, children: Sequence[ObservedLaunch] = ()
+) -> ObservedLaunch:
+    """A launch whose points all make the same launches."""
+    own = {(i,): ObservedPoint((), None, seconds, list(children)) for i in range(points)}
+    return ObservedLaunch(task, (0,), (points - 1,), (), own)
+
+
+def phases(*launches: ObservedLaunch) -> Phases:
+    return divided(
+        launches,
+        lambda each: each.task,
+        lambda each: sum(point.seconds or 0.0 for point in each.points.values()),
+    )
+
+
+def tasks(launches: Sequence[ObservedLaunch]) -> list[str]:
+    return [launch.task for launch in launches]
+
+
+def test_the_loop_stands_between_setup_and_finish() -> None:
+    steps = [launch("step"), launch("other")] * 3
+    found = phases(launch("init"), *steps, launch("verify"))
+    assert tasks(found.setup) == ["init"]
+    assert [tasks(each) for each in found.rounds] == [["step", "other"]] * 3
+    assert tasks(found.finish) == ["verify"]
+    assert found.told is None
+
+
+def test_what_takes_little_time_is_no_loop() -> None:
+    found = phases(launch("a"), launch("a"), launch("large", 9.0))
+    assert [tasks(each) for each in found.rounds] == [["a", "a", "large"]]
+    assert found.told == (
+        "what is repeated most, a (2 times), takes 18% of the run's time: the whole run counts as "
+        "one iteration"
+    )
+
+
+def test_one_disturbed_launch_makes_no_loop() -> None:
+    """Of equal launches, the fastest tells how long they take."""
+    fills = [launch("fill", 50.0), *[launch("fill", 0.1)] * 20]
+    found = phases(*fills, *[launch("step", 2.0)] * 4)
+    assert [tasks(each) for each in found.rounds] == [["step"]] * 4
+
+
+def test_a_loop_in_a_task_below_the_first_is_found() -> None:
+    steps = [launch("step")] * 5
+    solve = launch("solve", 99.0, children=[launch("init"), *steps])
+    found = phases(launch("read"), launch("main", 99.0, children=[solve]))
+    assert tasks(found.setup) == ["read", "main", "solve", "init"]
+    assert [tasks(each) for each in found.rounds] == [["step"]] * 5
+    assert found.told == (
+        "it lies in solve: what main and solve launch is taken to be launched by the first task"
+    )
+    assert not any(p.children for each in found.setup for p in each.points.values())
+
+
+def test_a_loop_in_each_of_several_points_is_told() -> None:
+    found = phases(launch("spmd", points=2, children=[launch("step")] * 5))
+    assert [tasks(each) for each in found.rounds] == [["spmd"]]
+    assert found.told == (
+        "it lies in spmd, several points of which run at a time: the whole run counts as one "
+        "iteration"
+    )
+
+
+def test_nothing_repeated_is_told() -> None:
+    told = phases(launch("a"), launch("b", children=[launch("c")])).told
+    assert told == "nothing is repeated: the whole run counts as one iteration"
