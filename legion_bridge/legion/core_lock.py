@@ -26,6 +26,10 @@ def cores_to_itself() -> Iterator[None]:
         LegionError: The lock's file cannot be made.
     """
     path = Path(tempfile.gettempdir()) / _NAME
+    if not path.parent.is_dir():
+        raise LegionError(
+            f"the temporary folder {path.parent} is gone: make it again, or name another by TMPDIR"
+        )
     try:
         file = _opened(path)
     except OSError as error:

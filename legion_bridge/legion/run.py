@@ -11,7 +11,7 @@ from statistics import median
 import dsl
 from legion_bridge.errors import CaptureError, LegionError
 from legion_bridge.legion.core_lock import cores_to_itself
-from legion_bridge.legion.guarded import Ended, Guard
+from legion_bridge.legion.guarded import KEPT_OUTPUT, MOST_OUTPUT, Ended, Guard
 from legion_bridge.legion.installation import find_legion
 from legion_bridge.legion.metric import Metric
 from legion_bridge.legion.preload_environment import preload_environment
@@ -60,11 +60,15 @@ class LegionRun:
         warmup: Runs before the first mapper's, which do not count: they fill the file cache.
         timeout: Seconds that one run may take.
         memory: Resident bytes that the processes of one run may have together; None for no limit.
+        kept_output: The last bytes of what a run prints that messages are taken from; the metric
+            is looked for in all of it.
+        most_output: Bytes that a run may print.
         retries: How often a run is repeated that ended in an abort which is known to come and go.
         share_cores: Whether others may be measured on this host at the same time.
         flags: Flags of the runtime that stand before those of the command.
         variables: Environment variables besides those of this process.
         repeatable: False: two runs of a mapper differ.
+        matched: How many numbers matched the metric in the last run.
     """
 
     command: Sequence[str]
@@ -75,11 +79,14 @@ class LegionRun:
     warmup: int = 1
     timeout: float = 60.0
     memory: int | None = None
+    kept_output: int = KEPT_OUTPUT
+    most_output: int = MOST_OUTPUT
     retries: int = 3
     share_cores: bool = False
     flags: Sequence[str] = RUNTIME_FLAGS
     variables: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool = field(default=False, init=False)
+    matched: int = field(default=0, init=False)
     _warm: bool = field(default=False, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -154,7 +161,11 @@ class LegionRun:
         with Guard() as guard:
             variables |= {"LEGION_DEFAULT_ARGS": flags, "TMPDIR": str(guard.folder)}
             if program is not None:
-                variables |= preload_environment(program, legion, guard.folder)
+                try:
+                    variables |= preload_environment(program, legion, guard.folder)
+                except OSError:
+                    guard.ensure_folder()
+                    raise
             yield _Session(self, guard, variables, mapped=program is not None)
 
 
@@ -179,18 +190,19 @@ class _Session:
         """
         metric = self.settings.metric
         ended = self.run_until_it_counts(profiled=metric.profiled)
-        value: float | None = ended.seconds
         if metric.profiled:
-            value = self._read_profile().iteration
-        elif metric.pattern:
-            value = metric.read(ended.output)
-        if value is None:
+            return self._read_profile().iteration, ended
+        if not metric.pattern:
+            return ended.seconds, ended
+        reading = metric.read(self.guard.pieces())
+        self.settings.matched = reading.count
+        if reading.value is None:
             raise _FailedError(
                 "execution_error",
                 f"{words_of(ended)[-2000:]}\nThe program ended well, but "
-                f"{metric.why_not(ended.output)}.".lstrip(),
+                f"{reading.fault}.".lstrip(),
             )
-        return value, ended
+        return reading.value, ended
 
     def profile(self) -> Profile:
         """Where the time of another run went."""
@@ -235,11 +247,12 @@ class _Session:
             environment=variables,
             timeout=settings.timeout,
             memory=settings.memory,
+            kept_output=settings.kept_output,
+            most_output=settings.most_output,
         )
 
     def _in_force(self) -> bool:
-        try:
-            report = (self.guard.folder / "report").read_text("utf-8", "replace")
-        except FileNotFoundError:
+        report = self.guard.folder / "report"
+        if not report.is_file() or report.is_symlink():  # a pipe would never end
             return False
-        return report.startswith("policy ")
+        return report.read_text("utf-8", "replace").startswith("policy ")

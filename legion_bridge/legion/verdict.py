@@ -30,6 +30,8 @@ _NOISE = re.compile(
 
 def is_intermittent(ended: Ended) -> bool:
     """Whether the program may well succeed when it is run again."""
+    if ended.reason == "disturbed":
+        return True
     return ended.code < 0 and any(pattern.search(ended.output) for pattern in _INTERMITTENT)
 
 
@@ -54,7 +56,10 @@ def failure_of(
     sentence = {
         "memory": f"The program took {ended.peak / 1e6:,.0f} MB of memory, more than the "
         f"{(memory or 0) / 1e6:,.0f} MB that it may have, and was stopped.",
-        "output": "The program printed without end, and was stopped.",
+        "output": f"The program printed {ended.printed / 1e6:,.0f} MB, more than it may, and was "
+        "stopped.",
+        "disturbed": "The process that watches over the program was stopped each time: nothing "
+        "can be said of how long it took.",
     }.get(ended.reason, "The program was stopped.")
     return "execution_error", _with_tail(sentence, ended)
 

@@ -109,8 +109,10 @@ def _application(
     make_folder(arguments.output)  # what cannot be written is told before a run
     warn(f"capturing {command[0]}")
     captured = capture(command, timeout=max(60.0, 10 * arguments.timeout))
-    if runner.metric.pattern and runner.metric.read(captured.output) is None:
-        raise UsageError(f"{command[0]} ran, but {runner.metric.why_not(captured.output)}")
+    if runner.metric.pattern:
+        reading = runner.metric.read(captured.output)
+        if reading.value is None:
+            raise UsageError(f"{command[0]} ran, but {reading.fault}")
     return captured.application
 
 
