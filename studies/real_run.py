@@ -6,28 +6,32 @@ import hashlib
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
+import optuna
 from scipy.stats import binom
 
 import dsl
 from legion_bridge import Application, Machine
 from studies.errors import UsageError
-from tuners import MapperProblem
+from studies.learned_causes import LearnedCauses
+from studies.measured_runs import FINALISTS, MeasuredRuns, Runner
+from studies.noise import Noise
+from tuners import MapperProblem, attributes
+from tuners.problems.problem import Finding
 from tuners.problems.start import Start
 
 if TYPE_CHECKING:
-    from legion_bridge.outcome import Outcome
-    from studies.records import StudyResult
+    from studies.program_files import ProgramFiles
+    from studies.records import TrialRecord
 
 __all__ = [
+    "MeasuredProblem",
     "PairedComparison",
     "RealCase",
-    "Runner",
     "compare_with_own",
     "confirm_best",
     "machine_of",
@@ -35,53 +39,57 @@ __all__ = [
 
 _ASKED_FOR = {"RDMEM": "-ll:rsize", "SOCKMEM": "-ll:nsize"}  # 0 MB unless a flag asks for some
 LEVEL = 0.95
-FINALISTS, ROUNDS = 3, 3
 FEWEST_PAIRS = 6  # of five pairs, no median's interval reaches 95 %
+MOST_RACED = 6 * FINALISTS
+"""Runs of the last few mappers at most, however many others have left."""
 
 
-class Runner(Protocol):
-    """Runs a program under a mapper, or under its own; ``LegionRun`` is one.
+class MeasuredProblem(MapperProblem):
+    """The problem of mapping a program that is measured by runs.
 
     Attributes:
-        unit: Of the throughputs.
-        flags: Of the runtime, which every run has.
+        runs: What runs it.
+        learned: What failures have taught.
     """
 
-    unit: str
-    flags: Sequence[str]
+    def __init__(
+        self, application: Application, machine: Machine, template: dsl.Template, runner: Runner
+    ) -> None:
+        self.learned = LearnedCauses(application, machine)
+        self.runs = MeasuredRuns(runner, self.learned)
+        super().__init__(application, machine, template, self.runs)
 
-    def evaluate(self, program: dsl.Program | None, *, profile: bool = False) -> Outcome: ...
+    def __call__(self, trial: optuna.Trial) -> float:
+        """The throughput of the mapper that the trial proposes; 0.0 for an invalid one."""
+        self.runs.noted = {}
+        value = super().__call__(trial)
+        for name, noted in self.runs.noted.items():
+            trial.set_user_attr(name, noted)
+        return value
 
-    def sample(self, program: dsl.Program | None) -> Outcome: ...
+    def text_of(self, trial: optuna.Trial) -> str:
+        """The mapper that a trial proposes, less the decisions that were seen to fail.
 
-
-@dataclass
-class _MeasuredRuns:
-    """An evaluator whose reference is the mapper that the program has itself."""
-
-    runner: Runner
-    repeatable: bool = field(default=False, init=False)
-
-    def evaluate(self, program: dsl.Program, *, profile: bool = False) -> Outcome:
-        return self.runner.evaluate(program, profile=profile)
-
-    def evaluate_own(self) -> Outcome:
-        """What came of the program's own mapper, measured once.
-
-        Raises:
-            UsageError: The program fails under it, or prints no metric.
+        So a cause costs the trial that has shown it, and no further one: what fails is replaced
+        by what the fastest mapper decides there.
         """
-        return self._own
+        text = super().text_of(trial)
+        mended = self.runs.mended(text)
+        if mended is None:
+            return text
+        trial.set_user_attr(attributes.TEXT, mended)
+        return mended
 
-    @cached_property
-    def _own(self) -> Outcome:
-        outcome = self.runner.evaluate(None)
-        if not outcome.ok or outcome.throughput <= 0:
-            advice = "; give it more by --timeout" if outcome.status == "timeout" else ""
-            raise UsageError(
-                f"the program cannot be measured under its own mapper: {outcome.raw}{advice}"
-            )
-        return outcome
+    def recall(self, records: Sequence[TrialRecord]) -> None:
+        """Takes up what the trials of an earlier session have shown and taught."""
+        texts = {record.normal_form: record for record in records}
+        self.runs.recall(records, lambda key: dsl.parse(texts[key].mapper(self)))
+        for record in records:
+            if record.learned is not None:
+                self.learned.recall(record.learned)
+
+    def _check(self, program: dsl.Program) -> list[Finding]:
+        return [*super()._check(program), *self.learned.findings(program)]
 
 
 @dataclass(frozen=True)
@@ -96,6 +104,7 @@ class RealCase:
         space: Name of the search space that is written from the program's facts.
         template: Text of a template that takes the place of ``space``.
         settings: What else a study's measurements depend on, such as the metric.
+        files: The program's file and those that its command names; None where nobody looked.
     """
 
     command: tuple[str, ...]
@@ -105,6 +114,7 @@ class RealCase:
     space: str = "paper"
     template: str | None = None
     settings: str = ""
+    files: ProgramFiles | None = None
 
     @property
     def application(self) -> str:
@@ -113,12 +123,21 @@ class RealCase:
 
     @property
     def name(self) -> str:
-        """Short, and another one for another command or metric."""
+        """Short, and another one for another command or metric, or a program that was rebuilt."""
         told = f"{shlex.join(self.command)}\n{self.settings}".encode()
-        safe = re.sub(r"[^A-Za-z0-9_.=-]", "_", f"{self.application}-real")
-        return f"{safe}-{hashlib.blake2b(told, digest_size=4).hexdigest()}"
+        named = f"{self.family}-{hashlib.blake2b(told, digest_size=4).hexdigest()}"
+        return named if self.files is None else f"{named}-{self.files.digest}"
 
-    def problem(self) -> MapperProblem:
+    def of_files(self, files: ProgramFiles) -> RealCase:
+        """The same case, of given files."""
+        return replace(self, files=files)
+
+    @property
+    def family(self) -> str:
+        """What the names of all cases of this program begin with."""
+        return re.sub(r"[^A-Za-z0-9_.=-]", "_", f"{self.application}-real")
+
+    def problem(self) -> MeasuredProblem:
         """The problem of mapping it, evaluated by runs.
 
         Raises:
@@ -131,7 +150,7 @@ class RealCase:
             template = dsl.template_for(application, self.target, space=self.space, start=start)
         else:
             template = dsl.Template(self.template)
-        problem = MapperProblem(application, self.target, template, _MeasuredRuns(self.runner))
+        problem = MeasuredProblem(application, self.target, template, self.runner)
         values = template.defaults() if own is None else problem.project(own).values
         problem.start = Start("default", values)
         return problem
@@ -206,36 +225,49 @@ class PairedComparison:
         return f"no difference from its own mapper was found: {self.percent:+.1f} % {within}"
 
 
-def confirm_best(runner: Runner, result: StudyResult, problem: MapperProblem) -> str | None:
+def confirm_best(problem: MeasuredProblem, records: Sequence[TrialRecord]) -> str | None:
     """The best mapper of a study, after its best few were run again in turn.
 
     The fastest of many noisy trials is often one that was lucky. Who is best of the finalists is
-    told by the medians of further runs, those of the trials not counted.
+    told by the medians of further runs, those of the trials not counted. A finalist that is
+    clearly behind is not run any more; the runs that others have left are spent on the rest.
 
     Args:
-        runner: Runs the program.
-        result: The study.
         problem: What was tuned.
+        records: The trials.
 
     Returns:
         Its text; None where no mapper was valid, or all finalists fail now.
     """
-    valid = sorted(
-        (record for record in result.records if record.status == "ok"),
-        key=lambda record: -record.throughput,
-    )
-    first = {record.normal_form or record.number: record for record in reversed(valid)}
-    texts = [record.mapper(problem) for record in valid if record in first.values()][:FINALISTS]
+    runs = problem.runs
+    by_key = {record.normal_form: record for record in records if record.status == "ok"}
+    texts = [by_key[key].mapper(problem) for key in runs.finalists() if key in by_key]
     if len(texts) < 2:
         return texts[0] if texts else None
     programs = {text: dsl.parse(text) for text in texts}
     found: dict[str, list[float]] = {text: [] for text in texts}
-    for _ in range(ROUNDS):
-        for text, program in programs.items():
-            outcome = runner.sample(program)
-            found[text].append(outcome.throughput if outcome.ok else 0.0)
-    best = max(texts, key=lambda text: float(np.median(found[text])))
-    return best if np.median(found[best]) > 0 else None
+    left, racing = min(max(runs.spare, len(texts)), MOST_RACED), list(texts)
+    while len(racing) > 1 and left >= len(racing):
+        for text in list(racing):
+            outcome = runs.runner.sample(programs[text])
+            left -= 1
+            if outcome.ok:
+                found[text].append(outcome.throughput)
+            else:
+                racing.remove(text)
+        racing = _ahead(racing, found, runs.noise)
+        racing = racing[1:] + racing[:1]  # another one is first in each round
+    return max(racing, key=lambda text: float(np.median(found[text])), default=None)
+
+
+def _ahead(racing: Sequence[str], found: dict[str, list[float]], noise: Noise) -> list[str]:
+    """Those that are not clearly slower than the fastest."""
+    if not racing:
+        return []
+    best = max(racing, key=lambda text: float(np.median(found[text])))
+    together = Noise.of(found.values())
+    noise = max(noise, together, key=lambda each: each.freedom)
+    return [text for text in racing if noise.order(found[text], found[best]) >= 0]
 
 
 def compare_with_own(runner: Runner, mapper: str, pairs: int) -> PairedComparison:

@@ -168,6 +168,11 @@ class TrialRecord:
         why: Why it was that one.
         failure: Kind of the model's failure, such as ``"timeout"``; None without one.
         model_use: What asking the model for this trial has cost.
+        samples: The throughput of each run, of a program that is measured.
+        message: All that a failure says, as far as it was kept.
+        rival: Digest of the normal form of the mapper that ran in turn with it; None without one.
+        rival_samples: The throughputs of that.
+        learned: Which decisions it fails for, as further runs have shown.
     """
 
     number: int
@@ -185,11 +190,17 @@ class TrialRecord:
     setup: float | None = None
     whole: float | None = None
     failure: str | None = None
+    samples: tuple[float, ...] = ()
+    message: str = ""
+    rival: str | None = None
+    rival_samples: tuple[float, ...] = ()
+    learned: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, trial: FrozenTrial) -> TrialRecord:
         """The record of a completed Optuna trial."""
         noted = trial.user_attrs
+        rival = noted.get(attributes.RIVAL) or {}
         return cls(
             number=trial.number,
             values=trial.params,
@@ -206,6 +217,11 @@ class TrialRecord:
             setup=noted.get(attributes.SETUP),
             whole=noted.get(attributes.WHOLE),
             failure=noted.get(attributes.FAILURE),
+            samples=tuple(noted.get(attributes.SAMPLES, ())),
+            message=str(noted.get(attributes.MESSAGE) or noted.get(attributes.RAW, "")),
+            rival=rival.get("normal_form"),
+            rival_samples=tuple(rival.get("samples", ())),
+            learned=noted.get(attributes.LEARNED),
         )
 
     def mapper(self, problem: MapperProblem) -> str:

@@ -19,7 +19,7 @@ from studies.stored_study import StoredStudy
 from tuners import MapperProblem, make_sampler
 from tuners.errors import ModelRequiredError
 from tuners.problems.essential import essential
-from tuners.problems.evaluators import StatesRepeatability
+from tuners.problems.evaluators import RecallsTrials, StatesRepeatability
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
@@ -75,6 +75,8 @@ def run_study(
     records = [TrialRecord.of(trial) for trial in trials]
     ledger = _ledger(spec, store)
     resumed = len(records)
+    if isinstance(problem, RecallsTrials):
+        problem.recall(records)
     check_arm(spec, store, records)
     leave_arm_note(spec, store, resumed if resumed >= spec.trials else None)
     _check_repeats(problem, records, store)

@@ -128,7 +128,11 @@ class Workspace:
         if result.best is None or result.mapper is None:
             return False
         ratio = (
-            "" if result.normalised is None else f", {result.normalised:.3f} x {result.reference}"
+            f", median of runs: {len(result.best.samples)}"
+            if result.best.samples
+            else ""
+            if result.normalised is None
+            else f", {result.normalised:.3f} x {result.reference}"
         )
         remark = (
             f"{result.best.throughput:.5g} {result.unit}{ratio} ({case.name}, {result.spec.name}, "

@@ -10,13 +10,17 @@ __all__ = [
     "COST",
     "ELAPSED",
     "FAILURE",
+    "LEARNED",
     "MENDED",
+    "MESSAGE",
     "NORMAL_FORM",
     "PROJECTION",
     "PROPOSER",
     "RAW",
     "RAW_LENGTH",
     "REPAIRS",
+    "RIVAL",
+    "SAMPLES",
     "SETUP",
     "START",
     "STATUS",
@@ -33,6 +37,12 @@ ELAPSED = "mappertune:elapsed"  # seconds of the timed part; absent unless the s
 SETUP = "mappertune:setup"  # seconds that the clock does not show; absent where nobody knows
 WHOLE = "mappertune:whole"  # seconds of the whole run; likewise
 NORMAL_FORM = "mappertune:normal_form"  # digest of the mapper's normal form, see MapperProblem.key
+
+# What else trials of measured programs keep.
+SAMPLES = "mappertune:samples"  # the throughput of each run; absent for what was not run
+RIVAL = "mappertune:rival"  # the mapper that ran in turn with it, and the throughputs of that
+MESSAGE = "mappertune:message"  # all that a failure says
+LEARNED = "mappertune:learned"  # which decisions it fails for, as further runs have shown
 
 # Who proposed a trial: "start" for the one that a study begins with, whatever its tuner.
 PROPOSER = "mappertune:proposer"  # of LLMSampler "model", the name of the fallback, or "enqueued"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from statistics import median
@@ -104,17 +104,27 @@ class LegionRun:
                 "than 0"
             )
 
-    def evaluate(self, program: dsl.Program | None, *, profile: bool = False) -> Outcome:
+    def evaluate(
+        self,
+        program: dsl.Program | None,
+        *,
+        profile: bool = False,
+        enough: Callable[[Sequence[float]], bool] | None = None,
+    ) -> Outcome:
         """The outcome of the program under a mapper.
 
         Args:
             program: A parsed mapper; None for the mapper that the program has itself.
             profile: Whether the outcome shall say where the time went, which takes another run.
+            enough: Whether the throughputs so far will do, so that fewer runs than ``repeats``
+                are needed; asked after each run.
 
         Raises:
             LegionError: There is no Legion runtime here, or the mapper library cannot be compiled.
         """
-        return self._measured(program, self.repeats, warmup=self.warmup, profile=profile)
+        return self._measured(
+            program, self.repeats, warmup=self.warmup, profile=profile, enough=enough
+        )
 
     def sample(self, program: dsl.Program | None) -> Outcome:
         """The outcome of a single run, without warm-up, for callers that plan repeats themselves.
@@ -125,8 +135,16 @@ class LegionRun:
         return self._measured(program, 1, warmup=0, profile=False)
 
     def _measured(
-        self, program: dsl.Program | None, repeats: int, *, warmup: int, profile: bool
+        self,
+        program: dsl.Program | None,
+        repeats: int,
+        *,
+        warmup: int,
+        profile: bool,
+        enough: Callable[[Sequence[float]], bool] | None = None,
     ) -> Outcome:
+        throughputs: list[float] = []
+        seconds: list[float] = []
         lock = nullcontext() if self.share_cores else cores_to_itself()
         try:
             with self.session(program) as session, lock:
@@ -134,15 +152,18 @@ class LegionRun:
                     for _ in range(warmup):
                         session.run()
                     self._warm = True
-                runs = [session.run() for _ in range(repeats)]
+                while len(throughputs) < repeats:
+                    value, ended = session.run()
+                    throughputs.append(self.metric.throughput(value, self.work))
+                    seconds.append(value if self.metric.minimize else ended.seconds)
+                    if enough is not None and enough(throughputs):
+                        break
                 found = session.profile() if profile else None
         except _FailedError as failure:
             return Outcome(failure.status, 0.0, self.unit, None, failure.raw)
         except dsl.MapperError as error:
             return Outcome("execution_error", 0.0, self.unit, None, f"Mapper failed: {error}")
-        throughputs = tuple(self.metric.throughput(value, self.work) for value, _ in runs)
-        measured = Measurement(throughputs)
-        seconds = (value if self.metric.minimize else ended.seconds for value, ended in runs)
+        measured = Measurement(tuple(throughputs))
         return Outcome(
             "ok",
             measured.median,

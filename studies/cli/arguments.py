@@ -14,7 +14,7 @@ from studies.cli.model_options import (
     add_model_options,
     add_prompt_options,
 )
-from studies.cli.numbers import count, positive, seconds, seed, whole
+from studies.cli.numbers import count, positive, seconds, seed, size, whole
 
 __all__ = ["WrongUseError", "full_parser", "parse_arguments"]
 
@@ -125,6 +125,7 @@ def _show_options(parser: argparse.ArgumentParser) -> None:
 
 def _eval_options(parser: argparse.ArgumentParser) -> None:
     _add_mapper(parser)
+    _add_runs(parser, "a Legion program of your own, run under the mapper", repeats=1)
     parser.add_argument("--profile", action="store_true", help="say where the time went")
     parser.add_argument(
         "--timeline", metavar="OUT.json", help="write the run for Perfetto (Chrome trace format)"
@@ -134,6 +135,7 @@ def _eval_options(parser: argparse.ArgumentParser) -> None:
 
 def _explain_options(parser: argparse.ArgumentParser) -> None:
     _add_space(_add_mapper(parser))
+    _add_runs(parser, "a Legion program of your own, run under the mapper", repeats=1)
     parser.add_argument(
         "--level",
         choices=("raw", "explained", "suggested"),
@@ -240,7 +242,23 @@ def _tune_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_real_run(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("a Legion program of your own, tuned by runs of it")
+    group = _add_runs(parser, "a Legion program of your own, tuned by runs of it", repeats=3)
+    group.add_argument(
+        "--pairs", type=positive, default=9, metavar="N",
+        help="runs of the best mapper, and of the program's own, at the end (default: 9)",
+    )  # fmt: skip
+    group.add_argument(
+        "--application",
+        dest="captured",
+        metavar="APP.json",
+        help="what the program was captured as (default: capture it first)",
+    )
+
+
+def _add_runs(
+    parser: argparse.ArgumentParser, title: str, *, repeats: int
+) -> argparse._ArgumentGroup:
+    group = parser.add_argument_group(title)
     group.add_argument("--command", metavar="WORDS", help="the program and its arguments")
     group.add_argument(
         "--metric",
@@ -254,21 +272,30 @@ def _add_real_run(parser: argparse.ArgumentParser) -> None:
     )
     sense.add_argument("--maximize", action="store_false", dest="minimize", help="more is better")
     group.add_argument(
-        "--repeats", type=positive, default=3, metavar="R", help="runs of a mapper (default: 3)"
-    )
+        "--metric-match", choices=("last", "first", "min", "max", "sum"),
+        help="which number counts where it prints several (default: last)",
+    )  # fmt: skip
     group.add_argument(
-        "--pairs", type=positive, default=9, metavar="N",
-        help="runs of the best mapper, and of the program's own, at the end (default: 9)",
+        "--repeats", type=positive, default=repeats, metavar="R",
+        help=f"runs of a mapper (default: {repeats})",
     )  # fmt: skip
     group.add_argument(
         "--timeout", type=seconds, default=60.0, metavar="S", help="of one run (default: 60)"
     )
     group.add_argument(
-        "--application",
-        dest="captured",
-        metavar="APP.json",
-        help="what the program was captured as (default: capture it first)",
-    )
+        "--memory", type=size, metavar="SIZE",
+        help="that all processes of a run may have together, such as 4G (default: nine tenths of "
+        "this machine's)",
+    )  # fmt: skip
+    group.add_argument(
+        "--keep-output", type=size, default=10**6, metavar="SIZE",
+        help="the last of what a run prints, for messages (default: 1M)",
+    )  # fmt: skip
+    group.add_argument(
+        "--most-output", type=size, default=256 * 10**6, metavar="SIZE",
+        help="that a run may print before it is stopped (default: 256M)",
+    )  # fmt: skip
+    return group
 
 
 def _ask_options(parser: argparse.ArgumentParser) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from studies.references import Reference
     from studies.suite import Case
 
-__all__ = ["run"]
+__all__ = ["print_profile", "run"]
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -34,6 +34,10 @@ def run(arguments: argparse.Namespace) -> int:
         program = dsl.parse(text, filename=arguments.file)
     except dsl.MapperSyntaxError as error:
         return _refuse(str(advised(error, text, arguments)), arguments)
+    if arguments.command is not None:
+        from studies.cli.program_outcome import evaluate_program
+
+        return evaluate_program(program, arguments)
     case = case_for(arguments, program)
     application, machine = case.load()
     evaluator = Evaluator(application, machine)
@@ -117,7 +121,7 @@ def _print(case: Case, outcome: Outcome, reference: Reference | None, *, profile
     columns(rows)
     say(floor_sentence(outcome))
     if profile and outcome.profile is not None:
-        _print_profile(outcome.profile)
+        print_profile(outcome.profile)
 
 
 def _grown(outcome: Outcome, reference: Reference | None) -> str:
@@ -131,7 +135,8 @@ def _grown(outcome: Outcome, reference: Reference | None) -> str:
     return f", {growth:.2f} times {whose}, and not in the metric"
 
 
-def _print_profile(profile: Profile) -> None:
+def print_profile(profile: Profile) -> None:
+    """Prints where the time of a run went."""
     from legion_bridge.traces.tables import profile_tables
 
     for found in profile_tables(profile):

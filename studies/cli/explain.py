@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from studies.cli.cases import case_for, case_of
 from studies.cli.console import print_json, say
+from studies.cli.program_outcome import program_problem
 from studies.errors import StorageError, UsageError
 from studies.files import ensure_writable, read_text, why
 from studies.mapper_header import application_in
+from studies.suite import Case
 
 if TYPE_CHECKING:
-    from studies.suite import Case
+    from tuners import MapperProblem
     from tuners.guide import Guidance, Level
     from tuners.problems.problem import Evaluation
 
@@ -26,10 +28,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     ensure_writable(arguments.apply)
     text = read_text(arguments.file)
-    case = _case(text, arguments)
-    problem = case.problem()
+    if arguments.command is not None:
+        problem: MapperProblem = program_problem(arguments)
+        case = Case(problem.application.name, problem.machine.name)
+    else:
+        case = _case(text, arguments)
+        problem = case.problem()
     evaluation = problem.evaluate_text(text)
-    if evaluation.outcome.ok:
+    if evaluation.outcome.ok and evaluation.outcome.profile is None:
         profiled = problem.simulation.evaluate_text(text, profile=True)
         evaluation = replace(evaluation, outcome=profiled)
     guidance = explain(problem, evaluation, verify=arguments.verify, most=arguments.most)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 
-__all__ = ["SHOWN", "count", "positive", "seconds", "seed", "temperature", "whole"]
+__all__ = ["SHOWN", "count", "positive", "seconds", "seed", "size", "temperature", "whole"]
 
 MOST = 10**12
 """The largest whole number of an option."""
@@ -49,6 +49,18 @@ def seconds(text: str) -> float:
             f"{_shown(text)} is not a number of seconds above 0, and at most {LONGEST:,}"
         )
     return found
+
+
+def size(text: str) -> int:
+    """A number of bytes, such as ``500000``, ``1M`` or ``1.5G``."""
+    prefix = text[-1:].upper()
+    scale = {"K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}.get(prefix, 1)
+    found = _number(text[:-1] if scale > 1 else text) * scale
+    if not 1 <= found <= MOST:
+        raise argparse.ArgumentTypeError(
+            f"{_shown(text)} is not a number of bytes, such as 500000, 1M or 4G"
+        )
+    return int(found)
 
 
 def temperature(text: str) -> float:

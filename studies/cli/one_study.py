@@ -3,38 +3,66 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from studies.cli.console import columns, first_sentence, quantity, say, warn
+from studies.cli.measured import told_samples
 from studies.cli.model_options import model_settings
 from studies.cli.progress import progress
 from studies.cli.study_runner import StudyRunner
 from studies.stops import exit_code_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from studies.records import StudyResult
+    from studies.run import Observer
     from studies.suite import Tunable
     from tuners import MapperProblem
 
-__all__ = ["exit_code", "run_one", "study_as_json", "tell_setup", "tell_study"]
+__all__ = ["exit_code", "run_one", "study_as_json", "tell_failures", "tell_setup", "tell_study"]
 
 
-def run_one(case: Tunable, arguments: argparse.Namespace) -> tuple[StudyRunner, StudyResult]:
-    """Runs a study until it has as many trials as asked for, or until Ctrl-C."""
+def run_one(
+    case: Tunable,
+    arguments: argparse.Namespace,
+    *,
+    before: Callable[[StudyRunner], object] | None = None,
+    observe: Observer | None = None,
+) -> tuple[StudyRunner, StudyResult]:
+    """Runs a study until it has as many trials as asked for, or until Ctrl-C.
+
+    Args:
+        case: What is tuned.
+        arguments: The options of the study.
+        before: Called when the reference has been run, and no trial yet.
+        observe: Called with the trials, at the start and after each one.
+    """
     from studies.records import StudySpec
 
     runner = StudyRunner(case, (arguments.tuner,), arguments)
     llm = model_settings(arguments, arguments.tuner)
-    spec = StudySpec(arguments.tuner, arguments.seed, arguments.trials, llm)
+    trials = arguments.trials
+    if runner.problem.template.size == 1 and llm is None and trials > 1:
+        warn("the search space holds one mapper: it is tried once")
+        trials = 1
+    spec = StudySpec(arguments.tuner, arguments.seed, trials, llm)
+    if before is not None:
+        before(runner)
     with progress() as start:
-        return runner, runner.run(spec, start)
+        return runner, runner.run(spec, start, observe)
 
 
 def study_as_json(runner: StudyRunner, result: StudyResult) -> dict[str, Any]:
     """A study with its files, as JSON values."""
+    from studies.failure_counts import counted
+
     mapper = runner.workspace.best_mapper(runner.case, result.spec) if result.mapper else None
     start = runner.problem.start
+    failures = [asdict(each) for each in counted(result.records)]
     return result.as_json() | {
+        "failures": failures,
         "start": start.name if start else None,
         "mapper": mapper and str(mapper),
         "mlflow": runner.tracking_uri,
@@ -57,7 +85,9 @@ def tell_study(runner: StudyRunner, result: StudyResult) -> None:
         rows = [("reference", _why_none(runner.problem))]
     if best is not None:
         found = quantity(best.throughput, result.unit)
-        if result.normalised is not None:
+        if best.samples:  # how it compares, one of many noisy trials does not tell
+            found = told_samples(best.samples, result.unit)
+        elif result.normalised is not None:
             found += f", {result.normalised:.3f} x {result.reference}"
         rows.append(("best", f"{found} (trial {best.number})"))
         cost = result.setup.described(str(result.reference)) if result.setup else ""
@@ -80,7 +110,21 @@ def tell_study(runner: StudyRunner, result: StudyResult) -> None:
     if runner.ui_command:
         rows.append(("runs", runner.ui_command))
     columns(rows)
+    tell_failures(result)
     tell_setup(result)
+
+
+def tell_failures(result: StudyResult) -> None:
+    """Says why the mappers fail where all of them do."""
+    from studies.failure_counts import counted
+
+    if result.best is not None:
+        return
+    failures = counted(result.records)
+    for failure in failures:
+        say(f"{failure.count} of {len(result.records)} trials: {failure.cause}")
+    if failures:
+        say(f"trial {failures[0].trial} says:\n{failures[0].message}")
 
 
 def tell_setup(result: StudyResult) -> None:
@@ -119,8 +163,8 @@ def _why_none(problem: MapperProblem) -> str:
 
 
 def exit_code(result: StudyResult) -> int:
-    """The command's exit code; says how a study that was stopped goes on."""
+    """The command's exit code, 1 where no mapper was valid; says how a stopped study goes on."""
     if result.stopped_by is None:
-        return 0
+        return 0 if result.best is not None else 1
     warn("stopped; the same command continues the study")
     return exit_code_of(result.stopped_by)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeAlias
 
 from studies.cli.console import first_sentence, is_quiet, is_verbose, quantity
+from studies.cli.measured import told_samples
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -77,6 +78,8 @@ class _Trials:
             valid = record.status == "ok"
             said = first_sentence(record.raw) if record.raw else record.status
             what = quantity(record.throughput, self._unit) if valid else said
+            if record.samples:
+                what = told_samples(record.samples, self._unit)
             by = f" ({record.proposer})" if record.proposer else ""
             sys.stderr.write(f"{self._label}: trial {record.number}{by}: {what}\n")
         self._seen = len(records)
@@ -89,19 +92,31 @@ class _Standing:
         self._unit = unit
         self._reference = reference
         self._best = 0.0
+        self._samples: tuple[float, ...] = ()
         self._seen = 0
 
     def note(self, records: list[TrialRecord]) -> str:
         for record in records[self._seen :]:
-            self._best = max(self._best, record.throughput)
+            if record.throughput > self._best:
+                self._best, self._samples = record.throughput, record.samples
         self._seen = len(records)
         if not self._best:
             return "no valid mapper yet"
+        if self._samples:
+            return self._measured()
         best = f"best {quantity(self._best, self._unit)}"
         if self._reference is None or not self._reference.throughput:
             return best
         ratio = self._best / self._reference.throughput
         return f"{best}, {ratio:.3f} x {self._reference.name}"
+
+    def _measured(self) -> str:
+        """Medians with their ranges: a ratio to the reference is for many pairs of runs to say."""
+        best = f"best so far {told_samples(self._samples, self._unit)}"
+        measured = self._reference and self._reference.outcome.measurement
+        if self._reference is None or not measured:
+            return best
+        return f"{best}; {self._reference.name} {told_samples(measured.samples, self._unit)}"
 
 
 class _Bar:

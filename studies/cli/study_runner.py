@@ -17,7 +17,8 @@ from studies.cli.console import warn
 
 if TYPE_CHECKING:
     from studies.cli.progress import StartProgress
-    from studies.records import StudyResult, StudySpec
+    from studies.records import StudyResult, StudySpec, TrialRecord
+    from studies.run import Observer
     from studies.suite import Tunable
 
 __all__ = ["StudyRunner", "ui_command"]
@@ -76,10 +77,24 @@ class StudyRunner:
             name = self.problem.application.name
             warn(f"{name} has no mappers of its own: there is nothing that ratios could be to")
 
-    def run(self, spec: StudySpec, start: StartProgress) -> StudyResult:
-        """Runs one study and shows its progress."""
+    def run(
+        self, spec: StudySpec, start: StartProgress, watch: Observer | None = None
+    ) -> StudyResult:
+        """Runs one study and shows its progress.
+
+        Args:
+            spec: The study.
+            start: Begins to show it.
+            watch: Called with the trials as well.
+        """
         label = f"{spec.tuner} seed {spec.seed}"
-        observe = start(label, spec.trials, self.problem.unit, self.reference)
+        show = start(label, spec.trials, self.problem.unit, self.reference)
+
+        def observe(records: list[TrialRecord]) -> None:
+            if watch is not None:
+                watch(records)
+            show(records)
+
         return self.workspace.run(self.case, self.problem, spec, observe)
 
     @property

@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import argparse
-import os
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from studies.cli.arguments import DEFAULT_MACHINE
-from studies.cli.console import print_json, say, warn
+from studies.cli.console import first_sentence, is_quiet, print_json, say, warn
 from studies.cli.one_study import exit_code, run_one, study_as_json, tell_study
+from studies.cli.program_runs import (
+    captured,
+    command_words,
+    program_run,
+    target_machine,
+    tell_matches,
+)
 from studies.errors import UsageError
 from studies.files import make_folder, read_text
 
 if TYPE_CHECKING:
-    from legion_bridge import Application
-    from legion_bridge.legion import LegionRun
+    from legion_bridge.outcome import Outcome
     from studies.cli.study_runner import StudyRunner
     from studies.real_run import PairedComparison, RealCase
-    from studies.records import StudyResult
+    from studies.records import StudyResult, TrialRecord
 
 __all__ = ["tune_program"]
+
+WORTH_TELLING = 1.0
+"""Percent; smaller differences than those that are told are nobody's concern."""
 
 
 def tune_program(arguments: argparse.Namespace) -> int:
@@ -31,8 +38,14 @@ def tune_program(arguments: argparse.Namespace) -> int:
         legion_bridge.BridgeError: There is no Legion, or the program cannot be captured.
     """
     case = _real_case(arguments)
-    runner, result = run_one(case, arguments)
+    runner, result = run_one(
+        case,
+        arguments,
+        before=lambda runner: _tell_noise(runner, arguments),
+        observe=_WarnOfStart(),
+    )
     comparison = None if result.interrupted else _compared(case, runner, result, arguments.pairs)
+    _keep_lessons(case, runner)
     if arguments.json:
         print_json(study_as_json(runner, result) | {"against_own": _as_json(comparison)})
     else:
@@ -44,31 +57,33 @@ def tune_program(arguments: argparse.Namespace) -> int:
 
 def _real_case(arguments: argparse.Namespace) -> RealCase:
     """Captures the program and makes a case of it."""
-    from legion_bridge import Machine
-    from legion_bridge.legion import LegionRun, Metric, find_legion
-    from studies.real_run import RealCase, machine_of
+    from studies.program_files import ProgramFiles, kept_files
+    from studies.real_run import RealCase
 
     command = _words(arguments)
-    metric = Metric(arguments.metric, minimize=arguments.minimize)
-    runner = LegionRun(
-        command, metric, repeats=arguments.repeats, timeout=arguments.timeout,
-        unit="runs/s" if arguments.minimize else "of the metric",
-    )  # fmt: skip
-    find_legion()  # its absence is told before anything runs
-    if arguments.machine == DEFAULT_MACHINE:
-        target = machine_of(command, os.environ.get("LEGION_DEFAULT_ARGS", ""))
-    else:
-        target = Machine.load(arguments.machine)
-    application = _application(command, arguments, runner)
-    return RealCase(
+    runner = program_run(command, arguments)
+    target = target_machine(command, arguments)
+    make_folder(arguments.output)  # what cannot be written is told before a run
+    files = ProgramFiles.of(command)
+    application = captured(command, arguments, runner.metric, arguments.captured)
+    case = RealCase(
         command=tuple(command),
         captured=application,
         target=target,
         runner=runner,
         space=arguments.space,
         template=arguments.template and read_text(arguments.template, "template"),
-        settings=f"{metric} {target.name} {arguments.space}",
+        settings=f"{runner.metric} {target.name} {arguments.space}",
+        files=files.without_written(command),
     )
+    kept, sentence = kept_files(case.files or files, command, arguments.output, case.family)
+    if sentence:
+        warn(sentence)
+    case = case.of_files(kept)
+    folder = arguments.output / case.name
+    make_folder(folder)
+    kept.write(folder, command)
+    return case
 
 
 def _words(arguments: argparse.Namespace) -> list[str]:
@@ -76,8 +91,7 @@ def _words(arguments: argparse.Namespace) -> list[str]:
 
     if arguments.application is not None:
         raise UsageError("give either an application or --command, not both")
-    if arguments.parameters or arguments.nodes is not None:
-        raise UsageError("-p and --nodes size built-in applications: say it in --command instead")
+    words = command_words(arguments)
     if arguments.objective != "timed":
         raise UsageError(
             f"--objective {arguments.objective} needs simulated runs: a run of --command is "
@@ -89,31 +103,55 @@ def _words(arguments: argparse.Namespace) -> list[str]:
             f"{arguments.pairs} pairs of runs give no 95 % interval: ask for --pairs "
             f"{FEWEST_PAIRS} or more"
         )
-    try:
-        words = shlex.split(arguments.command)
-    except ValueError as error:
-        raise UsageError(f"--command cannot be read as a shell would: {error}") from None
-    if not words:
-        raise UsageError('--command is empty: name a program, as in "./stencil2d -n 2048"')
     return words
 
 
-def _application(
-    command: list[str], arguments: argparse.Namespace, runner: LegionRun
-) -> Application:
-    from legion_bridge import Application
-    from legion_bridge.capture import capture
+def _tell_noise(runner: StudyRunner, arguments: argparse.Namespace) -> None:
+    """Says how far the runs of the program's own mapper lie apart, before trials are spent."""
+    from legion_bridge.legion.metric import Reading
+    from studies.cli.measured import told_samples
+    from studies.noise import smallest_seen
 
-    if arguments.captured is not None:
-        return Application.load(arguments.captured)
-    make_folder(arguments.output)  # what cannot be written is told before a run
-    warn(f"capturing {command[0]}")
-    captured = capture(command, timeout=max(60.0, 10 * arguments.timeout))
-    if runner.metric.pattern:
-        reading = runner.metric.read(captured.output)
-        if reading.value is None:
-            raise UsageError(f"{command[0]} ran, but {reading.fault}")
-    return captured.application
+    if arguments.captured is not None and arguments.metric:
+        tell_matches(Reading(None, runner.case.runner.matched), arguments)  # type: ignore[attr-defined]
+    if runner.reference is None or is_quiet():
+        return
+    outcome: Outcome = runner.reference.outcome
+    samples = outcome.measurement.samples if outcome.measurement else (outcome.throughput,)
+    warn(f"under its own mapper: {told_samples(samples, outcome.unit)}")
+    smallest = smallest_seen(samples, arguments.pairs)
+    if smallest is None:
+        warn(
+            "one run does not tell how far runs lie apart: --repeats 3 or more says, before the "
+            "trials, which differences can be seen"
+        )
+    elif smallest >= WORTH_TELLING:
+        warn(
+            f"differences under about {smallest:.0f} % cannot be seen with --pairs "
+            f"{arguments.pairs} on this machine now: more pairs, longer runs or less other load "
+            "show smaller ones"
+        )
+
+
+class _WarnOfStart:
+    """Warns once where the first trial, the program's own mapper in our language, fails."""
+
+    def __init__(self) -> None:
+        self._told = False
+
+    def __call__(self, records: list[TrialRecord]) -> None:
+        from studies.failure_counts import cause_of
+
+        if self._told or not records:
+            return
+        self._told = True
+        first = min(records, key=lambda record: record.number)
+        if first.proposer == "start" and first.status != "ok":
+            warn(
+                "the mapper that the study starts from fails, though the program runs under its "
+                f"own: {first_sentence(cause_of(first.message))} The trials may all fail alike: "
+                "Ctrl-C stops, and the same command goes on"
+            )
 
 
 def _compared(
@@ -123,16 +161,34 @@ def _compared(
 
     The mapper is written in place of the study's: further runs may have shown another to be best.
     """
-    from studies.real_run import compare_with_own, confirm_best
+    from studies.real_run import MeasuredProblem, compare_with_own, confirm_best
     from tuners.problems.essential import essential
 
-    mapper = confirm_best(case.runner, result, runner.problem)
+    assert isinstance(runner.problem, MeasuredProblem)  # noqa: S101  (a real case's is one)
+    mapper = confirm_best(runner.problem, result.records)
     if mapper is None:
         return None
     mapper = essential(runner.problem, mapper)
     comparison = compare_with_own(case.runner, mapper, pairs)
     runner.workspace.keep_best(case, result.spec, mapper, comparison.sentence)
     return comparison
+
+
+def _keep_lessons(case: RealCase, runner: StudyRunner) -> None:
+    """Writes the application with what failures have taught, beside the study."""
+    from legion_bridge.programs.application_json import write_application
+    from studies.real_run import MeasuredProblem
+
+    problem = runner.problem
+    if not isinstance(problem, MeasuredProblem) or not problem.learned.known:
+        return
+    for cause in problem.learned.known:
+        warn(f"learned: {cause.sentence}")
+    path = runner.workspace.folder / case.name / "application.json"
+    write_application(problem.learned.taught(case.captured), path)
+    warn(
+        f"wrote {path}, with that as needs of its tasks: further studies take it as --application"
+    )
 
 
 def _as_json(comparison: PairedComparison | None) -> dict[str, Any] | None:

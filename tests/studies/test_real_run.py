@@ -19,12 +19,15 @@ class Scripted:
 
     unit = "runs/s"
     flags = ()
+    repeats = 1
 
     def __init__(self, own: float, mapped: float) -> None:
         self.own, self.mapped = own, mapped
         self.order: list[str] = []
 
-    def evaluate(self, program: dsl.Program | None, *, profile: bool = False) -> Outcome:
+    def evaluate(
+        self, program: dsl.Program | None, *, profile: bool = False, enough: object = None
+    ) -> Outcome:
         assert not profile
         self.order.append("own" if program is None else "mapped")
         throughput = self.own if program is None else self.mapped

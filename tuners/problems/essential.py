@@ -7,7 +7,7 @@ what would happen anyway. What is left of it here is what matters, and what peop
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import dsl
 from dsl.syntax import Program, Statement
@@ -16,7 +16,9 @@ from dsl.unparse import unparse
 if TYPE_CHECKING:
     from tuners.problems.mapper_problem import MapperProblem
 
-__all__ = ["NO_DECISIONS", "essential"]
+__all__ = ["NO_DECISIONS", "essential", "fewest"]
+
+T = TypeVar("T")
 
 #: A mapper that leaves all to the runtime's defaults.
 NO_DECISIONS = "Task * GPU,CPU;\n"
@@ -40,7 +42,7 @@ def essential(problem: MapperProblem, text: str) -> str:
         return NO_DECISIONS
     shorter = problem.shorten(text)
     start = shorter if come_to(shorter) == found else text
-    kept = _fewest(dsl.parse(start).statements, lambda rest: come_to(_written(rest)) == found)
+    kept = fewest(dsl.parse(start).statements, lambda rest: come_to(_written(rest)) == found)
     written = _written(kept)
     return written if len(written) < len(text) else text
 
@@ -56,18 +58,23 @@ def _written(statements: Sequence[Statement]) -> str:
     return unparse(Program(tuple(statements)))
 
 
-def _fewest(
-    statements: Sequence[Statement], suffice: Callable[[Sequence[Statement]], bool]
-) -> list[Statement]:
-    """What is left when no single statement can go; several are left out at once at first.
+def fewest(
+    items: Sequence[T], suffice: Callable[[Sequence[T]], bool], most: int = MOST_RUNS
+) -> list[T]:
+    """What is left when no single item can go; several are left out at once at first.
 
     Zeller and Hildebrandt, "Simplifying and Isolating Failure-Inducing Input", IEEE Transactions
     on Software Engineering 28 (2002), with complements alone: parts are seldom enough.
+
+    Args:
+        items: What is to be left out of, in the order in which it is tried.
+        suffice: Whether what is left will do.
+        most: How often that is asked at most.
     """
-    kept, size, runs = list(statements), max(1, len(statements) // 2), 0
-    while runs < MOST_RUNS:
+    kept, size, runs = list(items), max(1, len(items) // 2), 0
+    while runs < most:
         before, at = len(kept), 0
-        while at < len(kept) and runs < MOST_RUNS:
+        while at < len(kept) and runs < most:
             rest = kept[:at] + kept[at + size :]
             runs += 1
             if rest and suffice(rest):

@@ -6,13 +6,21 @@ can do beside it; whoever makes use of it asks by ``isinstance``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import dsl
     from legion_bridge.outcome import Outcome
 
-__all__ = ["Evaluator", "OwnMapperEvaluator", "StatesRepeatability", "TextEvaluator"]
+__all__ = [
+    "Evaluator",
+    "OwnMapperEvaluator",
+    "RecallsTrials",
+    "StatesRepeatability",
+    "TextEvaluator",
+]
 
 
 class Evaluator(Protocol):
@@ -37,6 +45,14 @@ class StatesRepeatability(Protocol):
     """
 
     repeatable: bool
+
+
+@runtime_checkable
+class RecallsTrials(Protocol):
+    """Takes up what the trials of an earlier session have shown, before the next one begins."""
+
+    def recall(self, records: Sequence[Any]) -> None:
+        """Is told all trials that there are, as records of a study."""
 
 
 @runtime_checkable
