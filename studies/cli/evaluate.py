@@ -7,19 +7,20 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from studies.cli.cases import advised, case_for
-from studies.cli.console import columns, print_json, quantity, say, table
+from studies.cli.console import columns, print_json, quantity, say
+from studies.cli.profiles import print_profile
 from studies.errors import StorageError
 from studies.files import ensure_writable, read_text, why
 
 if TYPE_CHECKING:
     from dsl import Program
     from legion_bridge import Evaluator
-    from legion_bridge.outcome import Outcome, Profile
+    from legion_bridge.outcome import Outcome
     from legion_bridge.simulation.simulator import Trace
     from studies.references import Reference
     from studies.suite import Case
 
-__all__ = ["print_profile", "run"]
+__all__ = ["run"]
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -133,15 +134,6 @@ def _grown(outcome: Outcome, reference: Reference | None) -> str:
         return ""
     whose = "the expert's" if reference.name == "expert" else f"that of the {reference.name}"
     return f", {growth:.2f} times {whose}, and not in the metric"
-
-
-def print_profile(profile: Profile) -> None:
-    """Prints where the time of a run went."""
-    from legion_bridge.traces.tables import profile_tables
-
-    for found in profile_tables(profile):
-        say(f"\n{found.title}")
-        table(found.columns, found.rows, words=found.numeric.index(True))
 
 
 def _draw(arguments: argparse.Namespace, trace: Trace) -> None:

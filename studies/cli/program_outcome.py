@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from studies.cli.console import columns, print_json, quantity, say
 from studies.cli.measured import told_samples
+from studies.cli.profiles import print_profile
 from studies.cli.program_runs import (
     captured,
     command_words,
@@ -93,8 +94,6 @@ def _as_json(name: str, outcome: Outcome, own: Outcome) -> dict[str, Any]:
 
 
 def _print(name: str, outcome: Outcome, own: Outcome) -> None:
-    from studies.cli.evaluate import print_profile
-
     say(f"{name}, run here: {outcome.status}")
     if not outcome.ok:
         say(outcome.raw)
