@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> int:
     folders = sorted({each.parent for each in root.rglob("*.journal")})
     if not folders:
         raise UsageError(f"{root} holds no studies: name their folder by --output")
-    studies = [study for folder in folders for study in read_studies([folder])]
+    studies = [study for folder in folders for study in read_studies([str(folder)])]
     kinds, trials = failure_kinds(studies)
     arms = sorted(trials)
     if arguments.json:
