@@ -68,7 +68,7 @@ def failure_kinds(studies: Iterable[FinishedStudy]) -> tuple[list[FailureKind], 
             for kind, count, said in _faults(record):
                 counts[kind][arm] += count
                 if len(examples[kind]) < EXAMPLES:
-                    examples[kind].append((str(study.path), record.number, said))
+                    examples[kind].append((study.location, record.number, said))
     found = [
         FailureKind(kind, dict(by_arm), tuple(examples[kind])) for kind, by_arm in counts.items()
     ]
