@@ -18,7 +18,7 @@ def run(arguments: argparse.Namespace) -> int:
     from studies.finished import read_studies
 
     root = Path(arguments.output)
-    folders = sorted({each.parent for each in root.rglob("*.journal")})
+    folders = sorted({str(each.parent) for each in root.rglob("*.journal")})
     if not folders:
         raise UsageError(f"{root} holds no studies: name their folder by --output")
     studies = [study for folder in folders for study in read_studies([str(folder)])]
