@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["amount", "percent", "quantity", "seconds", "time_scale"]
+__all__ = ["amount", "duration", "percent", "quantity", "seconds", "time_scale"]
 
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 _TIMES = ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns"))
@@ -34,6 +34,21 @@ def time_scale(value: float) -> tuple[float, str]:
     (0.001, 'ms')
     """
     return _scale(value, _TIMES, ".3g")
+
+
+def duration(value: float) -> str:
+    """How long people wait: seconds, minutes or hours, the two largest of them.
+
+    >>> duration(0.5), duration(90.2), duration(7200), duration(5400)
+    ('0.5 s', '1 min 30 s', '2 h', '1 h 30 min')
+    """
+    if value < 59.95:
+        return f"{value:.3g} s"
+    minutes, rest = divmod(round(value), 60)
+    large, small, names = minutes, rest, ("min", "s")
+    if minutes >= 60:
+        large, small, names = *divmod(minutes, 60), ("h", "min")
+    return f"{large} {names[0]}" + (f" {small} {names[1]}" if small else "")
 
 
 def amount(value: float) -> str:

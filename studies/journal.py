@@ -58,8 +58,12 @@ class FileLock(JournalFileOpenLock):
 
     def try_acquire(self) -> bool:
         """Takes the lock where nobody else holds it, and says whether it is ours."""
+        return self.acquire_within(0.0)
+
+    def acquire_within(self, seconds: float) -> bool:
+        """Waits for the lock for some seconds, and says whether it is ours."""
         try:
-            self._lock.acquire(blocking=False)
+            self._lock.acquire(timeout=seconds)
         except filelock.Timeout:
             return False
         return True

@@ -242,6 +242,8 @@ class StudyResult:
         stopped_by: The signal that stopped it before its budget was spent, such as SIGINT for
             Ctrl-C; None where none did.
         location: Where the study is kept.
+        ended_by: The rule that ended it before its budget was spent, in words; None where none
+            did.
         mapper: Text of the best mapper, without what changes nothing; None where no mapper was
             valid.
         reference: What ``expert`` is the throughput of: ``"expert"``, ``"own mapper"`` or
@@ -266,6 +268,7 @@ class StudyResult:
     floor: float | None = None
     setup: SetupCost | None = None
     spent: ModelUsage | None = None
+    ended_by: str | None = None
 
     @property
     def interrupted(self) -> bool:
@@ -349,6 +352,7 @@ class StudyResult:
             "resumed": self.resumed,
             "elsewhere": self.elsewhere,
             "interrupted": self.interrupted,
+            "ended_by": self.ended_by,
             "distinct": self.distinct,
             "invalid_share": self.invalid_share,
             "unit": self.unit,

@@ -14,6 +14,7 @@ from studies.model_arm import check_arm, leave_arm_note, ledger_file
 from studies.records import StudyResult, StudySpec, TrialRecord, fastest
 from studies.references import best_reference
 from studies.setup_cost import SetupCost
+from studies.stop_rules import StopRules, StopWatch
 from studies.stops import signal_of
 from studies.stored_study import StoredStudy
 from tuners import MapperProblem, make_sampler
@@ -29,7 +30,15 @@ if TYPE_CHECKING:
     from tuners.llm.model import Ledger, ModelUsage
     from tuners.problems.start import Start
 
-__all__ = ["IDENTITY", "SHORT_MAPPER", "Observer", "run_study", "short_mapper", "study_result"]
+__all__ = [
+    "IDENTITY",
+    "NO_RULES",
+    "SHORT_MAPPER",
+    "Observer",
+    "run_study",
+    "short_mapper",
+    "study_result",
+]
 
 # Called with every record so far, once at the start and once after each trial.
 Observer = Callable[[list[TrialRecord]], None]
@@ -37,6 +46,7 @@ Observer = Callable[[list[TrialRecord]], None]
 IDENTITY = "mappertune:identity"
 SHORT_MAPPER = "mappertune:short_mapper"
 REPEATS_WITHIN = 1e-9
+NO_RULES = StopRules()
 
 # Seconds between two looks at the trials that other processes run.
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
@@ -48,8 +58,9 @@ def run_study(
     store: StoredStudy,
     *,
     observe: Observer | None = None,
+    rules: StopRules = NO_RULES,
 ) -> StudyResult:
-    """Runs a study until it has as many trials as asked for, or until Ctrl-C
+    """Runs a study until it has as many trials as asked for, a rule ends it, or until Ctrl-C
     or another signal that asks to end (`studies.stops`).
 
     Each finished trial is kept in the store before the next one begins. Trials that the store
@@ -61,14 +72,17 @@ def run_study(
         spec: With which tuner, seed and budget.
         store: Where the trials are kept.
         observe: Called at the start and after each trial.
+        rules: What ends it before it has all its trials; whoever runs it again without them goes
+            on with it.
 
     Raises:
         tuners.UnknownTunerError: There is no such tuner.
         UsageError: The store holds a study of something else, or of an evaluator that judged
-            otherwise.
+            otherwise; or a rule needs a floor that nobody knows.
         ModelMissingError: The study must ask a model, and that cannot be asked.
         StorageError: A trial cannot be kept; those before it are safe.
     """
+    watch = StopWatch(rules, _floor(problem))
     _check_identity(problem, spec, store)
     best_reference(problem)  # known before the first trial, whenever the study is stopped
     trials = store.trials
@@ -85,8 +99,9 @@ def run_study(
     observe = observe or _unobserved
     observe(records)
     stopped_by: int | None = None
+    ended_by = watch.ended(records)
     try:
-        for trial in _trials(problem, spec, store):
+        for trial in () if ended_by else _trials(problem, spec, store):
             finished = None if trial is None else store.finish(trial, problem(trial))
             news = store.finished_elsewhere()
             if finished is not None:
@@ -95,6 +110,9 @@ def run_study(
             if news:
                 records += [TrialRecord.of(each) for each in news]
                 observe(records)
+                ended_by = watch.ended(records)
+            if ended_by:
+                break
         leave_arm_note(spec, store, len(records))
     except KeyboardInterrupt as stop:
         stopped_by = signal_of(stop)
@@ -117,6 +135,7 @@ def run_study(
         store.location,
         resumed=resumed,
         stopped_by=stopped_by,
+        ended_by=ended_by if len(records) < spec.trials else None,
         elsewhere=len(records) - resumed - ours,
         ledger=ledger,
         mapper=mapper,
@@ -131,6 +150,7 @@ def study_result(
     *,
     resumed: int,
     stopped_by: int | None = None,
+    ended_by: str | None = None,
     elsewhere: int = 0,
     ledger: Ledger | None = None,
     mapper: str | None = None,
@@ -144,6 +164,7 @@ def study_result(
         location: Where they are kept.
         resumed: How many of them are from before.
         stopped_by: The signal that ended it early.
+        ended_by: The rule that did, in words.
         elsewhere: How many were run by other processes.
         ledger: The account of its calls.
         mapper: The best mapper without what changes nothing; None for the best one as it was.
@@ -158,6 +179,7 @@ def study_result(
         records=tuple(records),
         resumed=resumed,
         stopped_by=stopped_by,
+        ended_by=ended_by,
         location=location,
         mapper=mapper or (best.mapper(problem) if best else None),
         reference=reference.name if reference else None,

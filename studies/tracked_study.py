@@ -118,6 +118,7 @@ class TrackedStudy:
     def _write_result(self, result: StudyResult) -> None:
         client, run = self._tracker.client(), self._open_run()
         client.set_tag(run, "trials", str(len(result.records)))
+        client.set_tag(run, "ended_by", result.ended_by or "")
         name = result.reference_key
         client.set_tag(run, "reference", result.reference or "none runs")
         summary = {

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from dsl.plain_text import plain
 from studies.addresses import database_file, refuse_misspelt, refuse_secrets_of_file
+from studies.journal import FileLock
 from studies.mlflow_database import whole_database
 from studies.races import past_races
 from tuners.redaction import Redactor, process_redactor, redacted_url, secrets_in
@@ -41,6 +42,10 @@ ENVIRONMENT = {
 def embedded_uri(folder: Path) -> str:
     """The URI of the SQLite file that lies in an output folder."""
     return f"sqlite:///{(folder / 'mlflow.db').resolve()}"
+
+
+# For other processes that write to the same database.
+SECONDS_TO_WAIT = 60.0
 
 
 class Tracker:
@@ -89,7 +94,8 @@ class Tracker:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                yield
+                with self._alone():
+                    yield
         except Exception as error:  # noqa: BLE001  (a provider's boundary: MLflow raises anything)
             self.failed = True
             said = Redactor(secrets_in(self.uri)).message(plain(str(error)))
@@ -99,6 +105,25 @@ class Tracker:
                 f"MLflow tracking stopped ({reason[:300]}); the study itself is complete, and the "
                 "same command tracks it again"
             )
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keeps other processes from writing to a database that is a file, for a while.
+
+        SQLite itself gives up after five seconds, of which several comparisons may need more.
+        """
+        path = database_file(self.uri)
+        if path is None:
+            yield
+            return
+        self.client()  # which makes the database where it is missing
+        lock = FileLock(path.with_name(f"{path.name}.writing"))
+        ours = lock.acquire_within(SECONDS_TO_WAIT)
+        try:
+            yield
+        finally:
+            if ours:
+                lock.release()
 
     def client(self) -> MlflowClient:
         """The connection, made at the first use."""

@@ -20,12 +20,13 @@ from studies.files import make_folder, write_text
 from studies.mapper_header import mapper_header
 from studies.model_arm import is_of_fallback, ledger_file, set_files_aside
 from studies.records import TrialRecord
-from studies.run import Observer, run_study
+from studies.run import NO_RULES, Observer, run_study
 from studies.storage import StudyStore, say_nothing
 from studies.tracked_study import TrackedStudy
 
 if TYPE_CHECKING:
     from studies.records import StudyResult, StudySpec
+    from studies.stop_rules import StopRules
     from studies.suite import Tunable
     from studies.tracking import Tracker
     from tuners import MapperProblem
@@ -55,9 +56,21 @@ class Workspace:
     tell: Callable[[str], object] = say_nothing
 
     def run(
-        self, case: Tunable, problem: MapperProblem, spec: StudySpec, observe: Observer
+        self,
+        case: Tunable,
+        problem: MapperProblem,
+        spec: StudySpec,
+        observe: Observer,
+        rules: StopRules = NO_RULES,
     ) -> StudyResult:
         """Runs a study or continues it, tracks it, and writes its best mapper.
+
+        Args:
+            case: What is tuned.
+            problem: The problem of mapping it.
+            spec: With which tuner, seed and budget.
+            observe: Called at the start and after each trial.
+            rules: What ends the study before it has all its trials.
 
         Raises:
             StudyError: It is another study's place, or something cannot be written.
@@ -76,7 +89,7 @@ class Workspace:
                 if tracked:
                     tracked.observe(records)
 
-            result = run_study(problem, spec, store, observe=observe_all)
+            result = run_study(problem, spec, store, observe=observe_all, rules=rules)
             self._write_best(case, result, self.best_mapper(case, spec))
             if tracked:
                 tracked.finish(result)

@@ -14,7 +14,7 @@ from studies.cli.model_options import (
     add_model_options,
     add_prompt_options,
 )
-from studies.cli.numbers import count, positive, seconds, seed, size, whole
+from studies.cli.numbers import count, duration, positive, seconds, seed, share, size, whole
 
 __all__ = ["WrongUseError", "full_parser", "parse_arguments"]
 
@@ -456,6 +456,13 @@ def _compare_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"how many seeds, from 0 on, or a list such as 0,7,9 (default: {DEFAULT_SEEDS})",
     )
+    parser.add_argument(
+        "--jobs",
+        type=positive,
+        metavar="N",
+        help="studies that run at a time, each in a process of its own (default: one a core "
+        "where it is worth it)",
+    )
     _add_study(parser)
     add_model_options(parser)
     _add_problem(parser)
@@ -543,6 +550,25 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_objective_and_start(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--time-limit",
+        type=duration,
+        metavar="TIME",
+        help="how long this command begins trials, such as 2h or 1h30m; compare shares it out "
+        "among its studies",
+    )
+    group.add_argument(
+        "--stop-after",
+        type=share,
+        metavar="FRACTION",
+        help="end a study whose best mapper is that near the floor, such as 0.95",
+    )
+    group.add_argument(
+        "--patience",
+        type=positive,
+        metavar="N",
+        help="end a study in which N trials in a row were no faster than the best",
+    )
     group.add_argument(
         "--objective",
         choices=("timed", "whole"),

@@ -3,25 +3,37 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from studies.cli.cases import case_of
-from studies.cli.console import columns, fail, first_sentence, print_json, quantity, say, table
+from studies.cli.console import (
+    columns,
+    fail,
+    first_sentence,
+    print_json,
+    quantity,
+    say,
+    table,
+    warn,
+)
 from studies.cli.model_arms import arms_as_json, marked, tell_models
 from studies.cli.model_options import arms
 from studies.cli.one_study import tell_setup
-from studies.cli.progress import progress
+from studies.cli.studies_at_once import run_studies
 from studies.cli.study_runner import StudyRunner
 from studies.errors import UsageError
 from studies.stops import exit_code_of
 
 if TYPE_CHECKING:
     from studies.compare import Comparison, ReferenceSummary, TunerSummary
-    from studies.records import StudyResult
+    from studies.records import StudyResult, StudySpec
 
 __all__ = ["run"]
+
+GO_ON = "stopped; the same command continues the comparison"
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -34,27 +46,68 @@ def run(arguments: argparse.Namespace) -> int:
         studies = read_studies([*arguments.folders, *storage], wanted)
         case = wanted or case_of_studies(studies)
         runner = StudyRunner(case, (), arguments)
-        results = results_of(studies, runner.problem)
+        results, stopped_by = results_of(studies, runner.problem), None
+        specs = [result.spec for result in results]
     elif arguments.application is None:
         raise UsageError("name an application, such as stencil, or folders of studies by --from")
     else:
         runner = StudyRunner(case_of(arguments), arguments.tuners, arguments)
-        results = _run_studies(runner, arguments)
-    if (stopped_by := results[-1].stopped_by) is not None:
-        message = "stopped; the same command continues the comparison"
+        specs = _specs(arguments)
+        results, stopped_by = run_studies(runner, specs, arguments.jobs)
+    begun = [result for result in results if result.records]
+    if not begun:
+        return _tell_nothing(results, stopped_by, as_json=arguments.json)
+    _show(runner, begun, specs, stopped_by, arguments)
+    if stopped_by is None:
+        return 0
+    warn(GO_ON)
+    return exit_code_of(stopped_by)
+
+
+def _specs(arguments: argparse.Namespace) -> list[StudySpec]:
+    """All studies, seed by seed, so that every tuner has some wherever the command ends."""
+    from studies.records import StudySpec
+
+    compared = arms(arguments, arguments.tuners)
+    return [
+        StudySpec(name, seed, arguments.trials, llm)
+        for seed in arguments.seeds
+        for name, llm in compared
+    ]
+
+
+def _tell_nothing(results: Sequence[StudyResult], stopped_by: int | None, *, as_json: bool) -> int:
+    if stopped_by is not None:
         code = exit_code_of(stopped_by)
-        return fail(message, code, kind="Interrupted", as_json=arguments.json)
+        return fail(GO_ON, code, kind="Interrupted", as_json=as_json)
+    raise UsageError(
+        f"no study has a trial, so there is nothing to compare: {results[0].ended_by}"
+    )
+
+
+def _show(
+    runner: StudyRunner,
+    results: list[StudyResult],
+    specs: Sequence[StudySpec],
+    stopped_by: int | None,
+    arguments: argparse.Namespace,
+) -> None:
+    """Prints what the studies come to, those that are not whole among them."""
     from studies.compare import compare_studies
     from studies.references import references
 
     comparison = compare_studies(results, references(runner.problem))
     best = None if arguments.folders else runner.workspace.write_best_of(runner.case, results)
+    whole = [each.spec.name for each in results if not each.interrupted]
+    unfinished = [spec.name for spec in specs if spec.name not in whole]
     if arguments.json:
         print_json(
             comparison.as_json()
             | {
                 "case": runner.case.name,
                 "models": arms_as_json(results),
+                "interrupted": stopped_by is not None,
+                "unfinished": unfinished,
                 "start": runner.problem.start.name if runner.problem.start else None,
                 "studies": [result.as_json() for result in results],
                 "mapper": best and str(best),
@@ -63,31 +116,18 @@ def run(arguments: argparse.Namespace) -> int:
         )
     else:
         _print(comparison, results, runner, best)
-    return 0
-
-
-def _run_studies(runner: StudyRunner, arguments: argparse.Namespace) -> list[StudyResult]:
-    """All studies, seed by seed; the last one is interrupted where Ctrl-C came."""
-    from studies.records import StudySpec
-
-    results: list[StudyResult] = []
-    compared = arms(arguments, arguments.tuners)
-    with progress() as start:
-        for seed in arguments.seeds:
-            for name, llm in compared:
-                spec = StudySpec(name, seed, arguments.trials, llm)
-                results.append(runner.run(spec, start))
-                if results[-1].interrupted:
-                    return results
-    return results
+        if unfinished:
+            say(f"not finished: {', '.join(unfinished)}")
 
 
 def _print(
     comparison: Comparison, results: Sequence[StudyResult], runner: StudyRunner, best: Path | None
 ) -> None:
     seeds = max(len(summary.seeds) for summary in comparison.tuners)
-    trials = results[0].spec.trials
+    trials = _range_of({len(result.records) for result in results})
     say(f"\n{runner.case.name}: {trials} trials a study, {seeds} seed(s), {runner.start}")
+    for why, count in Counter(each.ended_by for each in results if each.ended_by).most_common():
+        say(f"{count} of {len(results)} studies ended early: {why}")
     say(f"the seeds' best mappers: throughput, and ratios {_to_what(comparison)}")
     _table_of_speeds(comparison, results)
     _table_of_successes(comparison)
@@ -100,6 +140,10 @@ def _print(
     if runner.ui_command:
         rows_below.append(("look at runs", runner.ui_command))
     columns(rows_below, indent="")
+
+
+def _range_of(counts: set[int]) -> str:
+    return str(*counts) if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
 
 
 def _describe_floor(comparison: Comparison, floor: float) -> str:

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 
-__all__ = ["SHOWN", "count", "positive", "seconds", "seed", "size", "temperature", "whole"]
+__all__ = [
+    "SHOWN",
+    "count",
+    "duration",
+    "positive",
+    "seconds",
+    "seed",
+    "share",
+    "size",
+    "temperature",
+    "whole",
+]
 
 MOST = 10**12
 """The largest whole number of an option."""
 LONGEST = 10_000_000
 """Seconds of a time limit: about four months; clocks do not take just any number."""
+_AMOUNT = r"(?:([0-9]+(?:[.][0-9]*)?) ?(?:{}) ?)?"
+_DURATION = re.compile("".join(map(_AMOUNT.format, ("d", "h", "m|min", "s|"))))
 HOTTEST = 100
 SHOWN = 40
 """Characters of a wrong value that a message shows."""
@@ -61,6 +75,30 @@ def size(text: str) -> int:
             f"{_shown(text)} is not a number of bytes, such as 500000, 1M or 4G"
         )
     return int(found)
+
+
+def duration(text: str) -> float:
+    """A time as people write it, in seconds.
+
+    >>> duration("2h"), duration("1h30m"), duration("90"), duration("1.5 min")
+    (7200.0, 5400.0, 90.0, 90.0)
+    """
+    parts = _DURATION.fullmatch(text.strip().lower()) if len(text) <= SHOWN else None
+    amounts = [] if parts is None else [float(each) if each else 0.0 for each in parts.groups()]
+    found = sum(each * unit for each, unit in zip(amounts, (86400, 3600, 60, 1), strict=False))
+    if not 0 < found <= LONGEST:
+        raise argparse.ArgumentTypeError(
+            f"{_shown(text)} is no time, such as 2h, 1h30m or 90s, and at most {LONGEST:,} s"
+        )
+    return found
+
+
+def share(text: str) -> float:
+    """A share above 0 and up to 1."""
+    found = _number(text)
+    if not 0 < found <= 1:
+        raise argparse.ArgumentTypeError(f"{_shown(text)} is not a share above 0 and up to 1")
+    return found
 
 
 def temperature(text: str) -> float:

@@ -72,13 +72,7 @@ def study_as_json(runner: StudyRunner, result: StudyResult) -> dict[str, Any]:
 def tell_study(runner: StudyRunner, result: StudyResult) -> None:
     """Says what a study found, and where it lies."""
     spec, best = result.spec, result.best
-    earlier = f", {result.resumed} of them from earlier runs" if result.resumed else ""
-    if result.elsewhere:
-        earlier += f", {result.elsewhere} by other processes meanwhile"
-    say(
-        f"{runner.case.name}, {spec.tuner} with seed {spec.seed}: "
-        f"{len(result.records)} trials{earlier}"
-    )
+    say(f"{runner.case.name}, {spec.tuner} with seed {spec.seed}: {_trials(result)}")
     if result.reference is not None and result.expert is not None:
         rows = [(result.reference, quantity(result.expert, result.unit))]
     else:
@@ -112,6 +106,18 @@ def tell_study(runner: StudyRunner, result: StudyResult) -> None:
     columns(rows)
     tell_failures(result)
     tell_setup(result)
+
+
+def _trials(result: StudyResult) -> str:
+    """How many trials a study has, by whom, and why not as many as it might have."""
+    said = f"{len(result.records)} trials"
+    if result.resumed:
+        said += f", {result.resumed} of them from earlier runs"
+    if result.elsewhere:
+        said += f", {result.elsewhere} by other processes meanwhile"
+    if result.ended_by is not None:
+        said += f", not {result.spec.trials}: {result.ended_by}"
+    return said
 
 
 def tell_failures(result: StudyResult) -> None:

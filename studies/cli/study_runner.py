@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from studies.cli.progress import StartProgress
     from studies.records import StudyResult, StudySpec, TrialRecord
     from studies.run import Observer
+    from studies.stop_rules import StopRules
     from studies.suite import Tunable
+    from studies.worker import Setting
 
 __all__ = ["StudyRunner", "ui_command"]
 
@@ -42,6 +44,7 @@ class StudyRunner:
         from studies.files import ensure_writable
         from studies.references import best_reference
         from studies.starts import start_of
+        from studies.stop_rules import StopRules
         from studies.tracking import Tracker
         from studies.workspace import Workspace
         from tuners import tuner_named
@@ -58,6 +61,7 @@ class StudyRunner:
                 )
         ensure_writable(arguments.transcript)
         self.case = case
+        self.rules = StopRules(arguments.time_limit, arguments.stop_after, arguments.patience)
         self.problem = case.problem()
         self.problem.start = start_of(self.problem, arguments.start)
         tracker = None
@@ -78,7 +82,11 @@ class StudyRunner:
             warn(f"{name} has no mappers of its own: there is nothing that ratios could be to")
 
     def run(
-        self, spec: StudySpec, start: StartProgress, watch: Observer | None = None
+        self,
+        spec: StudySpec,
+        start: StartProgress,
+        watch: Observer | None = None,
+        rules: StopRules | None = None,
     ) -> StudyResult:
         """Runs one study and shows its progress.
 
@@ -86,16 +94,45 @@ class StudyRunner:
             spec: The study.
             start: Begins to show it.
             watch: Called with the trials as well.
+            rules: What ends it early; None for what the options say.
         """
-        label = f"{spec.tuner} seed {spec.seed}"
-        show = start(label, spec.trials, self.problem.unit, self.reference)
+        show = self.begin(spec, start)
 
         def observe(records: list[TrialRecord]) -> None:
             if watch is not None:
                 watch(records)
             show(records)
 
-        return self.workspace.run(self.case, self.problem, spec, observe)
+        return self.workspace.run(self.case, self.problem, spec, observe, rules or self.rules)
+
+    def begin(self, spec: StudySpec, start: StartProgress) -> Observer:
+        """Begins to show a study."""
+        label = f"{spec.tuner} seed {spec.seed}"
+        return start(label, spec.trials, self.problem.unit, self.reference)
+
+    @property
+    def setting(self) -> Setting:
+        """What processes need to know that run its studies."""
+        from studies.worker import Setting
+
+        workspace = self.workspace
+        tracker = workspace.tracker
+        return Setting(
+            arguments=tuple(sys.argv),
+            case=self.case,
+            start=self.problem.start,
+            folder=workspace.folder,
+            storage=workspace.storage,
+            anew=workspace.anew,
+            repair=workspace.repair,
+            tracking_uri=None if tracker is None else tracker.uri,
+            tracked=tracker is not None,
+        )
+
+    def note_tracked(self) -> None:
+        """Takes note that other processes have tracked studies."""
+        if self.workspace.tracker is not None:
+            self.workspace.tracker.used = True
 
     @property
     def start(self) -> str:

@@ -1,0 +1,310 @@
+"""Studies side by side, each in a process of its own, so that a comparison uses all cores.
+
+Every study is what it would be alone: its tuner has its own seed and sees its own trials. So the
+results do not depend on how many run at a time. A process that dies or hangs costs its study the
+trial that it was running: another one goes on from what is stored.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from multiprocessing.connection import Connection, wait
+from typing import TYPE_CHECKING
+
+from studies.errors import StudyError
+from studies.stop_rules import fair_share
+from studies.stops import signal_of
+from studies.worker import SIGNALS, Done, Failed, Found, Setting, Task, Told
+
+if TYPE_CHECKING:
+    from studies.records import StudyResult, StudySpec, TrialRecord
+    from studies.run import Observer
+    from studies.stop_rules import StopRules
+
+__all__ = ["SideBySide", "default_jobs"]
+
+MAIN = "from studies.worker import main; main()"
+LOOK = 0.5  # seconds between two looks for processes that hang
+HUNG_AFTER = 600.0  # seconds without a finished trial, and longer where a model is asked
+ASKED_AT_MOST = 20  # calls of a model for one trial, with those for repairs
+MOST_DEATHS = 3  # of a study's processes without a trial between them
+GRACE = 60.0  # seconds that a study has for its end when it is stopped
+
+# Trials together from which on it is worth to start processes, each of which loads for seconds;
+# one for which a model is asked takes as long as many others.
+WORTH_IT = 400
+TRIALS_OF_A_CALL = 50
+
+
+def default_jobs(specs: Sequence[StudySpec]) -> int:
+    """How many studies run at a time where nobody says it: one a core, where it is worth it."""
+    trials = sum(spec.trials * (TRIALS_OF_A_CALL if spec.llm else 1) for spec in specs)
+    return len(os.sched_getaffinity(0)) if trials >= WORTH_IT else 1
+
+
+@dataclass
+class _Study:
+    """A study and what is known of it."""
+
+    spec: StudySpec
+    observe: Observer | None = None
+    records: list[TrialRecord] = field(default_factory=list)
+    deadline: float | None = None
+    deaths: int = 0
+    known: int = 0  # trials, before the last death
+    result: StudyResult | None = None
+
+
+class SideBySide:
+    """Runs studies, several at a time.
+
+    Args:
+        setting: What they have in common.
+        rules: What ends each early; the time is that of all of them together.
+        jobs: How many run at a time.
+        tell: Takes sentences for the user, each once.
+        hung_after: Seconds without a finished trial after which a process is given up.
+
+    Attributes:
+        stopped_by: The signal that stopped them; None where none did.
+        tracked: Whether one of them was tracked.
+    """
+
+    def __init__(
+        self,
+        setting: Setting,
+        rules: StopRules,
+        jobs: int,
+        tell: Callable[[str], object],
+        *,
+        hung_after: float = HUNG_AFTER,
+    ) -> None:
+        self._setting = setting
+        self._rules = rules
+        self._jobs = jobs
+        self._tell = tell
+        self._told: set[str] = set()
+        self._hung_after = hung_after
+        self._waiting: deque[_Study] = deque()
+        self._workers: list[_Worker] = []
+        self._end = None if rules.seconds is None else time.monotonic() + rules.seconds
+        self.stopped_by: int | None = None
+        self.tracked = False
+
+    def run(
+        self, specs: Sequence[StudySpec], begin: Callable[[StudySpec], Observer]
+    ) -> list[StudyResult]:
+        """What the studies found, in their order; without those that were stopped before a trial.
+
+        Args:
+            specs: The studies.
+            begin: Called when a study begins; takes its trials, those of earlier runs first.
+
+        Raises:
+            StudyError: One of them cannot be run; the others were stopped.
+        """
+        studies = [_Study(spec) for spec in specs]
+        self._waiting.extend(studies)
+        try:
+            self._run(begin)
+        except KeyboardInterrupt as stop:
+            self.stopped_by = signal_of(stop)
+            with contextlib.suppress(KeyboardInterrupt):  # whoever stops again does not wait
+                self._stop()
+        except BaseException:
+            self.stopped_by = signal.SIGTERM
+            self._stop()
+            raise
+        finally:
+            for worker in self._workers:
+                worker.kill()
+        return [study.result for study in studies if study.result is not None]
+
+    def _run(self, begin: Callable[[StudySpec], Observer]) -> None:
+        while self._waiting or self._busy:
+            while self._waiting and len(self._busy) < self._jobs:
+                self._begin(self._waiting.popleft(), begin)
+            self._listen()
+
+    @property
+    def _busy(self) -> list[_Worker]:
+        return [worker for worker in self._workers if worker.study is not None]
+
+    def _begin(self, study: _Study, begin: Callable[[StudySpec], Observer]) -> None:
+        if study.observe is None:
+            study.observe = begin(study.spec)
+        if self._end is not None and study.deadline is None:
+            left, waiting = self._end - time.monotonic(), len(self._waiting) + 1
+            share = fair_share(left, waiting, len(self._busy), self._jobs)
+            study.deadline = time.monotonic() + share
+        seconds = None if study.deadline is None else max(0.0, study.deadline - time.monotonic())
+        idle = next((worker for worker in self._workers if worker.study is None), None)
+        if idle is None:
+            idle = _Worker(self._setting)
+            self._workers.append(idle)
+        idle.begin(study, replace(self._rules, seconds=seconds))
+
+    def _listen(self) -> None:
+        """Takes what the processes tell, and looks after those that tell nothing."""
+        connections = {worker.connection: worker for worker in self._workers}
+        for ready in wait(list(connections), LOOK):
+            with _signals_wait():  # a message is taken whole
+                self._hear(connections[ready])  # type: ignore[index]  # what was waited for
+        for worker in self._busy:
+            patience = self._hung_after + _asking(worker.study)
+            if time.monotonic() - worker.heard > patience:
+                self._lose(worker, f"did not finish a trial within {patience:g} s")
+
+    def _hear(self, worker: _Worker) -> None:
+        try:
+            message = worker.connection.recv()
+        except (EOFError, OSError):
+            self._lose(worker, worker.death())
+            return
+        worker.heard = time.monotonic()
+        self._take(worker, message)
+
+    def _take(self, worker: _Worker, message: object) -> None:
+        study = worker.study
+        match message:
+            case Told(sentence):
+                if sentence not in self._told:
+                    self._told.add(sentence)
+                    self._tell(sentence)
+            case Found(records) if study is not None:
+                study.records.extend(records)
+                study.deaths = 0 if len(study.records) > study.known else study.deaths
+                if study.observe is not None:
+                    study.observe(study.records)
+            case Done(result, tracked) if study is not None:
+                if self.stopped_by is None and (result is None or result.interrupted):
+                    self._lose(worker, "was stopped")
+                    return
+                worker.study = None
+                self.tracked |= tracked
+                if result is not None:
+                    records = tuple(sorted(study.records, key=lambda each: each.number))
+                    study.result = replace(result, records=records)
+            case Failed(error):
+                worker.study = None
+                raise error
+
+    def _lose(self, worker: _Worker, why: str) -> None:
+        """Lets another process go on with the study of one that died or hangs."""
+        worker.kill()
+        self._workers.remove(worker)
+        study = worker.study
+        if study is None:
+            return
+        study.deaths += 1
+        name = study.spec.name
+        if self.stopped_by is not None:
+            return
+        if study.deaths >= MOST_DEATHS:
+            raise StudyError(
+                f"the process of {name} {why}, {MOST_DEATHS} times without a trial between: its "
+                "trials are kept, and the same command goes on with it"
+            )
+        self._tell(f"the process of {name} {why}; another one goes on with what is stored")
+        study.known = max(study.known, len(study.records))
+        study.records.clear()  # the next one tells them all
+        self._waiting.appendleft(study)
+
+    def _stop(self) -> None:
+        """Ends all studies in order, as Ctrl-C ends one."""
+        for worker in self._busy:
+            worker.stop(self.stopped_by or signal.SIGTERM)
+        until = time.monotonic() + GRACE
+        while self._busy and time.monotonic() < until:
+            with contextlib.suppress(StudyError):
+                self._listen()
+
+
+class _Worker:
+    """A process that runs one study after the other.
+
+    Attributes:
+        connection: To it.
+        study: The one that it runs; None for none.
+        heard: When it told something last.
+    """
+
+    def __init__(self, setting: Setting) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs, _signals_wait():  # until it is ready for them
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", MAIN, str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,  # where the parent prints its results
+                pass_fds=(theirs.fileno(),),
+                env={**os.environ, "PYTHONPATH": os.pathsep.join(_search_path())},
+            )
+        self.connection = Connection(ours.detach())
+        self.study: _Study | None = None
+        self.heard = time.monotonic()
+        self._send(setting)
+
+    def begin(self, study: _Study, rules: StopRules) -> None:
+        """Lets it run a study."""
+        self.study, self.heard = study, time.monotonic()
+        self._send(Task(study.spec, rules))
+
+    def _send(self, what: Setting | Task) -> None:
+        with contextlib.suppress(OSError):  # it has died, which is noticed where it is heard
+            self.connection.send(what)
+
+    def stop(self, number: int) -> None:
+        """Asks it to end its study."""
+        self._process.send_signal(number)
+
+    def death(self) -> str:
+        """How it has ended, in words."""
+        try:
+            code = self._process.wait(1.0)
+        except subprocess.TimeoutExpired:
+            return "has closed its end"
+        return f"was killed by signal {-code}" if code < 0 else f"has ended with code {code}"
+
+    def kill(self) -> None:
+        """Ends it at once; what it has stored is safe."""
+        self.connection.close()
+        if self.study is not None:
+            self._process.kill()
+        try:
+            self._process.wait(GRACE)
+        except subprocess.TimeoutExpired:  # idle, and still at it
+            self._process.kill()
+            self._process.wait()
+
+
+@contextlib.contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Signals that ask to end come to a process begun in here once it lets them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _search_path() -> list[str]:
+    """Where a process finds the modules that this one has found."""
+    return [os.path.abspath(each) for each in sys.path]  # noqa: PTH100  ("" is the working folder)
+
+
+def _asking(study: _Study | None) -> float:
+    """Seconds that asking a model for one trial may take besides."""
+    llm = None if study is None else study.spec.llm
+    if llm is None:
+        return 0.0
+    pause = 60.0 if llm.calls_per_minute is not None else 0.0
+    return ASKED_AT_MOST * (llm.timeout + pause)
