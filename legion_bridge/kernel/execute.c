@@ -32,18 +32,20 @@ struct heap {
  * limit: when it is free again, who had it last, and the operations that wait for it. */
 struct resource {
     double free;
-    int64_t holder, first, last;
-    int64_t permits; /* left under a limit */
-    char woken;     /* whether its first waiting operation has its turn scheduled */
-    char flows;     /* held by a flow, whose end nobody knows */
+    int32_t holder, first, last;
+    int32_t permits; /* left under a limit */
+    char woken;      /* whether its first waiting operation has its turn scheduled */
+    char flows;      /* held by a flow, whose end nobody knows */
 };
 
 struct run {
     const struct input *in;
-    const struct graph *graph;
+    const struct graph *graph; /* but for the place of a task that no map places */
     struct schedule *schedule;
     struct resource *resources; /* processors, runtimes of the ranks, links, locks, limits */
-    int64_t first_link, first_lock, first_limit, *next_waiting, *waits;
+    struct timing *timing; /* of each operation */
+    int32_t *next_waiting;
+    int64_t first_link, first_lock, first_limit;
     int any_unpinned; /* whether a task may run on whichever processor is free */
     int all_timed;    /* whether the program's clock runs for all launches */
     double *busy;     /* seconds of each resource but the limits, in what is measured */
@@ -140,38 +142,35 @@ static int flows_on(const struct input *in, int64_t route, double bytes)
     return in->flow_above[route] > 0.0 && bytes > in->flow_above[route];
 }
 
-static struct link_path path_on(const struct run *run, int64_t route, int flow, int64_t source,
-                                int64_t target)
+static void find_path(const struct run *run, int64_t route, int flow, int64_t source, int64_t target,
+                      struct link_path *path)
 {
     const struct input *in = run->in;
     const int64_t *links = flow ? in->flow_links : in->route_links;
     const int64_t *scopes = flow ? in->flow_scopes : in->route_scopes;
     const int64_t *sides = flow ? in->flow_sides : in->route_sides;
-    double most = flow ? in->flow_rate[route] : INFINITY;
-    struct link_path path = {{0}, 0, most, in->route_latency[route]};
-    for (int64_t i = route * MOST_LINKS; i < (route + 1) * MOST_LINKS; i++) {
-        if (scopes[i] < 0)
-            break;
+    path->count = 0;
+    path->slowest = flow ? in->flow_rate[route] : INFINITY;
+    path->latency = in->route_latency[route];
+    for (int64_t i = route * MOST_LINKS; i < (route + 1) * MOST_LINKS && scopes[i] >= 0; i++) {
         int64_t end = sides[i] ? target : source;
-        add_link(run, &path, links[i], scopes[i], in->memory_rank[end], in->memory_owner[end]);
+        add_link(run, path, links[i], scopes[i], in->memory_rank[end], in->memory_owner[end]);
     }
-    return path;
 }
 
 /* The links between a processor and a memory that it reads and writes in place. */
-static struct link_path access_path(const struct run *run, int64_t processor, int64_t memory_kind)
+static void find_access_path(const struct run *run, int64_t processor, int64_t memory_kind,
+                             struct link_path *path)
 {
     const struct input *in = run->in;
     int64_t at = in->processor_kind[processor] * MEMORY_KINDS + memory_kind;
-    struct link_path path = {{0}, 0, in->access_bandwidth[at], 0.0};
-    for (int64_t i = at * MOST_LINKS; i < (at + 1) * MOST_LINKS; i++) {
-        int64_t scope = in->access_scopes[i];
-        if (scope < 0)
-            break;
-        add_link(run, &path, in->access_links[i], scope, in->processor_rank[processor],
+    const int64_t *scopes = in->access_scopes;
+    path->count = 0;
+    path->slowest = in->access_bandwidth[at];
+    path->latency = 0.0;
+    for (int64_t i = at * MOST_LINKS; i < (at + 1) * MOST_LINKS && scopes[i] >= 0; i++)
+        add_link(run, path, in->access_links[i], scopes[i], in->processor_rank[processor],
                  processor);
-    }
-    return path;
 }
 
 /* Lets an operation wait for a resource. */
@@ -180,10 +179,10 @@ static void wait_for(struct run *run, int64_t number, int64_t operation)
     struct resource *resource = &run->resources[number];
     run->next_waiting[operation] = -1;
     if (resource->first < 0)
-        resource->first = operation;
+        resource->first = (int32_t)operation;
     else
-        run->next_waiting[resource->last] = operation;
-    resource->last = operation;
+        run->next_waiting[resource->last] = (int32_t)operation;
+    resource->last = (int32_t)operation;
     /* A limit wakes when a permit is returned, and a flow's lock when it ends. */
     if (number < run->first_limit && !resource->woken && !resource->flows) {
         resource->woken = 1;
@@ -194,7 +193,7 @@ static void wait_for(struct run *run, int64_t number, int64_t operation)
 static void take(struct run *run, int64_t number, int64_t operation, double until)
 {
     run->resources[number].free = until;
-    run->resources[number].holder = operation;
+    run->resources[number].holder = (int32_t)operation;
 }
 
 /* The first link of a path that is not free, or -1. */
@@ -219,7 +218,7 @@ static double grid_for(const struct graph *graph)
 {
     double to_grid = 0x1.8p12, sum = 0.0;
     for (int64_t i = 0; i < graph->operations; i++)
-        sum += graph->seconds[i];
+        sum += graph->operation[i].seconds;
     for (; sum > 0x1p10 && isfinite(sum); sum /= 2.0)
         to_grid *= 2.0;
     return to_grid;
@@ -228,18 +227,10 @@ static double grid_for(const struct graph *graph)
 /* Whether an operation belongs to the measured iterations, and the program's clock runs for it. */
 static int is_measured(const struct run *run, int64_t operation)
 {
-    int64_t iteration = run->graph->iteration[operation];
-    if (iteration < run->in->window.first || iteration >= run->in->window.end)
+    const struct operation *of = &run->graph->operation[operation];
+    if (of->iteration < run->in->window.first || of->iteration >= run->in->window.end)
         return 0;
-    const int64_t *launch = run->in->point_launch + run->graph->point[operation];
-    return run->all_timed || run->in->launch_timed[*launch];
-}
-
-/* A resource works for an operation; what is measured counts. */
-static void work(struct run *run, int64_t number, int64_t operation, double seconds)
-{
-    if (is_measured(run, operation))
-        run->busy[number] += seconds;
+    return run->all_timed || run->in->launch_timed[run->in->point_launch[of->point]];
 }
 
 /* How long a link is in use by itself. */
@@ -252,11 +243,9 @@ static double use_of(const struct run *run, int64_t link, double bytes, int copi
 /* Counts what a link carries, in what is measured. */
 static void count_use(struct run *run, int64_t link, int64_t operation, double seconds)
 {
-    if (!is_measured(run, operation))
-        return;
     run->busy[run->first_link + link] += seconds;
     run->schedule->link_busy[link] += seconds;
-    run->schedule->link_bytes[link] += run->graph->bytes[operation];
+    run->schedule->link_bytes[link] += run->graph->operation[operation].bytes;
 }
 
 /* Takes all links of a path from now on, each for as long as it needs, or for as long as all of it
@@ -264,6 +253,7 @@ static void count_use(struct run *run, int64_t link, int64_t operation, double s
 static double occupy(struct run *run, const struct link_path *path, double bytes, int copies,
                      int64_t operation)
 {
+    int measured = is_measured(run, operation);
     double longest = 0.0, uses[MOST_LINKS];
     for (int64_t i = 0; i < path->count; i++) {
         uses[i] = use_of(run, path->links[i], bytes, copies);
@@ -276,7 +266,8 @@ static double occupy(struct run *run, const struct link_path *path, double bytes
         take(run, run->first_link + link, operation, until);
         if (run->flows.count > 0)
             hold_flows(&run->flows, run->now, link, until);
-        count_use(run, link, operation, seconds);
+        if (measured)
+            count_use(run, link, operation, seconds);
     }
     return run->now + longest;
 }
@@ -300,30 +291,28 @@ static void borrow_core(struct run *run, int64_t rank, double seconds)
 /* Gives an operation its times and wakes those that waited for it. */
 static void finish(struct run *run, int64_t operation, double end)
 {
-    const struct graph *graph = run->graph;
-    struct schedule *schedule = run->schedule;
-    schedule->start[operation] = run->now;
-    schedule->end[operation] = end;
-    for (int64_t i = graph->first_edge[operation]; i >= 0; i = graph->edge[i].next) {
-        int64_t target = graph->edge[i].target;
-        if (end >= schedule->ready[target]) {
-            schedule->ready[target] = end;
-            schedule->cause[target] = operation;
-        }
-        if (--run->waits[target] == 0)
-            push(&run->heap, ready_at(target, schedule->ready[target]));
+    const struct operation *of = &run->graph->operation[operation];
+    const struct edge *edges = run->graph->edge;
+    run->timing[operation].start = run->now;
+    run->timing[operation].end = end;
+    for (int32_t i = of->first_edge; i >= 0; i = edges[i].next) {
+        struct timing *target = &run->timing[edges[i].target];
+        int last = end >= target->ready; /* nobody can foretell: no branch */
+        target->ready = last ? end : target->ready;
+        target->cause = last ? (int32_t)operation : target->cause;
+        if (--target->waits == 0)
+            push(&run->heap, ready_at(edges[i].target, target->ready));
     }
-    int64_t limit = graph->kind[operation] == RUNTIME ? -1 : graph->limit[operation];
-    if (limit >= 0) {
-        run->resources[run->first_limit + limit].holder = operation;
-        push(&run->heap, turn_of(run->first_limit + limit, end));
+    if (of->limit >= 0 && of->kind != RUNTIME) {
+        run->resources[run->first_limit + of->limit].holder = (int32_t)operation;
+        push(&run->heap, turn_of(run->first_limit + of->limit, end));
     }
 }
 
 /* Takes the lock of a fold, if it has one, until it ends; or for as long as it flows. */
 static void lock_until(struct run *run, int64_t operation, double end, char flows)
 {
-    int64_t lock = run->graph->lock[operation];
+    int64_t lock = run->graph->operation[operation].lock;
     if (lock < 0)
         return;
     take(run, run->first_lock + lock, operation, end);
@@ -339,7 +328,7 @@ static void begin_shared(struct run *run, const struct link_path *path, double b
         held = larger(held, run->resources[run->first_link + path->links[i]].free);
     if (!begin_flow(&run->flows, run->now, operation, path, bytes, held))
         run->failed = 1;
-    for (int64_t i = 0; i < path->count; i++)
+    for (int64_t i = 0; is_measured(run, operation) && i < path->count; i++)
         count_use(run, path->links[i], operation, use_of(run, path->links[i], bytes, 1));
     lock_until(run, operation, INFINITY, 1);
 }
@@ -351,9 +340,9 @@ static void end_flows(struct run *run)
     run->now = run->flows.next;
     while (end_flow(&run->flows, &flow)) {
         double end = run->now + on_grid(run, flow.path.latency);
-        int64_t lock = run->graph->lock[flow.operation];
+        int64_t lock = run->graph->operation[flow.operation].lock;
         finish(run, flow.operation, end);
-        run->schedule->start[flow.operation] = flow.start;
+        run->timing[flow.operation].start = flow.start;
         if (lock < 0)
             continue;
         lock_until(run, flow.operation, end, 0);
@@ -367,15 +356,15 @@ static void end_flows(struct run *run)
 /* Tries to begin a copy, fold or fill; returns the resource it must wait for, or -1. */
 static int64_t begin_copy(struct run *run, int64_t operation)
 {
-    const struct graph *graph = run->graph;
-    int64_t source = graph->source[operation], target = graph->place[operation];
-    int64_t lock = graph->lock[operation];
+    const struct operation *of = &run->graph->operation[operation];
+    int64_t source = of->source, target = of->place, lock = of->lock;
     if (lock >= 0 && run->resources[run->first_lock + lock].free > run->now)
         return run->first_lock + lock;
-    double bytes = graph->load[operation];
+    double bytes = of->load;
     int64_t route = route_between(run->in, source, target);
     int flow = flows_on(run->in, route, bytes);
-    struct link_path path = path_on(run, route, flow, source, target);
+    struct link_path path;
+    find_path(run, route, flow, source, target, &path);
     if (flow) {
         begin_shared(run, &path, bytes, operation);
         return -1;
@@ -416,33 +405,33 @@ static int64_t soonest(const struct run *run, int64_t processor)
  * What a task moves to and from zero-copy memory queues behind what its links carry already. */
 static int64_t begin_on_processor(struct run *run, int64_t operation)
 {
-    const struct graph *graph = run->graph;
-    int task = graph->kind[operation] == TASK;
-    if (task && run->in->unpinned[graph->point[operation]])
-        graph->place[operation] = soonest(run, graph->place[operation]);
-    int64_t number = graph->place[operation] + (task ? 0 : run->in->processors);
+    struct operation *of = &run->graph->operation[operation];
+    int task = of->kind == TASK;
+    if (task && run->any_unpinned && run->in->unpinned[of->point])
+        of->place = (int32_t)soonest(run, of->place);
+    int64_t number = of->place + (task ? 0 : run->in->processors);
     if (run->resources[number].free > run->now)
         return number;
-    int64_t limit = task ? -1 : graph->limit[operation];
-    if (limit >= 0) { /* mapping waits for a permit; the end of the point returns it */
-        if (run->resources[run->first_limit + limit].permits == 0)
-            return run->first_limit + limit;
-        run->resources[run->first_limit + limit].permits--;
+    if (!task && of->limit >= 0) { /* mapping waits for a permit; the end of the point returns it */
+        if (run->resources[run->first_limit + of->limit].permits == 0)
+            return run->first_limit + of->limit;
+        run->resources[run->first_limit + of->limit].permits--;
     }
-    double seconds = on_grid(run, graph->seconds[operation]), bytes = graph->bytes[operation];
-    double end = run->now + seconds;
-    if (task && bytes > 0.0) {
-        struct link_path path = access_path(run, graph->place[operation], graph->source[operation]);
+    double seconds = on_grid(run, of->seconds), end = run->now + seconds;
+    if (task && of->bytes > 0.0) {
+        struct link_path path;
+        find_access_path(run, of->place, of->source, &path);
         double through = run->now;
         for (int64_t i = 0; i < path.count; i++)
             through = larger(through, run->resources[run->first_link + path.links[i]].free);
-        end = larger(end, through + on_grid(run, bytes / path.slowest));
-        occupy(run, &path, bytes, 0, operation);
+        end = larger(end, through + on_grid(run, of->bytes / path.slowest));
+        occupy(run, &path, of->bytes, 0, operation);
     }
     take(run, number, operation, end);
-    work(run, number, operation, end - run->now);
+    if (is_measured(run, operation))
+        run->busy[number] += end - run->now;
     if (!task)
-        borrow_core(run, graph->place[operation], seconds);
+        borrow_core(run, of->place, seconds);
     finish(run, operation, end);
     return -1;
 }
@@ -459,14 +448,14 @@ static void note_wait(struct run *run, int64_t number, int64_t operation)
         schedule->wait_capacity = capacity;
     }
     schedule->wait[schedule->wait_count++] =
-        (struct wait){operation, number >= run->first_limit, schedule->cause[operation], run->now};
+        (struct wait){operation, number >= run->first_limit, run->timing[operation].cause, run->now};
 }
 
 /* Begins an operation, or lets it wait; returns whether it began. */
 static int begin(struct run *run, int64_t operation)
 {
     int64_t busy = -1;
-    switch (run->graph->kind[operation]) {
+    switch (run->graph->operation[operation].kind) {
     case RUNTIME:
     case TASK:
         busy = begin_on_processor(run, operation);
@@ -481,7 +470,7 @@ static int begin(struct run *run, int64_t operation)
         return 1;
     if (run->traced)
         note_wait(run, busy, operation);
-    run->schedule->cause[operation] = run->resources[busy].holder;
+    run->timing[operation].cause = run->resources[busy].holder;
     wait_for(run, busy, operation);
     return 0;
 }
@@ -495,13 +484,13 @@ static int64_t move_on(struct run *run, int64_t number)
     for (; operation >= 0; operation = next) {
         next = run->next_waiting[operation];
         int64_t sooner = number;
-        if (run->in->unpinned[run->graph->point[operation]])
+        if (run->in->unpinned[run->graph->operation[operation].point])
             sooner = soonest(run, number);
         if (sooner == number) {
             wait_for(run, number, operation);
             continue;
         }
-        run->schedule->cause[operation] = run->resources[sooner].holder;
+        run->timing[operation].cause = run->resources[sooner].holder;
         begun += begin(run, operation);
     }
     return begun;
@@ -517,7 +506,7 @@ static int64_t wake(struct run *run, int64_t number)
     while (resource->first >= 0 && (limit ? resource->permits > 0 : resource->free <= run->now)) {
         int64_t operation = resource->first;
         resource->first = run->next_waiting[operation];
-        run->schedule->cause[operation] = resource->holder;
+        run->timing[operation].cause = resource->holder;
         begun += begin(run, operation);
     }
     if (run->any_unpinned && number < run->in->processors)
@@ -535,14 +524,9 @@ static int open_schedule(struct schedule *schedule, const struct graph *graph, s
     if (schedule->capacity < graph->operations) {
         size_t capacity = (size_t)graph->operation_capacity;
         free_schedule(schedule);
-        schedule->ready = malloc(capacity * sizeof(double));
-        schedule->start = malloc(capacity * sizeof(double));
-        schedule->end = malloc(capacity * sizeof(double));
-        schedule->cause = malloc(capacity * sizeof(int64_t));
-        schedule->waits = malloc(capacity * sizeof(int64_t));
-        schedule->next_waiting = malloc(capacity * sizeof(int64_t));
-        if (!(schedule->ready && schedule->start && schedule->end && schedule->cause &&
-              schedule->waits && schedule->next_waiting))
+        schedule->timing = malloc(capacity * sizeof *schedule->timing);
+        schedule->next_waiting = malloc(capacity * sizeof *schedule->next_waiting);
+        if (schedule->timing == NULL || schedule->next_waiting == NULL)
             return 0;
         schedule->capacity = graph->operation_capacity;
     }
@@ -577,10 +561,13 @@ static int open_run(struct run *run)
     run->first_limit = (int64_t)(processors + links + locks);
     for (size_t i = 0; i < resources; i++)
         run->resources[i] = (struct resource){0.0, -1, -1, -1, 0, 0, 0};
-    for (int64_t i = 0; i < in->derived.queues; i++)
-        run->resources[run->first_limit + i].permits = in->derived.limit_size[i];
+    for (int64_t i = 0; i < in->derived.queues; i++) {
+        int64_t size = in->derived.limit_size[i];
+        run->resources[run->first_limit + i].permits =
+            (int32_t)(size < MOST_OPERATIONS ? size : MOST_OPERATIONS);
+    }
+    run->timing = run->schedule->timing;
     run->next_waiting = run->schedule->next_waiting;
-    run->waits = run->schedule->waits;
     run->to_grid = run->flows.to_grid = grid_for(run->graph);
     return 1;
 }
@@ -590,10 +577,11 @@ static enum status follow(struct run *run)
 {
     const struct graph *graph = run->graph;
     for (int64_t i = 0; i < graph->operations; i++) {
-        run->schedule->ready[i] = run->schedule->start[i] = run->schedule->end[i] = 0.0;
-        run->schedule->cause[i] = -1;
-        run->waits[i] = graph->waits[i];
-        if (graph->waits[i] == 0)
+        int32_t waits = graph->operation[i].waits;
+        run->timing[i].ready = 0.0;
+        run->timing[i].cause = -1;
+        run->timing[i].waits = waits;
+        if (waits == 0)
             push(&run->heap, ready_at(i, 0.0));
     }
     int64_t done = 0;
@@ -635,10 +623,10 @@ enum status execute(const struct input *in, const struct graph *graph,
 
 void free_schedule(struct schedule *schedule)
 {
-    void *arrays[] = {schedule->ready, schedule->start,        schedule->end,
-                      schedule->cause, schedule->waits,        schedule->next_waiting,
-                      schedule->link_busy, schedule->link_bytes,   schedule->wait};
-    for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
-        free(arrays[i]);
+    free(schedule->timing);
+    free(schedule->next_waiting);
+    free(schedule->link_busy);
+    free(schedule->link_bytes);
+    free(schedule->wait);
     memset(schedule, 0, sizeof *schedule);
 }

@@ -15,10 +15,10 @@ int64_t region_of(const struct state *state, int64_t entry)
 }
 
 /* The entry of an atom in an instance; the atoms of a slot are in ascending order. */
-int64_t entry_of(const struct state *state, int64_t instance, int64_t atom)
+int64_t search_entry(const struct state *state, const struct instance *instance, int64_t atom)
 {
     const struct input *in = state->in;
-    int64_t slot = state->instances[instance].slot;
+    int64_t slot = instance->slot;
     int64_t first = in->slot_atom_start[slot];
     int64_t low = first, high = in->slot_atom_start[slot + 1];
     while (low < high) {
@@ -28,7 +28,7 @@ int64_t entry_of(const struct state *state, int64_t instance, int64_t atom)
         else
             high = middle;
     }
-    return state->instances[instance].entry + low - first;
+    return instance->entry + low - first;
 }
 
 /* No instance holds the newest value of the atom any more. */
@@ -48,7 +48,7 @@ void hold(struct state *state, int64_t atom, int64_t number)
     if (entry->valid)
         return;
     entry->valid = 1;
-    entry->next_holder = state->atom_holder[atom];
+    entry->next_holder = (int32_t)state->atom_holder[atom];
     state->atom_holder[atom] = number;
     state->instances[entry->instance].valid++;
 }
@@ -61,9 +61,9 @@ void overwrite(struct state *state, int64_t atom, int64_t number, int64_t task)
     struct entry *entry = &state->entries[number];
     if (entry->writer != task) {
         entry->before = entry->writer;
-        entry->writer = task;
+        entry->writer = (int32_t)task;
     }
-    int64_t *link = &state->atom_holder[atom];
+    int32_t *link = &state->atom_holder[atom];
     while (*link >= 0) {
         struct entry *other = &state->entries[*link];
         if (other->writer == task) {
@@ -71,7 +71,7 @@ void overwrite(struct state *state, int64_t atom, int64_t number, int64_t task)
             continue;
         }
         other->valid = 0;
-        other->lost_to = task;
+        other->lost_to = (int32_t)task;
         state->instances[other->instance].valid--;
         *link = other->next_holder;
     }
@@ -81,15 +81,16 @@ void overwrite(struct state *state, int64_t atom, int64_t number, int64_t task)
 void read_by(struct state *state, int64_t entry, int64_t operation)
 {
     struct entry *read = &state->entries[entry];
-    read->readers = add(state, &state->readers, read->readers, operation);
+    read->readers = add(state, &state->lists->readers, read->readers, operation);
 }
 
 /* An operation that changes an entry waits for all that read it, and for who wrote it. */
 void after_users(const struct state *state, int64_t number, int64_t operation)
 {
     const struct entry *entry = &state->entries[number];
-    for (int64_t i = entry->readers; i >= 0; i = state->readers.next[i])
-        edge(state->graph, state->readers.operation[i], operation);
+    const struct listed *readers = state->lists->readers.listed;
+    for (int64_t i = entry->readers; i >= 0; i = readers[i].next)
+        edge(state->graph, readers[i].operation, operation);
     edge(state->graph, entry->writer, operation);
 }
 
@@ -144,13 +145,13 @@ int64_t reset_instance(struct state *state, int64_t *known, int64_t site, int64_
     int64_t atoms = atoms_of(in, slot);
     if (*known < 0) {
         *known = state->instance_count++;
-        state->instances[*known].entry = state->entry_count;
+        state->instances[*known].entry = (int32_t)state->entry_count;
         state->entry_count += atoms;
     }
-    int64_t first = state->instances[*known].entry;
-    state->instances[*known] = (struct instance){site, slot, first, 0, 1, transient};
+    int32_t first = state->instances[*known].entry;
+    state->instances[*known] = (struct instance){(int32_t)site, (int32_t)slot, first, 0, 1, transient};
     for (int64_t i = first; i < first + atoms; i++)
-        state->entries[i] = (struct entry){*known, -1, -1, -1, -1, -1, 0};
+        state->entries[i] = (struct entry){(int32_t)*known, -1, -1, -1, -1, -1, 0};
     return *known;
 }
 

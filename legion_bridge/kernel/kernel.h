@@ -78,18 +78,29 @@ struct edge {
     int32_t next, target;
 };
 
+/* One operation. It fills a cache line, as most of it is asked for together. */
+struct operation {
+    double bytes, seconds;
+    double load; /* bytes that a copy or fold counts for in time: by layouts, or fresh memory */
+    int32_t kind, place, source, point, iteration, region;
+    int32_t limit; /* the queue from which runtime work takes a permit, or to which the end of another
+                      operation returns one; or -1 */
+    int32_t lock;  /* of folds that exclude each other, in whichever order they come; or -1 */
+    int32_t waits, first_edge;
+};
+
 /* Operations and the edges between them; arrays grow as needed. */
 struct graph {
-    int64_t operations, operation_capacity, edges, edge_capacity;
+    int64_t operations, operation_capacity, edges, edge_capacity, locks;
     int failed; /* no memory on the host */
-    int64_t *kind, *place, *source, *point, *iteration, *region, *waits, *first_edge;
-    int64_t *limit; /* the queue from which runtime work takes a permit, or to which the end of
-                       another operation returns one; or -1 */
-    int64_t *lock; /* of folds that exclude each other, in whichever order they come; or -1 */
-    int64_t locks;
-    double *bytes, *seconds;
-    double *load; /* bytes that a copy or fold counts for in time: by layouts, or fresh memory */
+    struct operation *operation;
     struct edge *edge;
+};
+
+/* When an operation is ready, starts and ends; what it waited for last, and for how many it waits. */
+struct timing {
+    double ready, start, end;
+    int32_t cause, waits;
 };
 
 /* An operation began to wait for a resource; what it waits for next, or its start, is the end of it. */
@@ -102,13 +113,34 @@ struct wait {
 
 struct schedule {
     int64_t capacity; /* of the arrays by operation */
-    double *ready, *start, *end;
-    int64_t *cause, *waits, *next_waiting;
+    struct timing *timing;
+    int32_t *next_waiting;
     double *link_busy, *link_bytes; /* in the measured iterations */
     int64_t wait_count, wait_capacity;
     struct wait *wait; /* in the order in which they began; none unless traced */
     double busiest; /* seconds that the busiest processor, runtime or link works in the measured
                        iterations for what the program's clock runs for */
+};
+
+/* Operations in linked lists. */
+struct pool {
+    int64_t used, capacity;
+    struct listed {
+        int32_t operation, next;
+    } *listed;
+};
+
+/* Bytes of a memory that come free when an operation ends. */
+struct freed {
+    int64_t next, operation, memory;
+    double bytes;
+};
+
+/* The lists of a plan. They grow as needed; a later plan writes them anew. */
+struct lists {
+    struct pool readers, allocation;
+    struct freed *freed;
+    int64_t freed_count, freed_capacity;
 };
 
 /* The links on a path, bytes a second of the slowest, and seconds before the first byte. */
@@ -120,10 +152,11 @@ struct link_path {
 /* Fills in what follows from the decisions, in the memory that it has; 0 without memory. */
 int derive(struct input *in);
 
-/* Begins a plan: the graph is written anew, in the memory that it has. `peak` is as long as there are
+/* Begins a plan: graph and lists are written anew, in the memory that they have. `peak` is as long as there are
  * memories. `in_turn`: permits go in the order of planning, and nested launches are planned with the
  * points that make them, where limits hold for these. NULL without memory. */
-struct state *open_plan(const struct input *in, int in_turn, struct graph *graph, double *peak);
+struct state *open_plan(const struct input *in, int in_turn, struct graph *graph,
+                        struct lists *lists, double *peak);
 
 /* Goes on with a plan until all iterations are planned that there are by now. On OUT_OF_MEMORY
  * `failure` holds the requirement and the slot. */
@@ -135,6 +168,7 @@ enum status execute(const struct input *in, const struct graph *graph,
                     struct schedule *schedule, int traced);
 
 void free_graph(struct graph *graph);
+void free_lists(struct lists *lists);
 void free_schedule(struct schedule *schedule);
 
 /* The link of a processor, a rank or its node, by the first of its kind. */

@@ -5,9 +5,9 @@
 
 static void append(struct state *state, struct fifo *fifo, int64_t number)
 {
-    state->freed[number].next = -1;
+    state->lists->freed[number].next = -1;
     if (fifo->head >= 0)
-        state->freed[fifo->tail].next = number;
+        state->lists->freed[fifo->tail].next = number;
     else
         fifo->head = number;
     fifo->tail = number;
@@ -16,16 +16,17 @@ static void append(struct state *state, struct fifo *fifo, int64_t number)
 /* Bytes that come free when an operation ends. */
 static int64_t new_freed(struct state *state, int64_t memory, double bytes, int64_t operation)
 {
-    if (state->freed_count == state->freed_capacity) {
-        int64_t capacity = state->freed_capacity ? 2 * state->freed_capacity : 256;
-        state->freed =
-            grown(state->freed, sizeof *state->freed, capacity, &state->graph->failed);
+    struct lists *lists = state->lists;
+    if (lists->freed_count == lists->freed_capacity) {
+        int64_t capacity = lists->freed_capacity ? 2 * lists->freed_capacity : 256;
+        lists->freed =
+            grown(lists->freed, sizeof *lists->freed, capacity, &state->graph->failed);
         if (state->graph->failed)
             return -1;
-        state->freed_capacity = capacity;
+        lists->freed_capacity = capacity;
     }
-    state->freed[state->freed_count] = (struct freed){-1, operation, memory, bytes};
-    return state->freed_count++;
+    lists->freed[lists->freed_count] = (struct freed){-1, operation, memory, bytes};
+    return lists->freed_count++;
 }
 
 /* Lets others have bytes once an operation has ended. */
@@ -42,11 +43,11 @@ void free_after(struct state *state, int64_t memory, double bytes, int64_t opera
  * Returns how much it was. */
 static double take_first(struct state *state, struct fifo *fifo, double needed)
 {
-    struct freed *freed = &state->freed[fifo->head];
+    struct freed *freed = &state->lists->freed[fifo->head];
     double taken = fmin(freed->bytes, fmax(needed, 1.0)); /* whole bytes: the loop comes to an end */
     freed->bytes -= taken;
     state->allocation_head =
-        add(state, &state->allocation, state->allocation_head, freed->operation);
+        add(state, &state->lists->allocation, state->allocation_head, freed->operation);
     if (freed->bytes <= 0.0)
         fifo->head = freed->next;
     return taken;
@@ -78,9 +79,9 @@ static void keep_freed(struct state *state, int64_t queue, int64_t memory, doubl
                       int64_t operation)
 {
     struct fifo *kept = &state->kept_by[queue];
-    while (kept->head >= 0 && state->freed[kept->head].memory != memory) { /* it went elsewhere */
+    while (kept->head >= 0 && state->lists->freed[kept->head].memory != memory) { /* it went elsewhere */
         int64_t number = kept->head;
-        struct freed other = state->freed[number];
+        struct freed other = state->lists->freed[number];
         kept->head = other.next;
         state->idle[other.memory] += other.bytes;
         append(state, &state->freed_in[other.memory], number);
@@ -148,12 +149,12 @@ static int reclaim(struct state *state, int64_t memory)
     for (int64_t queue = 0; queue < in->derived.queues; queue++) {
         struct fifo *kept = &state->kept_by[queue];
         int64_t number = in->derived.queue_task[queue] == task ? -1 : kept->head;
-        if (number < 0 || state->freed[number].memory != memory)
+        if (number < 0 || state->lists->freed[number].memory != memory)
             continue;
         *kept = (struct fifo){-1, -1};
         for (int64_t next; number >= 0; number = next) {
-            next = state->freed[number].next;
-            state->idle[memory] += state->freed[number].bytes;
+            next = state->lists->freed[number].next;
+            state->idle[memory] += state->lists->freed[number].bytes;
             append(state, &state->freed_in[memory], number);
         }
         found = 1;
@@ -191,8 +192,8 @@ int allocate_transient(struct state *state, int64_t memory, double bytes)
     int64_t queue = state->limit_queue;
     if (queue >= 0 && state->passed[queue] >= state->in->derived.limit_size[queue]) {
         struct fifo *kept = &state->kept_by[queue];
-        while (bytes > 0.0 && kept->head >= 0 && state->freed[kept->head].memory == memory) {
-            struct freed *first = &state->freed[kept->head];
+        while (bytes > 0.0 && kept->head >= 0 && state->lists->freed[kept->head].memory == memory) {
+            struct freed *first = &state->lists->freed[kept->head];
             double taken = fmin(first->bytes, fmax(bytes, 1.0));
             first->bytes -= taken;
             bytes -= taken;

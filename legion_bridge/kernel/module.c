@@ -75,6 +75,7 @@ static int get_arrays(PyObject *dict, enum owner first, enum owner last, struct 
 struct workspace {
     struct derived derived;
     struct graph graph;
+    struct lists lists;
     struct schedule schedule;
 };
 
@@ -92,6 +93,7 @@ static void free_workspace(struct workspace *workspace)
 {
     free(workspace->derived.room);
     free_graph(&workspace->graph);
+    free_lists(&workspace->lists);
     free_schedule(&workspace->schedule);
 }
 
@@ -146,11 +148,6 @@ static PyObject *prepare(PyObject *self, PyObject *dict)
 
 /* Times out. */
 
-static PyObject *bytes_of(const void *data, int64_t count)
-{
-    return PyBytes_FromStringAndSize(data, (Py_ssize_t)(count * 8));
-}
-
 static PyObject *floats_of(const double *data, int64_t count)
 {
     PyObject *found = PyTuple_New((Py_ssize_t)count);
@@ -171,17 +168,21 @@ static void iteration_ends(const struct input *in, const struct graph *graph,
 {
     double loop = INFINITY;
     for (int64_t i = 0; i < graph->operations; i++) {
-        if (graph->kind[i] != TASK)
+        const struct operation *of = &graph->operation[i];
+        if (of->kind != TASK)
             continue;
-        int64_t at = graph->iteration[i] + 1;
-        int64_t launch = in->point_launch[graph->point[i]];
-        double *ends = in->launch_timed[launch] ? timed : untimed;
-        ends[at] = fmax(ends[at], schedule->end[i]);
-        if (at > 0)
-            loop = fmin(loop, schedule->start[i]);
+        double *ends = in->launch_timed[in->point_launch[of->point]] ? timed : untimed;
+        ends[of->iteration + 1] = larger(ends[of->iteration + 1], schedule->timing[i].end);
+        if (of->iteration >= 0)
+            loop = smaller(loop, schedule->timing[i].start);
     }
-    timed[0] = fmin(timed[0], loop);
-    untimed[0] = fmin(untimed[0], loop);
+    timed[0] = smaller(timed[0], loop);
+    untimed[0] = smaller(untimed[0], loop);
+}
+
+static PyObject *rows_of(const void *data, int64_t count, size_t size)
+{
+    return PyBytes_FromStringAndSize(data, (Py_ssize_t)((size_t)count * size));
 }
 
 static PyObject *trace_of(const struct input *in, const struct graph *graph,
@@ -189,15 +190,12 @@ static PyObject *trace_of(const struct input *in, const struct graph *graph,
 {
     int64_t n = graph->operations, links = in->links;
     return Py_BuildValue(
-        "{sNsNsNsNsNsNsNsNsNsNsNsNsNsNsNsNsL}", "kind", bytes_of(graph->kind, n), "place",
-        bytes_of(graph->place, n), "source", bytes_of(graph->source, n), "bytes",
-        bytes_of(graph->bytes, n), "load", bytes_of(graph->load, n), "seconds", bytes_of(graph->seconds, n), "point",
-        bytes_of(graph->point, n), "iteration", bytes_of(graph->iteration, n), "region",
-        bytes_of(graph->region, n), "ready", bytes_of(schedule->ready, n), "start",
-        bytes_of(schedule->start, n), "end", bytes_of(schedule->end, n), "cause",
-        bytes_of(schedule->cause, n), "link_busy", bytes_of(schedule->link_busy, links),
-        "link_bytes", bytes_of(schedule->link_bytes, links), "waits",
-        bytes_of(schedule->wait, 4 * schedule->wait_count), "edges", (long long)graph->edges);
+        "{sNsNsNsNsNsL}", "operations", rows_of(graph->operation, n, sizeof *graph->operation),
+        "times", rows_of(schedule->timing, n, sizeof *schedule->timing), "link_busy",
+        rows_of(schedule->link_busy, links, sizeof(double)), "link_bytes",
+        rows_of(schedule->link_bytes, links, sizeof(double)), "waits",
+        rows_of(schedule->wait, schedule->wait_count, sizeof *schedule->wait), "edges",
+        (long long)graph->edges);
 }
 
 /* What came of a run. */
@@ -214,7 +212,7 @@ static void plan_and_execute(const struct input *in, struct result *result)
 {
     struct graph *graph = &result->workspace.graph;
     if (result->plan == NULL)
-        result->plan = open_plan(in, result->in_turn, graph, result->peak);
+        result->plan = open_plan(in, result->in_turn, graph, &result->workspace.lists, result->peak);
     result->status =
         result->plan == NULL ? NO_HOST_MEMORY : plan(result->plan, result->failure);
     if (result->status == PLANNED)
@@ -267,7 +265,7 @@ static PyObject *result_of(const struct input *in, const struct result *result, 
                           : Py_NewRef(Py_None);
     return Py_BuildValue("(iLLiNNNdN)", (int)result->status, (long long)result->failure[0],
                          (long long)result->failure[1], result->in_turn,
-                         bytes_of(result->peak, in->memories), floats_of(result->timed, ends),
+                         rows_of(result->peak, in->memories, sizeof(double)), floats_of(result->timed, ends),
                          floats_of(result->untimed, ends), schedule->busiest, trace);
 }
 
@@ -354,7 +352,7 @@ static PyObject *run_input(struct prepared *prepared, struct input *in, int want
         found = result_of(in, &result, want_trace);
     if (result.plan != NULL)
         close_plan(result.plan);
-    if (prepared->workspace.graph.kind == NULL)
+    if (prepared->workspace.graph.operation == NULL)
         prepared->workspace = result.workspace;
     else
         free_workspace(&result.workspace);

@@ -36,11 +36,11 @@ static enum status run_point(struct state *state, int64_t point, int64_t analysi
 {
     const struct input *in = state->in;
     struct graph *graph = state->graph;
-    int64_t processor = in->processor[point], iteration = graph->iteration[analysis];
+    int64_t processor = in->processor[point], iteration = graph->operation[analysis].iteration;
     int64_t task =
         new_operation(graph, TASK, processor, in->seconds[point], point, iteration);
-    graph->bytes[task] = in->link_bytes[point];
-    graph->source[task] = in->link_memory[point];
+    graph->operation[task].bytes = in->link_bytes[point];
+    graph->operation[task].source = (int32_t)in->link_memory[point];
     edge(graph, analysis, task);
     int64_t complete = task;
     if (in->has_children[point]) {
@@ -50,7 +50,7 @@ static enum status run_point(struct state *state, int64_t point, int64_t analysi
     state->execution[point] = task;
     state->complete[point] = complete;
     state->limit_queue = state->replays ? -1 : in->derived.limit_queue[point];
-    graph->limit[analysis] = state->limit_queue;
+    graph->operation[analysis].limit = (int32_t)state->limit_queue;
     if (state->limit_queue >= 0) {
         release_before(state, state->limit_queue);
         int64_t *queued = &state->last_in_queue[state->limit_queue];
@@ -133,7 +133,7 @@ static enum status run_points(struct state *state, int64_t launch, int64_t paren
         if (status != PLANNED)
             return status;
         await_futures(state, launch, point);
-        graph->limit[state->complete[point]] = state->limit_queue;
+        graph->operation[state->complete[point]].limit = (int32_t)state->limit_queue;
         if (state->new_join[launch] >= 0)
             edge(graph, state->complete[point], state->new_join[launch]);
         if (own >= 0)
@@ -212,6 +212,15 @@ static int64_t *integers(int64_t count, int64_t value, int *failed)
     return array;
 }
 
+/* Room for what is written before it is read. */
+static void *space(int64_t count, size_t size, int *failed)
+{
+    void *array = count > MOST_OPERATIONS ? NULL : malloc((size_t)(count + 1) * size);
+    if (array == NULL)
+        *failed = 1;
+    return array;
+}
+
 static void *zeros(int64_t count, size_t size, int *failed)
 {
     void *array = calloc((size_t)(count + 1), size);
@@ -228,14 +237,9 @@ static struct fifo *empty_fifos(int64_t count, int *failed)
     return fifos;
 }
 
-static int open_state(struct state *state, const struct input *in, struct graph *graph,
-                      double *peak)
+static int open_state(struct state *state, const struct input *in)
 {
     int failed = 0;
-    memset(state, 0, sizeof *state);
-    state->in = in;
-    state->graph = graph;
-    state->peak = peak;
     state->blocked = -1;
     state->allocation_head = -1;
     state->occurrence_atom = integers(in->occurrences, 0, &failed);
@@ -253,15 +257,17 @@ static int open_state(struct state *state, const struct input *in, struct graph 
     state->used = zeros(in->memories, sizeof(double), &failed);
     state->idle = zeros(in->memories, sizeof(double), &failed);
     state->instance_of = integers(in->derived.sites * in->slots, -1, &failed);
-    state->instances = zeros(2 * in->occurrences, sizeof(struct instance), &failed);
-    state->entries = zeros(entries, sizeof(struct entry), &failed);
-    state->atom_holder = integers(in->atoms, -1, &failed);
+    state->instances = space(2 * in->occurrences, sizeof(struct instance), &failed);
+    state->entries = space(entries, sizeof(struct entry), &failed);
+    state->atom_holder = space(in->atoms, sizeof *state->atom_holder, &failed);
+    for (int64_t i = 0; !failed && i < in->atoms; i++)
+        state->atom_holder[i] = -1;
     state->atom_pending = integers(in->atoms, -1, &failed);
     state->pending_next = integers(atoms, -1, &failed);
     state->pending_occurrence = integers(atoms, -1, &failed);
     state->spent_by = integers(atoms, -1, &failed);
     state->transient_of = integers(in->occurrences, -1, &failed);
-    state->deferred = zeros(in->occurrences, sizeof(struct deferred_release), &failed);
+    state->deferred = space(in->occurrences, sizeof(struct deferred_release), &failed);
     state->deferred_in = empty_fifos(in->memories, &failed);
     state->deferred_behind = empty_fifos(in->derived.queues, &failed);
     state->reductions = zeros(in->occurrences, sizeof(struct reduction), &failed);
@@ -293,12 +299,11 @@ static void close_state(struct state *state)
     void *arrays[] = {state->occurrence_atom, state->used,          state->instance_of,
                       state->instances,       state->entries,       state->atom_holder,
                       state->atom_pending,    state->pending_next,  state->pending_occurrence,
-                      state->reductions,      state->freed,         state->freed_in,
+                      state->reductions,      state->freed_in,
                       state->kept_by,         state->merged_key,    state->merged_operation,
                       state->execution,       state->complete,      state->last_child,
                       state->last_on_rank,    state->owed,          state->join,
-                      state->readers.next,    state->allocation.operation,
-                      state->readers.operation, state->allocation.next, state->spent_by,
+                      state->spent_by,
                       state->idle,            state->transient_of,
                       state->deferred,       state->deferred_in,    state->deferred_behind,
                       state->passed,          state->new_join,      state->sibling_join,
@@ -320,13 +325,19 @@ static void begin_iteration(struct state *state, int64_t iteration)
     state->collected = 0;
 }
 
-struct state *open_plan(const struct input *in, int in_turn, struct graph *graph, double *peak)
+struct state *open_plan(const struct input *in, int in_turn, struct graph *graph,
+                        struct lists *lists, double *peak)
 {
-    struct state *state = malloc(sizeof *state);
+    struct state *state = calloc(1, sizeof *state);
     if (state == NULL)
         return NULL;
     graph->operations = graph->edges = graph->locks = graph->failed = 0;
-    if (!open_state(state, in, graph, peak)) {
+    lists->readers.used = lists->allocation.used = lists->freed_count = 0;
+    state->in = in;
+    state->graph = graph;
+    state->lists = lists;
+    state->peak = peak;
+    if (!open_state(state, in)) {
         close_plan(state);
         return NULL;
     }

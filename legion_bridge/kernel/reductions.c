@@ -51,23 +51,23 @@ static void reduce_into(struct state *state, int64_t occurrence, int64_t memory,
     if (above->join < 0) {
         const struct graph *graph = state->graph;
         above->first = above->operation;
-        above->join = new_operation(state->graph, JOIN, 0, 0.0, graph->point[task],
-                                    graph->iteration[task]);
+        above->join = new_operation(state->graph, JOIN, 0, 0.0, graph->operation[task].point,
+                                    graph->operation[task].iteration);
         above->lock = state->graph->locks++;
         above->operation = above->join;
     }
     int64_t slot = in->slot_values[occurrence];
-    int64_t parent = in->point_parent[state->graph->point[task]];
+    int64_t parent = in->point_parent[state->graph->operation[task].point];
     int64_t fold = transfer_for(state, FOLD, memory, above->memory, analysis,
                                 in->slot_region[slot]);
     carry_sums(state, fold, in->slot_bytes[slot]);
-    state->graph->lock[fold] = above->lock;
+    state->graph->operation[fold].lock = (int32_t)above->lock;
     edge(state->graph, task, fold);
     edge(state->graph, above->first, fold);
     edge(state->graph, fold, above->join);
     edge(state->graph, fold, state->complete[parent]);
     above->last = fold;
-    int64_t *complete = &state->complete[state->graph->point[task]];
+    int64_t *complete = &state->complete[state->graph->operation[task].point];
     *complete = join_after(state->graph, task, *complete, fold);
     state->reductions[occurrence].operation = fold; /* its memory comes free with the task's */
 }

@@ -15,7 +15,7 @@ static void use(struct state *state, int64_t requirement, int64_t slot, int64_t 
     const struct input *in = state->in;
     int64_t privilege = in->privilege[requirement];
     for (int64_t i = in->slot_atom_start[slot]; i < in->slot_atom_start[slot + 1]; i++) {
-        int64_t atom = in->slot_atom_values[i], number = entry_of(state, instance, atom);
+        int64_t atom = in->slot_atom_values[i], number = entry_of(state, instance, slot, i);
         if (privilege == WRITE_ONLY)
             discard(state, atom);
         else
@@ -37,8 +37,9 @@ static void await_memory(struct state *state, int64_t task, int64_t before)
 {
     if (state->allocation_head != before)
         state->merged = 0;
-    for (int64_t a = state->allocation_head; a != before; a = state->allocation.next[a])
-        edge(state->graph, state->allocation.operation[a], task);
+    const struct listed *pending = state->lists->allocation.listed;
+    for (int64_t a = state->allocation_head; a != before; a = pending[a].next)
+        edge(state->graph, pending[a].operation, task);
 }
 
 /* Whether an instance at the site holds the newest value of the whole slot already. */
@@ -46,8 +47,7 @@ static int is_ready(const struct state *state, int64_t instance, int64_t slot)
 {
     const struct input *in = state->in;
     for (int64_t i = in->slot_atom_start[slot]; i < in->slot_atom_start[slot + 1]; i++) {
-        int64_t entry = entry_of(state, instance, in->slot_atom_values[i]);
-        if (!state->entries[entry].valid)
+        if (!state->entries[entry_of(state, instance, slot, i)].valid)
             return 0;
     }
     return 1;
@@ -109,7 +109,7 @@ enum status require(struct state *state, int64_t requirement, int64_t task,
     const struct input *in = state->in;
     int64_t site = in->derived.site[requirement], memory = memory_for(in, requirement);
     state->merged = 0;
-    state->allocation.used = 0;
+    state->lists->allocation.used = 0;
     state->allocation_head = -1;
     for (int64_t i = in->slot_start[requirement]; i < in->slot_start[requirement + 1]; i++) {
         int64_t slot = in->slot_values[i];
@@ -127,7 +127,7 @@ enum status require(struct state *state, int64_t requirement, int64_t task,
             instance = make_transient(state, site, i);
             if (instance < 0)
                 return OUT_OF_MEMORY;
-            state->graph->seconds[analysis] += in->costs[COST_instance];
+            state->graph->operation[analysis].seconds += in->costs[COST_instance];
             state->collected = 1;
             await_memory(state, task, before);
         } else if (instance < 0) {

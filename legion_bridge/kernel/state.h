@@ -10,24 +10,18 @@
 
 #include "kernel.h"
 
-/* A linked list of operations, in a pool that grows. */
-struct pool {
-    int64_t used, capacity;
-    int64_t *operation, *next;
-};
-
 struct instance {
-    int64_t site, slot, entry; /* its first entry */
-    int64_t valid;             /* how many of its entries hold the newest value */
+    int32_t site, slot, entry; /* its first entry */
+    int32_t valid;             /* how many of its entries hold the newest value */
     char alive;
     char transient; /* made for one task, to be released after it */
 };
 
 struct entry {
-    int64_t instance, writer, readers, next_holder;
-    int64_t before;  /* the writer before a task that writes it now */
-    int64_t lost_to; /* the last task that made it invalid */
-    char valid;
+    int32_t instance, writer, readers, next_holder;
+    int32_t before;  /* the writer before a task that writes it now */
+    int32_t lost_to; /* the last task that made it invalid */
+    int32_t valid;
 };
 
 struct reduction {
@@ -35,11 +29,6 @@ struct reduction {
     int64_t last;                    /* task or fold that added to it */
     int64_t first, join, lock;       /* after which nested tasks fold into it, all their folds, and
                                         what keeps these apart; join is -1 before the first */
-};
-
-struct freed {
-    int64_t next, operation, memory;
-    double bytes;
 };
 
 /* First in, first out: a list of what was freed, or is to be, by numbers in an array. */
@@ -62,7 +51,8 @@ struct state {
     struct instance *instances;
     struct entry *entries;
     int64_t instance_count, entry_count;
-    int64_t *atom_holder, *atom_pending;
+    int32_t *atom_holder;
+    int64_t *atom_pending;
     int64_t *occurrence_atom; /* first atom of each occurrence, numbered through */
     int64_t *pending_next, *pending_occurrence; /* -1 where an atom is not pending */
     int64_t *spent_by; /* the fold, or the write, that used up an atom of a reduction last */
@@ -71,10 +61,9 @@ struct state {
     struct deferred_release *deferred;
     int64_t deferred_count;
     struct fifo *deferred_in, *deferred_behind; /* [memories], [queues] */
-    struct pool readers, allocation; /* allocation: what the current requirement's memory waits for */
-    int64_t allocation_head;
-    struct freed *freed;
-    int64_t freed_count, freed_capacity, limit_queue; /* of the current point, or -1 */
+    struct lists *lists;
+    int64_t allocation_head; /* what the current requirement's memory waits for */
+    int64_t limit_queue;     /* of the current point, or -1 */
     struct fifo *freed_in, *kept_by;              /* [memories], [queues] */
     int64_t *passed;                              /* [queues] points so far */
     int64_t *merged_key, *merged_operation, merged; /* copies and folds of a requirement */
@@ -96,16 +85,54 @@ struct state {
 /* graph.c */
 void *grown(void *array, size_t size, int64_t capacity, int *failed);
 void grow_operations(struct graph *graph);
-int64_t new_operation(struct graph *graph, enum kind kind, int64_t place, double seconds,
-                      int64_t point, int64_t iteration);
-void edge(struct graph *graph, int64_t before, int64_t after);
-int64_t add(struct state *state, struct pool *pool, int64_t head, int64_t operation);
+void grow_edges(struct graph *graph);
+int32_t add(struct state *state, struct pool *pool, int64_t head, int64_t operation);
 int64_t join_after(struct graph *graph, int64_t first, int64_t last, int64_t other);
+
+static inline int64_t new_operation(struct graph *graph, enum kind kind, int64_t place,
+                                    double seconds, int64_t point, int64_t iteration)
+{
+    if (graph->operations == graph->operation_capacity)
+        grow_operations(graph);
+    if (graph->failed)
+        return 0;
+    int64_t number = graph->operations++;
+    graph->operation[number] = (struct operation){.seconds = seconds,
+                                                  .kind = (int32_t)kind,
+                                                  .place = (int32_t)place,
+                                                  .source = -1,
+                                                  .point = (int32_t)point,
+                                                  .iteration = (int32_t)iteration,
+                                                  .region = -1,
+                                                  .limit = -1,
+                                                  .lock = -1,
+                                                  .first_edge = -1};
+    return number;
+}
+
+/* One operation waits for another. Most of those that are told twice are told in a row: for each atom
+ * that two have in common. */
+static inline void edge(struct graph *graph, int64_t before, int64_t after)
+{
+    if (before < 0 || before == after || graph->failed)
+        return;
+    struct operation *from = &graph->operation[before];
+    if (from->first_edge >= 0 && graph->edge[from->first_edge].target == after)
+        return;
+    if (graph->edges == graph->edge_capacity) {
+        grow_edges(graph);
+        if (graph->failed)
+            return;
+    }
+    graph->edge[graph->edges] = (struct edge){from->first_edge, (int32_t)after};
+    from->first_edge = (int32_t)graph->edges++;
+    graph->operation[after].waits++;
+}
 
 /* instances.c */
 int64_t memory_of(const struct state *state, int64_t entry);
 int64_t region_of(const struct state *state, int64_t entry);
-int64_t entry_of(const struct state *state, int64_t instance, int64_t atom);
+int64_t search_entry(const struct state *state, const struct instance *instance, int64_t atom);
 void invalidate(struct state *state, int64_t atom);
 void overwrite(struct state *state, int64_t atom, int64_t number, int64_t task);
 void hold(struct state *state, int64_t atom, int64_t number);
@@ -145,5 +172,16 @@ int reduce(struct state *state, int64_t occurrence, int64_t memory, int64_t task
 enum status require(struct state *state, int64_t requirement, int64_t task, int64_t analysis);
 int64_t slot_to_make(const struct input *in, int64_t requirement, int64_t slot);
 void defer_releases(struct state *state, int64_t requirement, int64_t task);
+
+/* The entry in an instance of an atom, which is at a position in a slot. */
+static inline int64_t entry_of(const struct state *state, int64_t number, int64_t slot,
+                               int64_t position)
+{
+    const struct instance *instance = &state->instances[number];
+    const struct input *in = state->in;
+    if (instance->slot == slot)
+        return instance->entry + position - in->slot_atom_start[slot];
+    return search_entry(state, instance, in->slot_atom_values[position]);
+}
 
 #endif

@@ -10,13 +10,14 @@ int64_t operation_for(struct state *state, enum kind kind, int64_t source, int64
                       int64_t analysis, int64_t region)
 {
     struct graph *graph = state->graph;
-    int64_t point = graph->point[analysis], iteration = graph->iteration[analysis];
+    int64_t point = graph->operation[analysis].point, iteration = graph->operation[analysis].iteration;
     int64_t number = new_operation(graph, kind, target, 0.0, point, iteration);
-    graph->source[number] = source;
-    graph->region[number] = region;
+    graph->operation[number].source = (int32_t)source;
+    graph->operation[number].region = (int32_t)region;
     edge(graph, analysis, number);
-    for (int64_t i = state->allocation_head; i >= 0; i = state->allocation.next[i])
-        edge(graph, state->allocation.operation[i], number);
+    const struct listed *pending = state->lists->allocation.listed;
+    for (int64_t i = state->allocation_head; i >= 0; i = pending[i].next)
+        edge(graph, pending[i].operation, number);
     return number;
 }
 
@@ -27,22 +28,22 @@ int64_t transfer_for(struct state *state, enum kind kind, int64_t source, int64_
     const struct input *in = state->in;
     int64_t kinds = in->memory_kind[source] * MEMORY_KINDS + in->memory_kind[target];
     int64_t at = kinds * WHERE_CODES + where_code(in, source, target);
-    state->graph->seconds[analysis] += state->factor * in->route_analysis[at];
+    state->graph->operation[analysis].seconds += state->factor * in->route_analysis[at];
     return operation_for(state, kind, source, target, analysis, region);
 }
 
 /* Lets a copy, fold or fill carry some more bytes, each of which counts for so many in time. */
 void carry(struct state *state, int64_t operation, double bytes, double weight)
 {
-    state->graph->bytes[operation] += bytes;
-    state->graph->load[operation] += weight * bytes;
+    state->graph->operation[operation].bytes += bytes;
+    state->graph->operation[operation].load += weight * bytes;
 }
 
 /* Lets a fold carry some more sums, which both ends read; a network carries them alone. */
 void carry_sums(struct state *state, int64_t fold, double bytes)
 {
     const struct graph *graph = state->graph;
-    int far = where_code(state->in, graph->source[fold], graph->place[fold]) == WHERE_NETWORK;
+    int far = where_code(state->in, graph->operation[fold].source, graph->operation[fold].place) == WHERE_NETWORK;
     carry(state, fold, bytes, far ? 1.0 : state->in->costs[COST_fold]);
 }
 
@@ -146,8 +147,8 @@ static int64_t join_of_folds(struct state *state, int64_t instance, int64_t anal
     const struct graph *graph = state->graph;
     int64_t key = LOCK_KEY + 1 + instance, join = merged(state, key);
     if (join < 0) {
-        join = new_operation(state->graph, JOIN, 0, 0.0, graph->point[analysis],
-                             graph->iteration[analysis]);
+        join = new_operation(state->graph, JOIN, 0, 0.0, graph->operation[analysis].point,
+                             graph->operation[analysis].iteration);
         merge(state, key, join);
     }
     return join;
@@ -166,12 +167,12 @@ static void fold_all(struct state *state, int64_t atom, int64_t number, int64_t 
         last = join_of_folds(state, entry->instance, analysis);
         for (; node >= 0; node = take_due(state, atom)) {
             int64_t operation = fold(state, atom, number, node, analysis);
-            state->graph->lock[operation] = lock;
+            state->graph->operation[operation].lock = (int32_t)lock;
             edge(state->graph, operation, last);
         }
     }
     entry->readers = -1;
-    entry->writer = last;
+    entry->writer = (int32_t)last;
 }
 
 /* How many bytes a copied byte stands for, by the layouts of both ends, and as the target's memory
@@ -226,7 +227,7 @@ void bring(struct state *state, int64_t atom, int64_t number, int64_t task, int6
         int64_t copy = fetch(state, atom, number, task, analysis);
         if (copy >= 0) {
             after_readers(state, number, copy);
-            entry->writer = copy;
+            entry->writer = (int32_t)copy;
         }
         if (state->instances[entry->instance].transient)
             return; /* Legion does not record it as valid: nobody copies from it */

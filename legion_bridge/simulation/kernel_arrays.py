@@ -132,20 +132,43 @@ def prepared_arrays(
 
 def operations_of(trace: Mapping[str, bytes | int]) -> Operation:
     """The operations in what the kernel gave."""
-    columns = {
-        name: np.frombuffer(data, _TYPES.get(name, np.int64)) if isinstance(data, bytes) else data
-        for name, data in trace.items()
-    }
-    return Operation(**columns)  # type: ignore[arg-type]  # one is a number, the rest arrays
+    found: dict[str, Any] = {"edges": trace["edges"]}
+    for name, row in _ROWS.items():
+        rows: NDArray[Any] = np.frombuffer(trace[name], row)  # type: ignore[arg-type]  # bytes
+        if name not in _COLUMNS:
+            found[name] = rows
+        for field, kind in _COLUMNS.get(name, {}).items():
+            found[field] = rows[field].astype(kind)
+    return Operation(**found)
 
 
-_FLOATS = ("bytes", "load", "seconds", "ready", "start", "end", "link_busy", "link_bytes")
-_WAIT = np.dtype(
-    [
-        ("operation", np.int64),
-        ("for_permit", np.int64),
-        ("cause", np.int64),
-        ("since", np.float64),
-    ]
-)
-_TYPES: dict[str, Any] = {**dict.fromkeys(_FLOATS, np.float64), "waits": _WAIT}
+_INTS = ("kind", "place", "source", "point", "iteration", "region")
+_ROWS = {
+    "operations": np.dtype(
+        [(name, np.float64) for name in ("bytes", "seconds", "load")]
+        + [(name, np.int32) for name in (*_INTS, "limit", "lock", "waits", "first_edge")]
+    ),
+    "times": np.dtype(
+        [(name, np.float64) for name in ("ready", "start", "end")]
+        + [(name, np.int32) for name in ("cause", "waits")]
+    ),
+    "link_busy": np.dtype(np.float64),
+    "link_bytes": np.dtype(np.float64),
+    "waits": np.dtype(
+        [
+            ("operation", np.int64),
+            ("for_permit", np.int64),
+            ("cause", np.int64),
+            ("since", np.float64),
+        ]
+    ),
+}
+"""The structures of ``kernel/kernel.h``, and the numbers of links."""
+_COLUMNS: dict[str, dict[str, Any]] = {
+    "operations": {
+        **dict.fromkeys(_INTS, np.int64),
+        **dict.fromkeys(("bytes", "seconds", "load"), np.float64),
+    },
+    "times": {**dict.fromkeys(("ready", "start", "end"), np.float64), "cause": np.int64},
+}
+"""What of them is told."""

@@ -17,7 +17,7 @@ import pytest
 
 from legion_bridge import _kernel
 from legion_bridge.machines.flat_machine import MOST_LINKS
-from legion_bridge.simulation.kernel_arrays import Operation
+from legion_bridge.simulation.kernel_arrays import Operation, OperationKind, operations_of
 from tests.legion_bridge import tiny
 
 from . import broken_inputs
@@ -54,7 +54,11 @@ class TestWhole:
         assert inputs.prepared["settings"].size == len(_kernel.SETTINGS)
 
     def test_the_trace_has_all_columns(self, inputs: Inputs) -> None:
-        assert list(inputs.simulate(trace=True)[-1]) == list(Operation._fields)
+        operations = operations_of(inputs.simulate(trace=True)[-1])
+        assert all(getattr(operations, name) is not None for name in Operation._fields)
+        assert set(operations.kind.tolist()) <= set(OperationKind)
+        assert (operations.start <= operations.end).all()
+        assert (operations.cause < len(operations.kind)).all()
 
     def test_every_array_is_used_by_some_run_of_the_sample(self) -> None:
         runs = [broken_inputs.sample(name).arrays for name in broken_inputs.SAMPLE]
