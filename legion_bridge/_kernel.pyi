@@ -17,6 +17,6 @@ def simulate(
     decisions: dict[str, Any],
     window: Window,
     trace: bool,
-    more: Callable[[Numbers, float], Window | None] | None = None,
+    more: Callable[[Numbers, float, float], Window | None] | None = None,
     /,
 ) -> tuple[int, int, int, int, bytes, Numbers, Numbers, float, dict[str, bytes | int] | None]: ...

@@ -38,6 +38,11 @@ struct resource {
     char flows;      /* held by a flow, whose end nobody knows */
 };
 
+/* Seconds for which a resource works in the measured iterations, and in as many up to the last. */
+struct busy {
+    double measured, latest;
+};
+
 struct run {
     const struct input *in;
     const struct graph *graph; /* but for the place of a task that no map places */
@@ -48,7 +53,8 @@ struct run {
     int64_t first_link, first_lock, first_limit;
     int any_unpinned; /* whether a task may run on whichever processor is free */
     int all_timed;    /* whether the program's clock runs for all launches */
-    double *busy;     /* seconds of each resource but the limits, in what is measured */
+    struct busy *busy; /* of each resource but the limits */
+    int64_t latest;    /* the first of the iterations up to the last, as many as are measured */
     double to_grid;
     double now;
     struct heap heap;
@@ -224,13 +230,20 @@ static double grid_for(const struct graph *graph)
     return to_grid;
 }
 
-/* Whether an operation belongs to the measured iterations, and the program's clock runs for it. */
-static int is_measured(const struct run *run, int64_t operation)
+/* Whether the program's clock runs for an operation, and nothing was measured before it. */
+static int is_counted(const struct run *run, const struct operation *of)
 {
-    const struct operation *of = &run->graph->operation[operation];
-    if (of->iteration < run->in->window.first || of->iteration >= run->in->window.end)
-        return 0;
-    return run->all_timed || run->in->launch_timed[run->in->point_launch[of->point]];
+    return of->iteration >= run->in->window.first &&
+           (run->all_timed || run->in->launch_timed[run->in->point_launch[of->point]]);
+}
+
+/* Counts the work of a resource. */
+static void count_work(struct run *run, int64_t number, const struct operation *of, double seconds)
+{
+    if (of->iteration < run->in->window.end)
+        run->busy[number].measured += seconds;
+    if (of->iteration >= run->latest)
+        run->busy[number].latest += seconds;
 }
 
 /* How long a link is in use by itself. */
@@ -240,12 +253,14 @@ static double use_of(const struct run *run, int64_t link, double bytes, int copi
     return on_grid(run, seconds);
 }
 
-/* Counts what a link carries, in what is measured. */
-static void count_use(struct run *run, int64_t link, int64_t operation, double seconds)
+/* Counts what a link carries. */
+static void count_use(struct run *run, int64_t link, const struct operation *of, double seconds)
 {
-    run->busy[run->first_link + link] += seconds;
+    count_work(run, run->first_link + link, of, seconds);
+    if (of->iteration >= run->in->window.end)
+        return;
     run->schedule->link_busy[link] += seconds;
-    run->schedule->link_bytes[link] += run->graph->operation[operation].bytes;
+    run->schedule->link_bytes[link] += of->bytes;
 }
 
 /* Takes all links of a path from now on, each for as long as it needs, or for as long as all of it
@@ -253,7 +268,8 @@ static void count_use(struct run *run, int64_t link, int64_t operation, double s
 static double occupy(struct run *run, const struct link_path *path, double bytes, int copies,
                      int64_t operation)
 {
-    int measured = is_measured(run, operation);
+    const struct operation *of = &run->graph->operation[operation];
+    int counted = is_counted(run, of);
     double longest = 0.0, uses[MOST_LINKS];
     for (int64_t i = 0; i < path->count; i++) {
         uses[i] = use_of(run, path->links[i], bytes, copies);
@@ -266,8 +282,8 @@ static double occupy(struct run *run, const struct link_path *path, double bytes
         take(run, run->first_link + link, operation, until);
         if (run->flows.count > 0)
             hold_flows(&run->flows, run->now, link, until);
-        if (measured)
-            count_use(run, link, operation, seconds);
+        if (counted)
+            count_use(run, link, of, seconds);
     }
     return run->now + longest;
 }
@@ -328,8 +344,9 @@ static void begin_shared(struct run *run, const struct link_path *path, double b
         held = larger(held, run->resources[run->first_link + path->links[i]].free);
     if (!begin_flow(&run->flows, run->now, operation, path, bytes, held))
         run->failed = 1;
-    for (int64_t i = 0; is_measured(run, operation) && i < path->count; i++)
-        count_use(run, path->links[i], operation, use_of(run, path->links[i], bytes, 1));
+    const struct operation *of = &run->graph->operation[operation];
+    for (int64_t i = 0; is_counted(run, of) && i < path->count; i++)
+        count_use(run, path->links[i], of, use_of(run, path->links[i], bytes, 1));
     lock_until(run, operation, INFINITY, 1);
 }
 
@@ -428,8 +445,8 @@ static int64_t begin_on_processor(struct run *run, int64_t operation)
         occupy(run, &path, of->bytes, 0, operation);
     }
     take(run, number, operation, end);
-    if (is_measured(run, operation))
-        run->busy[number] += end - run->now;
+    if (is_counted(run, of))
+        count_work(run, number, of, end - run->now);
     if (!task)
         borrow_core(run, of->place, seconds);
     finish(run, operation, end);
@@ -556,6 +573,7 @@ static int open_run(struct run *run)
     run->all_timed = 1;
     for (int64_t i = in->settings[SETTING_setup_launches]; i < in->launches; i++)
         run->all_timed &= in->launch_timed[i] != 0;
+    run->latest = in->window.iterations - (in->window.end - in->window.first);
     run->first_link = (int64_t)processors;
     run->first_lock = (int64_t)(processors + links);
     run->first_limit = (int64_t)(processors + links + locks);
@@ -603,9 +621,12 @@ static enum status follow(struct run *run)
     }
     if (run->failed)
         return NO_HOST_MEMORY;
-    run->schedule->busiest = 0.0;
-    for (int64_t i = 0; i < run->first_lock; i++)
-        run->schedule->busiest = larger(run->schedule->busiest, run->busy[i]);
+    struct schedule *schedule = run->schedule;
+    schedule->busiest = schedule->busiest_at_last = 0.0;
+    for (int64_t i = 0; i < run->first_lock; i++) {
+        schedule->busiest = larger(schedule->busiest, run->busy[i].measured);
+        schedule->busiest_at_last = larger(schedule->busiest_at_last, run->busy[i].latest);
+    }
     return done == graph->operations ? PLANNED : CYCLE;
 }
 

@@ -118,8 +118,9 @@ struct schedule {
     double *link_busy, *link_bytes; /* in the measured iterations */
     int64_t wait_count, wait_capacity;
     struct wait *wait; /* in the order in which they began; none unless traced */
-    double busiest; /* seconds that the busiest processor, runtime or link works in the measured
-                       iterations for what the program's clock runs for */
+    /* Seconds that the busiest processor, runtime or link works for what the program's clock runs
+     * for: in the measured iterations, and in as many up to the last that there is. */
+    double busiest, busiest_at_last;
 };
 
 /* Operations in linked lists. */

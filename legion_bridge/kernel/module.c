@@ -296,8 +296,8 @@ static int ask_for_more(struct input *in, const struct result *result, PyObject 
     if (more == Py_None || result->status != PLANNED)
         return 0;
     PyObject *answer = PyObject_CallFunction(
-        more, "Nd", floats_of(result->timed, in->window.iterations + 1),
-        result->workspace.schedule.busiest);
+        more, "Ndd", floats_of(result->timed, in->window.iterations + 1),
+        result->workspace.schedule.busiest, result->workspace.schedule.busiest_at_last);
     if (answer == NULL)
         return -1;
     long long first, end, iterations, before = in->window.iterations;
@@ -444,7 +444,7 @@ static PyMethodDef methods[] = {
     {"simulate", simulate, METH_VARARGS,
      "simulate(prepared, decisions, (first, end, iterations), trace, more=None) -> "
      "(status, requirement, slot, in_turn, peak, timed, untimed, busiest, trace); "
-     "more(timed, busiest) gives the next window, or None"},
+     "more(timed, busiest, busiest_at_last) gives the next window, or None"},
     {NULL, NULL, 0, NULL},
 };
 

@@ -224,16 +224,22 @@ class Simulator:
     def _simulate(self, decisions: Decisions, times: PointTimes, *, trace: bool) -> _Run:
         """The run in the first window in which it is settled, or in the last one."""
         window, *later = self._windows
+        counted: float | None = None
 
-        def more(timed: tuple[float, ...], busiest: float) -> Window | None:
-            nonlocal window
+        def more(timed: tuple[float, ...], busiest: float, at_last: float) -> Window | None:
+            nonlocal window, counted
             if not later or is_settled(window, timed, busiest):
                 return None
+            if is_settled(window.latest, timed, at_last, longest=1):
+                later.clear()
+                window, counted = window.latest, at_last
+                return window if trace else None  # only a trace is about what is measured alone
             window = later.pop(0)
             return window
 
         run = run_kernel(self._prepared, self._decided(decisions, times), window, trace, more)
-        return _Run(window, *run)
+        found = _Run(window, *run)
+        return found if counted is None else found._replace(busiest=counted)
 
     def _outcome(self, run: _Run, decisions: Decisions) -> Outcome:
         if run.status == KernelStatus.OUT_OF_MEMORY:

@@ -3,8 +3,9 @@
 Iterations overlap: when the last task of one ends, those of the next have begun. So time is taken
 from the end of one iteration to the end of a later one, and more iterations follow, which take
 from the last of the measured ones what these took from those before them. What is measured is
-settled once the times of its iterations repeat, and then it is whole periods; else it is measured
-again, later and longer.
+settled once the times of its iterations repeat, and then it is whole periods. If they do not, as
+many up to the last iteration may all be equal: then none of these was short of anything that
+should have followed. Else it is measured again, later and longer.
 """
 
 from __future__ import annotations
@@ -33,6 +34,11 @@ class Window(NamedTuple):
     first: int
     end: int
     iterations: int
+
+    @property
+    def latest(self) -> Window:
+        """As many iterations, up to the last."""
+        return Window(self.first + self.iterations - self.end, self.iterations, self.iterations)
 
 
 class Measured(NamedTuple):
@@ -90,16 +96,23 @@ def measure(
     return Measured(begin, begin + max(seconds, busiest))
 
 
-def is_settled(window: Window, timed: Sequence[float], busiest: float) -> bool:
+def is_settled(
+    window: Window, timed: Sequence[float], busiest: float, longest: int | None = None
+) -> bool:
     """Whether the times of the measured iterations repeat at least once.
 
     They are compared to the bit: the kernel's times are multiples of a power of two.
+
+    Args:
+        window, timed, busiest: As ``measure`` has them.
+        longest: The longest period in iterations; None for half of the window.
     """
     ends = list(accumulate(timed, max))[window.first : window.end + 1]
     times = [later - earlier for earlier, later in pairwise(ends)]
     if ends[-1] - ends[0] < busiest:
         return False
-    periods = (p for p in range(1, len(times) // 2 + 1) if len(times) % p == 0)
+    longest = longest or len(times) // 2
+    periods = (p for p in range(1, longest + 1) if len(times) % p == 0)
     return any(times[p:] == times[:-p] for p in periods)
 
 

@@ -32,9 +32,9 @@ def inputs_of(name: str) -> Inputs:
     return Inputs.of(simulator, dsl.load(dsl.parse(text), simulator.machine.shape))
 
 
-def once(window: Window) -> Callable[[Numbers, float], Window | None]:
+def once(window: Window) -> Callable[[Numbers, float, float], Window | None]:
     windows = [window]
-    return lambda _timed, _busiest: windows.pop() if windows else None
+    return lambda _timed, _busiest, _at_last: windows.pop() if windows else None
 
 
 @pytest.mark.parametrize("name", [*SAMPLE, "limited", "unpinned"])
@@ -50,11 +50,14 @@ def test_what_is_known_by_then_is_told() -> None:
     inputs, told = sample("pennant"), []
     prepared = _kernel.prepare(inputs.prepared)
 
-    def more(timed: Numbers, busiest: float) -> None:
-        told.append((timed, busiest))
+    def more(timed: Numbers, busiest: float, at_last: float) -> None:
+        told.append((timed, busiest, at_last))
 
     found = _kernel.simulate(prepared, inputs.decisions, WINDOW, False, more)
-    assert told == [(found[5], found[7])]
+    first, end, iterations = WINDOW
+    latest = (first + iterations - end, iterations, iterations)
+    at_last = _kernel.simulate(prepared, inputs.decisions, latest, False)
+    assert told == [(found[5], found[7], at_last[7])]
 
 
 def test_an_answer_that_is_no_later_window() -> None:

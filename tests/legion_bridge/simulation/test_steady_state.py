@@ -10,10 +10,11 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+import dsl
 from legion_bridge import Application, Evaluator, Machine
 from legion_bridge.programs.flat_program import flatten
 from legion_bridge.simulation.kernel_arrays import OperationKind
-from legion_bridge.simulation.simulator import Trace
+from legion_bridge.simulation.simulator import Simulator, Trace
 from legion_bridge.simulation.steady_state import Window, is_settled, measure, windows
 from legion_bridge.traces.profile import profile_of
 from tests.legion_bridge import tiny
@@ -196,6 +197,15 @@ class TestWindows:
         assert is_settled(window, [*ends, 1000.0], busiest=0.0) is settled
         assert not is_settled(window, ends, busiest=sum(times) + 0.5)
 
+    def test_the_last_iterations(self) -> None:
+        assert Window(4, 8, 9).latest == (5, 9, 9)
+        assert Window(0, 3, 3).latest == (0, 3, 3)
+
+    def test_periods_are_no_longer_than_asked_for(self) -> None:
+        ends = np.cumsum([0.0, 1, 3, 1, 3]).tolist()
+        assert is_settled(Window(0, 4, 4), ends, busiest=0.0, longest=2)
+        assert not is_settled(Window(0, 4, 4), ends, busiest=0.0, longest=1)
+
     def test_the_measured_time(self) -> None:
         window = Window(1, 3, 4)
         ends = [1.0, 5.0, 7.0, 10.0, 99.0]
@@ -211,6 +221,19 @@ class TestWindows:
         timed, untimed = [0.0, 4.0, 9.0], [1.0, 3.0, 6.0]
         found = measure(Window(1, 2, 2), timed, untimed, segmented=True, busiest=0.0)
         assert found == (6.0, 9.0)
+
+
+def test_what_settles_one_iteration_later_is_not_measured_again() -> None:
+    """It has the times to the bit that the later and longer window has."""
+    program, machine = Application.load("circuit"), Machine.load("p100x4")
+    template = dsl.template_for(program, machine)
+    run = Run(program, machine, template.render(template.defaults()))
+    assert (run.trace.first, run.trace.iterations) == (5, 4)
+    assert_not_below_what_is_busy(run)
+    later = Simulator(program, machine)
+    later._windows = later._windows[1:]
+    assert later.trace(run.trace.decisions)[0] == run.outcome
+    assert Simulator(program, machine).run_decisions(run.trace.decisions) == run.outcome
 
 
 def test_what_is_not_settled_is_measured_again() -> None:
