@@ -305,8 +305,10 @@ class _Reader:
 
     def _on_logical__requirement(self, w: list[str]) -> None:
         numbers = [int(word) for word in w[:9]]
-        operation, index, is_region, *parts = numbers
-        self.log.requirements[operation][index] = LoggedRequirement(bool(is_region), *parts)
+        operation, index, is_region, space, fields, tree, privilege, coherence, reduction = numbers
+        self.log.requirements[operation][index] = LoggedRequirement(
+            bool(is_region), space, fields, tree, privilege, coherence, reduction
+        )
 
     def _on_logical__requirement__field(self, w: list[str]) -> None:
         requirement = self.log.requirements[int(w[0])].get(int(w[1]))

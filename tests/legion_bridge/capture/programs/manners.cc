@@ -23,7 +23,7 @@ namespace {
 enum { TOP = 1, SOLVE, FILL, STEP, OTHER_STEP, MAKE, USE };
 enum { FIELD };
 enum { ADD = 1 };
-constexpr int PIECES = 4, STEPS = 6;
+constexpr int PIECES = 4, STEPS = 6, PASSES = 64;
 
 bool asked(const char *option)
 {
@@ -91,7 +91,7 @@ struct Data {
 Data make_data(Context ctx, Runtime *runtime)
 {
     Data data;
-    const IndexSpaceT<1> points = runtime->create_index_space(ctx, Rect<1>(0, (1 << 12) - 1));
+    const IndexSpaceT<1> points = runtime->create_index_space(ctx, Rect<1>(0, (1 << 16) - 1));
     FieldSpace fields = runtime->create_field_space(ctx);
     runtime->create_field_allocator(ctx, fields).allocate_field(sizeof(double), FIELD);
     data.colors = runtime->create_index_space(ctx, Rect<1>(0, PIECES - 1));
@@ -172,8 +172,9 @@ void top(const Task *, const std::vector<PhysicalRegion> &, Context ctx, Runtime
     if (asked("-collective")) collectives(ctx, runtime);
     if (asked("-output")) outputs(ctx, runtime);
     if (asked("-barrier"))
-        runtime->destroy_dynamic_collective(ctx, runtime->create_dynamic_collective(
-            ctx, 1, LEGION_REDOP_SUM_INT32, "\0\0\0", sizeof(int)));
+        runtime->destroy_dynamic_collective(
+            ctx, runtime->create_dynamic_collective(ctx, 1, LEGION_REDOP_SUM_INT32, "\0\0\0",
+                                                    sizeof(int)));
     if (asked("-nested")) {
         runtime->execute_task(ctx, TaskLauncher(SOLVE, UntypedBuffer())).get_void_result();
     } else if (!asked("-predicate") && !asked("-collective") && !asked("-output")) {
@@ -185,13 +186,26 @@ void top(const Task *, const std::vector<PhysicalRegion> &, Context ctx, Runtime
     }
 }
 
-void work(const Task *task, const std::vector<PhysicalRegion> &regions, Context ctx,
-          Runtime *runtime)
+void pass(const Task *task, const std::vector<PhysicalRegion> &regions, Context ctx,
+          Runtime *runtime, int times)
 {
     const FieldAccessor<LEGION_WRITE_DISCARD, double, 1> values(regions[0], FIELD);
     const DomainT<1> domain =
         runtime->get_index_space_domain(ctx, task->regions[0].region.get_index_space());
-    for (PointInDomainIterator<1> point(domain); point(); point++) values[*point] = 1.0;
+    for (int i = 0; i < times; i++)
+        for (PointInDomainIterator<1> point(domain); point(); point++) values[*point] = i;
+}
+
+void fill(const Task *task, const std::vector<PhysicalRegion> &regions, Context ctx,
+          Runtime *runtime)
+{
+    pass(task, regions, ctx, runtime, 1);
+}
+
+void step(const Task *task, const std::vector<PhysicalRegion> &regions, Context ctx,
+          Runtime *runtime)
+{
+    pass(task, regions, ctx, runtime, PASSES);
 }
 
 void make(const Task *, const std::vector<PhysicalRegion> &, Context ctx, Runtime *runtime)
@@ -228,9 +242,9 @@ int main(int argc, char **argv)
     Runtime::set_top_level_task_id(TOP);
     add<top>(TOP, "top", false);
     add<solve>(SOLVE, "solve", false);
-    add<work>(FILL, "h.fill values", true);
-    add<work>(STEP, "v.step", true);
-    add<work>(OTHER_STEP, "v_step", true);
+    add<fill>(FILL, "h.fill values", true);
+    add<step>(STEP, "v.step", true);
+    add<step>(OTHER_STEP, "v_step", true);
     add<make>(MAKE, "make", true);
     add<use>(USE, "use", true);
     Runtime::add_registration_callback(bring_mapper);
