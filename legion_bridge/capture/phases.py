@@ -127,7 +127,8 @@ def _why_whole(
     whole = "the whole run counts as one iteration"
     looping = _looping(launches, signature, seconds)
     if looping is not None:
-        return f"it lies in {looping}, several points of which run at a time: {whole}"
+        task, times = looping
+        return f"each {task} has a loop of its own, and there are {times} of them: {whole}"
     if loop is None:
         return f"nothing is repeated: {whole}"
     tasks = dict.fromkeys(launch.task for launch in launches[loop.start :][: loop.period])
@@ -141,17 +142,22 @@ def _looping(
     launches: Sequence[ObservedLaunch],
     signature: Callable[[ObservedLaunch], Hashable],
     seconds: Callable[[ObservedLaunch], float],
-) -> str | None:
-    """A task of several points in which most of the time is spent, in a loop."""
-    total = sum(_with_children(launch, seconds) for launch in launches)
+) -> tuple[str, int] | None:
+    """A task that runs several times, most of the time in loops; and how often it runs."""
     by_task: dict[str, list[ObservedPoint]] = {}
+    alone = 0.0  # seconds of tasks that launch none: those that do mostly wait
     for launch in launches:
-        by_task.setdefault(launch.task, []).extend(launch.points.values())
+        if _children(launch):
+            by_task.setdefault(launch.task, []).extend(launch.points.values())
+        else:
+            alone += seconds(launch)
+    took = {
+        task: sum(_with_children(child, seconds) for point in points for child in point.children)
+        for task, points in by_task.items()
+    }
+    total = alone + sum(took.values())
     for task, points in by_task.items():
-        below = [child for point in points for child in point.children]
-        if 2 * sum(_with_children(child, seconds) for child in below) < total:
-            continue
         loops = [_loop_of(point.children, signature, seconds)[1] for point in points]
-        if min(loops) >= _LEAST:
-            return task
+        if len(points) > 1 and took[task] >= _LEAST * total and min(loops) >= _LEAST:
+            return task, len(points)
     return None

@@ -66,10 +66,10 @@ def test_a_loop_in_a_task_below_the_first_is_found() -> None:
 
 
 def test_a_loop_in_each_of_several_points_is_told() -> None:
-    found = phases(launch("spmd", points=2, children=[launch("step")] * 5))
-    assert [tasks(each) for each in found.rounds] == [["spmd"]]
+    found = phases(launch("a"), launch("spmd", 99.0, points=2, children=[launch("step")] * 5))
+    assert [tasks(each) for each in found.rounds] == [["a", "spmd"]]
     assert found.told == (
-        "it lies in spmd, several points of which run at a time: the whole run counts as one "
+        "each spmd has a loop of its own, and there are 2 of them: the whole run counts as one "
         "iteration"
     )
 
