@@ -168,6 +168,10 @@ class ApplicationFacts(Protocol):
     def ranks_per_node(self) -> int:
         """Processes per node that the program is run with."""
 
+    @property
+    def captured(self) -> bool:
+        """Whether it was taken from a run, so that what it needs is no part of a search."""
+
 
 class MachineFacts(Protocol):
     """A machine."""

@@ -56,7 +56,7 @@ _layout_decision = lru_cache(maxsize=1_000)(LayoutDecision)
 
 
 class LayoutNeed(Protocol):
-    """The layout that a task's variants were compiled for."""
+    """The layout that a task's variants were compiled for, or that the runtime can copy."""
 
     @property
     def order(self) -> str | None:
@@ -65,6 +65,10 @@ class LayoutNeed(Protocol):
     @property
     def soa(self) -> bool | None:
         """True where fields must be apart, False where together, None where either will do."""
+
+    @property
+    def compact(self) -> bool | None:
+        """False where instances must keep the holes of a piece, None where either will do."""
 
     @property
     def message(self) -> str:
@@ -248,6 +252,8 @@ def accepts_layout(
     """
     if need is None:
         return True
+    if need.compact is False and layout.compact:
+        return False
     ordered = need.order is not None and dimension > 1
     if ordered and layout.c_order != (need.order == "C_order"):
         return False

@@ -28,7 +28,7 @@ CODES: Mapping[str, Meaning] = MappingProxyType(
     {
         "bad-alignment": Meaning("error", "instances are to be aligned by no power of two"),
         "layout-refused": Meaning(
-            "error", "the task was compiled for another layout and stops when it gets this one"
+            "error", "the task needs another layout, and stops when it gets this one"
         ),
         "limits-clash": Meaning(
             "error", "under the instance limits, tasks wait for each other for ever"

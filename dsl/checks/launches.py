@@ -109,12 +109,13 @@ def _instance(
         return
     words = [need.order] if need.order else []
     words += ["SOA" if need.soa else "AOS"] if need.soa is not None else []
+    holes = ["instances that are not Compact"] if need.compact is False else []
+    said = " and ".join([*([" ".join(words)] if words else []), *holes])
     yield context.diagnostic(
         "layout-refused",
         where,
-        f"{task.name} was compiled for {' '.join(words)} in {requirement.names[0]}: "
-        f"{need.message}",
-        f"write Layout {task.name} {requirement.names[0]} * {' '.join(words)}; above it",
+        f"{task.name} needs {said} in {requirement.names[0]}: {need.message}",
+        f"write Layout {task.name} {requirement.names[0]} * {' '.join(words) or 'SOA'}; above it",
     )
 
 

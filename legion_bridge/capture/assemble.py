@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from legion_bridge.capture.copy_needs import CopyNeeds
 from legion_bridge.capture.names import Names
 from legion_bridge.capture.observed import (
     ObservedLaunch,
@@ -96,6 +97,7 @@ class _Assembly:
         self._pieces: dict[str, list[Piece]] = {}
         self._wanted: dict[str, str | None] = {}
         self._unknown = dict(observed.unknown)
+        self._needs = CopyNeeds(observed)
         self._any_seconds = any(
             point.seconds is not None
             for launch in observed.launches
@@ -269,6 +271,7 @@ class _Assembly:
                     privilege=observed.privilege,
                     fields=observed.fields,
                     reduction=observed.reduction,
+                    need=self._needs.of(merged.first, index),
                     virtual=observed.virtual,
                     collective=observed.collective,
                 )

@@ -33,12 +33,14 @@ Index: TypeAlias = tuple[int, ...]
 class Piece:
     """A set of points: inclusive bounds, and the number of points in them.
 
-    An empty piece has a volume of 0 and upper bounds below its lower ones.
+    An empty piece has a volume of 0 and upper bounds below its lower ones. One with holes is made
+    of several boxes, as far as a log says so.
     """
 
     lower: Index
     upper: Index
     volume: int
+    boxes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,7 @@ class ObservedRegion:
     Attributes:
         fields: Bytes by name; None where the log does not tell them.
         guessed: Whether its bounds are those of the pieces that were seen.
+        boxes: Of how many it is made.
     """
 
     name: str | None
@@ -55,6 +58,7 @@ class ObservedRegion:
     upper: Index
     fields: Mapping[str, int | None]
     guessed: bool = False
+    boxes: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,10 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+import dsl
 from dsl.launch_domain import LaunchDomain
 from dsl.names import argument_name, is_name
+from legion_bridge.capture.copy_needs import agreeing_with
 from legion_bridge.capture.decisions import ArgumentDecision, Decisions, Place, TaskDecisions
 from legion_bridge.capture.mapper_log import Index
 from legion_bridge.programs.application import Application, Launch, LayoutNeed
@@ -56,6 +58,7 @@ def with_own_mapper(application: Application, decisions: Decisions) -> Applicati
     unknown = dict(application.unknown)
     if own.unknown:
         unknown["mappers.own"] = "; ".join(own.unknown)
+    application = agreeing_with(application, dsl.parse(own.text))
     return replace(application, mappers=mappers, unknown=unknown)
 
 

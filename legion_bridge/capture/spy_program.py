@@ -262,7 +262,7 @@ class _Reader:
         if not boxes:
             return Piece((0,) * dimension, (-1,) * dimension, 0)
         lower, upper = _around(boxes)
-        return Piece(lower, upper, sum(map(_volume, boxes)))
+        return Piece(lower, upper, sum(map(_volume, boxes)), len(boxes))
 
     def _region(self, logged: LoggedRequirement) -> None:
         tree, log = logged.tree, self._log
@@ -280,6 +280,7 @@ class _Reader:
                 for (owner, f), size in sorted(log.field_bytes.items())
                 if owner == space
             },
+            boxes=len(log.boxes[root]),
         )
 
 

@@ -127,17 +127,19 @@ class ObservedCopy:
 
 @dataclass(frozen=True, slots=True)
 class LayoutNeed:
-    """The layout that a task was compiled for.
+    """The layout that a task was compiled for, or that Realm can copy.
 
     Attributes:
         order: ``"C_order"``, ``"F_order"`` or None for either.
         soa: True where fields must lie apart, False together, None either.
-        message: What the program says when it is given another layout.
+        message: What the program says when it is given another layout, or why it must not be.
+        compact: False where instances must keep the holes of a piece, None where either will do.
     """
 
     order: str | None
     soa: bool | None
     message: str
+    compact: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,7 @@ class Requirement:
         fields: Names of the fields.
         reduction: Reduction operator, such as ``"sum<double>"``, for the privilege ``REDUCE``.
         virtual: Whether the program asks for no instance (inner tasks).
-        need: The layout that the task was compiled for; None for any.
+        need: The layout that the task was compiled for, or that can be copied; None for any.
         output: Whether the task makes the data: an output requirement, whose region begins empty.
         collective: Whether points of a launch that write the same data each need an instance.
     """
@@ -354,6 +356,11 @@ class Application:
     def launches(self) -> tuple[Launch, ...]:
         """All launches in program order: the setup, then one iteration."""
         return self.setup + self.loop
+
+    @property
+    def captured(self) -> bool:
+        """Whether it was taken from a run: then something about it is always assumed."""
+        return bool(self.unknown)
 
     @cached_property
     def tasks(self) -> Mapping[str, TaskSummary]:

@@ -8,7 +8,7 @@ Versions:
     3: Besides, for launches over a sparse domain, its ``points``.
     4: Besides, ``own_mapper`` (the class of the mapper that a captured program brings), and in
        requirements ``output`` (the task makes the data) and ``collective`` (points that write the
-       same data each need an instance).
+       same data each need an instance), and in their layouts ``compact``.
 
 A document of an earlier version is one of the newest that lacks these members.
 """
@@ -63,7 +63,11 @@ def schema_of(application: Application) -> int:
     """The earliest version that can say all of an application, among those that are written."""
     launches = application.launches() + application.finish
     requirements = [each for launch in launches for each in launch.requirements]
-    if application.own_mapper or any(each.output or each.collective for each in requirements):
+    newer = (
+        each.output or each.collective or (each.need and each.need.compact is not None)
+        for each in requirements
+    )
+    if application.own_mapper or any(newer):
         return 4
     return 3 if any(launch.points for launch in launches) else 2
 
@@ -217,6 +221,7 @@ _LAYOUT = an_object(
         "order": _nullable(one_of("C_order", "F_order")),
         "soa": _nullable(a_flag),
         "message": a_text,
+        "compact": optional(_nullable(a_flag), None),
     }
 )
 _REQUIREMENT = an_object(

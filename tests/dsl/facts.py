@@ -13,6 +13,7 @@ class Need:
     order: str | None = None
     soa: bool | None = None
     message: str = "stride does not match expected value"
+    compact: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Application:
     name: str
     tasks: Mapping[str, Task]
     ranks_per_node: int = 1
+    captured: bool = False
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,9 @@
 
 Per task: processor kind, alignment, instance limit and index map; per argument of a task: memory,
 order of dimensions, fields apart or together. A memory that the chosen processor kind does not
-see is part of the space: the mapper falls back to the best one that it sees.
+see is part of the space: the mapper falls back to the best one that it sees. A layout that a task
+does not take is part of it as well, as in the paper, but for programs that were captured: each
+trial of theirs is a run.
 """
 
 from __future__ import annotations
@@ -38,9 +40,12 @@ class PaperSpace:
         tasks: Mapping[str, TunableTask],
         machine: MachineFacts,
         additions: Additions | None = None,
+        *,
+        captured: bool = False,
     ) -> None:
         self.tasks = tasks
         self.machine = machine
+        self.captured = captured
         self.additions = additions or Additions()
 
     def blocks(self) -> dict[str, Lines]:
@@ -100,8 +105,12 @@ class PaperSpace:
         together = need is not None and need.soa is False
         order = None if need is None else need.order
         name = f"{task.name}.{argument.region}"
-        fields = hole_text(f"layout.{name}", ["SOA", "AOS"], default="AOS" if together else "SOA")
-        dimensions = hole_text(f"order.{name}", ["F_order", "C_order"], default=order)
+        fields = "AOS" if together else "SOA"
+        if not (self.captured and need and need.soa is not None):
+            fields = hole_text(f"layout.{name}", ["SOA", "AOS"], default=fields)
+        dimensions = order or "F_order"
+        if not (self.captured and need and need.order):
+            dimensions = hole_text(f"order.{name}", ["F_order", "C_order"], default=order)
         first = argument is task.arguments[0]
         align = f"align.{task.name}"
         aligned = hole_text(align, self.alignments) if first else f"${{{align}}}"
@@ -110,7 +119,9 @@ class PaperSpace:
 
     def tight(self, task: TunableTask, argument: Argument) -> str:
         """Whether instances are as small as the argument, where that is a choice."""
-        if (task.name, tuple(argument.facts.names)) not in self.additions.tight:
+        need = argument.facts.layout_need
+        holes = need is not None and need.compact is False
+        if holes or (task.name, tuple(argument.facts.names)) not in self.additions.tight:
             return ""
         hole = hole_text(f"exact.{task.name}.{argument.region}", [NONE, "Exact"])
         return f" $[Compact {hole}]"

@@ -92,7 +92,10 @@ class _Written:
         parts = [
             f"# {self.application.name} on {self.machine.name}: the {self.space} parameter space."
         ]
-        blocks = _WRITERS[self.space](self.tasks, self.machine, additions).blocks()
+        writer = _WRITERS[self.space](
+            self.tasks, self.machine, additions, captured=self.application.captured
+        )
+        blocks = writer.blocks()
         for title, lines in blocks.items():
             if block := "\n".join(lines):
                 parts.append(f"# {title}\n{block}")

@@ -69,6 +69,8 @@ PolicyMapper::Request PolicyMapper::request_of(MapperContext ctx, const Mapping 
     wanted.layout.exact = wanted.layout.exact && wanted.layout.compact;
     wanted.variant_layout = mapping.constraints->layouts.count(index) != 0;
     note_alignment(ctx, mapping, wanted);
+    note_order(ctx, mapping, wanted);
+    check_copies(ctx, mapping, wanted);
     wanted.exact = wanted.layout.exact || wanted.variant_aligns ||
                    (requirement.tag & DefaultMapper::EXACT_REGION) != 0;
     wanted.collected =
@@ -166,6 +168,24 @@ void PolicyMapper::note_alignment(MapperContext ctx, const Mapping &mapping, Req
                 wanted.variant_alignment =
                     std::max(wanted.variant_alignment, alignment.alignment);
         }
+}
+
+// A variant that says how dimensions and fields lie is not asked about it.
+void PolicyMapper::note_order(MapperContext ctx, const Mapping &mapping, Request &wanted)
+{
+    const auto range = mapping.constraints->layouts.equal_range(wanted.index);
+    for (auto it = range.first; it != range.second; ++it) {
+        const std::vector<DimensionKind> &order =
+            runtime->find_layout_constraints(ctx, it->second).ordering_constraint.ordering;
+        if (order.empty()) continue;
+        const auto at = [&](DimensionKind kind) { return std::find(order.begin(), order.end(), kind); };
+        if (at(LEGION_DIM_F) != order.end()) {
+            wanted.layout.aos = at(LEGION_DIM_F) == order.begin();
+            wanted.variant_order = true;
+        }
+        if (at(LEGION_DIM_Y) != order.end())
+            wanted.layout.c_order = at(LEGION_DIM_Y) < at(LEGION_DIM_X);
+    }
 }
 
 // Valid instances that are as asked for, or that the program attached where no layout is asked

@@ -1,5 +1,6 @@
 // All of the mapper, as one unit: Legion's headers take longer to compile than all of it.
 #include "collection.cc"
+#include "copies.cc"
 #include "decision_log.cc"
 #include "failure.cc"
 #include "instances.cc"

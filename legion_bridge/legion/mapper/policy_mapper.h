@@ -21,6 +21,7 @@ namespace mappertune {
 using Legion::Domain;
 using Legion::DomainPoint;
 using Legion::FieldID;
+using Legion::IndexSpace;
 using Legion::LayoutConstraintSet;
 using Legion::LogicalRegion;
 using Legion::Memory;
@@ -184,6 +185,7 @@ private:
         bool collected = false;
         bool exact = false;
         bool variant_layout = false;  // the variant has constraints of its own
+        bool variant_order = false;   // among them where the fields lie
         bool variant_aligns = false;   // some field
         size_t variant_alignment = 0;  // bytes, for all fields; 0: any
     };
@@ -202,6 +204,9 @@ private:
     void complete_layout(MapperContext ctx, LayoutConstraintSet &constraints, Memory memory,
                          const RegionRequirement &requirement);
     void note_alignment(MapperContext ctx, const Mapping &mapping, Request &request);
+    void note_order(MapperContext ctx, const Mapping &mapping, Request &request);
+    void check_copies(MapperContext ctx, const Mapping &mapping, Request &request);
+    void measure_pieces(MapperContext ctx, Legion::RegionTreeID tree);
     void untrack(Mapping &mapping, const std::set<unsigned> &collected) const;
     void log_instances(const Mapping &mapping, const Request &request) const;
     [[noreturn]] void refuse_instance(const Mapping &mapping, const Request &request,

@@ -81,7 +81,7 @@ EXAMPLES = [
         "layout-refused",
         "Layout stencil * FBMEM SOA C_order;",
         1,
-        "stencil was compiled for F_order in private: stride does not match expected value "
+        "stencil needs F_order in private: stride does not match expected value "
         "(and 4 more like it)",
         "Layout stencil private * F_order;",
     ),
