@@ -50,6 +50,13 @@ std::string layout_text(const mapper_layout &layout)
     return text;
 }
 
+// Points that write the same data together do so in an instance each.
+bool needs_instance_of_its_own(const RegionRequirement &requirement)
+{
+    return (requirement.prop & LEGION_COLLECTIVE_MASK) != 0 &&
+           (requirement.privilege & (LEGION_WRITE_PRIV | LEGION_REDUCE)) != 0;
+}
+
 }  // namespace
 
 // What is asked of the instance for one requirement.
@@ -75,6 +82,7 @@ PolicyMapper::Request PolicyMapper::request_of(MapperContext ctx, const Mapping 
                    (requirement.tag & DefaultMapper::EXACT_REGION) != 0;
     wanted.collected =
         requirement.privilege == LEGION_READ_ONLY && policy.collects(task, wanted.names);
+    wanted.alone = needs_instance_of_its_own(requirement);
     return wanted;
 }
 
@@ -119,6 +127,7 @@ void PolicyMapper::complete_layout(MapperContext ctx, LayoutConstraintSet &const
                                    Memory memory, const RegionRequirement &requirement)
 {
     static const mapper_layout DEFAULT = {};
+    const Request *request = request_in(ctx);
     const mapper_layout &layout = request ? request->layout : DEFAULT;
     if (requirement.privilege == LEGION_REDUCE)
         constraints.add_constraint(
@@ -196,11 +205,14 @@ std::set<FieldID> PolicyMapper::reuse_valid(MapperContext ctx, Mapping &mapping,
     const RegionRequirement &requirement = mapping.task.regions[wanted.index];
     const auto &valid = mapping.input.valid_instances;
     std::set<FieldID> missing = requirement.privilege_fields;
-    if (requirement.privilege == LEGION_REDUCE || wanted.exact || wanted.index >= valid.size())
+    if (requirement.privilege == LEGION_REDUCE || wanted.exact || wanted.alone ||
+        wanted.index >= valid.size())
         return missing;
-    request = &wanted;
-    LayoutConstraintSet constraints = wanted_layout(ctx, requirement, wanted.memory, nullptr);
-    request = nullptr;
+    LayoutConstraintSet constraints;
+    {
+        const Asking asking(*this, ctx, wanted);
+        constraints = wanted_layout(ctx, requirement, wanted.memory, nullptr);
+    }
     constraints.field_constraint = FieldConstraint(false, false);
     Instances found;
     for (const PhysicalInstance &instance : valid[wanted.index])
@@ -224,7 +236,7 @@ void PolicyMapper::make_instances(MapperContext ctx, Mapping &mapping, const Req
     Instances &instances = mapping.output.chosen_instances[wanted.index];
     size_t bytes = 0;
     bool made = false;
-    request = &wanted;
+    const Asking asking(*this, ctx, wanted);
     if (wanted.variant_layout) {
         made = default_create_custom_instances(
             ctx, mapping.output.target_procs[0], wanted.memory, requirement, wanted.index, fields,
@@ -235,10 +247,9 @@ void PolicyMapper::make_instances(MapperContext ctx, Mapping &mapping, const Req
             wanted_layout(ctx, requirement, wanted.memory, some ? &fields : nullptr);
         const bool reduces = requirement.privilege == LEGION_REDUCE;
         instances.emplace_back();
-        made = default_make_instance(ctx, wanted.memory, constraints, instances.back(),
-                                     TASK_MAPPING, reduces, true, requirement, &bytes);
+        made = default_make_instance(ctx, wanted.memory, constraints, instances.back(), TASK_MAPPING,
+                                     reduces || wanted.alone, true, requirement, &bytes);
     }
-    request = nullptr;
     if (!made) refuse_instance(mapping, wanted, bytes);
 }
 
@@ -270,7 +281,7 @@ void PolicyMapper::default_policy_select_constraints(MapperContext ctx,
                                                      Memory memory,
                                                      const RegionRequirement &requirement)
 {
-    if (request)
+    if (request_in(ctx))
         complete_layout(ctx, constraints, memory, requirement);
     else
         DefaultMapper::default_policy_select_constraints(ctx, constraints, memory, requirement);
@@ -282,11 +293,22 @@ Legion::LayoutConstraintID PolicyMapper::default_policy_select_layout_constraint
     MapperContext ctx, Memory memory, const RegionRequirement &requirement,
     MappingKind mapping_kind, bool check_fields, bool &force_new)
 {
+    const Request *request = request_in(ctx);
     if (!request)
         return DefaultMapper::default_policy_select_layout_constraints(
             ctx, memory, requirement, mapping_kind, check_fields, force_new);
-    force_new = requirement.privilege == LEGION_REDUCE;
+    force_new = requirement.privilege == LEGION_REDUCE || request->alone;
     return runtime->register_layout(ctx, wanted_layout(ctx, requirement, memory, nullptr));
+}
+
+LogicalRegion PolicyMapper::default_policy_select_instance_region(
+    MapperContext ctx, Memory memory, const RegionRequirement &requirement,
+    const LayoutConstraintSet &constraints, bool force_new, bool meets)
+{
+    const Request *request = request_in(ctx);
+    if (request && request->alone) return requirement.region;
+    return DefaultMapper::default_policy_select_instance_region(ctx, memory, requirement,
+                                                                constraints, force_new, meets);
 }
 
 // What is to be collected goes as soon as nothing needs it.
@@ -294,6 +316,7 @@ int PolicyMapper::default_policy_select_garbage_collection_priority(
     MapperContext ctx, MappingKind kind, Memory memory, const PhysicalInstance &instance,
     bool meets_fill_constraints, bool reduction)
 {
+    const Request *request = request_in(ctx);
     if (request && request->collected) return LEGION_GC_EAGER_PRIORITY;
     return DefaultMapper::default_policy_select_garbage_collection_priority(
         ctx, kind, memory, instance, meets_fill_constraints, reduction);

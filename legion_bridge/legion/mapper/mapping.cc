@@ -36,7 +36,7 @@ void PolicyMapper::map_task(MapperContext ctx, const Task &task, const MapTaskIn
     VariantInfo chosen = default_find_preferred_variant(task, ctx, true, true, processor.kind());
     if (shard) chosen.variant = input.shard_variant;
     Mapping mapping = {task,           input,           output,         rules_of(task), kind,
-                       chosen.variant, chosen.is_inner, chosen.is_leaf, nullptr, {}};
+                       chosen.variant, chosen.is_inner, chosen.is_leaf, nullptr, {}, false};
     output.chosen_variant = chosen.variant;
     output.task_priority = default_policy_select_task_priority(ctx, task);
     if (limited(task)) {
@@ -50,7 +50,8 @@ void PolicyMapper::map_task(MapperContext ctx, const Task &task, const MapTaskIn
         return;
     }
     reserve_pools(mapping);
-    const AnswerKey key = {task.task_id, output.target_procs, compute_task_hash(task)};
+    const AnswerKey key = {task.task_id, output.target_procs, compute_task_hash(task),
+                           task.is_index_space};
     if (!reuse_answer(ctx, mapping, key)) {
         map_regions(ctx, mapping);
         map_outputs(ctx, mapping);
@@ -112,25 +113,26 @@ bool PolicyMapper::reuse_answer(MapperContext ctx, Mapping &mapping, const Answe
 {
     const auto known = answers.find(key);
     if (known == answers.end() || known->second.variant != mapping.variant) return false;
+    // All of it is taken at once: while the runtime is asked the answer may be forgotten.
     const Answer &answer = known->second;
     MapTaskOutput &output = mapping.output;
     output.chosen_instances = answer.instances;
-    if (!runtime->acquire_and_filter_instances(ctx, output.chosen_instances)) {
-        answers.erase(known);
-        for (Instances &instances : output.chosen_instances)
-            instances.clear();
-        return false;
-    }
     output.target_procs = answer.targets;
     output.output_targets = answer.output_targets;
     output.output_constraints = answer.output_constraints;
     mapping.collected = answer.collected;
-    return true;
+    if (runtime->acquire_and_filter_instances(ctx, output.chosen_instances)) return true;
+    answers.erase(key);
+    for (Instances &instances : output.chosen_instances)
+        instances.clear();
+    output.target_procs = key.targets;
+    mapping.collected.clear();
+    return false;
 }
 
 void PolicyMapper::keep_answer(const Mapping &mapping, const AnswerKey &key)
 {
-    if (!mapping.input.premapped_regions.empty()) return;
+    if (mapping.once || !mapping.input.premapped_regions.empty()) return;
     const MapTaskOutput &output = mapping.output;
     answers[key] = {mapping.variant,       output.chosen_instances,   output.target_procs,
                     output.output_targets, output.output_constraints, mapping.collected};
@@ -155,7 +157,10 @@ void PolicyMapper::map_region(MapperContext ctx, Mapping &mapping, unsigned inde
     Instances &instances = mapping.output.chosen_instances[index];
     const bool reduces = requirement.privilege == LEGION_REDUCE;
     // As the default mapper: the program asks for it, or a task that only passes a reduction on.
-    if ((requirement.tag & DefaultMapper::VIRTUAL_MAP) != 0 || (reduces && !mapping.leaf)) {
+    // In a task that touches its data the tag is a number with which its own mapper means another
+    // thing.
+    const bool tagged = (requirement.tag & DefaultMapper::VIRTUAL_MAP) != 0;
+    if ((tagged || reduces) && !mapping.leaf) {
         instances.assign(1, PhysicalInstance::get_virtual_instance());
         return;
     }
@@ -172,6 +177,7 @@ void PolicyMapper::map_region(MapperContext ctx, Mapping &mapping, unsigned inde
     if (!missing.empty()) make_instances(ctx, mapping, wanted, std::move(missing));
     log_instances(mapping, wanted);
     if (wanted.collected) mapping.collected.insert(index);
+    mapping.once = mapping.once || wanted.alone;
 }
 
 // A task may run on any of its target processors, so each of them must see the memory.
@@ -186,15 +192,36 @@ void PolicyMapper::narrow_targets(Mapping &mapping, Memory memory, unsigned inde
              memory_word(kind_of(memory.kind())));
 }
 
+// The language has no word for outputs. In which order the program's own mapper has them made is
+// part of the program: tasks read them so. Legate's mapper makes and keeps instances when it is
+// asked, and Legion's default for outputs is its own.
 void PolicyMapper::map_outputs(MapperContext ctx, Mapping &mapping)
 {
     const Task &task = mapping.task;
+    if (task.output_regions.empty()) return;
     for (size_t i = 0; i < task.output_regions.size(); i++) {
         mapping.output.output_targets[i] =
             default_policy_select_output_target(ctx, mapping.output.target_procs[0]);
         default_policy_select_output_constraints(task, mapping.output.output_constraints[i],
                                                  task.output_regions[i]);
     }
+    if (shared->replaces_legate()) return;
+    ask_own(ctx, [&](Mapper &own) {
+        // A mapper that locks itself cannot be asked by one that does not.
+        if (own.get_mapper_sync_model() == CONCURRENT_MAPPER_MODEL) return;
+        MapTaskOutput answer;
+        answer.chosen_instances.resize(task.regions.size());
+        answer.output_targets.resize(task.output_regions.size());
+        answer.output_constraints.resize(task.output_regions.size());
+        own.map_task(ctx, task, mapping.input, answer);
+        mapping.once = true;
+        for (size_t i = 0; i < task.output_regions.size(); i++) {
+            mapping.output.output_constraints[i] = answer.output_constraints[i];
+            const Memory memory = answer.output_targets[i];
+            if (memory.exists() && view.sees(mapping.output.target_procs[0], memory))
+                mapping.output.output_targets[i] = memory;
+        }
+    });
 }
 
 // What Legion would only abort on, without saying why.

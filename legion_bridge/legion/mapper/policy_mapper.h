@@ -49,6 +49,11 @@ public:
     Mapper *replaced_at(Processor processor);
     bool replaces_legate() const { return legate; }
 
+    // One question at a time: the program may have given one mapper to several processors. Whoever
+    // cannot take the turn waits for its event, and tries again.
+    bool take_turn(const MapperEvent &free);
+    std::vector<MapperEvent> end_turn();
+
     // Whether a task may start; it then counts.
     using InFlight = std::pair<TaskID, Processor>;
     bool start(const InFlight &task, size_t points, size_t limit);
@@ -57,18 +62,19 @@ public:
     void wait(const MapperEvent &event);
     std::vector<MapperEvent> take_waiting();
 
-    std::mutex tunables;
-
 private:
     std::mutex mutex;
     std::map<Processor, Mapper *> replaced;
     std::atomic<bool> legate{false};
+    bool asked = false;
+    std::vector<MapperEvent> turns;
     std::map<InFlight, size_t> in_flight;
     std::vector<MapperEvent> waiting;
 };
 
 // Each processor has a mapper of its own, as in most programs: one for all would make processors
-// wait for each other. A mapper is asked one question at a time, and so is its policy.
+// wait for each other. One question at a time is under way, and so its policy is asked one; while
+// the runtime works on an answer the mapper may be asked the next.
 class PolicyMapper : public DefaultMapper {
 public:
     PolicyMapper(MapperRuntime *runtime, const Legion::Machine &machine, Processor local,
@@ -80,7 +86,7 @@ public:
     const char *get_mapper_name() const override { return name.c_str(); }
     MapperSyncModel get_mapper_sync_model() const override
     {
-        return SERIALIZED_NON_REENTRANT_MAPPER_MODEL;
+        return SERIALIZED_REENTRANT_MAPPER_MODEL;
     }
 
     void select_task_options(MapperContext ctx, const Task &task, TaskOptions &output) override;
@@ -105,6 +111,19 @@ public:
                               const SelectTunableInput &input,
                               SelectTunableOutput &output) override;
 
+    // What the policy states, over the answers of the program's own mapper.
+
+    bool places(const Task &task);
+    bool replicates(const Task &task) { return rules_of(task).replicates == 1; }
+    bool limited(const Task &task);
+    void restate_options(MapperContext ctx, const Task &task, TaskOptions &output);
+    void restate_slices(const Task &task, std::vector<TaskSlice> &slices);
+    void restate_mapping(MapperContext ctx, const Task &task, const MapTaskInput &input,
+                         MapTaskOutput &output);
+    // Starts limited tasks that have room; tells the others, and an event for more room.
+    MapperEvent start_limited(MapperContext ctx, const SelectMappingInput &input,
+                              SelectMappingInput &others, SelectMappingOutput &output);
+
     // Those of other operations stay as they are.
     using DefaultMapper::report_profiling;
     using DefaultMapper::select_sharding_functor;
@@ -118,6 +137,9 @@ protected:
         MapperContext ctx, Memory target_memory, const RegionRequirement &requirement,
         MappingKind mapping_kind, bool needs_field_constraint_check,
         bool &force_new_instances) override;
+    LogicalRegion default_policy_select_instance_region(
+        MapperContext ctx, Memory target_memory, const RegionRequirement &requirement,
+        const LayoutConstraintSet &constraints, bool force_new, bool meets) override;
     int default_policy_select_garbage_collection_priority(MapperContext ctx, MappingKind kind,
                                                           Memory memory,
                                                           const PhysicalInstance &instance,
@@ -174,6 +196,7 @@ private:
         bool inner, leaf;
         const TaskLayoutConstraintSet *constraints;
         std::set<unsigned> collected;
+        bool once = false;  // the answer holds for this task alone
     };
     // One requirement while its instances are sought.
     struct Request {
@@ -184,6 +207,8 @@ private:
         mapper_layout layout = {};
         bool collected = false;
         bool exact = false;
+        bool alone = false;  // no other task may have its instance
+        PhysicalInstance kept;  // of the program's own mapper, whose layout stays
         bool variant_layout = false;  // the variant has constraints of its own
         bool variant_order = false;   // among them where the fields lie
         bool variant_aligns = false;   // some field
@@ -193,6 +218,7 @@ private:
     void reserve_pools(Mapping &mapping) const;
     void map_regions(MapperContext ctx, Mapping &mapping);
     void map_region(MapperContext ctx, Mapping &mapping, unsigned index);
+    bool states(MapperContext ctx, const Mapping &mapping, unsigned index);
     Request request_of(MapperContext ctx, const Mapping &mapping, unsigned index);
     Memory chosen_memory(MapperContext ctx, const Mapping &mapping, Request &request);
     void narrow_targets(Mapping &mapping, Memory memory, unsigned index) const;
@@ -214,14 +240,37 @@ private:
     void map_colocated(MapperContext ctx, Mapping &mapping, std::vector<bool> &done);
     void map_group(MapperContext ctx, Mapping &mapping, const std::vector<unsigned> &group);
     void map_outputs(MapperContext ctx, Mapping &mapping);
+    template <typename Question>
+    void ask_own(MapperContext ctx, Question question);
     void check_instances(const Mapping &mapping) const;
     Policy::Names names_of(MapperContext ctx, const RegionRequirement &requirement,
                            unsigned index);
-    const Request *request = nullptr;  // while the default mapper makes its instances
+    // While the default mapper makes the instances of a request, it asks about them.
+    class Asking {
+    public:
+        Asking(PolicyMapper &mapper, MapperContext ctx, const Request &request)
+            : asked(mapper.requests), context(ctx)
+        {
+            asked[context] = &request;
+        }
+        ~Asking() { asked.erase(context); }
+        Asking(const Asking &) = delete;
+        Asking &operator=(const Asking &) = delete;
+
+    private:
+        std::map<MapperContext, const Request *> &asked;
+        const MapperContext context;
+    };
+    const Request *request_in(MapperContext ctx) const
+    {
+        const auto found = requests.find(ctx);
+        return found == requests.end() ? nullptr : found->second;
+    }
+    std::map<MapperContext, const Request *> requests;
 
     // Answers that were given, as long as their instances live. What a task may run on is part of
     // the question: an index map, a map of single tasks and no map differ in it, for the same
-    // regions.
+    // regions. So is whether it is a point: an output of one has more dimensions.
     struct Answer {
         VariantID variant;
         std::vector<Instances> instances;
@@ -234,9 +283,11 @@ private:
         TaskID task;
         std::vector<Processor> targets;  // before its memories narrow them
         unsigned long long hash;         // of the regions
+        bool point;
         bool operator==(const AnswerKey &other) const
         {
-            return task == other.task && targets == other.targets && hash == other.hash;
+            return task == other.task && targets == other.targets && hash == other.hash &&
+                   point == other.point;
         }
     };
     struct HashAnswerKey {
@@ -248,7 +299,6 @@ private:
     bool reuse_answer(MapperContext ctx, Mapping &mapping, const AnswerKey &key);
     void keep_answer(const Mapping &mapping, const AnswerKey &key);
 
-    bool limited(const Task &task);
     void register_sharding(MapperContext ctx, Legion::ShardingID id, size_t slot,
                            const std::string &task, int kind) const;
 

@@ -100,7 +100,7 @@ void PolicyMapper::map_group(MapperContext ctx, Mapping &mapping,
         fail("virtual-leaf", at_region(task.get_task_name(), group[0]),
              "it is mapped to VIRTUAL, but its task wants it beside other regions in an instance");
     narrow_targets(mapping, wanted.memory, group[0]);
-    request = &wanted;
+    const Asking asking(*this, ctx, wanted);
     LayoutConstraintSet constraints;
     const auto own = mapping.constraints->layouts.find(group[0]);
     if (own != mapping.constraints->layouts.end())
@@ -120,7 +120,6 @@ void PolicyMapper::map_group(MapperContext ctx, Mapping &mapping,
     const bool made = runtime->find_or_create_physical_instance(
         ctx, wanted.memory, constraints, regions, instance, created, true,
         LEGION_GC_DEFAULT_PRIORITY, wanted.layout.exact != 0, &bytes);
-    request = nullptr;
     if (!made) refuse_instance(mapping, wanted, bytes);
     for (const unsigned index : group)
         mapping.output.chosen_instances[index].assign(1, instance);

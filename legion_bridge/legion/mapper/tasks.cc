@@ -38,6 +38,22 @@ Mapper *Shared::replaced_at(Processor processor)
     return found == replaced.end() ? nullptr : found->second;
 }
 
+bool Shared::take_turn(const MapperEvent &free)
+{
+    const std::lock_guard<std::mutex> lock(mutex);
+    if (asked) turns.push_back(free);
+    return !asked && (asked = true);
+}
+
+std::vector<MapperEvent> Shared::end_turn()
+{
+    const std::lock_guard<std::mutex> lock(mutex);
+    asked = false;
+    std::vector<MapperEvent> waiting_for_turn;
+    waiting_for_turn.swap(turns);
+    return waiting_for_turn;
+}
+
 PolicyMapper::PolicyMapper(MapperRuntime *runtime, const Legion::Machine &machine,
                            Processor local, std::shared_ptr<Shared> all)
     : DefaultMapper(runtime, machine, local, "mappertune"), view(machine), policy(view.shape()),
@@ -96,7 +112,6 @@ int PolicyMapper::chosen_kind(MapperContext ctx, const Task &task)
 {
     TaskRules &rule = rules_of(task);
     if (rule.looked_for_kind) return rule.kind;
-    rule.looked_for_kind = true;
     bool any = false;
     for (int kind = 0; kind < MAPPER_PROCESSOR_KINDS && !any; kind++)
         any = view.has(kind) && has_variant(ctx, task, kind);
@@ -108,6 +123,8 @@ int PolicyMapper::chosen_kind(MapperContext ctx, const Task &task)
             rule.kind = kind;
             break;
         }
+    if (rule.looked_for_kind) return rule.kind;  // by another question meanwhile
+    rule.looked_for_kind = true;
     if (logging())
         log_line("kind %s %s%s", rule.name.c_str(), rule.kind < 0 ? "-" : processor_word(rule.kind),
                  rule.kinds.empty() ? "" : rule.kind < 0 ? " none-of-those-wanted" : "");
@@ -119,13 +136,23 @@ void PolicyMapper::select_task_options(MapperContext ctx, const Task &task, Task
     for (const RegionRequirement &requirement : task.regions)
         note_reduction(requirement);
     const int wanted = chosen_kind(ctx, task);
-    const TaskRules &rule = rules_of(task);
     DefaultMapper::select_task_options(ctx, task, output);
+    if (wanted >= 0) output.initial_proc = view.at(wanted, static_cast<int>(node_id), 0);
+    restate_options(ctx, task, output);
+}
+
+// A processor of the kind that the policy wants stays.
+
+void PolicyMapper::restate_options(MapperContext ctx, const Task &task, TaskOptions &output)
+{
+    const int wanted = chosen_kind(ctx, task);
+    const TaskRules &rule = rules_of(task);
     if (rule.replicates >= 0) output.replicate = rule.replicates == 1;
     // The default mapper lets the points that share a region meet while they are mapped, which
     // those that wait for the end of others would never do.
     if (limited(task)) output.check_collective_regions.clear();
-    if (wanted >= 0) output.initial_proc = view.at(wanted, static_cast<int>(node_id), 0);
+    if (wanted >= 0 && kind_of(output.initial_proc.kind()) != wanted)
+        output.initial_proc = view.at(wanted, static_cast<int>(node_id), 0);
     const int kind = kind_of(output.initial_proc.kind());
     if (!task.is_index_space && !task.must_epoch_task && single_map_applies(task, kind)) {
         output.initial_proc = single_processors(task, kind).front();
@@ -212,18 +239,33 @@ void PolicyMapper::replicate_task(MapperContext ctx, const Task &task,
     log_line("replicate %s shards=%zu", rule.name.c_str(), output.target_processors.size());
 }
 
+// Asks the program's own mapper, if there is one. No mutex may be held meanwhile: the runtime may
+// let the thread do something else.
+template <typename Question>
+void PolicyMapper::ask_own(MapperContext ctx, Question question)
+{
+    Mapper *own = shared->replaced_at(local_proc);
+    if (!own) return;
+    for (;;) {
+        const MapperEvent free = runtime->create_mapper_event(ctx);
+        if (shared->take_turn(free)) break;
+        runtime->wait_on_mapper_event(ctx, free);
+    }
+    question(*own);
+    for (const MapperEvent &turn : shared->end_turn())
+        runtime->trigger_mapper_event(ctx, turn);
+}
+
 // Programs ask tunable values of their own mapper, which knows what they mean.
 void PolicyMapper::select_tunable_value(MapperContext ctx, const Task &task,
                                         const SelectTunableInput &input,
                                         SelectTunableOutput &output)
 {
-    Mapper *own = shared->replaced_at(local_proc);
-    if (!own) {
+    if (!shared->replaced_at(local_proc)) {
         DefaultMapper::select_tunable_value(ctx, task, input, output);
         return;
     }
-    const std::lock_guard<std::mutex> one_at_a_time(shared->tunables);
-    own->select_tunable_value(ctx, task, input, output);
+    ask_own(ctx, [&](Mapper &own) { own.select_tunable_value(ctx, task, input, output); });
 }
 
 }  // namespace mappertune
