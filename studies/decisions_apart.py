@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import dsl
 from dsl import syntax
 from dsl.mapper import Mapper
+from dsl.names import argument_name
 from dsl.syntax import Align, Program
 from dsl.tables import LayoutDecision
 from dsl.templates.match.answers import Answers, Question, Questions
@@ -124,7 +125,7 @@ class Choices:
         return [
             choice
             for place, choice in self.of(program).items()
-            if theirs.get(place) != choice and self._statements([choice], other, program)
+            if theirs.get(place) != choice and self._moves(choice, other, program)
         ]
 
     def all_told(self, program: Program, other: Program) -> bool:
@@ -132,6 +133,13 @@ class Choices:
         theirs = self.of(other)
         differing = [p for p, choice in self.of(program).items() if theirs.get(p) != choice]
         return len(differing) == len(self.apart(program, other))
+
+    def _moves(self, choice: Choice, base: Program, source: Program) -> bool:
+        """Whether a mapper can be made to decide so; a more special rule of it may stand above."""
+        if not self._statements([choice], base, source):
+            return False
+        moved = self.of(dsl.parse(self.between(base, source, [choice])))
+        return moved.get(choice.place) == choice
 
     def between(self, base: Program, source: Program, choices: Sequence[Choice]) -> str:
         """A mapper with some decisions of a source in place of its own."""
@@ -183,8 +191,14 @@ class Choices:
             else:
                 written += self._statement(choice, answers, theirs, base, source)
         for question, layout in layouts.items():
-            written += _layout_statements(question, layout, answers)
+            written += _layout_statements(question, self._name(question), layout, answers)
         return written
+
+    def _name(self, question: Question) -> str:
+        """A name of an argument that no other one of the task has; else its number."""
+        assert question.requirement is not None  # noqa: S101  (it is about an argument)
+        requirements = self._questions.tasks[question.task].requirements
+        return argument_name(requirements, question.requirement, question.names)
 
     def _statement(
         self, choice: Choice, answers: Answers, theirs: Mapper, base: Program, source: Program
@@ -197,13 +211,10 @@ class Choices:
             case "limit":
                 return [syntax.InstanceLimit(task, value)]
             case "memory" if value is not None and kind is not None:
-                return [
-                    syntax.Region((task,), name, place, (value,))
-                    for name in question.names[:1]
-                    for place in dict.fromkeys((kind, "*"))
-                ]
-            case "collection" if value:
-                return [syntax.CollectMemory(task, name) for name in question.names[:1]]
+                name = self._name(question)
+                return [syntax.Region((task,), name, place, (value,)) for place in (kind, "*")]
+            case "collection" if value and not (name := self._name(question)).isdecimal():
+                return [syntax.CollectMemory(task, name)]
             case "index map" | "single map":
                 index = question.topic == "index map"
                 look_up = theirs.index_function if index else theirs.single_function
@@ -216,14 +227,14 @@ class Choices:
 
 
 def _layout_statements(
-    question: Question, layout: LayoutDecision, answers: Answers
+    question: Question, name: str, layout: LayoutDecision, answers: Answers
 ) -> list[syntax.Statement]:
     """One for each place that a more special rule could be about."""
     places = (answers[question.about("memory")], answers.kind(question.task), "*")
     return [
         syntax.Layout(
             (question.task,),
-            question.names[0],
+            name,
             place,
             layout.soa,
             layout.c_order,

@@ -161,7 +161,7 @@ class LearnedCauses:
                 place = (choice.question.task, choice.question.requirement or 0)
                 old = needs.get(place, LayoutNeed(None, None, cause.message))
                 if choice.aspect == "fields":
-                    needs[place] = replace(old, soa=not choice.value)
+                    needs[place] = replace(old, soa=choice.value)  # together fails: apart
                 elif choice.aspect == "order":
                     needs[place] = replace(old, order="F_order" if choice.value else "C_order")
         return with_needs(application, needs) if needs else application
@@ -193,12 +193,35 @@ class _Trials:
         kept = fewest(groups, lambda rest: self.fails(_flat(rest)), self.left)
         if len(kept) == len(groups) and not (seen or self.fails(apart)):
             return []  # what it fails for cannot be told apart
-        group = _flat(kept)
-        single = fewest(group, self.fails, self.left)
-        if len(kept) == 1 and len(single) == 1 and len(group) > 1:
-            others = [choice for choice in group if choice not in single]
-            if self.fails(others):  # it holds for all arguments alike, as far as was seen
-                return [[choice] for choice in group]
+        if len(kept) > 1:
+            return [fewest(_flat(kept), self.fails, self.left)]
+        return list(self._each_task(kept[0]))
+
+    def _each_task(self, group: Sequence[Choice]) -> Iterator[list[Choice]]:
+        """The smallest failing sets of decisions that are alike, task by task."""
+        by_task: dict[str, list[Choice]] = {}
+        for choice in group:
+            by_task.setdefault(choice.question.task, []).append(choice)
+        rest = list(by_task.values())
+        while rest:
+            kept = fewest(rest, lambda some: self.fails(_flat(some)), self.left)
+            if len(kept) > 1:
+                yield fewest(_flat(kept), self.fails, self.left)
+                return
+            yield from self._each_argument(kept[0])
+            rest = [each for each in rest if each is not kept[0]]
+            if not rest or not self.fails(_flat(rest)):
+                return
+
+    def _each_argument(self, choices: Sequence[Choice]) -> list[list[Choice]]:
+        """One decision of a task that fails, or each of those that are alike.
+
+        Where no run is left to see that, they are taken to be.
+        """
+        single = fewest(choices, self.fails, self.left)
+        others = [choice for choice in choices if choice not in single]
+        if len(single) == 1 and others and (not self.left or self.fails(others)):
+            return [[choice] for choice in choices]
         return [single]
 
     def fails(self, choices: Sequence[Choice]) -> bool:

@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from statistics import median
 from typing import TYPE_CHECKING, Any, Protocol
-
-import numpy as np
 
 import dsl
 from legion_bridge.measurement import Measurement
@@ -136,7 +135,9 @@ class MeasuredRuns:
         """
         for record in records:
             used = len(record.samples) or (record.status != "ok")
-            self.spare += self.runner.repeats - used - 2 * len(record.rival_samples)
+            used += len(record.rival_samples)
+            used += int((record.learned or {}).get("runs", 0))
+            self.spare += self.runner.repeats - used
             if record.samples and record.normal_form is not None:
                 self._samples.setdefault(record.normal_form, []).extend(record.samples)
                 self._programs[record.normal_form] = program_of(record.normal_form)
@@ -156,7 +157,7 @@ class MeasuredRuns:
     def finalists(self) -> list[str]:
         """Keys of the fastest mappers but the program's own, the first one leading."""
         mapped = [key for key in self._samples if key != OWN]
-        ordered = sorted(mapped, key=lambda key: -float(np.median(self._samples[key])))
+        ordered = sorted(mapped, key=lambda key: -median(self._samples[key]))
         return ordered[:FINALISTS]
 
     def _is_behind(self, samples: Sequence[float]) -> bool:
@@ -168,7 +169,7 @@ class MeasuredRuns:
         """The key of the fastest mapper of those that were not given up early."""
         enough = min(self.runner.repeats, len(self._samples[OWN]))
         thorough = [key for key, each in self._samples.items() if len(each) >= enough]
-        return max(thorough, key=lambda key: float(np.median(self._samples[key])))
+        return max(thorough, key=lambda key: median(self._samples[key]))
 
     def _raced(self, program: dsl.Program, outcome: Outcome) -> Outcome:
         """The outcome after runs in turn with the best mapper, where these are close."""
@@ -219,7 +220,7 @@ class MeasuredRuns:
     def _running(self) -> dsl.Program | None:
         """The fastest mapper of ours, which is held against those that fail."""
         mapped = [key for key, program in self._programs.items() if program is not None]
-        best = max(mapped, key=lambda key: float(np.median(self._samples[key])), default=OWN)
+        best = max(mapped, key=lambda key: median(self._samples[key]), default=OWN)
         return self._programs[best]
 
     def _failed(self, raw: str) -> Outcome:

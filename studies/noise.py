@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
+from statistics import median
 
 import numpy as np
 from scipy.stats import t as student
@@ -49,10 +51,15 @@ class Noise:
         """
         if not self.freedom:
             return 0
-        difference = math.log(float(np.median(first)) / float(np.median(second)))
+        difference = math.log(median(first) / median(second))
         error = self.deviation * math.sqrt(OF_MEDIAN * (1 / len(first) + 1 / len(second)))
-        bound = float(student.ppf(1 - LEVEL / 2, self.freedom)) * error
+        bound = _quantile(self.freedom) * error
         return 0 if abs(difference) <= bound else int(math.copysign(1, difference))
+
+
+@cache
+def _quantile(freedom: int) -> float:
+    return float(student.ppf(1 - LEVEL / 2, freedom))
 
 
 def smallest_seen(samples: Sequence[float], pairs: int) -> float | None:

@@ -65,6 +65,8 @@ class MeasuredProblem(MapperProblem):
         value = super().__call__(trial)
         for name, noted in self.runs.noted.items():
             trial.set_user_attr(name, noted)
+        if not self.runs.noted:  # its like was run before
+            self.runs.spare += self.runs.runner.repeats
         return value
 
     def text_of(self, trial: optuna.Trial) -> str:
