@@ -74,6 +74,10 @@ class LayoutNeed(Protocol):
     def message(self) -> str:
         """What the program says when it gets another one."""
 
+    @property
+    def alone(self) -> bool:
+        """Whether ``soa`` counts for requirements of one field, too."""
+
 
 @dataclass
 class Tables:
@@ -257,4 +261,5 @@ def accepts_layout(
     ordered = need.order is not None and dimension > 1
     if ordered and layout.c_order != (need.order == "C_order"):
         return False
-    return need.soa is None or fields < 2 or layout.soa == need.soa
+    together_or_apart = fields > 1 or need.alone
+    return need.soa is None or not together_or_apart or layout.soa == need.soa

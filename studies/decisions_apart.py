@@ -164,11 +164,9 @@ class Choices:
             value = answer if "map" not in question.topic else _digest(answer)
             yield Choice(question, "", value)
             return
-        facts = self._questions.requirement(question)
-        if len(facts.fields) > 1:
-            yield Choice(question, "fields", not answer.soa)
-        if facts.dimension > 1:
-            yield Choice(question, "order", answer.c_order)
+        # An argument of one field may get an instance that holds others of its region.
+        yield Choice(question, "fields", not answer.soa)
+        yield Choice(question, "order", answer.c_order)
         align = answer.align and (answer.align.operator, answer.align.bytes)
         yield Choice(question, "align", align)
         yield Choice(question, "compact", (answer.compact, answer.exact and answer.compact))

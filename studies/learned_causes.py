@@ -135,16 +135,18 @@ class LearnedCauses:
         if SAID_BY_OURS in outcome.raw or min(most, MOST_RUNS) < LEAST_RUNS:
             return Lesson()  # our own mapper has said what it is
         trials = _Trials(self._choices, failing, running, key_of(outcome.raw), sample)
-        trials.left = min(most, MOST_RUNS)
+        most = min(most, MOST_RUNS)
+        trials.left = most
         found = trials.smallest(self._choices.apart(failing, running))
         message = cause_of(outcome.raw)
         causes = [Cause(frozenset(choices), message) for choices in found]
-        runs = min(most, MOST_RUNS) - trials.left
+        runs = most - trials.left
         noted = {attributes.LEARNED: {"runs": runs, "causes": [_as_json(c) for c in causes]}}
         if not causes:
             return Lesson("", runs, noted)
         self.known += causes
-        return Lesson(f"The cause, found by {runs} more runs: {_told(causes)}", runs, noted)
+        how = "found" if trials.left else "as far as it was narrowed down"
+        return Lesson(f"The cause, {how} by {runs} more runs: {_told(causes)}", runs, noted)
 
     def recall(self, noted: Mapping[str, Any]) -> None:
         """Takes up what a trial of an earlier session has taught."""
@@ -159,7 +161,7 @@ class LearnedCauses:
             if len(cause.choices) == 1:
                 (choice,) = cause.choices
                 place = (choice.question.task, choice.question.requirement or 0)
-                old = needs.get(place, LayoutNeed(None, None, cause.message))
+                old = needs.get(place, LayoutNeed(None, None, cause.message, alone=True))
                 if choice.aspect == "fields":
                     needs[place] = replace(old, soa=choice.value)  # together fails: apart
                 elif choice.aspect == "order":
@@ -220,6 +222,8 @@ class _Trials:
         """
         single = fewest(choices, self.fails, self.left)
         others = [choice for choice in choices if choice not in single]
+        if len(single) == 1 and self.left >= len(others):
+            return [single, *([each] for each in others if self.fails([each]))]
         if len(single) == 1 and others and (not self.left or self.fails(others)):
             return [[choice] for choice in choices]
         return [single]

@@ -65,6 +65,7 @@ class MeasuredRuns:
         learned: What earlier failures teach; None where nothing is learned.
         repeatable: False: two runs of a mapper differ.
         spare: Runs that are left of those that others did not need, with the reserve.
+        ahead: Trials that are still to come, as far as is known: they can lend some of their runs.
         noted: What the last mapper's trial is to keep beside its outcome.
     """
 
@@ -74,6 +75,7 @@ class MeasuredRuns:
         self.runner = runner
         self.learned = learned
         self.spare = RESERVE
+        self.ahead = 0
         self.noted: dict[str, Any] = {}
         self._samples: dict[str, list[float]] = {}
         self._programs: dict[str, dsl.Program | None] = {OWN: None}
@@ -107,7 +109,7 @@ class MeasuredRuns:
         if self.learned is not None and (refusal := self.learned.refusal(program)):
             self.spare += self.runner.repeats
             return self._failed(refusal)
-        outcome = self.runner.evaluate(program, profile=profile, enough=self._is_behind)
+        outcome = self.runner.evaluate(program, profile=profile, enough=self._will_do)
         if not outcome.ok:
             self.spare += self.runner.repeats - 1
             return self._learnt(program, outcome)
@@ -160,8 +162,10 @@ class MeasuredRuns:
         ordered = sorted(mapped, key=lambda key: -median(self._samples[key]))
         return ordered[:FINALISTS]
 
-    def _is_behind(self, samples: Sequence[float]) -> bool:
-        """Whether the best mapper is clearly faster, so that no further run is needed."""
+    def _will_do(self, samples: Sequence[float]) -> bool:
+        """Whether no further run is needed: the best one is clearly faster, or runs are owed."""
+        if self.spare < FINALISTS:
+            return True
         best = self._samples[self._best()]
         return self.noise.order(samples, best) < 0
 
@@ -207,7 +211,8 @@ class MeasuredRuns:
         running = self._running()
         if self.learned is None or running is None or outcome.status != "execution_error":
             return outcome
-        most = self.spare - FINALISTS
+        lent = self.ahead * (self.runner.repeats - 1) // 2
+        most = self.spare - FINALISTS + lent
         lesson = self.learned.learn(program, running, outcome, self.runner.sample, most)
         self.spare -= lesson.runs
         self.noted |= lesson.noted

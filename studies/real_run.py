@@ -62,6 +62,7 @@ class MeasuredProblem(MapperProblem):
     def __call__(self, trial: optuna.Trial) -> float:
         """The throughput of the mapper that the trial proposes; 0.0 for an invalid one."""
         self.runs.noted = {}
+        self.runs.ahead = max(0, self.runs.ahead - 1)
         value = super().__call__(trial)
         for name, noted in self.runs.noted.items():
             trial.set_user_attr(name, noted)
@@ -84,6 +85,7 @@ class MeasuredProblem(MapperProblem):
 
     def recall(self, records: Sequence[TrialRecord]) -> None:
         """Takes up what the trials of an earlier session have shown and taught."""
+        self.runs.ahead = max(0, self.runs.ahead - len(records))
         texts = {record.normal_form: record for record in records}
         self.runs.recall(records, lambda key: dsl.parse(texts[key].mapper(self)))
         for record in records:

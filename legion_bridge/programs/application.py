@@ -134,12 +134,15 @@ class LayoutNeed:
         soa: True where fields must lie apart, False together, None either.
         message: What the program says when it is given another layout, or why it must not be.
         compact: False where instances must keep the holes of a piece, None where either will do.
+        alone: Whether ``soa`` counts for requirements of one field, too: their instances may hold
+            others of the region.
     """
 
     order: str | None
     soa: bool | None
     message: str
     compact: bool | None = None
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,7 +189,7 @@ def _requirement(requirement: Requirement) -> dict[str, Any]:
             "virtual": requirement.virtual,
             "output": requirement.output,
             "collective": requirement.collective,
-            "layout": need and _without(asdict(need), compact=None),
+            "layout": need and _without(asdict(need), compact=None, alone=False),
         },
         partition=None,
         fields=[],

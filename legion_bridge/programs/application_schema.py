@@ -222,6 +222,7 @@ _LAYOUT = an_object(
         "soa": _nullable(a_flag),
         "message": a_text,
         "compact": optional(_nullable(a_flag), None),
+        "alone": optional(a_flag, False),
     }
 )
 _REQUIREMENT = an_object(

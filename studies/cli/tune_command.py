@@ -41,7 +41,7 @@ def tune_program(arguments: argparse.Namespace) -> int:
     runner, result = run_one(
         case,
         arguments,
-        before=lambda runner: _tell_noise(runner, arguments),
+        before=lambda runner: _make_ready(runner, arguments),
         observe=_WarnOfStart(),
     )
     comparison = None if result.interrupted else _compared(case, runner, result, arguments.pairs)
@@ -104,6 +104,15 @@ def _words(arguments: argparse.Namespace) -> list[str]:
             f"{FEWEST_PAIRS} or more"
         )
     return words
+
+
+def _make_ready(runner: StudyRunner, arguments: argparse.Namespace) -> None:
+    """What is done when the program's own mapper was run, and no trial yet."""
+    from studies.real_run import MeasuredProblem
+
+    if isinstance(runner.problem, MeasuredProblem):
+        runner.problem.runs.ahead = arguments.trials
+    _tell_noise(runner, arguments)
 
 
 def _tell_noise(runner: StudyRunner, arguments: argparse.Namespace) -> None:

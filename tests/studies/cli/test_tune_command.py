@@ -37,6 +37,11 @@ if said == "hang":
     time.sleep(60)
 if said == "fail":
     sys.exit("it broke")
+if said == "fail mapped":
+    if report:
+        print("ready", flush=True)
+        sys.exit(f"prog: a.cc:{len(os.listdir())}: Assertion `n > 0' failed.")
+    said = "time"
 print(said if said != "time" else "ELAPSED 0.5 s")
 """
 
@@ -194,6 +199,12 @@ def test_a_study_is_tracked(script: Any, here: Path) -> None:
         ("time", ["--machine", "cpu3"], "unknown machine 'cpu3'"),
         ("time", ["-p", "n=8"], "say it in --command instead"),
         ("time", ["--application", "missing.json"], "missing.json"),
+        ("ELAPSED 0 s", ["--metric", METRIC], "it printed 0: what is 0 cannot be compared"),
+        ("T -2", ["--metric", r"T (\S+)", "--maximize"], "what is negative cannot be compared"),
+        ("time", ["--memory", "1M"], "more than the 1 MB that it may have"),
+        ("time", ["--most-output", 1, "--keep-output", 1], "MB, more than it may"),
+        ("time", ["--memory", "much"], "'much' is not a number of bytes, such as 500000, 1M"),
+        ("time", ["--metric-match", "median"], "invalid choice: 'median'"),
     ],
 )
 def test_what_cannot_be_tuned_is_told(
@@ -207,3 +218,76 @@ def test_what_cannot_be_tuned_is_told(
 def test_another_machine_can_be_named(script: Any) -> None:
     answer = script("time", "--metric", METRIC, "--machine", "cpu2", "--trials", 1, "--json")
     assert answer.code == 0, answer.err
+
+
+def test_causes_of_failures_are_counted_and_warned_of_early(script: Any) -> None:
+    answer = script("fail mapped", "--metric", METRIC)
+    assert answer.code == 1
+    assert "2 of 2 trials: prog: a.cc:" in answer.out
+    assert "trial 0 says:\nready\nprog: a.cc:" in answer.out
+    assert "The program ended with exit code 1." in answer.out
+    assert answer.err.count("the mapper that the study starts from fails, though") == 1
+    assert "Assertion `n > 0' failed." in answer.err
+
+
+def test_causes_of_failures_are_in_json(script: Any) -> None:
+    answer = script("fail mapped", "--metric", METRIC, "--json")
+    assert answer.code == 1
+    (failure,) = answer.json["failures"]
+    assert (failure["count"], failure["trial"]) == (2, 0)
+
+
+def test_which_of_several_numbers_counts_is_told_unless_chosen(script: Any) -> None:
+    words = ["--metric", r"T (\S+)", "--maximize", "--trials", 1, "--json"]
+    answer = script("T 3\nT 1\nT 2", *words)
+    assert answer.json["best"] == 2
+    assert "the metric matches 3 numbers in one run, of which the last counts" in answer.err
+    answer = script("T 3\nT 1\nT 2", *words, "--metric-match", "sum")
+    assert answer.json["best"] == 6
+    assert "matches" not in answer.err
+
+
+def test_a_space_of_one_point_is_tried_once(script: Any, here: Path) -> None:
+    (here / "space.template").write_text(OWN)
+    answer = script("time", "--metric", METRIC, "--trials", 5, "--json")
+    assert answer.json["trials"] == 1
+    assert "the search space holds one mapper: it is tried once" in answer.err
+
+
+def test_a_changed_program_begins_a_new_study(script: Any, here: Path) -> None:
+    words = ["--metric", METRIC, "--trials", 1, "--json"]
+    assert script("time", *words).json["resumed"] == 0
+    (here / "program.py").write_text(f"{PROGRAM}# rebuilt")
+    answer = script("time", *words)
+    assert answer.json["resumed"] == 0
+    assert "program.py has changed since the last study of this command" in answer.err
+    answer = script("time", *words)
+    assert answer.json["resumed"] == 1
+    assert "changed" not in answer.err
+    answer = script("ELAPSED 1 s", *words)
+    assert "the studies that are here are of other arguments: a new one begins" in answer.err
+
+
+def test_the_noise_is_told_before_the_trials(script: Any) -> None:
+    answer = script("time", "--trials", 1, "--repeats", 3)
+    said = answer.err.split("under its own mapper: ")[1]
+    assert "(median of 3 runs, " in said
+    assert "differences under about" in said or "cannot be seen" not in said
+    assert answer.code == 0, answer.err
+
+
+def test_a_mapper_is_run_under_a_program(script: Any, here: Path, ask: Callable[..., Any]) -> None:
+    (here / "a.mapper").write_text(OWN)
+    command = f"{sys.executable} -I -S program.py"
+    words = ["--metric", METRIC, "--repeats", 2]
+    answer = ask("eval", "a.mapper", "--command", f"{command} time", *words)
+    assert answer.code == 0, answer.err
+    assert "program, run here: ok" in answer.out
+    assert "throughput  2 runs/s (median of 2 runs, 2 to 2)" in answer.out
+    assert "own mapper  2 runs/s (median of 2 runs, 2 to 2)" in answer.out
+    answer = ask("eval", "a.mapper", "--command", f"{command} 'fail mapped'", *words, "--json")
+    assert answer.code == 1
+    assert answer.json["own_mapper"] == 2
+    assert "Assertion `n > 0' failed." in answer.json["raw"]
+    answer = ask("eval", "a.mapper", "--command", command, "--plot", "a.png")
+    assert "--timeline and --plot draw simulated runs" in answer.err
