@@ -128,6 +128,18 @@ class Choices:
             if theirs.get(place) != choice and self._moves(choice, other, program)
         ]
 
+    def alike(self, choice: Choice, base: Program) -> list[Choice]:
+        """The same decision about the other arguments of a task, where a mapper has another."""
+        return [
+            replace(choice, question=place.question)
+            for place, theirs in self.of(base).items()
+            if choice.aspect
+            and place.aspect == choice.aspect
+            and place.question.task == choice.question.task
+            and place.question != choice.question
+            and theirs.value != choice.value
+        ]
+
     def all_told(self, program: Program, other: Program) -> bool:
         """Whether all that differs between two mappers is among their decisions apart."""
         theirs = self.of(other)

@@ -221,11 +221,14 @@ class _Trials:
         Where no run is left to see that, they are taken to be.
         """
         single = fewest(choices, self.fails, self.left)
-        others = [choice for choice in choices if choice not in single]
-        if len(single) == 1 and self.left >= len(others):
+        if len(single) > 1:
+            return [single]
+        # The same of its other arguments, too, whether the failing mapper decides so or not.
+        others = self.choices.alike(single[0], self.running)
+        if self.left >= len(others):
             return [single, *([each] for each in others if self.fails([each]))]
-        if len(single) == 1 and others and (not self.left or self.fails(others)):
-            return [[choice] for choice in choices]
+        if others and (not self.left or self.fails(others)):
+            return [single, *([each] for each in others)]
         return [single]
 
     def fails(self, choices: Sequence[Choice]) -> bool:

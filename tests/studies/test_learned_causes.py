@@ -94,6 +94,18 @@ def test_a_decision_that_fails_for_every_argument_is_learned_for_all() -> None:
     assert [each.severity for each in learned.findings(dsl.parse(other))] == ["error"]
 
 
+def test_an_argument_teaches_of_the_others() -> None:
+    """Though the failing mapper has all their fields apart."""
+    runner = FakeProgram(fails_together)
+    learned = LearnedCauses(circuit(), TARGET)
+    program = dsl.parse(f"Task * CPU; Layout {TASK} rp_times * AOS F_order; {OWN}")
+    outcome = runner.sample(program)
+    learned.learn(program, dsl.parse(OWN), outcome, runner.sample, MOST_RUNS)
+    told = sorted(str(choice) for cause in learned.known for choice in cause.choices)
+    places = ("3 (rp_wires)", "4 (rp_wires)", "5 (rp_times)")
+    assert told == [f"AOS for {TASK} argument {place}" for place in places]
+
+
 def test_decisions_that_fail_together_only_are_learned_together() -> None:
     learned, _, _ = lesson_of(limited(TASK, "distribute_charge"))
     (cause,) = learned.known
