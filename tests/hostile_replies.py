@@ -71,8 +71,8 @@ def _fenced(text: str, rng: random.Random) -> str:
 def _number(rng: random.Random) -> str:
     sign = rng.choice(["", "-", "+"])
     return sign + rng.choice(
-        ["9" * _size(rng, 20_000), f"1e{'9' * _size(rng, 400)}", "NaN", "Infinity", "0" * 400 + "1",
-         f"0.{'1' * _size(rng, 5000)}", "1_000", "0x10", str(2**63), str(2**31)]
+        ["9" * _size(rng, 20_000), f"1e{'9' * _size(rng, 400)}", "NaN", "Infinity",
+         "0" * 400 + "1", f"0.{'1' * _size(rng, 5000)}", "1_000", "0x10", str(2**63), str(2**31)]
     )  # fmt: skip
 
 
