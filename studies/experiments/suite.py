@@ -35,7 +35,7 @@ from studies.suite import Case
 __all__ = ["SUITES", "Suite", "SuiteCase", "load_suite"]
 
 #: The suites that come along, by name.
-SUITES = ("paper",)
+SUITES = ("paper", "nodes", "tight")
 
 MOST_BYTES = 1_000_000
 MOST_SEEDS, MOST_TRIALS = 1000, 1_000_000
