@@ -19,7 +19,7 @@ def known_ratios(case):
 
     best = run(case.best_known)
     assert best.ok, case.case.name
-    assert best.of_floor <= 1.0 + 1e-9
+    assert best.of_floor <= 1.0 + 1e-6  # times are whole multiples of a clock
     texts = [
         *problem.application.mappers.values(),
         problem.render(problem.template.defaults()),
