@@ -15,15 +15,15 @@ import subprocess
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING
 
 from studies.errors import StudyError
 from studies.stop_rules import fair_share
-from studies.stops import signal_of
-from studies.worker import SIGNALS, Done, Failed, Found, Setting, Task, Told
+from studies.stops import signal_of, signals_wait
+from studies.worker import Done, Failed, Found, Setting, Task, Told
 
 if TYPE_CHECKING:
     from studies.records import StudyResult, StudySpec, TrialRecord
@@ -157,7 +157,7 @@ class SideBySide:
         """Takes what the processes tell, and looks after those that tell nothing."""
         connections = {worker.connection: worker for worker in self._workers}
         for ready in wait(list(connections), LOOK):
-            with _signals_wait():  # a message is taken whole
+            with signals_wait():  # a message is taken whole
                 self._hear(connections[ready])  # type: ignore[index]  # what was waited for
         for worker in self._busy:
             patience = self._hung_after + _asking(worker.study)
@@ -240,7 +240,7 @@ class _Worker:
 
     def __init__(self, setting: Setting) -> None:
         ours, theirs = socket.socketpair()
-        with theirs, _signals_wait():  # until it is ready for them
+        with theirs, signals_wait():  # until it is ready for them
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-c", MAIN, str(theirs.fileno())],
                 stdin=subprocess.DEVNULL,
@@ -284,16 +284,6 @@ class _Worker:
         except subprocess.TimeoutExpired:  # idle, and still at it
             self._process.kill()
             self._process.wait()
-
-
-@contextlib.contextmanager
-def _signals_wait() -> Iterator[None]:
-    """Signals that ask to end come to a process begun in here once it lets them."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _search_path() -> list[str]:

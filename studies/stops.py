@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from types import FrameType
 from typing import NoReturn
 
-__all__ = ["Stopped", "exit_code_of", "signal_of", "stoppable"]
+__all__ = ["STOPPING", "Stopped", "exit_code_of", "signal_of", "signals_wait", "stoppable"]
 
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+STOPPING = (signal.SIGINT, *_SIGNALS)
 
 
 class Stopped(KeyboardInterrupt):
@@ -42,6 +43,16 @@ def exit_code_of(number: int) -> int:
     (130, 143)
     """
     return 128 + number
+
+
+@contextlib.contextmanager
+def signals_wait() -> Iterator[None]:
+    """Signals that ask to end wait until this is over; so they do in a process begun within."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager

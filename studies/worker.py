@@ -25,7 +25,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from studies.stops import Stopped
+from studies.stops import STOPPING, Stopped, signals_wait
 
 if TYPE_CHECKING:
     from studies.records import StudyResult, StudySpec, TrialRecord
@@ -35,9 +35,8 @@ if TYPE_CHECKING:
     from tuners import MapperProblem
     from tuners.problems.start import Start
 
-__all__ = ["SIGNALS", "Done", "Failed", "Found", "Setting", "Task", "Told", "main"]
+__all__ = ["Done", "Failed", "Found", "Setting", "Task", "Told", "main"]
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SECONDS_BETWEEN_NEWS = 0.2
 TRIALS_A_MESSAGE = 200
 
@@ -65,7 +64,7 @@ class Setting:
     tracking_uri: str | None
     tracked: bool
 
-    def open(self, tell: Callable[[str], object]) -> tuple[MapperProblem, Workspace]:
+    def open(self, tell: Callable[[str], None]) -> tuple[MapperProblem, Workspace]:
         """The problem, and the workspace in which its studies are run."""
         from studies.tracking import Tracker  # noqa: PLC0415  (the parent need not load it)
         from studies.workspace import Workspace  # noqa: PLC0415  (likewise)
@@ -129,11 +128,12 @@ def main() -> None:
             setting = connection.recv()
             sys.argv = list(setting.arguments)
             _tell_warnings(connection)
-            problem, workspace = setting.open(lambda sentence: connection.send(Told(sentence)))
+            problem, workspace = setting.open(lambda sentence: _tell(connection, sentence))
         while True:
             with _stoppable():
                 task = connection.recv()
-                connection.send(_run(connection, setting, problem, workspace, task))
+                done = _run(connection, setting, problem, workspace, task)
+            connection.send(done)
 
 
 def _run(
@@ -173,7 +173,8 @@ class _News:
         try:
             while True:
                 news = tuple(records[self._sent : self._sent + TRIALS_A_MESSAGE])
-                self._connection.send(Found(news))
+                with signals_wait():  # a message is sent whole
+                    self._connection.send(Found(news))
                 self._sent += len(news)
                 if self._sent >= len(records):
                     return
@@ -186,18 +187,23 @@ def _stoppable() -> Iterator[None]:
     """Raises ``Stopped`` at the first signal that asks to end; the others wait outside of it."""
 
     def stop(number: int, frame: FrameType | None) -> NoReturn:  # noqa: ARG001  (Python's)
-        for each in SIGNALS:
+        for each in STOPPING:
             signal.signal(each, signal.SIG_IGN)
         raise Stopped(number)
 
-    for each in SIGNALS:
+    for each in STOPPING:
         if signal.getsignal(each) != signal.SIG_IGN:  # as `nohup` wants it
             signal.signal(each, stop)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
+
+
+def _tell(connection: Connection, sentence: str) -> None:
+    with signals_wait():
+        connection.send(Told(sentence))
 
 
 class _Teller(logging.Handler):
@@ -209,7 +215,7 @@ class _Teller(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         with contextlib.suppress(OSError):
-            self._connection.send(Told(record.getMessage()))
+            _tell(self._connection, record.getMessage())
 
 
 def _tell_warnings(connection: Connection) -> None:
