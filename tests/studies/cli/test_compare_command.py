@@ -1,6 +1,11 @@
 from __future__ import annotations
 
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
@@ -55,6 +60,85 @@ def test_runs_are_tracked_where_mlflow_is_wanted(ask, tmp_path, space):
     assert answer.code == 0
     assert f"mlflow ui --backend-store-uri sqlite:///{tmp_path}/runs/mlflow.db" in answer.out
     assert "mappertune: " not in answer.err
+
+
+def without_places(found):
+    places = ("study", "mapper")
+    studies = [{k: v for k, v in each.items() if k not in places} for each in found["studies"]]
+    return {**{k: v for k, v in found.items() if k != "mapper"}, "studies": studies}
+
+
+def test_the_table_is_the_same_whatever_runs_at_a_time(compare, tmp_path):
+    alone, together = (
+        compare("--seeds", 2, "--json", "--jobs", jobs, "--output", tmp_path / str(jobs))
+        for jobs in (1, 3)
+    )
+    assert without_places(together.json) == without_places(alone.json)
+    assert sorted(re.findall(r".*12/12.*", together.err)) == sorted(
+        re.findall(r".*12/12.*", alone.err)
+    )
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_ctrl_c_prints_the_table_of_what_there_is(ask, tmp_path, space, jobs):
+    """In a terminal all processes of the command hear of it."""
+    words = ["compare", "stencil", "--template", space, "--output", tmp_path / "runs"]
+    words += ["--no-mlflow", "--tuners", "random,tpe", "--trials", 100_000, "--jobs", jobs]
+    script = "import sys; from studies.cli import main; sys.exit(main(sys.argv[1:]))"
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", script, *map(str, words)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while (
+        len([each for each in tmp_path.rglob("*.journal") if each.stat().st_size > 20_000]) < jobs
+    ):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "Traceback" not in err
+    assert "stopped; the same command continues the comparison" in err
+    assert "the seeds' best mappers: throughput" in out
+    begun = ["random", "tpe"][:jobs]
+    assert all(re.search(rf"^ {tuner} +\S+ \S+/s", out, re.MULTILINE) for tuner in begun)
+    assert "not finished: random-seed0, tpe-seed0, random-seed1" in out
+    again = ask(*words, "--trials", 3, "--seeds", 1, "--json").json  # all are let go
+    assert {each["tuner"]: each["resumed"] > 3 for each in again["studies"]} == {
+        tuner: tuner in begun for tuner in ("random", "tpe")
+    }
+
+
+def test_rules_end_the_studies_of_a_comparison(compare):
+    answer = compare("--seeds", 1, "--patience", 2, "--tuners", "random")
+    assert (
+        "1 of 1 studies ended early: 2 trials in a row were no faster than the best" in answer.out
+    )
+    assert re.search(r": \d trials a study", answer.out)
+    found = compare("--seeds", 2, "--time-limit", "1h", "--json").json
+    assert {study["ended_by"] for study in found["studies"]} == {None}
+    none = compare("--seeds", "7,8", "--time-limit", "0.001s")
+    assert (none.code, "there is nothing to compare: its time of" in none.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--time-limit", "soon"), "'soon' is no time, such as 2h, 1h30m or 90s"),
+        (("--time-limit", "0"), "'0' is no time"),
+        (("--time-limit", "9" * 30 + "h"), "and at most 10,000,000 s"),
+        (("--time-limit", "nan"), "'nan' is no time"),
+        (("--stop-after", "1.5"), "'1.5' is not a share above 0 and up to 1"),
+        (("--stop-after", "nan"), "'nan' is not a share"),
+        (("--patience", "0"), "'0' is not a whole number from 1"),
+        (("--jobs", "-1"), "'-1' is not a whole number from 1"),
+    ],
+)
+def test_rules_and_jobs_that_cannot_be_are_told(compare, words, sentence):
+    answer = compare(*words)
+    assert (answer.code, sentence in answer.err) == (2, True)
+    assert answer.err.count("\n") == 1
 
 
 def test_studies_of_databases_and_journals_are_compared_with_those_of_folders(ask, tune, tmp_path):
