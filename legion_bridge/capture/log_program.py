@@ -80,6 +80,7 @@ def capture_log(paths: Sequence[Path], *, name: str | None = None) -> Captured:
         log = read_mapper_log(paths)
         observed = _Reader(log).program()
         application = assemble(observed, called, f"Captured from {files}")
+        application = replace(application, own_mapper=log.brought)
         application = with_own_mapper(application, decisions_of(log))
     except (ValueError, LookupError) as error:  # lines were cut, or mixed with others
         raise CaptureError(

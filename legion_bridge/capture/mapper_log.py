@@ -49,6 +49,7 @@ _SHARD = re.compile(r"(\d+) <-(.*)$")
 _SLICE = re.compile(r"(<[^>]*>\.\.<[^>]*>.*) -> ([0-9a-f]+)$")
 _PROCESSOR = re.compile(r"([0-9a-f]{8,}) \((\w+)_PROC\)")
 _MEMORY = re.compile(r"([0-9a-f]{8,}) \((\w+_MEM)\)")
+_LEGIONS_OWN = ("Legion::Mapping::DefaultMapper", "Legion::Mapping::NullMapper")
 _IGNORED = (
     "Memories on", "Processors on", "TARGET:", "SOURCES:", "CHOSEN INSTANCES", "REPLICANT",
     "MEMORY POOLS",
@@ -130,6 +131,11 @@ class MapperLog:
     processors: dict[str, str] = field(default_factory=dict)
     memories: dict[str, str] = field(default_factory=dict)
     skipped: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def brought(self) -> str:
+        """The classes of the mappers that are the program's own and not Legion's."""
+        return " and ".join(name for name in self.mappers if name not in _LEGIONS_OWN)
 
 
 def read_mapper_log(paths: Iterable[Path], *, silent: bool = False) -> MapperLog:

@@ -36,7 +36,6 @@ _SPY = "-ll:util 0 -lg:spy 1 -logfile {folder}/spy_% -level legion_spy=2,taskreg
 _PROFILE = "-ll:util 0 -lg:prof 1 -lg:prof_logfile {folder}/times_% -logfile {folder}/profiling_%"
 _ARRIVALS = "-lg:prof_all_critical_arrivals"  # some programs cannot be profiled without
 _RECORDING = "-ll:util 0 -logfile {folder}/decisions_% -level mapper=2"
-_LEGIONS_OWN = ("Legion::Mapping::DefaultMapper", "Legion::Mapping::NullMapper")
 _LAST_LINES = 12  # of a program that failed
 _UNTELLING = re.compile(
     r"\s*$|!.*!$|SLEEPING FOR 5 SECONDS|-{5,}$|Backtrace:|stack trace: \d+ frames|"
@@ -186,8 +185,7 @@ def _profiled(run: Callable[[str], str], folder: Path, log: SpyLog) -> tuple[Tim
 
 def _with_own_mapper(found: Captured, log: MapperLog, spy: SpyLog) -> Captured:
     """The application with what its mapper decided, and which mapper that was."""
-    brought = [name for name in log.mappers if name not in _LEGIONS_OWN]
-    application = replace(found.application, own_mapper=" and ".join(brought))
+    application = replace(found.application, own_mapper=log.brought)
     if not log.mappers:
         sentence = "its mapper was not seen: Legion is linked into the program statically"
         return replace(found, application=_unknown_mapper(application, sentence))

@@ -65,6 +65,8 @@ def _head(application: Application) -> str:
     ]
     if application.ranks_per_node > 1:
         lines.append(f"  {application.ranks_per_node} processes a node")
+    if application.own_mapper:
+        lines.append(f"  a mapper of its own, {application.own_mapper}")
     return "\n".join(line for line in lines if line)
 
 

@@ -158,6 +158,8 @@ def _show_application(problem: MapperProblem) -> None:
         ],
         words=4,
     )
+    if application.own_mapper:
+        say(f"it brings a mapper of its own, {application.own_mapper}")
     if application.unknown:
         say("unknown, and assumed:")
         columns(list(application.unknown.items()))
@@ -186,6 +188,7 @@ def _application_as_json(problem: MapperProblem) -> dict[str, Any]:
         "unit": application.unit,
         "parameters": dict(application.parameters),
         "mappers": dict(application.mappers),
+        "own_mapper": application.own_mapper,
         "unknown": dict(application.unknown),
         "template": problem.template.text,
         "holes": {

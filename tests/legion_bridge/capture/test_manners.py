@@ -30,7 +30,7 @@ def manners(*options: str) -> Captured:
 
 @cache
 def plain() -> Captured:
-    return manners("-barrier")
+    return manners("-barrier", "-fills")
 
 
 def loop_of(application: Application) -> list[tuple[str, tuple[int, ...]]]:
@@ -43,6 +43,14 @@ def test_a_program_that_needs_a_flag_of_the_profile_has_its_times() -> None:
     assert loop_of(application) == LOOP
     assert all(launch.work.seconds["CPU"] > 0.0 for launch in application.loop)
     assert not any("seconds" in place for place in application.unknown)
+
+
+def test_what_takes_most_time_is_the_loop() -> None:
+    """Not what is launched most often."""
+    application = plain().application
+    assert [launch.task for launch in application.setup] == ["h_fill_values"] * 40
+    assert loop_of(application) == LOOP
+    assert (application.warmup, application.timed, application.finish) == (1, 5, ())
 
 
 def test_the_programs_own_mapper_is_named() -> None:

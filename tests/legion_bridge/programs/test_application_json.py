@@ -192,7 +192,9 @@ def test_what_is_captured_of_a_program_is_kept() -> None:
         unknown={"regions.*.fields": "nobody told"},
         copies=(ObservedCopy("points", "SYSMEM", "FBMEM", 3, 1200, 0.25),),
     )
+    captured = replace(captured, own_mapper="StencilMapper")
     again = from_json(to_json(captured))
+    assert again.own_mapper == "StencilMapper"
     assert again.unknown == captured.unknown
     assert again.copies == captured.copies
     assert not again.regions["xm"].named

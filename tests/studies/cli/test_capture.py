@@ -63,6 +63,17 @@ def test_a_log_becomes_an_application(ask: Callable[..., Any], log: Path, here: 
     assert "Unknown, and assumed" in ask("show", "heat.json", "--data-flow").out
 
 
+def test_the_programs_own_mapper_is_named(ask: Callable[..., Any], log: Path, here: Path) -> None:
+    log.write_text("[0 - 7f00] 0.1 {2}{mapper}: MAPPER HeatMapper: heat mapper\n" + LOG)
+    told = "its own mapper HeatMapper is replaced wherever another one runs it"
+    assert told in ask("capture", "--log", log).out.splitlines()
+    shown = ask("show", "heat.json", "--machine", "cpu2")
+    assert "it brings a mapper of its own, HeatMapper" in shown.out.splitlines()
+    assert ask("show", "heat.json", "--json").json["own_mapper"] == "HeatMapper"
+    assert "a mapper of its own, HeatMapper" in ask("show", "heat.json", "--data-flow").out
+    assert ask("capture", "--json", "--log", log).json["own_mapper"] == "HeatMapper"
+
+
 def test_the_answer_as_json(ask: Callable[..., Any], log: Path, tmp_path: Path) -> None:
     target = tmp_path / "out.json"
     answer = ask("capture", "--json", "--name", "warm", "-o", target, "--log", log).json

@@ -3,6 +3,7 @@
 //   -inline      tasks are run by the task that launches them
 //   -predicate   every other launch of a task depends on a predicate that is false
 //   -nested      the loop is in a task that the first one launches
+//   -fills       its data is written many times before the loop
 //   -collective  points that write the same data
 //   -output      a task that makes its data, last dimension fastest
 //   -barrier     a dynamic collective, which Legion's profile has a flag of its own for
@@ -23,7 +24,7 @@ namespace {
 enum { TOP = 1, SOLVE, FILL, STEP, OTHER_STEP, MAKE, USE };
 enum { FIELD };
 enum { ADD = 1 };
-constexpr int PIECES = 4, STEPS = 6, PASSES = 64;
+constexpr int PIECES = 4, FILLS = 40, STEPS = 6, PASSES = 64;
 
 bool asked(const char *option)
 {
@@ -123,7 +124,8 @@ void solve(const Task *, const std::vector<PhysicalRegion> &, Context ctx, Runti
         mapped = runtime->map_region(ctx, whole);
         mapped.wait_until_valid();
     }
-    launch(ctx, runtime, data, FILL, LEGION_WRITE_DISCARD);
+    for (int i = asked("-fills") ? FILLS : 1; i > 0; i--)
+        launch(ctx, runtime, data, FILL, LEGION_WRITE_DISCARD);
     for (int i = 0; i < STEPS; i++) {
         launch(ctx, runtime, data, STEP, LEGION_READ_WRITE);
         launch(ctx, runtime, data, OTHER_STEP, LEGION_READ_WRITE);
