@@ -16,6 +16,8 @@ from legion_bridge.capture.times import Times
 
 __all__ = ["times_of"]
 
+_NOBODY = 2**64 - 1  # the parent of the first task
+
 
 def times_of(log: SpyLog, profile: Times) -> Times:
     """A profile with the numbers that another run's log has for the same tasks and regions.
@@ -65,8 +67,14 @@ class _Matching:
         # The shards of replicated tasks: they run, and nothing launches them.
         self._shards = [n for n in sorted(profile.spans) if n not in profile.parents]
         if log.top_task is not None:
-            top = min(profile.parents, default=min(profile.spans, default=log.top_task))
-            self._match(log.top_task, top)
+            self._match(log.top_task, self._top())
+
+    def _top(self) -> int:
+        """The first task, which may be an implicit one: of that only the children are listed."""
+        top = min(self._profile.parents, default=min(self._profile.spans, default=0))
+        while self._profile.parents.get(top, _NOBODY) != _NOBODY:
+            top = self._profile.parents[top]
+        return top
 
     def _launch_of(self, number: int) -> int:
         while number in self._profile.owners:
