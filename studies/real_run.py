@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,7 +38,10 @@ __all__ = [
     "machine_of",
 ]
 
-_ASKED_FOR = {"RDMEM": "-ll:rsize", "SOCKMEM": "-ll:nsize"}  # 0 MB unless a flag asks for some
+# The flags that size memories, and the megabytes without them.
+_SIZES = {"SYSMEM": ("-ll:csize", 512), "RDMEM": ("-ll:rsize", 0), "SOCKMEM": ("-ll:nsize", 0)}
+_INTERPRETER = re.compile(r"(?:python|legate)[\d.]*")
+_UNITS = {"k": 10, "": 20, "m": 20, "g": 30, "t": 40}  # as Realm reads them
 LEVEL = 0.95
 FEWEST_PAIRS = 6  # of five pairs, no median's interval reaches 95 %
 MOST_RACED = 6 * FINALISTS
@@ -161,17 +165,22 @@ class RealCase:
 
 
 def machine_of(command: Sequence[str], default_flags: str = "") -> Machine:
-    """The machine that Legion makes of this one by a command's flags: its CPU processors.
+    """The machine that Legion makes of this one by a command's flags: CPU processors, memories.
+
+    Legion's mapper, and ours, makes instances of whole regions in these memories. Programs that an
+    interpreter runs, such as those of Legate, size their memory themselves.
 
     >>> machine_of(["./stencil2d", "-ll:cpu", "3"]).processors["CPU"].count
     3
+    >>> machine_of(["./stencil2d", "-ll:csize", "2g"]).memories["SYSMEM"].capacity
+    2147483648
 
     Args:
         command: The program and its arguments.
         default_flags: Those of the environment, which those of the command override.
 
     Raises:
-        UsageError: The flags ask for other kinds of processors.
+        UsageError: The flags ask for other kinds of processors, or for sizes that are none.
     """
     words = [*shlex.split(default_flags), *command]
     asked = dict(pairwise(words))
@@ -184,12 +193,26 @@ def machine_of(command: Sequence[str], default_flags: str = "") -> Machine:
     machine = Machine.load("cpu2")
     cpu = replace(machine.processors["CPU"], count=int(count))
     processors = {**machine.processors, "CPU": cpu}
-    memories = {
-        name: memory
-        for name, memory in machine.memories.items()
-        if name not in _ASKED_FOR or asked.get(_ASKED_FOR[name], "0") != "0"
-    }
+    sized_by_legate = any(_INTERPRETER.fullmatch(Path(word).name) for word in command)
+    memories = {}
+    for name, (flag, usual) in _SIZES.items():
+        memory = machine.memories.get(name)
+        if memory is None:
+            continue
+        size = _bytes(flag, asked[flag]) if flag in asked else usual << 20
+        if flag not in asked and usual and sized_by_legate:
+            size = int(memory.capacity)
+        if size:
+            memories[name] = replace(memory, capacity=size, whole=True)
     return replace(machine, name=f"cpu{count}", processors=processors, memories=memories)
+
+
+def _bytes(flag: str, text: str) -> int:
+    """A size as Realm reads it: megabytes unless a letter says otherwise."""
+    found = re.fullmatch(r"(\d+)([kmgt]?)", text.lower())
+    if found is None:
+        raise UsageError(f"{flag} {text} is not a size, such as 512 or 2g")
+    return int(found[1]) << _UNITS[found[2]]
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,7 @@ from legion_bridge.simulation.kernel_arrays import (
     prepared_arrays,
 )
 from legion_bridge.simulation.link_paths import route_costs
+from legion_bridge.simulation.padded_instances import PaddedInstances
 from legion_bridge.simulation.point_times import PointTimer, PointTimes
 from legion_bridge.simulation.shortage import Shortage
 from legion_bridge.simulation.steady_state import (
@@ -119,6 +120,7 @@ class Simulator:
         self.floor = Floor(partial(bounds_of, self.program, self.flat_machine))
         self._timer = PointTimer(self.program, self.flat_machine)
         self._decider = Decider(self.program, self.flat_machine)
+        self._padded = PaddedInstances(self.program, self.flat_machine)
         self._windows = windows(self.program)
         self._kept = _kept(self.program, self.machine)
         untraced = min(UNTRACED, self._windows[0].first) if application.traced else MOST_ITERATIONS
@@ -162,12 +164,16 @@ class Simulator:
 
     def run_decisions(self, decisions: Decisions) -> Outcome:
         """The outcome under given decisions; without a profile."""
+        if short := self._padded.shortage(decisions):
+            return self.failure(str(short))
         times = self._timer.times(decisions.launches)
         run = self._simulate(decisions, times, trace=False)
         return self._outcome(run, decisions)
 
     def trace(self, decisions: Decisions) -> tuple[Outcome, Trace | None]:
         """The outcome under given decisions, and the whole run unless it failed."""
+        if short := self._padded.shortage(decisions):
+            return self.failure(str(short)), None
         times = self._timer.times(decisions.launches)
         run = self._simulate(decisions, times, trace=True)
         outcome = self._outcome(run, decisions)
@@ -199,6 +205,8 @@ class Simulator:
             The first requirement that finds no room when all is mapped in order; or the tasks
             with instance limits, where tasks wait in a ring under these.
         """
+        if short := self._padded.shortage(decisions):
+            return short
         run = self._simulate(decisions, self._timer.times(decisions.launches), trace=False)
         if run.status == KernelStatus.OUT_OF_MEMORY:
             return self._shortage(run, decisions)

@@ -102,3 +102,15 @@ def test_flags_of_the_command_come_after_those_of_the_environment() -> None:
     assert machine_of(["./a", "-ll:cpu", "4"], "-ll:cpu 2").processors["CPU"].count == 4
     with pytest.raises(UsageError, match="-ll:gpu asks for other processors"):
         machine_of(["./a", "-ll:gpu", "1"])
+
+
+def test_memories_are_as_large_as_the_flags_say() -> None:
+    def sizes(*command: str) -> dict[str, int]:
+        return {k: int(m.capacity) >> 20 for k, m in machine_of(command).memories.items()}
+
+    assert sizes("./a") == {"SYSMEM": 512}
+    assert sizes("./a", "-ll:csize", "60M", "-ll:rsize", "1g") == {"SYSMEM": 60, "RDMEM": 1024}
+    assert sizes("venv/bin/python3.12", "a.py")["SYSMEM"] > 4096  # Legate sizes it
+    assert all(memory.whole for memory in machine_of(["./a"]).memories.values())
+    with pytest.raises(UsageError, match="-ll:csize much is not a size"):
+        machine_of(["./a", "-ll:csize", "much"])

@@ -179,3 +179,23 @@ def test_a_program_without_instances_runs() -> None:
     outcome = Evaluator(program, WHOLE).evaluate(dsl.parse("Task * CPU;"))
     assert outcome.ok, outcome.raw
     assert outcome.elapsed == Evaluator(program, PLAIN).evaluate(dsl.parse("Task * CPU;")).elapsed
+
+
+def test_what_alignment_makes_too_large_for_a_memory_is_refused_before_a_run() -> None:
+    """Two fields of 8 bytes: 128 bytes a point where both are aligned to 64, 16 where not."""
+    program = copies(1_000_000, 2, 4, 6)
+    memories = {k: replace(m, capacity=100_000_000) for k, m in WHOLE.memories.items()}
+    small = replace(WHOLE, memories=memories)
+    evaluator = Evaluator(program, small)
+
+    def found(layout: str) -> tuple[list[str], bool]:
+        mapper = dsl.parse(f"Task * CPU; Region * * CPU SYSMEM; Layout * * * {layout};")
+        checked = dsl.check(mapper, program, small, forecast=evaluator.forecast)
+        outcome = evaluator.evaluate(mapper)
+        assert evaluator.trace(mapper)[0].ok == outcome.ok
+        return [each.code for each in checked if each.severity == "error"], outcome.ok
+
+    assert found("AOS") == found("SOA Align==64") == ([], True)
+    codes, ran = found("AOS Align==64")
+    assert (codes, ran) == (["out-of-memory"], False)
+    assert found("AOS Align==64 Compact Exact") == ([], True)  # a piece of it fits
