@@ -10,6 +10,8 @@ from dataclasses import dataclass
 __all__ = ["Difference", "difference", "lines_of"]
 
 _LOGGED = re.compile(r"^\[\d+ - [0-9a-f]+\]\s+\d+\.\d+ \{\d\}\{[^}]*\}: ?", re.MULTILINE)
+# What Realm says of a loaded machine, now and then.
+_NOW_AND_THEN = re.compile(r"^.*tsc calibration failed.*$", re.MULTILINE)
 _POINTER = re.compile(r"\b0x[0-9a-f]+\b")
 _LONGEST = 160  # characters of a line that are kept
 
@@ -46,7 +48,7 @@ def lines_of(output: str, ignore: Sequence[str]) -> Counter[str]:
     >>> lines_of("[0 - 7f12]    0.18 {3}{app}: at 0xaf12\\nin 3 s\\n", ["in .* s"])
     Counter({'at 0x': 1})
     """
-    text = _POINTER.sub("0x", _LOGGED.sub("", output))
+    text = _POINTER.sub("0x", _LOGGED.sub("", _NOW_AND_THEN.sub("", output)))
     for pattern in ignore:
         text = re.sub(pattern, "", text, flags=re.MULTILINE)
     return Counter(line.strip() for line in text.splitlines() if line.strip())
