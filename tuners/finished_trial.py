@@ -12,6 +12,7 @@ from optuna.study import StudyDirection
 from optuna.trial import TrialState
 
 from dsl.errors import MappertuneError
+from dsl.plain_text import plain
 from tuners import attributes
 
 if TYPE_CHECKING:
@@ -76,8 +77,8 @@ class FinishedTrial:
             value=value,
             failed=failed,
             key=key if isinstance(key, str) else None,
-            raw=str(noted.get(attributes.RAW, "")) or _reason(violation, value),
-            text=text if isinstance(text, str) else None,
+            raw=plain(str(noted.get(attributes.RAW, ""))) or _reason(violation, value),
+            text=plain(text) if isinstance(text, str) else None,
             proposer=str(noted.get(attributes.PROPOSER, "")),
             setup=noted.get(attributes.SETUP),
             notes=_notes(noted),

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
+from dsl.plain_text import plain
 from legion_bridge.errors import LegionError
 
 __all__ = ["compile_with", "compiler_version", "find_cxx", "find_nvcc"]
@@ -94,5 +95,7 @@ def compile_with(
             "machine with less to do"
         ) from error
     if done.returncode:
-        raise LegionError(f"the compiler {command[0]} fails: {done.stdout.strip()[:_SHOWN]}")
+        raise LegionError(
+            f"the compiler {command[0]} fails: {plain(done.stdout).strip()[:_SHOWN]}"
+        )
     return done.stdout

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal, Self, TypeAlias
 
+from dsl.plain_text import plain
 from legion_bridge.errors import LegionError
 from legion_bridge.legion.guard import free_shared, kill_marked, shared_files, state_of
 
@@ -147,7 +148,7 @@ class Guard:
         printed = os.fstat(self._output.fileno()).st_size
         start = max(0, printed - kept_output)
         output = os.pread(self._output.fileno(), printed - start, start)
-        return Ended(output=output.decode("utf-8", "replace"), printed=printed, **answer)
+        return Ended(output=plain(output.decode("utf-8", "replace")), printed=printed, **answer)
 
     def ensure_folder(self) -> None:
         """Sees that the scratch folder is still there.
@@ -170,9 +171,9 @@ class Guard:
             if len(rest) > _LONGEST_LINE:
                 whole, newline, rest = whole + newline + rest, b"", b""
             if whole or newline:
-                yield (whole + newline).decode("utf-8", "replace")
+                yield plain((whole + newline).decode("utf-8", "replace"))
         if rest:
-            yield rest.decode("utf-8", "replace")
+            yield plain(rest.decode("utf-8", "replace"))
 
     def _ask(self, request: Mapping[str, Any]) -> None:
         requests = self._process.stdin

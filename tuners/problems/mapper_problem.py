@@ -17,6 +17,7 @@ import legion_bridge
 from dsl.bounded_cache import BoundedCache
 from dsl.collected_regions import collected_by_name, with_region_names
 from dsl.parsing.statement_cache import StatementCache
+from dsl.plain_text import plain
 from dsl.templates.match.nearest_point import TemplateNeighbours, readable_rules
 from legion_bridge.outcome import Objective, Outcome
 from tuners import attributes
@@ -351,7 +352,7 @@ def record(trial: optuna.Trial, evaluation: Evaluation, violation: float) -> Non
     outcome = evaluation.outcome
     trial.set_user_attr(attributes.STATUS, outcome.status)
     if outcome.raw:
-        trial.set_user_attr(attributes.RAW, outcome.raw[: attributes.RAW_LENGTH])
+        trial.set_user_attr(attributes.RAW, plain(outcome.raw)[: attributes.RAW_LENGTH])
     if outcome.elapsed is not None:
         trial.set_user_attr(attributes.ELAPSED, outcome.elapsed)
     if outcome.setup is not None:

@@ -174,7 +174,7 @@ def _exchange(number: int, entry: dict[str, Any]) -> Exchange:
         entry["model"],
         Request(messages, **request),
         None if reply is None else _reply(reply),
-        error,
+        None if error is None else {**error, "sentence": plain(error.get("sentence") or "")},
     )
 
 
