@@ -34,6 +34,14 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*is experimental")
 FOREIGN = "\x1b[31mred\x1b[0m \x1b]0;title\x07\x1b[2J\x9b1mC1\x07\x00\b \u202eback \ud800half\r\n"
 CLEAN = "red C1 back \ufffdhalf\n"
 
+TOY = """\
+Task a GPU;
+Task b CPU;
+Task c OMP;
+Region a 0 GPU FBMEM;
+InstanceLimit a 9;
+InstanceLimit c 2;"""
+
 
 def ask(answer: object, problem: MapperProblem) -> optuna.trial.FrozenTrial:
     with ModelServer(lambda _: answer) as server:
@@ -44,9 +52,9 @@ def ask(answer: object, problem: MapperProblem) -> optuna.trial.FrozenTrial:
 
 
 def test_in_a_models_reply(toy_problem):
-    trial = ask(Say(f"```mapper\n# {FOREIGN}Task * GPU;\n```"), toy_problem)
+    trial = ask(Say(f"```mapper\n# {FOREIGN}{TOY}\n```"), toy_problem)
     assert trial.user_attrs[attributes.PROPOSER] == "model"
-    assert trial.user_attrs[attributes.TEXT] == f"# {CLEAN}Task * GPU;"
+    assert trial.user_attrs[attributes.TEXT] == f"# {CLEAN}{TOY}"
 
 
 def test_in_the_body_of_an_http_error(toy_problem, caplog):
@@ -76,10 +84,10 @@ def test_ends_of_lines_in_an_application_are_its_own():
 def test_in_a_machine(tmp_path):
     source = Path(compilers.__file__).parents[1] / "machines" / "cpu2.toml"
     file = tmp_path / "x.toml"
-    head = 'description = "'
+    head = ' = "'
     text = source.read_text("utf-8")
     assert head in text
-    file.write_text(text.replace(head, head + "\\u001b[2J"), "utf-8")
+    file.write_text(text.replace(head, head + "\\u001b[2J", 1), "utf-8")
     with pytest.raises(MachineError, match=r"U\+001B: take it out"):
         Machine.load(file)
 
