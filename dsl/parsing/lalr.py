@@ -66,7 +66,7 @@ class Lalr:
             found = actions[states[-1]].get(kind)
             if found is None:
                 return False
-            if type(found) is int:
+            if isinstance(found, int):
                 states.append(found)
                 if values is not None:
                     values.append(token)

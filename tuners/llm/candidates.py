@@ -20,6 +20,7 @@ __all__ = ["Answer", "Candidate", "candidates_in", "check_candidate"]
 LONGEST_REPLY = 200_000  # characters that are looked at
 LONGEST_CANDIDATE = 40_000
 COMPLAINTS = 6  # told at once
+BYTE_ORDER_MARK = "\ufeff"
 
 # The form of a reply.
 Answer = Literal["mapper", "blocks", "values"]
@@ -53,7 +54,7 @@ def candidates_in(
         base: The mapper that blocks are put into; None where whole mappers were asked for.
         most: How many candidates to take.
     """
-    reply = _without_thoughts(reply[:LONGEST_REPLY])
+    reply = _without_thoughts(reply[:LONGEST_REPLY]).replace(BYTE_ORDER_MARK, "")
     if problem.form == "values":
         texts = _value_texts(reply, problem)
     else:

@@ -384,3 +384,50 @@ def test_it_never_raises(seed):
     program = random_program(seed)
     found = check(program, "circuit")
     assert found == sorted(found, key=lambda d: d.position.line if d.position else 0)
+
+
+HELPERS = """\
+m = Machine(GPU);
+def half(int i) { return i / 2; }
+def place(Task t, int i) { return m[half(i) % 2, 0]; }
+def f(Task t) { return place(t, t.ipoint[0]); }
+def beside(Task t) { return t.parent == (0, 0) ? m[0, 0] : m[1, 0]; }
+IndexTaskMap stencil f;
+"""
+
+
+def test_helpers_are_used_by_those_who_call_them():
+    found = notes(HELPERS + "SingleTaskMap stencil beside;\n")
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("unused", "advice"),
+    [
+        ("def g(int i) { return i; }", "call g from a mapping function, or leave it out"),
+        ("def g(Task t, int i) { return m[i, 0]; }", "call g from a mapping function"),
+        ("def g(Task t) { return m[0, 0]; }", "IndexTaskMap"),
+    ],
+)
+def test_advice_for_a_function_that_nothing_uses_can_be_followed(unused, advice):
+    ((sentence, suggestion),) = notes(HELPERS + f"SingleTaskMap stencil beside;\n{unused}\n")
+    assert sentence == "nothing uses the function g"
+    assert advice in suggestion
+
+
+def test_a_function_of_the_parent_is_advised_for_single_tasks():
+    ((sentence, suggestion),) = notes(HELPERS)
+    assert sentence == "nothing uses the function beside"
+    assert "SingleTaskMap" in suggestion
+    assert "IndexTaskMap" not in suggestion
+
+
+def notes(text):
+    from legion_bridge import Application, Machine
+
+    application, machine = Application.load("stencil"), Machine.load("p100x4")
+    return [
+        (each.sentence, each.suggestion)
+        for each in dsl.check(dsl.parse(text), application, machine)
+        if each.code == "function-unused"
+    ]

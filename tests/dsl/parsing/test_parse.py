@@ -9,6 +9,7 @@ import pytest
 import dsl
 from dsl import syntax
 from dsl.limits import MAX_NESTING, MAX_TEXT
+from dsl.parsing.statement_cache import StatementCache
 from dsl.syntax import walk
 
 
@@ -183,3 +184,12 @@ def test_the_length_of_a_text_is_bounded() -> None:
     with pytest.raises(dsl.MapperSyntaxError) as caught:
         dsl.parse(" " * MAX_TEXT + "Task * GPU;")
     assert caught.value.code == "too-large"
+
+
+@pytest.mark.parametrize("read", [dsl.parse, StatementCache().parse])
+def test_a_byte_order_mark_is_skipped(read):
+    text = "Task a GPU;\ndef f(Task t) { return 1; }\n"
+    assert read("\ufeff" + text).statements == dsl.parse(text).statements
+    with pytest.raises(dsl.MapperSyntaxError) as caught:
+        read("\ufeffTask a GPU")
+    assert (caught.value.line, caught.value.column) == (1, 11)

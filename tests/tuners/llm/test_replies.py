@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -212,3 +213,25 @@ def test_regions_collected_by_index_are_read_by_name(circuit_problem, base):
     assert "Task * CPU" not in candidate.text
     (note,) = candidate.notes
     assert note.startswith(f"{index} was read as CollectMemory update_voltages {name};")
+
+
+QUOTED = Path(__file__).with_name("quoted_reply.md")
+
+
+@pytest.mark.parametrize("base", [None, "Task * GPU, CPU;\nRegion * * GPU ZCMEM;\n"])
+def test_a_reply_that_quotes_the_old_block_first_is_taken_by_its_last_fence(circuit_problem, base):
+    (candidate,) = candidates_in(QUOTED.read_text("utf-8"), circuit_problem, base=base)
+    assert "Region * * GPU FBMEM;" in candidate.text
+    assert "ZCMEM" not in candidate.text
+    assert not candidate.complaints
+
+
+def test_a_byte_order_mark_is_skipped(circuit_problem):
+    for reply in ("\ufeff" + fenced("\ufeffTask * GPU,CPU;"), "\ufeffTask * GPU,CPU;"):
+        (candidate,) = candidates_in(reply, circuit_problem)
+        assert not candidate.complaints
+        (candidate,) = candidates_in(reply, circuit_problem, base="Task * CPU;")
+        assert not candidate.complaints
+        assert "GPU" in candidate.text
+    space = StudySpace({"n": IntDistribution(1, 8)})
+    assert space.project('\ufeff{"n": 3}').values == {"n": 3}
