@@ -69,8 +69,9 @@ def _mappers(
     texts: Sequence[str], problem: TextProblem, base: str | None, most: int
 ) -> list[Candidate]:
     """The candidates that texts of the mapping language make."""
-    mending = isinstance(problem, MendingProblem)
-    mended = [problem.mend(text) if mending else (text, ()) for text in texts]
+    mended: list[tuple[str, tuple[str, ...]]] = [
+        problem.mend(text) if isinstance(problem, MendingProblem) else (text, ()) for text in texts
+    ]
     if base is not None and most == 1:
         notes = dict.fromkeys(note for _, notes in mended for note in notes)
         mended = [(joined_blocks([text for text, _ in mended]), tuple(notes))]

@@ -215,6 +215,21 @@ def test_regions_collected_by_index_are_read_by_name(circuit_problem, base):
     assert note.startswith(f"{index} was read as CollectMemory update_voltages {name};")
 
 
+@pytest.mark.parametrize("depth", [100, 900, 960, 990, 5000])
+@pytest.mark.parametrize("opening", ["[", '{"a": ', '{"x": ', '{"candidates": [', '{"mapper": '])
+def test_values_within_values_without_end_are_no_answer(circuit_problem, opening, depth):
+    text = (
+        opening * depth
+        + "1"
+        + "".join({"[": "]", "{": "}"}[c] for c in reversed(opening) if c in "[{") * depth
+    )
+    space = StudySpace({"x": CategoricalDistribution(("a", "b"))})
+    for reply in (text, f"So: {text}", f'{{"mapper": {text}}}', f'{{"x": {text}}}'):
+        assert candidates_in(reply, space) == []
+        for base in (None, "Task * GPU;"):
+            assert candidates_in(reply, circuit_problem, base=base) == []
+
+
 QUOTED = Path(__file__).with_name("quoted_reply.md")
 
 

@@ -50,6 +50,7 @@ _STATEMENTS = StatementCache()  # replies repeat most of the mappers that they r
 
 _OBJECTS = 50  # places where an object may begin that are tried
 _LONGEST = 100_000  # characters of one JSON text
+_DEEPEST = 30  # levels of a JSON value
 _FENCED_JSON = re.compile(r"```(?:json)?[ \t]*\n(.*?)(?:\n```|\Z)", re.DOTALL | re.IGNORECASE)
 _BEGIN = re.compile(r"[{\[]")
 _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[ \t]*([\w+-]*)[^\n]*$", re.MULTILINE)
@@ -88,7 +89,8 @@ def _somewhere(text: str) -> Iterator[dict[str, Any]]:
             value, end = decoder.raw_decode(text[: found.start() + _LONGEST], found.start())
         except (ValueError, RecursionError):
             continue
-        yield from _objects(value)
+        if not _too_deep(value):
+            yield from _objects(value)
 
 
 def _objects(value: Any) -> Iterator[dict[str, Any]]:
@@ -101,9 +103,21 @@ def _loaded(text: str) -> Any:
     if len(text) > _LONGEST or not text.strip().startswith(("{", "[")):
         return None
     try:
-        return json.loads(text, parse_constant=_refuse)
+        value = json.loads(text, parse_constant=_refuse)
     except (ValueError, RecursionError):
         return None
+    return None if _too_deep(value) else value
+
+
+def _too_deep(value: Any) -> bool:
+    """Whether a value nests more than any answer does: whoever walks it need not be careful."""
+    level = [value]
+    for _ in range(_DEEPEST):
+        inner = [list(each.values()) if isinstance(each, dict) else each for each in level]
+        level = [each for part in inner if isinstance(part, list) for each in part]
+        if not level:
+            return False
+    return True
 
 
 def _refuse(constant: str) -> NoReturn:
