@@ -242,8 +242,8 @@ class StudyResult:
         stopped_by: The signal that stopped it before its budget was spent, such as SIGINT for
             Ctrl-C; None where none did.
         location: Where the study is kept.
-        ended_by: The rule that ended it before its budget was spent, in words; None where none
-            did.
+        ended_by: The rule, or the model, that ended it before its budget was spent, in words; None
+            where none did.
         mapper: Text of the best mapper, without what changes nothing; None where no mapper was
             valid.
         reference: What ``expert`` is the throughput of: ``"expert"``, ``"own mapper"`` or
@@ -392,8 +392,12 @@ class StudyResult:
 
 
 def model_share(records: Sequence[TrialRecord]) -> float:
-    """Share of the trials that a model proposed, 0 to 1, of those that nobody else gave."""
-    asked = asked_for(records)
+    """Share of the trials that a model proposed, 0 to 1.
+
+    Those do not count that somebody else gave, or that follow where the model said that it was
+    done.
+    """
+    asked = _before_done(records)
     proposed = sum(record.proposer == "model" for record in asked)
     return proposed / len(asked) if asked else 0.0
 
@@ -405,7 +409,13 @@ def asked_for(records: Iterable[TrialRecord]) -> list[TrialRecord]:
 
 def hardly_asked(records: Sequence[TrialRecord]) -> bool:
     """Whether there were trials to propose, and a model proposed under half of them."""
-    return bool(asked_for(records)) and model_share(records) < HALF
+    asked = _before_done(records)
+    return bool(asked) and model_share(records) < HALF
+
+
+def _before_done(records: Iterable[TrialRecord]) -> list[TrialRecord]:
+    """The trials that a model might have proposed: it had not said that it was done."""
+    return [each for each in asked_for(records) if not each.why.startswith(attributes.IS_DONE)]
 
 
 def reasons(records: Iterable[TrialRecord]) -> list[tuple[int, str]]:

@@ -1,73 +1,12 @@
-"""The mappers that others are held against, and how fast they are."""
+"""The mappers that others are held against: those of `tuners.problems.references`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
-from tuners.problems.essential import NO_DECISIONS
-from tuners.problems.evaluators import OwnMapperEvaluator
-
-if TYPE_CHECKING:
-    from legion_bridge import Application
-    from legion_bridge.outcome import Outcome
-    from tuners import MapperProblem
+from tuners.problems.references import (
+    Reference,
+    best_reference,
+    reference_mappers,
+    references,
+)
 
 __all__ = ["Reference", "best_reference", "reference_mappers", "references"]
-
-# By their names among an application's mappers, the best first.
-_NAMES = {"expert": "expert", "own": "own mapper", "default": "default mapper"}
-
-
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """A mapper that others are held against.
-
-    Attributes:
-        name: ``"expert"``, ``"own mapper"`` (that a captured program has itself),
-            ``"default mapper"`` or ``"no decisions"``.
-        outcome: What came of it.
-    """
-
-    name: str
-    outcome: Outcome
-
-    @property
-    def throughput(self) -> float | None:
-        """Its throughput; None where it does not run."""
-        return self.outcome.throughput if self.outcome.ok else None
-
-
-def best_reference(problem: MapperProblem) -> Reference | None:
-    """What ratios are to: the expert's mapper, else the own, else the default one.
-
-    The first of them that runs; None where none does. Where a program is measured, the mapper
-    that it has itself is run alone.
-    """
-    return next((each for each in _yardsticks(problem) if each.outcome.ok), None)
-
-
-def references(problem: MapperProblem) -> tuple[Reference, ...]:
-    """All that a comparison shows, those that fail too, with a mapper that decides nothing."""
-    return (*_yardsticks(problem), Reference("no decisions", _outcome(problem)(NO_DECISIONS)))
-
-
-def reference_mappers(
-    application: Application, evaluate: Callable[[str], Outcome]
-) -> Iterator[Reference]:
-    """What an application's own mappers come to, the best first, each run when it is asked for."""
-    for key, name in _NAMES.items():
-        if key in application.mappers:
-            yield Reference(name, evaluate(application.mappers[key]))
-
-
-def _yardsticks(problem: MapperProblem) -> Iterator[Reference]:
-    if isinstance(problem.evaluator, OwnMapperEvaluator):
-        yield Reference("own mapper", problem.evaluator.evaluate_own())
-    else:
-        yield from reference_mappers(problem.application, _outcome(problem))
-
-
-def _outcome(problem: MapperProblem) -> Callable[[str], Outcome]:
-    return lambda text: problem.evaluate_text(text, check=False).outcome

@@ -24,7 +24,7 @@ from tuners.problems.evaluators import RecallsTrials, StatesRepeatability
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
-    from optuna.trial import Trial
+    from optuna.trial import FrozenTrial, Trial
 
     from tuners import Evaluator
     from tuners.llm.model import Ledger, ModelUsage
@@ -99,7 +99,7 @@ def run_study(
     observe = observe or _unobserved
     observe(records)
     stopped_by: int | None = None
-    ended_by = watch.ended(records)
+    ended_by = watch.ended(records) or _ended(problem, spec, trials)
     try:
         for trial in () if ended_by else _trials(problem, spec, store):
             finished = None if trial is None else store.finish(trial, problem(trial))
@@ -110,7 +110,7 @@ def run_study(
             if news:
                 records += [TrialRecord.of(each) for each in news]
                 observe(records)
-                ended_by = watch.ended(records)
+                ended_by = watch.ended(records) or _ended(problem, spec, store.trials)
             if ended_by:
                 break
         leave_arm_note(spec, store, len(records))
@@ -164,7 +164,7 @@ def study_result(
         location: Where they are kept.
         resumed: How many of them are from before.
         stopped_by: The signal that ended it early.
-        ended_by: The rule that did, in words.
+        ended_by: The rule, or the model, that did, in words.
         elsewhere: How many were run by other processes.
         ledger: The account of its calls.
         mapper: The best mapper without what changes nothing; None for the best one as it was.
@@ -272,6 +272,15 @@ def _trials(problem: MapperProblem, spec: StudySpec, store: StoredStudy) -> Iter
             time.sleep(pause)
             pause = min(2 * pause, LONGEST_PAUSE)
         yield trial
+
+
+def _ended(problem: MapperProblem, spec: StudySpec, trials: Sequence[FrozenTrial]) -> str | None:
+    """Why a study needs no further trial, because its model has nothing left to propose."""
+    if spec.llm is None:
+        return None
+    from tuners.llm.done import ends_study  # noqa: PLC0415  (only where a model is asked)
+
+    return ends_study(problem, trials, spec.llm.when_done)
 
 
 def _key_of(problem: MapperProblem, start: Start) -> str:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 __all__ = [
     "ADDED",
+    "BASE",
     "CALLS",
     "CANDIDATES",
     "CONSTRAINT",
     "COST",
+    "DONE",
     "ELAPSED",
     "FAILURE",
+    "IS_DONE",
     "LEARNED",
     "MENDED",
     "MESSAGE",
@@ -22,11 +25,11 @@ __all__ = [
     "RIVAL",
     "SAMPLES",
     "SETUP",
+    "SPREAD",
     "START",
     "STATUS",
     "TEXT",
     "TOKENS",
-    "TURN",
     "WHOLE",
     "WHY",
 ]
@@ -35,6 +38,7 @@ STATUS = "mappertune:status"  # status of the outcome, such as "ok" or "executio
 RAW = "mappertune:raw"  # the first RAW_LENGTH characters of what the runtime said
 ELAPSED = "mappertune:elapsed"  # seconds of the timed part; absent unless the status is ok
 SETUP = "mappertune:setup"  # seconds that the clock does not show; absent where nobody knows
+SPREAD = "mappertune:spread"  # of repeated runs, over their median; absent in simulation
 WHOLE = "mappertune:whole"  # seconds of the whole run; likewise
 NORMAL_FORM = "mappertune:normal_form"  # digest of the mapper's normal form, see MapperProblem.key
 
@@ -60,7 +64,9 @@ COST = "mappertune:cost"  # US dollars; null where some call's price is unknown
 FAILURE = "mappertune:failure"  # kind of the model's error, such as "timeout"; absent without one
 ADDED = "mappertune:added"  # parameters that the model did not choose, with the sampler that did
 MENDED = "mappertune:mended"  # what was changed in what the model wrote, in sentences
-TURN = "mappertune:turn"  # what the trial adds to a conversation, see tuners.llm.conversations
+BASE = "mappertune:base"  # number of the trial whose mapper was revised
+IS_DONE = "the model is done"  # how WHY begins from there on
+DONE = "mappertune:done"  # why the model is done, which it said for this trial
 
 # An Optuna constraint: how many errors a mapper has, zero for a valid one.
 CONSTRAINT = "valid mapper"

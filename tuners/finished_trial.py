@@ -44,6 +44,8 @@ class FinishedTrial:
         proposer: Who proposed it; empty where nobody said so.
         setup: Seconds of its run that the program's clock does not show; None where unknown.
         notes: What else is to be told of it, in sentences.
+        spread: How far apart repeated runs of it lay, over their median; None in a simulation.
+        base: Number of the trial whose candidate a model revised for it; None where it wrote anew.
     """
 
     number: int
@@ -58,6 +60,8 @@ class FinishedTrial:
     proposer: str = ""
     setup: float | None = None
     notes: tuple[str, ...] = ()
+    spread: float | None = None
+    base: int | None = None
 
     @classmethod
     def of(cls, trial: FrozenTrial, direction: StudyDirection) -> FinishedTrial:
@@ -82,6 +86,8 @@ class FinishedTrial:
             proposer=str(noted.get(attributes.PROPOSER, "")),
             setup=noted.get(attributes.SETUP),
             notes=_notes(noted),
+            spread=noted.get(attributes.SPREAD),
+            base=noted.get(attributes.BASE),
         )
 
     @property

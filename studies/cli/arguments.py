@@ -464,7 +464,7 @@ def _compare_options(parser: argparse.ArgumentParser) -> None:
         "where it is worth it)",
     )
     _add_study(parser)
-    add_model_options(parser)
+    add_model_options(parser, when_done="fallback")  # each study has its whole budget
     _add_problem(parser)
 
 

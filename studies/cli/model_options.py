@@ -27,6 +27,7 @@ __all__ = [
 STRATEGIES = ("trace", "opro", "iid", "hybrid")
 FEEDBACK = ("none", "raw", "explained", "suggested")
 DECODE = ("free", "schema", "grammar")
+WHEN_DONE = ("auto", "stop", "fallback")
 
 
 def add_prompt_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
@@ -77,8 +78,13 @@ def add_prompt_options(parser: argparse.ArgumentParser) -> argparse._ArgumentGro
     return group
 
 
-def add_dialogue_options(group: argparse._ArgumentGroup) -> None:
-    """Adds what the replies to a prompt depend on, and what comes of them."""
+def add_dialogue_options(group: argparse._ArgumentGroup, *, when_done: str = "auto") -> None:
+    """Adds what the replies to a prompt depend on, and what comes of them.
+
+    Args:
+        group: The group of options.
+        when_done: The default of ``--when-done``.
+    """
     group.add_argument(
         "--fallback",
         default="tpe",
@@ -96,6 +102,14 @@ def add_dialogue_options(group: argparse._ArgumentGroup) -> None:
         help="how often a faulty reply goes back before a trial is spent (default: 2)",
     )
     group.add_argument(
+        "--when-done",
+        choices=WHEN_DONE,
+        default=when_done,
+        help="where the model says that nothing is left to gain: stop the study, go on with the "
+        "fallback, or stop within 1 %% of what no mapper can beat and else go on "
+        f"(default: {when_done})",
+    )
+    group.add_argument(
         "--temperature", type=temperature, metavar="T", help="temperature of the model's sampling"
     )
     group.add_argument(
@@ -107,8 +121,13 @@ def add_dialogue_options(group: argparse._ArgumentGroup) -> None:
     )
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
-    """Adds what the tuners that ask a model take."""
+def add_model_options(parser: argparse.ArgumentParser, *, when_done: str = "auto") -> None:
+    """Adds what the tuners that ask a model take.
+
+    Args:
+        parser: The parser.
+        when_done: The default of ``--when-done``.
+    """
     group = add_prompt_options(parser)
     group.title = "the language model (tuner llm)"
     group.add_argument(
@@ -122,7 +141,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--api-key-env", metavar="VARIABLE", help="environment variable that holds the key"
     )
-    add_dialogue_options(group)
+    add_dialogue_options(group, when_done=when_done)
     group.add_argument(
         "--model-timeout",
         type=seconds,
@@ -244,6 +263,7 @@ def dialogue_settings(arguments: argparse.Namespace) -> dict[str, Any]:
     return {
         "fallback": arguments.fallback,
         "repairs": arguments.repairs,
+        "when_done": arguments.when_done,
         "every": arguments.every,
         "temperature": arguments.temperature,
         "max_reply_tokens": arguments.max_reply_tokens or None,

@@ -42,13 +42,13 @@ VARIATIONS = (
     ("OpenMP where there is no GPU variant", "Task * GPU,OMP,CPU;"),
 )
 TRIAL = re.compile(r"^Trial (\d+): (.*)$", re.MULTILINE)
-BASE = re.compile(r"Revise the mapper of trial (\d+)")
-BLOCK = re.compile(r"^(\w[\w ]*) block:\n```mapper\n(.*?)```", re.MULTILINE | re.DOTALL)
+BASE = re.compile(r"[mM]apper of trial (\d+)")
 MAPPER = re.compile(r"```mapper\n(.*?)```", re.DOTALL)
+FEEDBACK = re.compile(r"^Feedback on the [\w ]* block: ", re.MULTILINE)
+ADVICE = re.compile(r"(.*?)\nTry:\n```mapper\n(.*?)```", re.DOTALL)
 # What the diagnostics of a reply that came back say to do.
 ABOVE = re.compile(r"^hint: write (\w.*;) above it$", re.MULTILINE)
 INTO = re.compile(r"^hint: put it, or other regions, into (\w+)$", re.MULTILINE)
-END = re.compile(r"^(Feedback: |# |\w[\w ]* block:$)")
 
 
 @dataclass(frozen=True)
@@ -126,23 +126,20 @@ def trials_in(prompt: str) -> dict[int, Trial]:
     starts = list(TRIAL.finditer(prompt))
     for start, following in zip(starts, [*starts[1:], None], strict=False):
         section = prompt[start.end() : following.start() if following else len(prompt)]
-        section = section.split("\n# ", 1)[0]
-        blocks = [text for _, text in BLOCK.findall(section)] or MAPPER.findall(section)
-        found[int(start[1])] = Trial(start[2], "".join(blocks), tuple(advice_in(section)))
+        account, *advice = FEEDBACK.split(section.split("\n# ", 1)[0])
+        result = start[2].split(";")[0]
+        found[int(start[1])] = Trial(
+            result, "".join(MAPPER.findall(account)), tuple(advice_in(advice))
+        )
     return found
 
 
-def advice_in(section: str) -> Iterator[tuple[str, str]]:
-    """Why and what to try, for each line of feedback that names statements."""
-    for part in section.split("Feedback: ")[1:]:
-        why, found, what = part.partition(" Try: ")
-        lines = []
-        for line in what.splitlines() if found else ():
-            if not line.strip() or END.match(line):
-                break
-            lines.append(line)
-        if lines:
-            yield why.strip(), "\n".join(lines) + "\n"
+def advice_in(feedback: list[str]) -> Iterator[tuple[str, str]]:
+    """Why and what to try, for each item of feedback that names statements."""
+    for item in feedback:
+        found = ADVICE.match(item)
+        if found is not None:
+            yield " ".join(found[1].split()), found[2]
 
 
 def combined(statements: str, mapper: str) -> str:

@@ -24,13 +24,16 @@ if TYPE_CHECKING:
     from legion_bridge.outcome import Outcome, Profile
     from tuners.guide.guidance import Change
     from tuners.problems.problem import Evaluation, Finding
+    from tuners.problems.references import Reference
 
-__all__ = ["Argument", "Case", "GuidedProblem"]
+__all__ = ["Argument", "Case", "Evaluates", "GuidedProblem"]
 
 Rule = TypeVar("Rule", bound=syntax.Statement)
 
 
-class _Evaluator(Protocol):
+class Evaluates(Protocol):
+    """What runs or simulates mappers."""
+
     def evaluate(self, program: dsl.Program, *, profile: bool = False) -> Outcome: ...
 
 
@@ -44,11 +47,15 @@ class GuidedProblem(Protocol):
     def machine(self) -> Machine: ...
 
     @property
-    def evaluator(self) -> _Evaluator: ...
+    def evaluator(self) -> Evaluates: ...
 
     @property
     def simulation(self) -> Evaluator:
         """What simulates the program, be it that ``evaluator`` measures it."""
+
+    @property
+    def reference(self) -> Reference | None:
+        """What mappers are held against; None where nothing is known to run."""
 
     def check(self, text: str) -> Sequence[Finding]: ...
 

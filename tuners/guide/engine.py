@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from math import inf, log
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import dsl
 from dsl.units import amount, percent, seconds
 from legion_bridge.outcome import floor_sentence
-from tuners.guide.case import Case, GuidedProblem
+from tuners.guide.case import HIDDEN, Case, Evaluates, GuidedProblem
 from tuners.guide.free_memory import overflow
 from tuners.guide.guidance import (
     Change,
@@ -28,6 +28,7 @@ from tuners.guide.repairs import REPAIRS
 from tuners.guide.rules import Rule, load_rules
 
 if TYPE_CHECKING:
+    from legion_bridge.outcome import Outcome
     from tuners.problems.problem import Evaluation, Finding
 
 __all__ = ["MOST", "explain"]
@@ -38,8 +39,16 @@ LEAST = 1e-3
 """Share of an iteration that a suggestion must promise."""
 ALIKE = 2
 """Findings of one diagnostic that are explained."""
-NEAR = 0.01
-"""Share of an iteration by which two suggestions about the same tasks must differ."""
+QUICK = 6_000
+"""Requirements of all points of a program up to which a simulation takes some 20 ms or less."""
+MOST_TRIED = 30
+"""Changes that are tried, those with the best estimates."""
+WORTH_A_TRY = -0.1
+"""Share of an iteration that a change must be estimated to save before it is tried."""
+LEAST_TRIED = 1e-4
+"""Share of an iteration that a change must save when it is tried."""
+OVERRATED = 1.3
+"""Factor from which on an estimate is not told that exceeds what is possible."""
 EQUAL = 1.05
 """Factor below which savings count as equal: the smaller change comes first then."""
 MOST_EXPLAINED = 15
@@ -50,7 +59,7 @@ def explain(
     problem: GuidedProblem,
     evaluation: Evaluation,
     *,
-    verify: bool = False,
+    verify: bool | None = None,
     most: int = MOST,
     rules: Sequence[Rule] | None = None,
 ) -> Guidance:
@@ -60,8 +69,9 @@ def explain(
         problem: The program and the machine.
         evaluation: What came of the mapper; where it ran and nobody kept a profile, it is run
             again for one.
-        verify: Whether to run the mappers that the suggestions make, and to leave out those that
-            are no better. Otherwise the gains are estimates.
+        verify: Whether to try the mappers that the suggestions make, and to leave out those that
+            are no better. Otherwise the gains are estimates. By default they are simulated,
+            whatever runs mappers, where that takes no more than some 20 ms each.
         most: How many suggestions to make at most.
         rules: The rules to follow; those of mappertune by default.
     """
@@ -71,9 +81,17 @@ def explain(
     if case.program is None or not case.outcome.ok:
         suggestions = _mending(case, matches, most)
     else:
-        suggestions = _improving(case, ranked, most, verify=verify)
+        judge = _judge(case, verify=verify)
+        suggestions = _improving(case, ranked, most, judge)
     explanations = tuple(islice(_explanations(ranked), MOST_EXPLAINED))
-    return Guidance(case.outcome.raw, explanations, tuple(suggestions), _standing(case))
+    costly = [each for each in ranked if each.found.seconds >= HIDDEN * case.iteration]
+    return Guidance(
+        case.outcome.raw,
+        explanations,
+        tuple(suggestions),
+        _standing(case),
+        min(len(explanations), sum(1 for _ in _explanations(costly))),
+    )
 
 
 def _standing(case: Case) -> str:
@@ -81,7 +99,13 @@ def _standing(case: Case) -> str:
     if case.outcome.floor is None:
         return ""
     said = floor_sentence(replace(case.outcome, profile=case.profile))
-    return f"{said[:1].upper()}{said[1:]}." if said else ""
+    reference = case.problem.reference
+    if reference is None or not reference.throughput or not case.outcome.ok:
+        return f"{said[:1].upper()}{said[1:]}." if said else ""
+    ratio = case.outcome.throughput / reference.throughput
+    near = f" and at {ratio:.4g} x the throughput of the {reference.name}"
+    before, found, after = said.partition(" an iteration")
+    return f"{before[:1].upper()}{before[1:]}{found}{near}{after}." if said else ""
 
 
 class _Match(NamedTuple):
@@ -103,8 +127,9 @@ def _findings(case: Case, rule: Rule) -> Iterator[Found]:
         match = rule.raw.search(case.outcome.raw)
         if match is not None:
             values = _values_in(case, match.groupdict())
-            # A profile tells more of a run than the time that it took.
-            yield Found(values) if case.profile is not None else _repaired(case, rule, values)
+            # A profile tells more of a run than what it printed.
+            if case.profile is None:
+                yield _repaired(case, rule, values)
     elif rule.diagnostic is not None:
         for finding in case.diagnostics:
             if finding.code == rule.diagnostic:
@@ -233,40 +258,100 @@ class _Candidate(NamedTuple):
     def order(self) -> tuple[int, int, float]:
         """What saves most first; of equal savings the smaller change."""
         size = len(self.change.new) + len(self.change.gone)
-        return -round(log(self.share) / log(EQUAL)), size, -self.share
+        share = max(self.share, LEAST_TRIED)
+        return -round(log(share) / log(EQUAL)), size, -self.share
 
     def resembles(self, other: _Candidate) -> bool:
-        """Whether it says the same of some of the same tasks, and saves the same."""
-        mine, others = set(self.move.tasks), set(other.move.tasks)
+        """Whether it is the same remedy: a part of it, or one like it for some same tasks."""
+        mine, others = (
+            {*self.change.new, *self.change.gone},
+            {*other.change.new, *other.change.gone},
+        )
+        if mine <= others or others <= mine:
+            return True
         same = self.rule is other.rule and self.move.block == other.move.block
-        nested = mine <= others or others <= mine
-        return same and nested and abs(self.share - other.share) < NEAR
+        return same and not set(self.move.tasks).isdisjoint(other.move.tasks)
+
+
+def _judge(case: Case, *, verify: bool | None) -> _Judge | None:
+    """What tries mappers; None where estimates must do."""
+    if verify:
+        return _Judge(case.problem.evaluator, case.outcome)
+    simulation = case.problem.simulation
+    if verify is False or simulation.simulator.program.point_requirement[-1] > QUICK:
+        return None
+    if case.problem.evaluator is simulation:
+        return _Judge(simulation, case.outcome)
+    assert case.program is not None  # noqa: S101  (asked only of mappers that run)
+    return _Judge(simulation, simulation.evaluate(case.program))
+
+
+class _Judge(NamedTuple):
+    """Tries changed mappers.
+
+    Attributes:
+        evaluator: Runs or simulates them.
+        before: What came of the mapper as it is.
+    """
+
+    evaluator: Evaluates
+    before: Outcome
+
+    def saved(self, case: Case, change: Change) -> float | None:
+        """The share of an iteration that a change saves; None where it saves nothing."""
+        changed = dsl.Program(tuple(case.changed(change.new, change.gone)))
+        after = self.evaluator.evaluate(changed)
+        if not after.ok or not self.before.ok or after.throughput <= self.before.throughput:
+            return None
+        return 1.0 - self.before.throughput / after.throughput
 
 
 def _improving(
-    case: Case, matches: Sequence[_Match], most: int, *, verify: bool
+    case: Case, matches: Sequence[_Match], most: int, judge: _Judge | None
 ) -> list[Suggestion]:
     """Changes that make a mapper faster, those first that save most."""
     if case.decisions is None:
         return []
-    iteration = case.iteration
+    least = LEAST if judge is None else WORTH_A_TRY
+    candidates = sorted(_candidates(case, matches, least), key=lambda each: each.order)
+    if judge is None:
+        ranked: Iterable[_Candidate] = filter(None, (_possible(case, c) for c in candidates))
+    else:
+        ranked = _tried(case, candidates[:MOST_TRIED], judge)
     chosen: list[_Candidate] = []
-    found: list[Suggestion] = []
-    for candidate in sorted(_candidates(case, matches), key=lambda each: each.order):
-        if len(found) == most:
+    for candidate in ranked:
+        if len(chosen) == most:
             break
-        if any(candidate.resembles(other) for other in chosen) or _refused(case, candidate):
-            continue
-        suggestion = _priced(candidate, iteration)
-        checked = _verified(case, suggestion, iteration) if verify else suggestion
-        if checked is not None:
+        new = not any(candidate.resembles(other) for other in chosen)
+        if new and not _refused(case, candidate):
             chosen.append(candidate)
-            found.append(checked)
-    return sorted(found, key=lambda each: -(each.gain or 0.0)) if verify else found
+    return [_priced(each, case.iteration, tried=judge is not None) for each in chosen]
 
 
-def _candidates(case: Case, matches: Sequence[_Match]) -> Iterator[_Candidate]:
-    """Changes with what they are expected to save, where that is worth a try."""
+def _tried(case: Case, candidates: Sequence[_Candidate], judge: _Judge) -> list[_Candidate]:
+    """The changes that save something, with what they save when they are tried."""
+    found = []
+    for each in candidates:
+        share = judge.saved(case, each.change)
+        if share is not None and share >= LEAST_TRIED:
+            found.append(each._replace(share=share))
+    return sorted(found, key=lambda each: each.order)
+
+
+def _possible(case: Case, candidate: _Candidate) -> _Candidate | None:
+    """A change with no more than it can save; None where the estimate was far beyond that.
+
+    No change takes an iteration below the floor.
+    """
+    floor = case.outcome.floor.seconds if case.outcome.floor else 0.0
+    most = 1.0 - floor / case.iteration
+    if candidate.share > OVERRATED * most:
+        return None
+    return candidate._replace(share=min(candidate.share, most))
+
+
+def _candidates(case: Case, matches: Sequence[_Match], least: float) -> Iterator[_Candidate]:
+    """Changes with what they are expected to save, where that is a least share."""
     seen: set[Change] = set()
     for rule, _, found in matches:
         for move in found.moves:
@@ -275,7 +360,7 @@ def _candidates(case: Case, matches: Sequence[_Match]) -> Iterator[_Candidate]:
                 continue
             seen.add(change)
             share = case.saved(change)
-            if share is not None and share > LEAST:
+            if share is not None and share > least:
                 yield _Candidate(share, rule, found, move, change)
 
 
@@ -286,29 +371,15 @@ def _refused(case: Case, candidate: _Candidate) -> bool:
     return any(each.severity == "error" for each in case.check(changed))
 
 
-def _priced(candidate: _Candidate, iteration: float) -> Suggestion:
+def _priced(candidate: _Candidate, iteration: float, *, tried: bool) -> Suggestion:
     gain = candidate.share * iteration
     suggestion = _suggestion(candidate.rule, candidate.found, candidate.move)
+    expected = "It was tried: it saves" if tried else "Expected to save"
     sentence = (
-        f"{suggestion.sentence} Expected to save {seconds(gain)} of {seconds(iteration)} an "
+        f"{suggestion.sentence} {expected} {seconds(gain)} of {seconds(iteration)} an "
         f"iteration ({percent(candidate.share, decimals=1)})."
     )
-    return replace(suggestion, sentence=sentence, gain=gain, share=candidate.share)
-
-
-def _verified(case: Case, suggestion: Suggestion, iteration: float) -> Suggestion | None:
-    """The suggestion with its measured gain, or None where there is none."""
-    outcome = case.problem.evaluator.evaluate(dsl.parse(suggestion.apply(case.text)))
-    if not outcome.ok or outcome.throughput <= case.outcome.throughput:
-        return None
-    share = 1.0 - case.outcome.throughput / outcome.throughput
-    gain = share * iteration
-    sentence, _, _ = suggestion.sentence.partition(" Expected to save")
-    sentence += (
-        f" It was tried: it saves {seconds(gain)} of {seconds(iteration)} an iteration "
-        f"({percent(share, decimals=1)})."
-    )
-    return replace(suggestion, sentence=sentence, gain=gain, share=share, verified=True)
+    return replace(suggestion, sentence=sentence, gain=gain, share=candidate.share, verified=tried)
 
 
 def _suggestions(matches: Sequence[_Match]) -> Iterator[tuple[int, Suggestion]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import dsl
@@ -63,13 +63,27 @@ class Change:
 
     @property
     def statements(self) -> str:
-        """The new statements as text."""
-        return "\n".join(unparse_statement(each) for each in self.new)
+        """The new statements as text; those that differ in their tasks alone are one."""
+        return "\n".join(unparse_statement(each) for each in _together(self.new))
 
     @property
     def replaces(self) -> tuple[str, ...]:
         """The statements that go, as text."""
         return tuple(unparse_statement(each) for each in self.gone)
+
+
+def _together(statements: Sequence[Statement]) -> list[Statement]:
+    """Statements about data of which those that differ in their tasks alone are one."""
+    found: dict[Statement, Statement] = {}
+    for each in statements:
+        if not isinstance(each, syntax.Region | syntax.Layout):
+            found[each] = each
+            continue
+        key = replace(each, tasks=(), position=None)
+        known = found.get(key, key)
+        tasks = (*getattr(known, "tasks", ()), *each.tasks)
+        found[key] = replace(each, tasks=tuple(dict.fromkeys(tasks)))
+    return list(found.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,14 +198,17 @@ class Guidance:
         raw: What the runtime or the compiler said, word for word.
         explanations: What it means, the most important first.
         suggestions: What to try, the most promising first.
-        standing: How far the mapper is from the floor, and what the rest consists of; empty
-            where nobody knows.
+        standing: How far the mapper is from the floor and from the reference, and what the rest
+            consists of; empty where nobody knows.
+        costly: How many of the explanations are of what costs time; those after them tell of what
+            is hidden behind other work, or of dangers.
     """
 
     raw: str
     explanations: tuple[str, ...]
     suggestions: tuple[Suggestion, ...]
     standing: str = ""
+    costly: int = 0
 
     def text(self, level: Level = "suggested") -> str:
         """All of it as plain text, up to a level.

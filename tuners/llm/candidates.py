@@ -7,10 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
+import dsl
+from dsl import syntax
 from dsl.errors import MapperSyntaxError, MappertuneError
+from dsl.unparse import unparse_statement
 from tuners.llm.replies.texts import joined_blocks, json_values_in, mapper_texts_in, merge_blocks
 from tuners.llm.replies.values import InvalidValues, checked_values
 from tuners.problems.problem import MendingProblem
+from tuners.problems.shorten import used_definitions
 
 if TYPE_CHECKING:
     from tuners.problems.problem import TextProblem
@@ -122,10 +126,23 @@ def _checked(text: str, problem: TextProblem, base: str | None) -> Candidate:
         sentence = f"it has {len(text):,} characters; the most is {LONGEST_CANDIDATE:,}"
         return Candidate(text[:LONGEST_CANDIDATE], None, (sentence,))
     try:
-        whole = text if base is None else merge_blocks(base, text)
+        whole = text if base is None else _revised(base, text)
     except MapperSyntaxError as error:
         return Candidate(text, None, _syntax_complaints(error))
     return check_candidate(whole, problem)
+
+
+def _revised(base: str, part: str) -> str:
+    """The base with some blocks replaced, without the definitions that nothing uses then."""
+    statements = dsl.parse(merge_blocks(base, part)).statements
+    maps = [each for each in statements if isinstance(each, _MAPS)]
+    used = list(used_definitions(statements, map(unparse_statement, maps)))
+    kept = [each for each in statements if not isinstance(each, _DEFINITIONS) or each in used]
+    return "".join(f"{unparse_statement(each)}\n" for each in kept)
+
+
+_MAPS = (syntax.IndexTaskMap, syntax.SingleTaskMap)
+_DEFINITIONS = (syntax.Assignment, syntax.FunctionDefinition)
 
 
 def check_candidate(text: str, problem: TextProblem) -> Candidate:

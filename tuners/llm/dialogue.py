@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from tuners import attributes
 from tuners.llm.candidates import candidates_in
+from tuners.llm.done import done_reason
 from tuners.llm.model.accounted import used_by
 from tuners.llm.model.errors import ModelError
 from tuners.llm.model.exchange import Message, ModelUsage, estimated_tokens
@@ -39,6 +41,7 @@ class DialogueResult:
         usage: What it has used of the model.
         messages: The whole conversation.
         error: The failure of the model that ended it, if one did.
+        done: Why the model has nothing left to propose, where it said so.
     """
 
     candidates: tuple[Candidate, ...]
@@ -46,6 +49,7 @@ class DialogueResult:
     usage: ModelUsage
     messages: tuple[Message, ...]
     error: ModelError | None = None
+    done: str | None = None
 
 
 @dataclass
@@ -85,6 +89,10 @@ class Dialogue:
             self.usage += reply.usage(asked)
             messages = (*messages, Message("assistant", reply.text))
             found = self._candidates(reply.text)
+            done = self._done(reply.text, found)
+            if done is not None:
+                why = f"{attributes.IS_DONE}: {done}"
+                return DialogueResult((), why, self.usage, messages, done=done)
             repeated = self._repeated(found)
             good = [each for each in found if not each.complaints and each.key not in repeated]
             if good:
@@ -107,6 +115,12 @@ class Dialogue:
             base=None if revised is None else self.formatter.text(revised),
             most=self.settings.candidates,
         )
+
+    def _done(self, reply: str, found: Sequence[Candidate]) -> str | None:
+        """Why the model is done, where it proposes nothing and something has run."""
+        if found or self.history.best is None:
+            return None
+        return done_reason(reply)
 
     def _repeated(self, found: Sequence[Candidate]) -> dict[str | None, int]:
         """The trials that candidates would repeat, by the candidates' keys."""

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from optuna.study import StudyDirection
 
 from tuners import attributes
-from tuners.finished_trial import TrialHistory
 from tuners.llm.candidates import Candidate, check_candidate
-from tuners.llm.conversations import Conversation, Turn
 from tuners.llm.dialogue import Dialogue, DialogueResult
+from tuners.llm.done import done_trial
 from tuners.llm.model.exchange import ModelUsage, Request
-from tuners.llm.prompts.trial_formatter import TrialFormatter, reply_schema
+from tuners.llm.prompts.reply_schema import reply_schema
+from tuners.llm.prompts.trial_formatter import TrialFormatter
 from tuners.llm.prompts.writer import Prompt, PromptWriter
 from tuners.llm.strategies import strategy_named
 from tuners.llm.study import TrialContext, model_usage
@@ -25,6 +25,7 @@ from tuners.samplers.wrappers import derived_seed
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
+    from tuners.finished_trial import FinishedTrial
     from tuners.llm.lazy_model import LazyModel
     from tuners.llm.model.exchange import Message, Model
     from tuners.llm.settings import ModelSettings
@@ -103,7 +104,7 @@ class Proposer:
             PromptTooLong: It does not fit into the longest prompt.
         """
         writer = self._writer(memory, [])
-        return writer.first(self.strategy, memory.history([])).messages
+        return writer.prompt(self.strategy, memory.history([])).messages
 
     def _skip_reason(self, context: TrialContext) -> str | None:
         """Why the model is not asked for a trial; None where it is."""
@@ -113,6 +114,9 @@ class Proposer:
             return ENQUEUED if whole else f"{ENQUEUED} in part, the rest is the fallback's"
         if every and (context.trial.number + 1) % every == 0:
             return f"every {every}th trial is the fallback's"
+        done = done_trial(context.trials)
+        if done is not None:
+            return f"{attributes.IS_DONE} since trial {done.number}"
         spent = self._budget_spent(context)
         return spent or self.strategy.skip_reason(context.memory.history(context.trials))
 
@@ -147,7 +151,7 @@ class Proposer:
         model = None if lazy is None else lazy.open(model_usage(context.trials))
         if lazy is None or model is None:
             return _given_up(lazy)
-        result, turn = self._converse(context, model)
+        result, base = self._converse(context, model)
         error = result.error
         if error is not None:
             why = f"{error.kind}: {result.why}"
@@ -157,33 +161,24 @@ class Proposer:
                 lazy.missed(context.trial.number, error.kind, result.why)
             return Proposal(None, why, result.usage, {attributes.FAILURE: error.kind})
         lazy.answers()
-        proposal = _proposal(context, result, turn)
-        if proposal.values is None:
+        proposal = _proposal(context, result, base)
+        if proposal.values is None and result.done is None:
             lazy.missed(context.trial.number, re.sub(r"\d+", "", proposal.why), proposal.why)
         return proposal
 
     def _converse(
         self, context: TrialContext, model: Model
-    ) -> tuple[DialogueResult, dict[str, Any]]:
-        """How the dialogue about a trial ended, and the turn that it adds to a conversation."""
+    ) -> tuple[DialogueResult, FinishedTrial | None]:
+        """How the dialogue about a trial ended, and the trial whose mapper it revised."""
         memory, trials = context.memory, context.trials
         history = memory.history(trials)
         writer = self._writer(memory, trials)
-        before = memory.conversations.take(trials) if self.strategy.converses else None
-        result = None
-        try:
-            prompt, follows = self._prompt(writer, history, before)
-            request = self._request(context, prompt)
-            dialogue = Dialogue(context, self._settings, prompt, history, writer.formatter)
-            in_two_turns = self._settings.decode == "grammar"
-            result = dialogue.run(TwoTurnModel(model) if in_two_turns else model, request)
-        finally:
-            if result is None or result.error is not None:
-                memory.conversations.give_back(before)
-        if result.error is not None or not self.strategy.converses:
-            return result, {}
-        shown = frozenset(trial.number for trial in history.trials)
-        return result, Turn.after(follows, result.messages, shown, prompt.plan.answer).note()
+        prompt = writer.prompt(self.strategy, history)
+        dialogue = Dialogue(context, self._settings, prompt, history, writer.formatter)
+        in_two_turns = self._settings.decode == "grammar"
+        request = self._request(context, prompt)
+        result = dialogue.run(TwoTurnModel(model) if in_two_turns else model, request)
+        return result, prompt.plan.base
 
     def _writer(self, memory: StudyMemory, trials: Sequence[FrozenTrial]) -> PromptWriter:
         """The writer of prompts; of shorter ones after each that was too long for the model."""
@@ -202,19 +197,6 @@ class Proposer:
             )
 
         return memory.writer(limit, make)
-
-    def _prompt(
-        self, writer: PromptWriter, history: TrialHistory, before: Conversation | None
-    ) -> tuple[Prompt, Conversation | None]:
-        """The next turn of a conversation, or the beginning of a new one."""
-        if before is not None and history.trials:
-            news = [each for each in history.trials if each.number not in before.shown]
-            following = writer.following(
-                self.strategy, history, before.messages, news, before.answer
-            )
-            if following is not None:
-                return following, before
-        return writer.first(self.strategy, history), None
 
     def _request(self, context: TrialContext, prompt: Prompt) -> Request:
         """What is sent first."""
@@ -242,19 +224,25 @@ def _given_up(lazy: LazyModel | None) -> Proposal:
     return Proposal(None, f"{error.kind}: {error}", notes={attributes.FAILURE: error.kind})
 
 
-def _proposal(context: TrialContext, result: DialogueResult, turn: Mapping[str, Any]) -> Proposal:
+def _proposal(
+    context: TrialContext, result: DialogueResult, base: FinishedTrial | None
+) -> Proposal:
     """What comes of a dialogue that no error has ended."""
+    if result.done is not None:
+        return Proposal(None, result.why, result.usage, {attributes.DONE: result.done})
     if not result.candidates:
-        return Proposal(None, result.why, result.usage, turn)
+        return Proposal(None, result.why, result.usage)
     first, *further = result.candidates
     accepted = _accepted(context, first)
     if accepted is None:
         why = "the model's proposal has no place in the space, or another worker tries it"
-        return Proposal(None, why, result.usage, turn)
+        return Proposal(None, why, result.usage)
     values, notes = accepted
+    if base is not None:
+        notes[attributes.BASE] = base.number
     if further:
         notes[attributes.CANDIDATES] = [each.text for each in further]
-    return Proposal(values, result.why, result.usage, {**notes, **turn})
+    return Proposal(values, result.why, result.usage, notes)
 
 
 def _accepted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import weakref
@@ -18,6 +19,7 @@ from optuna.trial import FrozenTrial
 
 from tuners import attributes
 from tuners.errors import ModelRequiredError
+from tuners.llm.done import ends_study
 from tuners.llm.fallback import Fallback
 from tuners.llm.lazy_model import LazyModel, ledger_of
 from tuners.llm.proposer import ENQUEUED, Proposal, Proposer
@@ -171,6 +173,7 @@ class LLMSampler(DelegatingSampler):
         enqueued = proposal.why.startswith(ENQUEUED)
         proposer = ENQUEUED if enqueued else self._fallback.name
         self._note(study, trial, proposer, proposal.why, proposal)
+        self._stop_where_done(context)
         return self._fallback.propose(context)
 
     def sample_independent(
@@ -198,6 +201,19 @@ class LLMSampler(DelegatingSampler):
             if not self._told:
                 log.warning("%s; %s proposes", SEVERAL, self._fallback.name)
             self._told = True
+
+    def _stop_where_done(self, context: TrialContext) -> None:
+        """Ends ``Study.optimize`` after this trial, where its model is done for good.
+
+        A loop of another kind asks `tuners.llm.done.ends_study`.
+        """
+        memory, when_done = context.memory, self._settings.when_done
+        why = ends_study(memory.problem, context.trials, when_done, memory.direction)
+        if why is None:
+            return
+        log.info("the study ends: %s", why)
+        with contextlib.suppress(RuntimeError):  # it is not Optuna's loop that runs it
+            context.study.stop()
 
     # Asking and noting
 

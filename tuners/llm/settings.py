@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from optuna.samplers import BaseSampler
 
+    from tuners.llm.done import WhenDone
     from tuners.llm.model.exchange import Budget, Model
     from tuners.llm.model.ledger import Ledger
     from tuners.llm.prompts.trial_formatter import Decode, Feedback
@@ -37,6 +38,7 @@ _NOT_OF_THE_STUDY = (
     "budget",
     "calls_per_minute",
     "required",
+    "when_done",
     "ledger",
     "transcript",
 )
@@ -71,6 +73,9 @@ class ModelSettings:
         budget: What the model may use for one study, in calls, tokens and money; earlier runs and
             other processes of the study count. None for no limit.
         calls_per_minute: How many calls the study may begin within a minute; None for any number.
+        when_done: What comes when the model says that nothing is left to gain: ``"stop"`` ends the
+            study, ``"fallback"`` goes on without it, ``"auto"`` ends it where its best mapper is
+            within 1 % of what no mapper can beat, and else goes on.
         required: Whether a model that cannot be opened, or refuses the first request for good, is
             an error; else the fallback takes its place.
         ledger: Where each call is entered before it is made: a file, or a ledger. None for the
@@ -99,6 +104,7 @@ class ModelSettings:
     timeout: float = 60.0
     budget: Budget | None = None
     calls_per_minute: int | None = None
+    when_done: WhenDone = "auto"
     required: bool = False
     ledger: Path | Ledger | None = None
     transcript: Path | None = None

@@ -13,7 +13,6 @@ from dsl.errors import MappertuneError
 from tuners import attributes
 from tuners.finished_trial import TrialHistory
 from tuners.llm.conditions import Condition, learned_conditions
-from tuners.llm.conversations import Conversations
 from tuners.llm.model.exchange import ModelUsage
 from tuners.llm.study_space import StudySpace
 from tuners.problems.search_space import SearchSpace
@@ -135,7 +134,6 @@ class StudyMemory:
         direction: Whether larger or smaller values are better.
         shared: Whether other processes may take part in the study.
         model: The model that is asked for it.
-        conversations: The conversations that can go on.
     """
 
     problem: TextProblem
@@ -153,7 +151,6 @@ class StudyMemory:
         self.direction = direction
         self.model = model
         self.shared = shared
-        self.conversations = Conversations()
         self._history = TrialHistory(direction)
         self._description = description
         self._lock = threading.RLock()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from tuners.llm.done import done_reason
 from tuners.llm.model.accounted import used_by
 from tuners.llm.model.errors import ModelError
 from tuners.llm.model.exchange import Message, WrappedModel
@@ -29,6 +30,8 @@ class TwoTurnModel(WrappedModel):
         if request.grammar is None:
             return self.model.ask(request)
         thought = self.model.ask(replace(request, grammar=None))
+        if done_reason(thought.text) is not None:
+            return thought
         messages = (
             *request.messages,
             Message("assistant", thought.text),

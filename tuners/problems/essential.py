@@ -12,16 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import dsl
 from dsl.syntax import Program, Statement
 from dsl.unparse import unparse
+from tuners.problems.references import NO_DECISIONS
 
 if TYPE_CHECKING:
     from tuners.problems.mapper_problem import MapperProblem
 
-__all__ = ["NO_DECISIONS", "essential", "fewest"]
+__all__ = ["essential", "fewest"]
 
 T = TypeVar("T")
-
-#: A mapper that leaves all to the runtime's defaults.
-NO_DECISIONS = "Task * GPU,CPU;\n"
 
 # Shorter mappers that are run at most; large programs take a second each.
 MOST_RUNS = 500

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from importlib.resources import files
 from types import MappingProxyType
@@ -23,6 +24,7 @@ from legion_bridge.outcome import Objective, Outcome
 from tuners import attributes
 from tuners.problems.evaluators import Evaluator, TextEvaluator
 from tuners.problems.problem import Evaluation, Finding, Form, Projection, Suggester, Value
+from tuners.problems.references import Reference, best_reference
 from tuners.problems.start import Start
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ __all__ = ["MapperProblem"]
 # Outcomes without a profile are a few hundred bytes, parsed mappers some 50 KB.
 OUTCOMES_KEPT = 100_000
 PROGRAMS_KEPT = 256
+PROFILES_KEPT = 64
 
 SCORED: Mapping[Objective, str] = {
     "timed": "The score is that of the timed part alone: what the setup costs does not count.",
@@ -108,6 +111,7 @@ class MapperProblem:
         self._programs = BoundedCache[str, dsl.Program](PROGRAMS_KEPT)
         self._read = BoundedCache[str, tuple[dsl.Program, str]](PROGRAMS_KEPT)
         self._statements = StatementCache()
+        self._profiled = BoundedCache[str, Outcome](PROFILES_KEPT)
 
     @cached_property
     def template(self) -> dsl.Template:
@@ -179,7 +183,7 @@ class MapperProblem:
         Raises:
             dsl.MapperSyntaxError: It does not parse.
         """
-        if self.evaluator is not self.simulation:
+        if not self.is_simulated:
             return not self._errors(self._skim(text)[0])
         outcome = self._run(text)
         if outcome.status == "syntax_error":
@@ -242,7 +246,26 @@ class MapperProblem:
         """What came of a mapper, what it means, and what to try."""
         from tuners.guide import explain  # noqa: PLC0415  (only where feedback is asked for)
 
-        return explain(self, evaluation)
+        outcome = self.profiled(evaluation)
+        return explain(self, replace(evaluation, outcome=outcome))
+
+    def profiled(self, evaluation: Evaluation) -> Outcome:
+        """The outcome with where the time went, where the mapper ran and was simulated."""
+        program, key, outcome = evaluation.program, evaluation.normal_form, evaluation.outcome
+        if program is None or key is None or not outcome.ok or not self.is_simulated:
+            return outcome
+        run = self.simulation.evaluate
+        return self._profiled.get_or_make(key, lambda: run(program, profile=True))[0]
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether what runs a mapper is the simulator: equal mappers take equally long then."""
+        return self.evaluator is self.simulation
+
+    @cached_property
+    def reference(self) -> Reference | None:
+        """What mappers are held against; None where none runs, or where runs are measured."""
+        return best_reference(self) if self.is_simulated else None
 
     def space(self) -> str:
         """What may be decided: the holes of the template, those with equal choices together."""
@@ -359,6 +382,8 @@ def record(trial: optuna.Trial, evaluation: Evaluation, violation: float) -> Non
         trial.set_user_attr(attributes.SETUP, outcome.setup)
     if outcome.whole is not None:
         trial.set_user_attr(attributes.WHOLE, outcome.whole)
+    if outcome.measurement is not None:
+        trial.set_user_attr(attributes.SPREAD, outcome.measurement.spread)
     if evaluation.normal_form is not None:
         trial.set_user_attr(attributes.NORMAL_FORM, digest(evaluation.normal_form))
     trial.set_constraint(attributes.CONSTRAINT, violation)

@@ -21,7 +21,7 @@ from dsl.tables import PREFERENCE, LayoutDecision, choose_kind
 from dsl.templates.match.answers import Answers, Question, Questions, distance
 from dsl.unparse import unparse_statement
 
-__all__ = ["MapperShortener"]
+__all__ = ["MapperShortener", "used_definitions"]
 
 
 class _Rule(NamedTuple):
@@ -74,7 +74,7 @@ class MapperShortener:
             *self._memories(answers),
             *self._layouts(answers),
             *self._limits(answers),
-            *_used_definitions(mapper.program.statements, maps),
+            *map(unparse_statement, used_definitions(mapper.program.statements, maps)),
             *maps,
         ]
         return "\n".join(statements) + "\n"
@@ -204,20 +204,21 @@ def _layout(tasks: str, region: str, layout: LayoutDecision) -> str:
     return f"Layout {tasks} {region} * {' '.join(words)};"
 
 
-def _used_definitions(
-    statements: Sequence[syntax.Statement], maps: Sequence[str]
-) -> Iterator[str]:
-    """The definitions that the maps name, and those that these use."""
-    texts = {
-        each.name: unparse_statement(each)
+def used_definitions(
+    statements: Sequence[syntax.Statement], maps: Iterable[str]
+) -> Iterator[syntax.Statement]:
+    """The definitions that the maps name, and those that these use; of equal names the first."""
+    first = {
+        each.name: each
         for each in reversed(statements)
         if isinstance(each, syntax.Assignment | syntax.FunctionDefinition)
     }
+    texts = {name: unparse_statement(each) for name, each in first.items()}
     used: set[str] = set()
     new = {word for text in maps for word in re.findall(r"\w+", text)} & texts.keys()
     while new:
         used |= new
         new = {w for name in new for w in re.findall(r"\w+", texts[name])} & texts.keys() - used
-    for name in reversed(texts):
+    for name in reversed(first):
         if name in used:
-            yield texts[name]
+            yield first[name]

@@ -41,7 +41,7 @@ class _GuidedDescent(Descent):
             return
         values = self.space.active(self._point)
         evaluation = problem.evaluate_text(problem.render(values))
-        for suggestion in guide.explain(problem, evaluation).suggestions:
+        for suggestion in guide.explain(problem, evaluation, verify=False).suggestions:
             changed = suggestion.values(problem.template, values)
             if changed is not None:
                 yield self._point | changed

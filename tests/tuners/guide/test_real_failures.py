@@ -6,11 +6,13 @@ in the program's names, and its first suggestion must be a mapper that a check l
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NamedTuple
 
 import pytest
 
 import dsl
+from dsl.unparse import unparse_statement
 from legion_bridge import Machine, Outcome
 from legion_bridge.legion.scaled import fitted
 from tuners import Evaluation, MapperProblem
@@ -129,6 +131,19 @@ def evaluation_of(problem: MapperProblem, text: str, status: str, raw: str) -> E
     return Evaluation(text, dsl.parse(text), None, (), outcome, cached=False)
 
 
+def single(statements):
+    """Statements as lines, those about several tasks once for each of them."""
+    parts = dsl.parse(statements).statements if statements.strip() else ()
+    return [
+        line
+        for each in parts
+        for alone in (
+            [replace(each, tasks=(task,)) for task in getattr(each, "tasks", ())] or [each]
+        )
+        for line in unparse_statement(alone).splitlines()
+    ]
+
+
 @pytest.mark.parametrize("name", FAILURES)
 def test_a_real_failure_is_explained_and_a_remedy_suggested(problem, name):
     text, status, raw, explanation, suggestion = FAILURES[name]
@@ -136,7 +151,7 @@ def test_a_real_failure_is_explained_and_a_remedy_suggested(problem, name):
     assert found.raw == raw
     assert any(explanation in each for each in found.explanations)
     first = found.suggestions[0]
-    shown = [f"- {each}" for each in first.replaces] + first.statements.splitlines()
+    shown = [f"- {each}" for each in first.replaces] + single(first.statements)
     assert any(suggestion in line for line in shown)
     changed = first.apply(text)
     assert changed != text

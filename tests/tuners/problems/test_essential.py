@@ -6,7 +6,8 @@ import dsl
 from legion_bridge import Application, Machine
 from studies.suite import Case
 from tuners import MapperProblem
-from tuners.problems.essential import NO_DECISIONS, essential
+from tuners.problems.essential import essential
+from tuners.problems.references import NO_DECISIONS
 
 
 @pytest.mark.parametrize(("application", "lines"), [("circuit", 60), ("stencil", 40)])

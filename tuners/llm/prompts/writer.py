@@ -18,7 +18,7 @@ from tuners.llm.model.exchange import Message, estimated_tokens
 from tuners.llm.prompts.examples import examples_for
 
 if TYPE_CHECKING:
-    from tuners.finished_trial import FinishedTrial, TrialHistory
+    from tuners.finished_trial import TrialHistory
     from tuners.llm.candidates import Answer
     from tuners.llm.prompts.trial_formatter import Decode, TrialFormatter
     from tuners.llm.strategies.strategy import Entry, PromptPlan, Strategy
@@ -75,8 +75,8 @@ class PromptWriter:
         self._decode = decode
         self._system = _system(formatter, limit, examples, maximise=maximise)
 
-    def first(self, strategy: Strategy, history: TrialHistory) -> Prompt:
-        """The beginning of a conversation.
+    def prompt(self, strategy: Strategy, history: TrialHistory) -> Prompt:
+        """What is asked, with as much of the history as there is room for.
 
         Raises:
             PromptTooLong: It does not fit without any history.
@@ -86,34 +86,6 @@ class PromptWriter:
         entries = fit([self._system, ending], plan.entries, self._limit)
         system = Message("system", self._system)
         return Prompt((system, Message("user", _joined(entries, ending))), plan)
-
-    def following(
-        self,
-        strategy: Strategy,
-        history: TrialHistory,
-        before: Sequence[Message],
-        news: Sequence[FinishedTrial],
-        answer: Answer,
-    ) -> Prompt | None:
-        """The next turn of a conversation, with what is new; None where there is no room for it.
-
-        Args:
-            strategy: Says what to tell.
-            history: All trials.
-            before: The conversation so far, without the system's message.
-            news: The trials since its last turn.
-            answer: The form of the last answer: it is not explained again.
-        """
-        plan = strategy.update(news, history, self.formatter)
-        form = "" if plan.answer == answer else self._form(plan.answer)
-        ending = "\n\n".join(filter(None, (plan.task, form)))
-        whole = (Message("system", self._system), *before)
-        needed = [*(message.content for message in whole), ending]
-        news_tokens = sum(estimated_tokens(entry.text) for entry in plan.entries)
-        if estimated_tokens(*needed) + news_tokens > self._limit:
-            return None
-        entries = fit(needed, plan.entries, self._limit)
-        return Prompt((*whole, Message("user", _joined(entries, ending))), plan)
 
     def _form(self, answer: Answer) -> str:
         count = self.formatter.wanted
@@ -144,8 +116,14 @@ def _system(formatter: TrialFormatter, limit: int, examples: int, *, maximise: b
 
 
 def _joined(entries: Sequence[str], ending: str) -> str:
-    history = [part("history"), *entries] if entries else []
-    return "\n\n".join([*history, ending])
+    """The history and what comes after it; entries of one line each stand close together."""
+    if not entries:
+        return ending
+    parts = [part("history")]
+    for before, entry in zip(("", *entries), entries, strict=False):
+        close = before and "\n" not in before and "\n" not in entry
+        parts.append(f"{'' if close else chr(10)}{entry}")
+    return "\n".join(parts) + f"\n\n{ending}"
 
 
 def fit(needed: Sequence[str], entries: Sequence[Entry], limit: int) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tuners.llm.prompts.writer import part
+from tuners.llm.strategies.first_task import first_task
 from tuners.llm.strategies.strategy import Entry, PromptPlan, Strategy
 
 if TYPE_CHECKING:
@@ -24,8 +25,7 @@ class Opro(Strategy):
 
     def plan(self, history: TrialHistory, formatter: TrialFormatter, most: int) -> PromptPlan:
         if not history.trials:
-            first = "task_first" if formatter.problem.form == "mapper" else "task_first_values"
-            return PromptPlan((), part(first, count=formatter.wanted), formatter.problem.form)
+            return PromptPlan((), first_task(formatter), formatter.problem.form)
         entries = [
             Entry(formatter.entry(trial), formatter.line(trial), place=-trial.feasible_loss)
             for trial in history.by_usefulness()[:most]

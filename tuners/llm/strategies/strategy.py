@@ -53,13 +53,10 @@ class Strategy(ABC):
     Attributes:
         name: The name by which users choose it.
         summary: What it does, in a sentence.
-        converses: Whether one conversation goes on from trial to trial, so that each turn says
-            only what is new; otherwise each trial begins one.
     """
 
     name: ClassVar[str]
     summary: ClassVar[str]
-    converses: ClassVar[bool] = False
 
     def skip_reason(self, history: TrialHistory) -> str | None:  # noqa: ARG002  (most always ask)
         """Why the model is not asked for the next trial; None where it is."""
@@ -67,16 +64,10 @@ class Strategy(ABC):
 
     @abstractmethod
     def plan(self, history: TrialHistory, formatter: TrialFormatter, most: int) -> PromptPlan:
-        """What to tell at the beginning of a conversation.
+        """What to tell.
 
         Args:
             history: The trials.
             formatter: Puts them into words.
             most: How many trials to tell of at most.
         """
-
-    def update(
-        self, news: Sequence[FinishedTrial], history: TrialHistory, formatter: TrialFormatter
-    ) -> PromptPlan:
-        """What to tell in a conversation that goes on, of the trials since its last turn."""
-        raise NotImplementedError(f"{self.name} begins a conversation for each trial")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import logging
 
 import optuna
@@ -106,13 +105,6 @@ def test_a_replay_gives_the_study_again_at_once_or_in_parts(
     assert told(again) == told(study)
     assert {"model", "tpe"} == {trial.user_attrs[attributes.PROPOSER] for trial in study.trials}
     assert {record.getMessage() for record in caplog.records} == {MISSED}
-
-
-def test_a_conversation_goes_on_where_a_study_is_resumed(recorded, make_toy_problem):
-    _, path, strategy = recorded
-    lines = [json.loads(line)["request"] for line in path.read_text("utf-8").splitlines()]
-    lengths = {line["trial"]: len(line["messages"]) for line in lines}
-    assert lengths[3] == (12 if strategy == "trace" else 2)
 
 
 def test_a_replay_with_other_options_says_where_the_prompt_differs(
