@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ import numpy as np
 
 from legion_bridge.programs.application import Application, Launch, Requirement
 
-__all__ = ["Flow", "data_flow"]
+__all__ = ["Flow", "Made", "data_flow", "made_by"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,35 +49,104 @@ def data_flow(application: Application) -> tuple[Flow, ...]:
     >>> flow.source, flow.target, flow.region, flow.fields
     ('stencil', 'increment', 'points', ('input', 'input1'))
     """
-    overlaps = _Overlaps(application)
-    writers: dict[tuple[str, str], list[_Writer]] = {}
     found: dict[tuple[str, str, str, bool], dict[str, None]] = {}
-    for iteration, launch in _program(application):
-        if application.task_kinds[launch.task].inner:
-            continue
-        for requirement in launch.requirements:
-            for field in _read(requirement):
-                for writer in writers.get((requirement.region, field), ()):
-                    if overlaps(writer.requirement, requirement):
-                        later = 0 < writer.iteration < iteration
-                        key = (writer.task, launch.task, requirement.region, later)
-                        found.setdefault(key, {})[field] = None
-        for requirement in launch.requirements:
-            if _writes(requirement):
-                whole = _whole(application, requirement)
-                _write(writers, _Writer(iteration, launch.task, requirement), whole=whole)
+    for read in _reads(application):
+        later = 0 < read.writer.iteration < read.iteration
+        key = (read.writer.task, read.task, read.region, later)
+        found.setdefault(key, {})[read.field] = None
     return tuple(
         Flow(source, target, region, tuple(fields), later)
         for (source, target, region, later), fields in found.items()
     )
 
 
-def _program(application: Application) -> Iterator[tuple[int, Launch]]:
-    """The setup, which is iteration 0, two iterations, and the finish as part of the last."""
-    yield from ((0, launch) for launch in application.setup)
-    for iteration in (1, 2):
-        yield from ((iteration, launch) for launch in application.loop)
-    yield from ((2, launch) for launch in application.finish)
+@dataclass(frozen=True, slots=True)
+class Made:
+    """Who made data that a launch of the loop reads, in the steady state.
+
+    Attributes:
+        task: The task.
+        summed: Whether it added to what was there, so that its sums are folded first.
+        last_iteration: Whether that was in the iteration before.
+        before_loop: Whether that was before the loop.
+    """
+
+    task: str
+    summed: bool
+    last_iteration: bool
+    before_loop: bool
+
+
+def made_by(application: Application) -> Mapping[tuple[int, int], Sequence[Made]]:
+    """Who made what each requirement of each launch of the loop reads; nobody for all others.
+
+    Returns:
+        By the launch's number in the loop and the requirement's place.
+    """
+    found: dict[tuple[int, int], dict[Made, None]] = defaultdict(dict)
+    for read in _reads(application):
+        if read.iteration == STEADY and read.number >= 0:
+            writer = read.writer
+            made = Made(
+                writer.task,
+                writer.requirement.privilege == "REDUCE",
+                0 < writer.iteration < STEADY,
+                writer.iteration == 0,
+            )
+            found[read.number, read.place][made] = None
+    return defaultdict(tuple, {key: tuple(each) for key, each in found.items()})
+
+
+STEADY = 2
+"""The iteration that stands for those in which nothing changes any more."""
+
+
+class _Read(NamedTuple):
+    """A field that a requirement of a launch reads, and a launch that wrote it.
+
+    Attributes:
+        iteration: 0 for the setup.
+        number: Of the launch in the loop; -1 before and after it.
+        place: Of the requirement among those of the launch.
+    """
+
+    iteration: int
+    number: int
+    place: int
+    task: str
+    region: str
+    field: str
+    writer: _Writer
+
+
+def _reads(application: Application) -> Iterator[_Read]:
+    """Everything that is read, with each of those who wrote it."""
+    overlaps = _Overlaps(application)
+    writers: dict[tuple[str, str], list[_Writer]] = {}
+    for iteration, number, launch in _program(application):
+        if application.task_kinds[launch.task].inner:
+            continue
+        for index, requirement in enumerate(launch.requirements):
+            for field in _read(requirement):
+                for writer in writers.get((requirement.region, field), ()):
+                    if overlaps(writer.requirement, requirement):
+                        region = requirement.region
+                        yield _Read(iteration, number, index, launch.task, region, field, writer)
+        for requirement in launch.requirements:
+            if _writes(requirement):
+                whole = _whole(application, requirement)
+                _write(writers, _Writer(iteration, launch.task, requirement), whole=whole)
+
+
+def _program(application: Application) -> Iterator[tuple[int, int, Launch]]:
+    """The setup, which is iteration 0, two iterations, and the finish as part of the last.
+
+    With each launch its number in the loop; -1 before and after it.
+    """
+    yield from ((0, -1, launch) for launch in application.setup)
+    for iteration in (1, STEADY):
+        yield from ((iteration, *numbered) for numbered in enumerate(application.loop))
+    yield from ((STEADY, -1, launch) for launch in application.finish)
 
 
 def _read(requirement: Requirement) -> tuple[str, ...]:

@@ -40,8 +40,8 @@ def everywhere(pattern: re.Pattern[str]) -> list[tuple[str, tuple[str, ...]]]:
 
 def test_it_is_short():
     words = len(MANUAL.split())
-    assert words * 1.4 < 2500
-    assert len(MANUAL) / 3.2 < 2500  # code has more tokens a word than prose
+    assert words * 1.4 < 2800
+    assert len(MANUAL) / 3.2 < 2800  # code has more tokens a word than prose
 
 
 def test_every_fence_is_tested():
@@ -49,7 +49,7 @@ def test_every_fence_is_tested():
     assert len(MAPPERS) == 3
     assert all(WRONG)
     assert len(WRONG) >= 14
-    assert [len(everywhere(pattern)) for pattern in (SIZE, SAME, POINT)] == [8, 7, 5]
+    assert [len(everywhere(pattern)) for pattern in (SIZE, SAME, POINT)] == [8, 7, 7]
 
 
 @pytest.mark.parametrize("text", MAPPERS)

@@ -103,7 +103,7 @@ def _standing(case: Case) -> str:
     if reference is None or not reference.throughput or not case.outcome.ok:
         return f"{said[:1].upper()}{said[1:]}." if said else ""
     ratio = case.outcome.throughput / reference.throughput
-    near = f" and at {ratio:.4g} x the throughput of the {reference.name}"
+    near = f", {ratio:.4g} x the throughput of the {reference.name}"
     before, found, after = said.partition(" an iteration")
     return f"{before[:1].upper()}{before[1:]}{found}{near}{after}." if said else ""
 

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from importlib.resources import files
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -20,6 +19,7 @@ from dsl.collected_regions import collected_by_name, with_region_names
 from dsl.parsing.statement_cache import StatementCache
 from dsl.plain_text import plain
 from dsl.templates.match.nearest_point import TemplateNeighbours, readable_rules
+from dsl.units import quantity, seconds
 from legion_bridge.outcome import Objective, Outcome
 from tuners import attributes
 from tuners.problems.evaluators import Evaluator, TextEvaluator
@@ -38,6 +38,7 @@ __all__ = ["MapperProblem"]
 OUTCOMES_KEPT = 100_000
 PROGRAMS_KEPT = 256
 PROFILES_KEPT = 64
+LONGEST_SPACE = 2_000  # characters of a list of holes
 
 SCORED: Mapping[Objective, str] = {
     "timed": "The score is that of the timed part alone: what the setup costs does not count.",
@@ -171,8 +172,10 @@ class MapperProblem:
 
     @property
     def language(self) -> str:
-        """The manual of the mapping language."""
-        return files("dsl").joinpath("manual.md").read_text(encoding="utf-8")
+        """The manual of the mapping language, as far as the program has a use for it."""
+        from tuners.llm.prompts.manual import manual_for  # noqa: PLC0415  (only for prompts)
+
+        return manual_for(self.application, self.machine)
 
     def passes(self, text: str) -> bool:
         """Whether a check finds no error; many times as fast as ``check``.
@@ -192,11 +195,52 @@ class MapperProblem:
 
     def describe(self) -> str:
         """The application with its sizes and data flow, and the machine, as text."""
-        from legion_bridge.programs.describe import describe  # noqa: PLC0415  (loads numba)
-        from tuners.llm.prompts.machine import describe_machine  # noqa: PLC0415  (only for prompts)
+        from tuners.llm.prompts.briefing import describe_program  # noqa: PLC0415  (only for prompts)
+        from tuners.llm.prompts.machine import (  # noqa: PLC0415  (likewise)
+            describe_machine,
+            describe_runtime,
+        )
 
-        application = describe(self.application).rpartition("\n\nReference mappers:")[0]
-        return f"{application}\n\n{describe_machine(self.machine)}\n\n{SCORED[self.objective]}"
+        application, machine = self.application, self.machine
+        parts = [
+            describe_program(application, machine),
+            describe_machine(machine, self._used_kinds, self._used_rates),
+            describe_runtime(
+                machine.for_ranks(application.ranks_per_node),
+                traced=application.traced,
+                simulated=self.is_simulated,
+            ),
+            self._goal(),
+        ]
+        return "\n\n".join(parts)
+
+    @property
+    def _used_kinds(self) -> set[str]:
+        """The processor kinds that some task was compiled for."""
+        kinds = self.application.task_kinds.values()
+        return {variant for kind in kinds for variant in kind.variants}
+
+    @property
+    def _used_rates(self) -> list[str]:
+        """The rates of arithmetic that the loop's tasks run at."""
+        work = [launch.work for launch in self.application.loop]
+        return sorted({each.rate for each in work if each.flops.any() and not each.seconds})
+
+    def _goal(self) -> str:
+        """What counts, what no mapper can beat, and what an expert has reached."""
+        parts = [SCORED[self.objective]]
+        if self.is_simulated:
+            floor = self.simulation.simulator.floor
+            if floor.seconds:
+                parts.append(
+                    f"No mapper takes less than {seconds(floor.seconds)} an iteration (the floor, "
+                    f"by the {floor.bounds.bound})."
+                )
+            reference = self.reference
+            if reference is not None:
+                reached = quantity(reference.throughput or 0.0, self.unit, digits=6)
+                parts.append(f"The reference ({reference.name}) reaches {reached}.")
+        return " ".join(parts)
 
     def identity(self, text: str) -> str | None:
         """A short digest of a mapper's normal form; None where it does not parse."""
@@ -268,7 +312,16 @@ class MapperProblem:
         return best_reference(self) if self.is_simulated else None
 
     def space(self) -> str:
-        """What may be decided: the holes of the template, those with equal choices together."""
+        """What may be decided: the holes of a template that was given, else all, in a paragraph."""
+        given = self._holes() if self._template is not None else ""
+        if given and len(given) <= LONGEST_SPACE:
+            return given
+        from tuners.llm.prompts.space import describe_space  # noqa: PLC0415  (only for prompts)
+
+        return describe_space(self.application, self.machine)
+
+    def _holes(self) -> str:
+        """The holes of the template, those with equal choices together."""
         alike: dict[str, list[str]] = {}
         for name, hole in self.template.parameters.items():
             choices = " | ".join(map(str, hole.choices)) or f"{hole.low}..{hole.high}"

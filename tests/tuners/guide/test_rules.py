@@ -520,7 +520,7 @@ def test_a_flaw_is_explained_and_a_remedy_suggested(slow):
 def test_a_success_is_explained_by_its_critical_path():
     text = problem_of("circuit").application.mappers["expert"]
     found = guidance_on(text, "circuit")
-    assert "Its end waited for" in found.explanations[0]
+    assert "Critical path: " in found.explanations[0]
     assert "task calculate_new_currents" in found.explanations[0]
 
 

@@ -46,8 +46,10 @@ class Edit:
     knobs: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return " ".join([*(f"-{_brief(each)}" for each in self.gone),
-                         *(f"+{_brief(each)}" for each in self.new)])  # fmt: skip
+        """In a line; what was replaced is not told, nor how a function was that is gone."""
+        if self.new:
+            return " ".join(f"+{_brief(each)}" for each in self.new)
+        return " ".join(f"-{_brief(each, most=0)}" for each in self.gone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +93,13 @@ def difference(problem: MapperProblem, before: str, after: str) -> Difference:
     if len(edits) > MOST_EDITS:
         effect: Effect = together if together in ("none", "untimed") else "unknown"
         return Difference(tuple(_edit(old, new, each, effect) for each in edits), together)
-    found = []
-    for each in edits:
-        without = "\n".join(unparse_statement(s) for s in _without(old, new, edits, each))
-        effect = _effect(_outcome(problem, without), outcomes[1])
-        found.append(_edit(old, new, each, effect))
+    effects = [_effect(_outcome(problem, _without(old, new, edits, [each])), outcomes[1])
+               for each in edits]  # fmt: skip
+    idle = [each for each, effect in zip(edits, effects, strict=True) if effect == "none"]
+    if _effect(_outcome(problem, _without(old, new, edits, idle)), outcomes[1]) != "none":
+        # Each alone changes nothing, as another one does the same; all of them do.
+        effects = ["unknown" if effect == "none" else effect for effect in effects]
+    found = [_edit(old, new, *each) for each in zip(edits, effects, strict=True)]
     return Difference(tuple(found), together)
 
 
@@ -132,16 +136,16 @@ def _without(
     old: Sequence[syntax.Statement],
     new: Sequence[syntax.Statement],
     edits: Sequence[_Span],
-    left_out: _Span,
-) -> list[syntax.Statement]:
-    """The new statements but for one edit."""
+    left_out: Sequence[_Span],
+) -> str:
+    """The new mapper but for some edits."""
     found: list[syntax.Statement] = []
     at = 0
     for a, b, c, d in edits:
         found += old[at:a]
-        found += old[a:b] if (a, b, c, d) == left_out else new[c:d]
+        found += old[a:b] if (a, b, c, d) in left_out else new[c:d]
         at = b
-    return [*found, *old[at:]]
+    return "\n".join(unparse_statement(each) for each in (*found, *old[at:]))
 
 
 def _outcome(problem: MapperProblem, text: str) -> Outcome | None:
@@ -207,7 +211,8 @@ _WORDS = {
 }
 
 
-def _brief(statement: str) -> str:
-    """A statement in a line; of a long function its name."""
+def _brief(statement: str, most: int = LONGEST_LINE) -> str:
+    """A statement in a line; of a function that is longer its name."""
     line = " ".join(statement.split()).rstrip(";")
-    return line if len(line) <= LONGEST_LINE else f"{line.partition('(')[0]}(...)"
+    is_long = line.startswith("def ") and len(line) > most
+    return line.partition("(")[0] if is_long else line

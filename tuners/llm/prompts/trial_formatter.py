@@ -30,7 +30,7 @@ Feedback = Literal["none", "raw", "explained", "suggested"]
 _RAW_SHOWN = 400  # characters of a message where no more feedback is asked for
 _FEEDBACK_SHOWN = 4000
 _NOTES_SHOWN = 4  # of a trial
-_EXPLAINED = 8  # explanations of one trial
+_EXPLAINED = 5  # explanations of one trial
 _SUGGESTED = 3  # suggestions for one trial
 _EDITS_SHOWN = 6  # edits of one trial in the list of trials
 _KNOBS_SHOWN = 12
@@ -124,10 +124,12 @@ class TrialFormatter:
         edits = " ".join(f"`{each}`" for each in told.edits[:_EDITS_SHOWN])
         more = len(told.edits) - _EDITS_SHOWN
         edits += f" and {more} more" if more > 0 else ""
-        changed = f"trial {base.number} with {edits}" if told.edits else f"as trial {base.number}"
+        changed = f"trial {base.number} with {edits}" if told.edits else f"trial {base.number}"
         compared = self._compared(base, trial, told, detailed=detailed)
         same = _nearly(base.setup, trial.setup)
         line = self._first_line(replace(trial, setup=None) if same else trial)
+        if told.effect == "none" and same and compared:
+            return f"Trial {trial.number}: as {changed}: {compared}"
         return ": ".join(filter(None, (f"{line}; {changed}", compared)))
 
     def _first_line(self, trial: FinishedTrial) -> str:
@@ -161,7 +163,7 @@ class TrialFormatter:
             return ""
         more = len(knobs) - _KNOBS_SHOWN
         listed = ", ".join(knobs[:_KNOBS_SHOWN]) + (f" and {more} more" if more > 0 else "")
-        return f"Turned without any effect on time so far: {listed}."
+        return f"Without any effect on time so far: {listed}."
 
     def _difference(self, base: FinishedTrial, trial: FinishedTrial) -> Difference | None:
         """None of problems that have no mappers, and of texts that do not parse."""
@@ -188,12 +190,12 @@ class TrialFormatter:
         if told.effect == "none":
             return "no effect on time"
         if told.effect == "untimed":
-            return "no effect on the time that the clock shows: only untimed parts changed"
+            return "no effect on the timed part"
         first, second = (self._outcome(problem, each, detailed=detailed) for each in (base, trial))
         said = [comparison(first, second)]
         for edits, what in (
             (told.inert, "no effect on time"),
-            (told.untimed, "only untimed parts changed"),
+            (told.untimed, "no effect on the timed part"),
         ):
             if edits:
                 said.append(f"{what}: {', '.join(f'`{each}`' for each in edits)}")

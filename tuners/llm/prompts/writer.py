@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from tuners.errors import TunerError
 from tuners.llm.model.exchange import Message, estimated_tokens
 from tuners.llm.prompts.examples import examples_for
+from tuners.llm.prompts.manual import brief_manual
 
 if TYPE_CHECKING:
     from tuners.finished_trial import TrialHistory
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
     from tuners.llm.strategies.strategy import Entry, PromptPlan, Strategy
 
 __all__ = ["Prompt", "PromptTooLong", "PromptWriter", "part"]
-
-# The share of a prompt that the list of parameters may take where the answer is a mapper: the
-# application says already what there is to decide.
-_SPACE_SHARE = 0.25
 
 
 class PromptTooLong(TunerError):  # noqa: N818  (what is the case)
@@ -73,7 +70,9 @@ class PromptWriter:
         self._limit = limit
         self._history = history
         self._decode = decode
-        self._system = _system(formatter, limit, examples, maximise=maximise)
+        self._first, self._later = (
+            _system(formatter, examples, maximise=maximise, first=first) for first in (True, False)
+        )
 
     def prompt(self, strategy: Strategy, history: TrialHistory) -> Prompt:
         """What is asked, with as much of the history as there is room for.
@@ -83,8 +82,9 @@ class PromptWriter:
         """
         plan = strategy.plan(history, self.formatter, self._history)
         ending = f"{plan.task}\n\n{self._form(plan.answer)}"
-        entries = fit([self._system, ending], plan.entries, self._limit)
-        system = Message("system", self._system)
+        text = self._later if plan.entries and history.best is not None else self._first
+        entries = fit([text, ending], plan.entries, self._limit)
+        system = Message("system", text)
         return Prompt((system, Message("user", _joined(entries, ending))), plan)
 
     def _form(self, answer: Answer) -> str:
@@ -94,7 +94,15 @@ class PromptWriter:
         return part(f"answer_{answer}", count=count)
 
 
-def _system(formatter: TrialFormatter, limit: int, examples: int, *, maximise: bool) -> str:
+def _system(formatter: TrialFormatter, examples: int, *, maximise: bool, first: bool) -> str:
+    """What is known before any trial.
+
+    Args:
+        formatter: Has the problem.
+        examples: How many mappers of other programs to show.
+        maximise: Whether larger values are better.
+        first: Whether no candidate has run yet: the language is told in full then.
+    """
     problem = formatter.problem
     unit = f", in {problem.unit}" if problem.unit else ""
     goal = "largest" if maximise else "smallest"
@@ -102,12 +110,10 @@ def _system(formatter: TrialFormatter, limit: int, examples: int, *, maximise: b
         f"role_{problem.form}", unit=problem.unit if problem.form == "mapper" else unit, goal=goal
     )
     space = problem.space()
-    heading = "Parameters" if problem.form == "values" else "What the search space varies"
-    if problem.form == "mapper" and estimated_tokens(space) > _SPACE_SHARE * limit:
-        space = ""
+    heading = "Parameters" if problem.form == "values" else "What there is to decide"
     parts = [
         role,
-        problem.language,
+        problem.language if first else brief_manual(problem.language),
         f"# The problem\n\n{problem.describe()}",
         f"# {heading}\n\n{space}" if space else "",
         examples_for(problem, examples),

@@ -105,7 +105,7 @@ def test_a_model_is_told_what_had_no_effect(circuit):
     assert "13.0" not in line
     assert "slower an iteration" in line
     assert "more are copied" in line or "more access in place" in line or "tasks" in line
-    assert "Turned without any effect on time so far: Align of * *, InstanceLimit" in told
+    assert "Without any effect on time so far: Align of * *, InstanceLimit" in told
 
 
 def test_the_earlier_mapper_stays_the_base_on_a_tie(circuit):
