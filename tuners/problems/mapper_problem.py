@@ -312,7 +312,7 @@ class MapperProblem:
         return best_reference(self) if self.is_simulated else None
 
     def space(self) -> str:
-        """What may be decided: the holes of a template that was given, else all, in a paragraph."""
+        """What may be decided: the holes of a template that was given, else a paragraph."""
         given = self._holes() if self._template is not None else ""
         if given and len(given) <= LONGEST_SPACE:
             return given
