@@ -29,7 +29,7 @@ from legion_bridge.legion.preload_environment import preload_environment
 from legion_bridge.legion.verdict import failure_of
 from legion_bridge.programs.application import Application
 
-__all__ = ["capture", "program_name", "recorded"]
+__all__ = ["capture", "last_words", "program_name", "recorded"]
 
 # Each in a run of its own: together they make some programs crash, and all sleep for 5 seconds.
 _SPY = "-ll:util 0 -lg:spy 1 -logfile {folder}/spy_% -level legion_spy=2,taskreg=2,mapper=2"

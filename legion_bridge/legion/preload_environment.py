@@ -30,6 +30,17 @@ def preload_environment(
     policy = compile_policy(dsl.emit_c(program), folder / "policy.so")
     return {
         "LD_PRELOAD": str(library),
+        "MAPPERTUNE_TASKS": ",".join(sorted(_tasks_of(program))),
         "MAPPERTUNE_POLICY": str(policy),
         "MAPPERTUNE_REPORT": str(folder / "report"),
     }
+
+
+def _tasks_of(program: dsl.Program) -> set[str]:
+    """The names of tasks that a mapper mentions, which may tell apart what is spelt alike."""
+    found: set[str] = set()
+    for statement in program.statements:
+        for attribute in ("tasks", "keys", "task"):
+            names = getattr(statement, attribute, ())
+            found.update([names] if isinstance(names, str) else names)
+    return found - {"*"}

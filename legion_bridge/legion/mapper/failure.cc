@@ -7,12 +7,13 @@
 #include <cstdio>
 
 #include "settings.h"
+#include "task_names.h"
 
 namespace mappertune {
 
 std::string at_task(const char *task)
 {
-    return std::string("task ") + task;
+    return "task " + policy_name(task);
 }
 
 std::string at_region(const char *task, unsigned index)

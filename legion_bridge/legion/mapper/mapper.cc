@@ -13,4 +13,5 @@
 #include "settings.cc"
 #include "sharding.cc"
 #include "slicing.cc"
+#include "task_names.cc"
 #include "tasks.cc"

@@ -36,6 +36,7 @@ Settings read_settings()
     found.log = variable("MAPPERTUNE_LOG");
     found.report = variable("MAPPERTUNE_REPORT");
     found.shards = shards_of(variable("MAPPERTUNE_SHARDS"));
+    found.tasks = variable("MAPPERTUNE_TASKS");
     return found;
 }
 

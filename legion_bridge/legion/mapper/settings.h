@@ -5,6 +5,7 @@
 //   MAPPERTUNE_LOG      1: tell each decision on standard error; a path: append to that file
 //   MAPPERTUNE_REPORT   a file that is told which policy is in force, and the line of a failure
 //   MAPPERTUNE_SHARDS   shards of a control-replicated task in each node; 1 unless told otherwise
+//   MAPPERTUNE_TASKS    names of tasks that the policy mentions, with commas between (task_names.h)
 #ifndef MAPPERTUNE_SETTINGS_H
 #define MAPPERTUNE_SETTINGS_H
 
@@ -18,6 +19,7 @@ struct Settings {
     std::string log;
     std::string report;
     size_t shards = 1;  // 0: MAPPERTUNE_SHARDS is no such number
+    std::string tasks;
 };
 
 const Settings &settings();

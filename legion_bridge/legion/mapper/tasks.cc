@@ -1,7 +1,6 @@
 // Decisions about tasks: the kind of processor, the processor of a task that is launched alone,
 // replication, tunable values.
 #include <algorithm>
-#include <cctype>
 #include <cstring>
 #include <typeinfo>
 
@@ -9,6 +8,7 @@
 #include "failure.h"
 #include "policy_mapper.h"
 #include "settings.h"
+#include "task_names.h"
 
 namespace mappertune {
 
@@ -67,24 +67,12 @@ void PolicyMapper::announce() const
     report(std::string("policy ") + policy.name() + " " + policy.digest() + "\n");
 }
 
-namespace {
-
-// A task's name as the language can say it: cupynumeric::BinaryOpTask has colons.
-std::string language_name(std::string name)
-{
-    for (char &c : name)
-        if (!isalnum(static_cast<unsigned char>(c))) c = '_';
-    return name;
-}
-
-}  // namespace
-
 PolicyMapper::TaskRules &PolicyMapper::rules_of(const Task &task)
 {
     const auto known = rules.find(task.task_id);
     if (known != rules.end()) return known->second;
     TaskRules found;
-    found.name = language_name(task.get_task_name());
+    found.name = policy_name(task.get_task_name());
     const char *name = found.name.c_str();
     found.kinds = policy.task_kinds(name);
     found.limit = policy.instance_limit(name);

@@ -10,7 +10,7 @@ import pytest
 import dsl
 from legion_bridge import Application, CaptureError, Machine
 from legion_bridge.capture import Captured, capture
-from legion_bridge.capture.run import last_words
+from legion_bridge.capture.run import last_words, recorded
 from legion_bridge.legion import build_program
 from legion_bridge.programs.application import LayoutNeed
 from legion_bridge.programs.application_json import from_json, to_json
@@ -66,6 +66,19 @@ def test_names_that_are_spelt_alike_stay_two() -> None:
     assert "'v.step'" in application.unknown["tasks.v_x2e_step"]
 
 
+def test_a_mapper_tells_tasks_apart_that_are_spelt_alike() -> None:
+    maps = "machine = Machine(CPU);\n" + "".join(
+        f"def at{number}(Task t) {{ return machine[0, {number}]; }}\n"
+        f"IndexTaskMap {task} at{number};\n"
+        for number, (task, _) in enumerate(LOOP)
+    )
+    program = build_program([PROGRAMS / "manners.cc"], "manners", legion_or_skip())
+    found = recorded([str(program), "-ll:cpu", "2"], dsl.parse(maps))
+    assert [
+        {place for counted in found[task].places.values() for place in counted} for task, _ in LOOP
+    ] == [{((0, 0),)}, {((0, 1),)}]
+
+
 def test_shards_of_a_replicated_task_launch_together() -> None:
     found = manners("-replicate")
     assert loop_of(found.application) == LOOP
@@ -119,6 +132,18 @@ def test_a_program_that_fails_is_told_by_its_last_words() -> None:
     with pytest.raises(CaptureError) as failed:
         manners("-fail")
     assert str(failed.value) == "the last words\nThe program ended with exit code 3."
+
+
+def test_a_run_that_cannot_be_profiled_costs_the_times_alone(tmp_path: Path) -> None:
+    """A program that runs once, and fails when it is run again."""
+    program = build_program([PROGRAMS / "manners.cc"], "manners", legion_or_skip())
+    once = f"test -e {tmp_path}/ran && exit 3; touch {tmp_path}/ran; exec {program} -ll:cpu 2"
+    application = capture(["sh", "-c", once]).application
+    assert list(application.tasks) == ["h_fill_values", "v_x2e_step", "v_x5f_step"]
+    assert not any(launch.work.seconds for launch in application.launches())
+    assert application.unknown["*.work.seconds"].startswith(
+        "a run with Legion's profile failed, so that no times are known: "
+    )
 
 
 def test_last_words_leave_out_boxes_and_frames() -> None:
