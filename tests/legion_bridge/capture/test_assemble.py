@@ -14,6 +14,12 @@ from legion_bridge.capture.observed import (
 from legion_bridge.programs.application import Application
 
 
+def single(task: str, seconds: float, *, ran: bool = True) -> ObservedLaunch:
+    """A task that runs if a predicate is true."""
+    point = ObservedPoint((), "CPU", seconds if ran else None)
+    return ObservedLaunch(task, None, None, (), {(): point}, predicated=True, ran=ran)
+
+
 def launch(task: str, *points: int, children: Sequence[ObservedLaunch] = ()) -> ObservedLaunch:
     """A launch over a line; each point makes one of the children."""
     below = [[child] for child in children] or [[] for _ in points]
@@ -59,3 +65,19 @@ def test_launches_with_other_gaps_are_others() -> None:
     found = application(launch("above", 0, 1, children=children))
     assert [each.task for each in found.loop] == ["above"]
     assert "what not all launch is left out" in found.unknown["loop.above"]
+
+
+def test_tasks_that_did_not_always_run_take_a_part_of_their_time() -> None:
+    rounds = [single("above", 8.0), single("above", 8.0, ran=False)] * 2
+    found = application(*rounds)
+    assert found.loop[0].work.seconds == {"CPU": 4.0}
+    assert found.unknown["loop[0].predicate"] == (
+        "above runs if a predicate is true, which it was in 2 of 4 launches: each is taken to "
+        "run, for that part of its time"
+    )
+
+
+def test_inlined_tasks_are_told() -> None:
+    inlined = launch("above", 0, 1)
+    inlined.inlined = True
+    assert "no mapper is asked" in application(inlined).unknown["loop[0].inlined"]

@@ -17,7 +17,7 @@ from legion_bridge.capture.decisions import (
     differences,
 )
 from legion_bridge.capture.mapper_log import read_mapper_log
-from legion_bridge.capture.own_mapper import own_mapper
+from legion_bridge.capture.own_mapper import own_mapper, with_own_mapper
 from legion_bridge.capture.run import capture, recorded
 from legion_bridge.legion import build_program, find_legion
 
@@ -86,6 +86,48 @@ def test_a_box_around_a_sparse_argument_is_no_compact_instance(
     path.write_text(log.replace("domain=<0,0>..<7,7>", f"domain={instance}"))
     (decided,) = decisions_of(read_mapper_log([path]))["a__stencil"].arguments[0]
     assert decided.own_size == own
+
+
+@pytest.mark.parametrize(("asked", "own"), [(set(), False), ({(12, 0)}, True)])
+def test_what_was_asked_for_counts_and_not_what_came_of_it(
+    asked: set[tuple[int, int]], own: bool, tmp_path: Path
+) -> None:
+    """An affine instance may happen to hold the points of a sparse argument alone."""
+    path = tmp_path / "log"
+    log = LOG.replace("domain=<0,0>..<3,3>", f"domain={SPARSE}")
+    path.write_text(log.replace("domain=<0,0>..<7,7>", f"domain={SPARSE}"))
+    found = decisions_of(read_mapper_log([path]), compact=asked)
+    (decided,) = found["a__stencil"].arguments[0]
+    assert decided.own_size == own
+
+
+def test_shards_of_the_first_task_are_no_decisions(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    shard = "[0 - 1] 0.2 {2}{mapper}: MAP_TASK for top_level<3>\n"
+    shard += "[0 - 1] 0.2 {2}{mapper}:   TARGET PROCS: 1d00000000000001\n"
+    path.write_text(LOG + "[0 - 1] 0.1 {2}{mapper}: MAP_REPLICATE_TASK for top_level<2>\n" + shard)
+    assert set(decisions_of(read_mapper_log([path]))) == {"a__stencil", "whole"}
+
+
+@pytest.mark.parametrize(
+    ("ordering", "order", "soa"),
+    [("XYF", "F_order", True), ("YXF", "C_order", True), ("FXY", "F_order", False)],
+)
+def test_outputs_keep_the_order_that_their_mapper_gives_them(
+    ordering: str, order: str, soa: bool, tmp_path: Path
+) -> None:
+    path = tmp_path / "log"
+    output = (
+        f"[0 - 1] 0.4 {{2}}{{mapper}}:   OUTPUT[0]: memory=1e00000000000000,order={ordering}\n"
+    )
+    path.write_text(LOG.replace("whole<13>", "stencil<13>") + output)
+    application = Application.load("stencil")
+    found = with_own_mapper(application, decisions_of(read_mapper_log([path])))
+    (launch,) = (each for each in found.loop if each.task == "stencil")
+    need = launch.requirements[0].need
+    assert launch.requirements[0].output
+    assert need is not None
+    assert (need.order, need.soa) == (order, soa)
 
 
 def test_layouts_are_compact_only_where_they_are_for_all_points() -> None:
