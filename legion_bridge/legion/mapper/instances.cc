@@ -82,6 +82,8 @@ PolicyMapper::Request PolicyMapper::request_of(MapperContext ctx, const Mapping 
                    (requirement.tag & DefaultMapper::EXACT_REGION) != 0;
     wanted.collected =
         requirement.privilege == LEGION_READ_ONLY && policy.collects(task, wanted.names);
+    if (mapping.kept.exists() && !wanted.layout.found && !mapping.kept.is_external_instance())
+        wanted.kept = mapping.kept.get_layout_id();
     wanted.alone = needs_instance_of_its_own(requirement);
     return wanted;
 }
@@ -101,6 +103,7 @@ Memory PolicyMapper::chosen_memory(MapperContext ctx, const Mapping &mapping, Re
         const Memory memory = view.best_memory(processor, kind);
         if (memory.exists()) return memory;
     }
+    if (mapping.kept.exists()) return mapping.kept.get_location();
     const Memory memory = default_policy_select_target_memory(
         ctx, processor, task.regions[wanted.index], needed);
     if (!memory.exists())
@@ -115,6 +118,13 @@ LayoutConstraintSet PolicyMapper::wanted_layout(MapperContext ctx,
                                                 Memory memory, const std::set<FieldID> *fields)
 {
     LayoutConstraintSet constraints;
+    const Request *request = request_in(ctx);
+    if (request && request->kept) {
+        constraints = runtime->find_layout_constraints(ctx, request->kept);
+        constraints.memory_constraint = MemoryConstraint(memory.kind());
+        constraints.pointer_constraint = Legion::PointerConstraint();
+        if (!fields) return constraints;
+    }
     if (fields)
         constraints.add_constraint(
             FieldConstraint(std::vector<FieldID>(fields->begin(), fields->end()), false, false));

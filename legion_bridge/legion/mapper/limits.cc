@@ -72,12 +72,15 @@ std::vector<MapperEvent> Shared::take_waiting()
 void PolicyMapper::select_tasks_to_map(MapperContext ctx, const SelectMappingInput &input,
                                        SelectMappingOutput &output)
 {
-    const auto is_limited = [this](const Task *task) { return limited(*task); };
-    if (std::none_of(input.ready_tasks.begin(), input.ready_tasks.end(), is_limited)) {
-        DefaultMapper::select_tasks_to_map(ctx, input, output);
-        return;
-    }
     SelectMappingInput others;
+    const MapperEvent room = start_limited(ctx, input, others, output);
+    if (!others.ready_tasks.empty()) DefaultMapper::select_tasks_to_map(ctx, others, output);
+    if (output.map_tasks.empty() && room.exists()) output.deferral_event = room;
+}
+
+MapperEvent PolicyMapper::start_limited(MapperContext ctx, const SelectMappingInput &input,
+                                        SelectMappingInput &others, SelectMappingOutput &output)
+{
     others.processor = input.processor;
     // Made first: a task that ends while this one looks must not go unnoticed.
     MapperEvent room;
@@ -95,8 +98,7 @@ void PolicyMapper::select_tasks_to_map(MapperContext ctx, const SelectMappingInp
         output.map_tasks.insert(task);
         log_line("start %s", task->get_task_name());
     }
-    if (!others.ready_tasks.empty()) DefaultMapper::select_tasks_to_map(ctx, others, output);
-    if (output.map_tasks.empty()) output.deferral_event = room;
+    return room;
 }
 
 // A limited task is done: those that wait may be looked at again.

@@ -4,6 +4,7 @@
 #include "decision_log.cc"
 #include "failure.cc"
 #include "instances.cc"
+#include "keeping.cc"
 #include "limits.cc"
 #include "machine_view.cc"
 #include "mapping.cc"

@@ -36,7 +36,7 @@ void PolicyMapper::map_task(MapperContext ctx, const Task &task, const MapTaskIn
     VariantInfo chosen = default_find_preferred_variant(task, ctx, true, true, processor.kind());
     if (shard) chosen.variant = input.shard_variant;
     Mapping mapping = {task,           input,           output,         rules_of(task), kind,
-                       chosen.variant, chosen.is_inner, chosen.is_leaf, nullptr, {}, false};
+                       chosen.variant, chosen.is_inner, chosen.is_leaf, nullptr, {}, false, {}};
     output.chosen_variant = chosen.variant;
     output.task_priority = default_policy_select_task_priority(ctx, task);
     if (limited(task)) {
@@ -64,6 +64,62 @@ void PolicyMapper::map_task(MapperContext ctx, const Task &task, const MapTaskIn
                  point_text(task).c_str(), processor_word(kind),
                  static_cast<int>(output.target_procs[0].address_space()),
                  index_text(output.target_procs).c_str());
+}
+
+// Over the answer of the program's own mapper: processors, and instances of the arguments about
+// which the policy states something. What is virtual there stays so.
+void PolicyMapper::restate_mapping(MapperContext ctx, const Task &task, const MapTaskInput &input,
+                                   MapTaskOutput &output)
+{
+    const bool shard = input.shard_processor.exists();
+    const int kind = kind_of((shard ? input.shard_processor : task.target_proc).kind());
+    if (kind < 0 || output.target_procs.empty()) return;
+    const VariantID variant = shard ? input.shard_variant : output.chosen_variant;
+    Mapping mapping = {task, input, output, rules_of(task), kind, variant,
+                       runtime->is_inner_variant(ctx, task.task_id, variant),
+                       runtime->is_leaf_variant(ctx, task.task_id, variant), nullptr, {}, false, {}};
+    if (limited(task)) {
+        using Legion::Mapping::ProfilingMeasurements::OperationStatus;
+        output.task_prof_requests.add_measurement<OperationStatus>();
+    }
+    const bool alone = !task.is_index_space && single_map_applies(task, kind);
+    if (!shard && !task.must_epoch_task && (alone || places(task))) {
+        output.target_procs.clear();
+        choose_targets(ctx, mapping);
+    }
+    mapping.constraints = &runtime->find_task_layout_constraints(ctx, task.task_id, variant);
+    std::vector<bool> done(task.regions.size(), false);
+    for (unsigned index = 0; index < task.regions.size(); index++)
+        done[index] = !states(ctx, mapping, index);
+    for (const unsigned index : input.premapped_regions)
+        done[index] = true;
+    map_colocated(ctx, mapping, done);
+    for (unsigned index = 0; index < task.regions.size(); index++) {
+        if (done[index]) continue;
+        mapping.kept = output.chosen_instances[index][0];
+        output.chosen_instances[index].clear();
+        map_region(ctx, mapping, index);
+    }
+    check_instances(mapping);
+    untrack(mapping, mapping.collected);
+    if (logging())
+        log_line("keep %s point=%s regions=%zu", task.get_task_name(), point_text(task).c_str(),
+                 static_cast<size_t>(std::count(done.begin(), done.end(), false)));
+}
+
+// Whether the policy has a say in the instance of an argument.
+bool PolicyMapper::states(MapperContext ctx, const Mapping &mapping, unsigned index)
+{
+    const Instances &instances = mapping.output.chosen_instances[index];
+    if (!has_data(mapping.task.regions[index]) || instances.empty() ||
+        instances[0].is_virtual_instance())
+        return false;
+    const char *task = mapping.rules.name.c_str();
+    const Policy::Names names = names_of(ctx, mapping.task.regions[index], index);
+    const int memory = kind_of(instances[0].get_location().kind());
+    return !policy.memories(task, names, mapping.kind).empty() ||
+           policy.layout(task, names, memory, mapping.kind).found ||
+           policy.collects(task, names);
 }
 
 // Exactly the processors that the policy names; the default mapper's, all of a kind, where it

@@ -196,7 +196,8 @@ private:
         bool inner, leaf;
         const TaskLayoutConstraintSet *constraints;
         std::set<unsigned> collected;
-        bool once = false;  // the answer holds for this task alone
+        bool once = false;      // the answer holds for this task alone
+        PhysicalInstance kept;  // of the program's own mapper, for the argument that is mapped
     };
     // One requirement while its instances are sought.
     struct Request {
@@ -208,7 +209,7 @@ private:
         bool collected = false;
         bool exact = false;
         bool alone = false;  // no other task may have its instance
-        PhysicalInstance kept;  // of the program's own mapper, whose layout stays
+        Legion::LayoutConstraintID kept = 0;  // the layout that the program's own mapper gave it
         bool variant_layout = false;  // the variant has constraints of its own
         bool variant_order = false;   // among them where the fields lie
         bool variant_aligns = false;   // some field

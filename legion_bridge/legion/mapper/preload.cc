@@ -1,12 +1,17 @@
 // How the mapper gets into an unmodified program: preloaded, it registers itself before `main`,
 // and it stands before the two functions by which a program installs a mapper of its own.
+#include <cxxabi.h>
 #include <dlfcn.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <set>
+#include <typeinfo>
 
 #include "failure.h"
+#include "keeping.h"
 #include "policy_mapper.h"
 #include "settings.h"
 
@@ -67,6 +72,53 @@ std::shared_ptr<Shared> installed(Runtime *legion, MapperID id)
     return shared;
 }
 
+// The class of a mapper, less the namespaces of Legion's own.
+std::string class_of(const Mapper &mapper)
+{
+    int status = 0;
+    char *name = abi::__cxa_demangle(typeid(mapper).name(), nullptr, nullptr, &status);
+    const std::string found = name ? name : typeid(mapper).name();
+    free(name);
+    return found;
+}
+
+// Tells once for each class that the program brings a mapper.
+void tell_of(const Mapper &mapper)
+{
+    static std::mutex mutex;
+    static std::set<std::string> told;
+    const std::string name = class_of(mapper);
+    const std::lock_guard<std::mutex> one(mutex);
+    if (name == "Legion::Mapping::DefaultMapper" || !told.insert(name).second) return;
+    report((settings().keep_own ? "keeps " : "replaces ") + name + "\n");
+}
+
+// The mapper that takes the place of one of the program's: for one processor, or for all that
+// share it.
+void keep(Runtime *legion, MapperID id, Mapper *own, Processor processor)
+{
+    const std::shared_ptr<Shared> shared = installed(legion, DEFAULT_MAPPER);
+    Legion::Machine::ProcessorQuery local(Legion::Machine::get_machine());
+    const Processor at = processor.exists() ? processor : local.local_address_space().first();
+    MapperRuntime *runtime = legion->get_mapper_runtime();
+    auto *mapper = new KeepingMapper(
+        runtime, own,
+        std::make_unique<PolicyMapper>(runtime, Legion::Machine::get_machine(), at, shared));
+    if (id == DEFAULT_MAPPER)
+        real<ReplaceDefaultMapper>(REPLACE_DEFAULT_MAPPER)(legion, mapper, processor);
+    else
+        real<AddMapper>(ADD_MAPPER)(legion, id, mapper, processor);
+}
+
+void replace(Runtime *legion, MapperID id, Mapper *own, Processor processor)
+{
+    tell_of(*own);
+    if (settings().keep_own)
+        keep(legion, id, own, processor);
+    else
+        installed(legion, id)->replaces(own, processor);
+}
+
 void install(Legion::Machine, Runtime *legion, const std::set<Processor> &)
 {
     installed(legion, DEFAULT_MAPPER);
@@ -94,7 +146,7 @@ void Runtime::add_mapper(MapperID id, Mapping::Mapper *mapper, Processor process
 {
     using namespace mappertune;
     if (active())
-        installed(this, id)->replaces(mapper, processor);
+        replace(this, id, mapper, processor);
     else
         real<AddMapper>(ADD_MAPPER)(this, id, mapper, processor);
 }
@@ -103,7 +155,7 @@ void Runtime::replace_default_mapper(Mapping::Mapper *mapper, Processor processo
 {
     using namespace mappertune;
     if (active())
-        installed(this, DEFAULT_MAPPER)->replaces(mapper, processor);
+        replace(this, DEFAULT_MAPPER, mapper, processor);
     else
         real<ReplaceDefaultMapper>(REPLACE_DEFAULT_MAPPER)(this, mapper, processor);
 }

@@ -35,6 +35,7 @@ Settings read_settings()
     found.policy = variable("MAPPERTUNE_POLICY");
     found.log = variable("MAPPERTUNE_LOG");
     found.report = variable("MAPPERTUNE_REPORT");
+    found.keep_own = variable("MAPPERTUNE_KEEP_OWN") == "1";
     found.shards = shards_of(variable("MAPPERTUNE_SHARDS"));
     found.tasks = variable("MAPPERTUNE_TASKS");
     return found;

@@ -33,20 +33,31 @@ struct Box {
 void PolicyMapper::slice_task(MapperContext ctx, const Task &task, const SliceTaskInput &input,
                               SliceTaskOutput &output)
 {
-    const TaskRules &rule = rules_of(task);
-    const int kind = kind_of(task.target_proc.kind());
-    if (!task.must_epoch_task && kind >= 0 && rule.has_index_map[kind]) {
-        output.slices = slices_of(task, kind, input.domain);
+    if (places(task)) {
+        output.slices = slices_of(task, kind_of(task.target_proc.kind()), input.domain);
         return;
     }
     DefaultMapper::slice_task(ctx, task, input, output);
-    if (rule.limit == 0) return;
-    // A limit counts points, so each must be mapped by itself.
+    restate_slices(task, output.slices);
+}
+
+// Whether an index map says where its points go.
+bool PolicyMapper::places(const Task &task)
+{
+    const int kind = kind_of(task.target_proc.kind());
+    return task.is_index_space && !task.must_epoch_task && kind >= 0 &&
+           rules_of(task).has_index_map[kind];
+}
+
+// A limit counts points, so each must be mapped by itself.
+void PolicyMapper::restate_slices(const Task &task, Slices &slices)
+{
+    if (rules_of(task).limit == 0) return;
     Slices points;
-    for (const TaskSlice &slice : output.slices)
+    for (const TaskSlice &slice : slices)
         for (Domain::DomainPointIterator it(slice.domain); it; it++)
-            points.emplace_back(Domain(it.p, it.p), slice.proc, false, false);
-    output.slices.swap(points);
+            points.emplace_back(Domain(it.p, it.p), slice.proc, false, slice.stealable);
+    slices.swap(points);
 }
 
 const PolicyMapper::Slices &PolicyMapper::slices_of(const Task &task, int kind,
