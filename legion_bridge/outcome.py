@@ -212,6 +212,8 @@ class Outcome:
         floor: What no mapper can beat, worked out when it is asked for.
         setup: Seconds that the program's clock does not show.
         whole: Seconds of the whole run.
+        brought: The class of the mapper that the program brings, which the mapper replaces in a
+            real run, or leaves what it does not state; empty where it brings none.
     """
 
     status: Status
@@ -225,6 +227,7 @@ class Outcome:
     floor: Floor | None = field(default=None, compare=False)
     setup: float | None = None
     whole: float | None = None
+    brought: str = ""
 
     def __post_init__(self) -> None:
         if self.status != "ok" and self.throughput != 0.0:

@@ -13,7 +13,7 @@ __all__ = ["preload_environment"]
 
 
 def preload_environment(
-    program: dsl.Program, legion: LegionInstallation, folder: Path
+    program: dsl.Program, legion: LegionInstallation, folder: Path, *, keep_own: bool = False
 ) -> dict[str, str]:
     """The environment variables under which a program runs with a given mapper.
 
@@ -21,6 +21,7 @@ def preload_environment(
         program: The mapper.
         legion: The Legion that the program runs with.
         folder: Where to put the compiled mapper; the mapper writes its report there.
+        keep_own: Whether a mapper of the program's own decides what the given one does not state.
 
     Raises:
         LegionError: The mapper library cannot be compiled.
@@ -33,6 +34,7 @@ def preload_environment(
         "MAPPERTUNE_TASKS": ",".join(sorted(_tasks_of(program))),
         "MAPPERTUNE_POLICY": str(policy),
         "MAPPERTUNE_REPORT": str(folder / "report"),
+        **({"MAPPERTUNE_KEEP_OWN": "1"} if keep_own else {}),
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -16,6 +17,7 @@ from legion_bridge.legion.installation import find_legion
 from legion_bridge.legion.metric import Metric
 from legion_bridge.legion.preload_environment import preload_environment
 from legion_bridge.legion.run_profile import PROFILE_FLAGS, profile_of_run
+from legion_bridge.legion.stated import stated
 from legion_bridge.legion.verdict import failure_of, is_intermittent, words_of
 from legion_bridge.measurement import Measurement
 from legion_bridge.outcome import Outcome, Profile, Status
@@ -30,8 +32,9 @@ of the tasks, a wrong decision is told and not run into, and messages survive an
 class _FailedError(Exception):
     """A run without a result; carries the outcome's status and text."""
 
-    def __init__(self, status: Status, raw: str) -> None:
+    def __init__(self, status: Status, raw: str, brought: str = "") -> None:
         super().__init__(raw)
+        self.brought = brought
         self.status = status
         self.raw = raw
 
@@ -67,6 +70,10 @@ class LegionRun:
         share_cores: Whether others may be measured on this host at the same time.
         flags: Flags of the runtime that stand before those of the command.
         variables: Environment variables besides those of this process.
+        keep_own: Whether a mapper that the program brings decides all that a given mapper does not
+            state; else it is replaced.
+        own: What that mapper decides, as far as it is known: with ``keep_own``, statements of a
+            given mapper that are among these are left to it.
         repeatable: False: two runs of a mapper differ.
         matched: How many numbers matched the metric in the last run.
     """
@@ -85,6 +92,8 @@ class LegionRun:
     share_cores: bool = False
     flags: Sequence[str] = RUNTIME_FLAGS
     variables: Mapping[str, str] = field(default_factory=dict)
+    keep_own: bool = False
+    own: dsl.Program | None = None
     repeatable: bool = field(default=False, init=False)
     matched: int = field(default=0, init=False)
     _warm: bool = field(default=False, init=False, repr=False)
@@ -159,8 +168,11 @@ class LegionRun:
                     if enough is not None and enough(throughputs):
                         break
                 found = session.profile() if profile else None
+                brought = session.brought
         except _FailedError as failure:
-            return Outcome(failure.status, 0.0, self.unit, None, failure.raw)
+            return Outcome(
+                failure.status, 0.0, self.unit, None, failure.raw, brought=failure.brought
+            )
         except dsl.MapperError as error:
             return Outcome("execution_error", 0.0, self.unit, None, f"Mapper failed: {error}")
         measured = Measurement(tuple(throughputs))
@@ -171,7 +183,12 @@ class LegionRun:
             elapsed=median(seconds),
             profile=found,
             measurement=measured,
+            brought=brought,
         )
+
+    def stated(self, program: dsl.Program) -> dsl.Program:
+        """What of a mapper is carried out, where the rest is what the program's own does."""
+        return program if self.own is None or not self.keep_own else stated(program, self.own)
 
     @contextmanager
     def session(self, program: dsl.Program | None) -> Iterator[_Session]:
@@ -183,7 +200,9 @@ class LegionRun:
             variables |= {"LEGION_DEFAULT_ARGS": flags, "TMPDIR": str(guard.folder)}
             if program is not None:
                 try:
-                    variables |= preload_environment(program, legion, guard.folder)
+                    variables |= preload_environment(
+                        self.stated(program), legion, guard.folder, keep_own=self.keep_own
+                    )
                 except OSError:
                     guard.ensure_folder()
                     raise
@@ -251,7 +270,7 @@ class _Session:
         settings = self.settings
         failure = failure_of(ended, settings.command[0], settings.timeout, settings.memory)
         if failure is not None:
-            raise _FailedError(*failure)
+            raise _FailedError(*failure, self.brought)
         if self.mapped and not self._in_force():
             raise _FailedError(
                 "execution_error",
@@ -273,7 +292,17 @@ class _Session:
         )
 
     def _in_force(self) -> bool:
+        return self._report().startswith("policy ")
+
+    @property
+    def brought(self) -> str:
+        """The class of the mapper that ours stands for, or is asked besides, in the last run."""
+        told = re.findall(r"^(?:replaces|keeps) (.*)$", self._report(), re.MULTILINE)
+        return " and ".join(name.removeprefix("(anonymous namespace)::") for name in told)
+
+    def _report(self) -> str:
+        """What the mapper told of the last run; empty where it was not asked."""
         report = self.guard.folder / "report"
         if not report.is_file() or report.is_symlink():  # a pipe would never end
-            return False
-        return report.read_text("utf-8", "replace").startswith("policy ")
+            return ""
+        return report.read_text("utf-8", "replace")

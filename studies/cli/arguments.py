@@ -295,6 +295,10 @@ def _add_runs(
         "--most-output", type=size, default=256 * 10**6, metavar="SIZE",
         help="that a run may print before it is stopped (default: 256M)",
     )  # fmt: skip
+    group.add_argument(
+        "--keep-own", action="store_true",
+        help="leave to the mapper that the program brings what a mapper does not state",
+    )  # fmt: skip
     return group
 
 

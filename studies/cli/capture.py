@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from studies.cli.console import columns, fail, print_json, say
+from studies.cli.program_runs import mapper_in_place
 from studies.errors import UsageError
 from studies.files import ensure_writable, write_text
 
@@ -79,7 +80,7 @@ def _tell(captured: Captured, target: str) -> None:
     application = captured.application
     say(f"{target}: {len(application.tasks)} tasks, {_phases(application)}")
     if application.own_mapper:
-        say(f"{brought(application.own_mapper)} replaced wherever another one runs it")
+        say(mapper_in_place(application.own_mapper, keep_own=False))
     if captured.skipped:
         say("seen and left out:")
         columns([(f"{times} x", what) for what, times in captured.skipped.items()])
@@ -87,15 +88,6 @@ def _tell(captured: Captured, target: str) -> None:
         say("unknown, and assumed:")
         columns(list(application.unknown.items()))
     say(f"mappertune show {target} explains it, mappertune tune {target} searches a mapper")
-
-
-def brought(mapper: str) -> str:
-    """The beginning of a sentence about the mapper that a program brings.
-
-    >>> brought("CircuitMapper"), brought("A and B")
-    ('its own mapper CircuitMapper is', 'its own mappers A and B are')
-    """
-    return f"its own mappers {mapper} are" if " and " in mapper else f"its own mapper {mapper} is"
 
 
 def _phases(application: Application) -> str:

@@ -12,6 +12,7 @@ from studies.cli.profiles import print_profile
 from studies.cli.program_runs import (
     captured,
     command_words,
+    mapper_in_place,
     program_run,
     target_machine,
     tell_matches,
@@ -50,6 +51,8 @@ def evaluate_program(program: dsl.Program, arguments: argparse.Namespace) -> int
         print_json(_as_json(name, outcome, own))
     else:
         _print(name, outcome, own)
+        if outcome.brought:
+            say(mapper_in_place(outcome.brought, keep_own=arguments.keep_own))
     return 0 if outcome.ok else 1
 
 

@@ -18,7 +18,14 @@ if TYPE_CHECKING:
     from legion_bridge.legion import LegionRun
     from legion_bridge.legion.metric import Metric, Reading
 
-__all__ = ["captured", "command_words", "program_run", "target_machine", "tell_matches"]
+__all__ = [
+    "captured",
+    "command_words",
+    "mapper_in_place",
+    "program_run",
+    "target_machine",
+    "tell_matches",
+]
 
 _OF_MEMORY = 0.9
 
@@ -56,6 +63,7 @@ def program_run(command: list[str], arguments: argparse.Namespace) -> LegionRun:
         unit="runs/s" if arguments.minimize else "of the metric",
         memory=arguments.memory or _most_memory(),
         kept_output=arguments.keep_output, most_output=arguments.most_output,
+        keep_own=arguments.keep_own,
     )  # fmt: skip
     find_legion()  # its absence is told before anything runs
     return run
@@ -87,7 +95,9 @@ def captured(
     from legion_bridge.capture import capture
 
     if application is not None:
-        return Application.load(application)
+        found_before = Application.load(application)
+        _tell_of_mapper(found_before, arguments)
+        return found_before
     warn(f"capturing {command[0]}")
     found = capture(command, timeout=max(60.0, 10 * arguments.timeout))
     if metric.pattern:
@@ -95,7 +105,28 @@ def captured(
         if reading.value is None:
             raise UsageError(f"{command[0]} ran, but {reading.fault}")
         tell_matches(reading, arguments)
+    _tell_of_mapper(found.application, arguments)
     return found.application
+
+
+def _tell_of_mapper(application: Application, arguments: argparse.Namespace) -> None:
+    if application.own_mapper:
+        warn(mapper_in_place(application.own_mapper, keep_own=arguments.keep_own))
+
+
+def mapper_in_place(brought: str, *, keep_own: bool) -> str:
+    """What becomes of the mapper that a program brings, in words.
+
+    >>> mapper_in_place("CircuitMapper", keep_own=False)
+    'its own mapper CircuitMapper is replaced; --keep-own keeps it'
+    >>> mapper_in_place("CircuitMapper", keep_own=True)
+    'its own mapper CircuitMapper is kept, but for what the mapper states'
+    """
+    several = " and " in brought
+    subject = f"its own mapper{'s' * several} {brought} {'are' if several else 'is'}"
+    if keep_own:
+        return f"{subject} kept, but for what the mapper states"
+    return f"{subject} replaced; --keep-own keeps {'them' if several else 'it'}"
 
 
 def tell_matches(reading: Reading, arguments: argparse.Namespace) -> None:

@@ -19,6 +19,7 @@ from studies.errors import UsageError
 from studies.files import make_folder, read_text
 
 if TYPE_CHECKING:
+    from legion_bridge.legion import LegionRun
     from legion_bridge.outcome import Outcome
     from studies.cli.study_runner import StudyRunner
     from studies.real_run import PairedComparison, RealCase
@@ -73,7 +74,7 @@ def _real_case(arguments: argparse.Namespace) -> RealCase:
         runner=runner,
         space=arguments.space,
         template=arguments.template and read_text(arguments.template, "template"),
-        settings=f"{runner.metric} {target.name} {arguments.space}",
+        settings=f"{runner.metric} {target.name} {arguments.space}{' own' * arguments.keep_own}",
         files=files.without_written(command),
     )
     kept, sentence = kept_files(case.files or files, command, arguments.output, case.family)
@@ -83,7 +84,17 @@ def _real_case(arguments: argparse.Namespace) -> RealCase:
     folder = arguments.output / case.name
     make_folder(folder)
     kept.write(folder, command)
+    if arguments.keep_own:
+        _leave_to_own(case, runner)
     return case
+
+
+def _leave_to_own(case: RealCase, runner: LegionRun) -> None:
+    """Trials state what differs from where the study starts, which is the program's own mapper."""
+    import dsl
+
+    problem = case.problem()
+    runner.own = dsl.parse(problem.template.render(problem.start.values))
 
 
 def _words(arguments: argparse.Namespace) -> list[str]:
@@ -170,6 +181,9 @@ def _compared(
 
     The mapper is written in place of the study's: further runs may have shown another to be best.
     """
+    import dsl
+    from dsl.unparse import unparse
+    from legion_bridge.legion import LegionRun
     from studies.real_run import MeasuredProblem, compare_with_own, confirm_best
     from tuners.problems.essential import essential
 
@@ -177,7 +191,11 @@ def _compared(
     mapper = confirm_best(runner.problem, result.records)
     if mapper is None:
         return None
-    mapper = essential(runner.problem, mapper)
+    run = case.runner
+    if isinstance(run, LegionRun) and run.keep_own:
+        mapper = unparse(run.stated(dsl.parse(mapper)))
+    else:
+        mapper = essential(runner.problem, mapper)
     comparison = compare_with_own(case.runner, mapper, pairs)
     runner.workspace.keep_best(case, result.spec, mapper, comparison.sentence)
     return comparison
@@ -214,4 +232,8 @@ def _as_json(comparison: PairedComparison | None) -> dict[str, Any] | None:
 def _tell(case: RealCase, comparison: PairedComparison) -> None:
     say(f"{case.application}: {comparison.sentence}")
     flags = shlex.join(case.runner.flags)
-    say(f"all runs had LEGION_DEFAULT_ARGS='{flags}': give the same where you use the mapper")
+    keeps = getattr(case.runner, "keep_own", False)
+    kept = " and, under a mapper, MAPPERTUNE_KEEP_OWN=1" if keeps else ""
+    say(
+        f"all runs had LEGION_DEFAULT_ARGS='{flags}'{kept}: give the same where you use the mapper"
+    )
