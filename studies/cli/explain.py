@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from studies.cli.cases import case_for, case_of
 from studies.cli.console import print_json, say
-from studies.cli.program_outcome import program_problem
+from studies.cli.program_outcome import program_problem, simulated, tell_measured
 from studies.errors import StorageError, UsageError
 from studies.files import ensure_writable, read_text, why
 from studies.mapper_header import application_in
@@ -35,17 +35,22 @@ def run(arguments: argparse.Namespace) -> int:
         case = _case(text, arguments)
         problem = case.problem()
     evaluation = problem.evaluate_text(text)
+    measured: dict[str, Any] = {}
+    if arguments.command is not None and evaluation.outcome.ok:
+        measured = tell_measured(case.application, evaluation.outcome, as_json=arguments.json)
+        problem = simulated(problem)  # what its profile does not tell
+        evaluation = problem.evaluate_text(text)
     if evaluation.outcome.ok and evaluation.outcome.profile is None:
         profiled = problem.simulation.evaluate_text(text, profile=True)
         evaluation = replace(evaluation, outcome=profiled)
     guidance = explain(problem, evaluation, verify=arguments.verify, most=arguments.most)
     if arguments.json:
-        print_json(_as_json(case, evaluation, guidance, arguments.level))
+        print_json(_as_json(case, evaluation, guidance, arguments.level) | measured)
     else:
         say(guidance.text(arguments.level))
     if arguments.apply is not None:
         _apply(guidance, text, arguments)
-    return 0 if evaluation.outcome.ok else 1
+    return 0 if measured or evaluation.outcome.ok else 1
 
 
 def _case(text: str, arguments: argparse.Namespace) -> Case:

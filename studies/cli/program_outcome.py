@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from studies.cli.console import columns, print_json, quantity, say
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from legion_bridge.outcome import Outcome
     from tuners import MapperProblem
 
-__all__ = ["evaluate_program", "program_problem"]
+__all__ = ["evaluate_program", "program_problem", "simulated", "tell_measured"]
 
 
 def evaluate_program(program: dsl.Program, arguments: argparse.Namespace) -> int:
@@ -70,9 +70,32 @@ def program_problem(arguments: argparse.Namespace) -> MapperProblem:
     run = program_run(command, arguments)
     machine = target_machine(command, arguments)
     application = captured(command, arguments, run.metric, arguments.application)
-    application = replace(application, unit=run.unit)
     template = dsl.template_for(application, machine, space=arguments.space)
     return MapperProblem(application, machine, template, _Profiled(run))
+
+
+def simulated(problem: MapperProblem) -> MapperProblem:
+    """The same problem, whose mappers are simulated."""
+    from tuners import MapperProblem
+
+    return MapperProblem(problem.application, problem.machine, problem.template)
+
+
+def tell_measured(name: str, outcome: Outcome, *, as_json: bool) -> dict[str, Any]:
+    """Prints what was measured under a mapper that runs, before what is simulated.
+
+    Args:
+        name: Of the program.
+        outcome: What was measured.
+        as_json: Whether nothing is printed, for the values that come back are.
+    """
+    if not as_json:
+        say(f"{name}, run here: {told_samples(_samples(outcome), outcome.unit)}")
+        if outcome.profile is not None:
+            print_profile(outcome.profile)
+        say("\nWhat follows is simulated: how large its parts are tells what to try.\n")
+    profile = outcome.profile and asdict(outcome.profile)
+    return {"measured": {"runs": list(_samples(outcome)), "profile": profile}}
 
 
 @dataclass
