@@ -126,7 +126,7 @@ def test_what_is_learned_becomes_a_need_of_the_task(tmp_path: Path) -> None:
     write_application(learned.taught(circuit()), path)
     again = read_application(path)
     found = refusals(ALL, again)
-    assert f"{TASK} was compiled for SOA in " in found[0]
+    assert f"{TASK} needs SOA in " in found[0]
     assert ASSERTION in found[0]
     template = dsl.template_for(again, TARGET)
     assert not refusals(template.render(template.defaults()), again)

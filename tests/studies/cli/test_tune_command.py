@@ -20,6 +20,7 @@ from legion_bridge.legion import build_program, find_legion
 from legion_bridge.programs.application_json import write_application
 
 STENCIL = Path(__file__).parents[3] / "legion_bridge/legion/programs/stencil2d"
+STRIDES = Path(__file__).parents[1] / "programs/strides.cc"
 METRIC = r"ELAPSED ([0-9.]+) s"
 SPACE = "Task * CPU;\nRegion * * CPU SYSMEM;\nLayout * * * ${layout: AOS | SOA} F_order;\n"
 OWN = "Task * CPU;\nRegion * * CPU SYSMEM;\nLayout * * * SOA F_order;\n"
@@ -105,6 +106,47 @@ def test_an_unmodified_program_is_tuned(ask: Callable[..., Any]) -> None:
     assert found["invalid_share"] == 0  # the first trial is what the program did itself
     assert len(found["against_own"]["ratios"]) == 6
     assert "its own mapper" in found["against_own"]["sentence"]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(600)
+def test_a_decision_that_fails_in_a_program_is_found_and_kept(
+    here: Path, ask: Callable[..., Any]
+) -> None:
+    """Its task "sweep" asserts on its strides; "scale" does not, and no log tells them apart."""
+    try:
+        program = build_program([STRIDES], "strides", find_legion())
+    except LegionError as error:
+        pytest.skip(f"no Legion runtime: {error}")
+    (here / "space.template").write_text(
+        "Task * CPU;\nRegion * * CPU SYSMEM;\nLayout * * * ${fields: SOA | AOS} F_order;\n"
+        "InstanceLimit scale ${limit: 0 | 1 | 2 | 3};\n"
+    )
+    words = ["--command", f"{program} -ll:cpu 2", "--metric", METRIC, "--tuner", "random"]
+    budget = ["--trials", 8, "--repeats", 2, "--pairs", 6, "--no-mlflow", "--json"]
+    answer = ask("tune", *words, *budget, "--template", "space.template")
+    assert answer.code == 0, answer.err
+    (failure,) = answer.json["failures"]
+    assert failure["count"] == 1
+    assert "more runs: AOS for sweep argument 0 (0) fails: strides: " in failure["message"]
+    (path,) = here.glob("mappertune-runs/*/application.json")
+    tasks = Application.load(str(path)).tasks
+    needs = {name: [r.layout_need for r in task.requirements] for name, task in tasks.items()}
+    assert needs["scale"] == [None]
+    (need,) = needs["sweep"]
+    assert need is not None
+    assert need.soa is True
+    (here / "a.mapper").write_text("Task * CPU;\nLayout * * * AOS F_order;\n")
+    answer = ask("check", "a.mapper", "--app", path, "--machine", "cpu2")
+    assert answer.code == 1
+    assert "sweep needs SOA in 0: strides: " in answer.out
+    run = ["--command", f"{program} -ll:cpu 2", "--metric", METRIC]
+    (here / "a.mapper").write_text("Task * CPU;\nLayout * * * SOA F_order;\n")
+    answer = ask("explain", "a.mapper", "--app", path, *run)
+    assert answer.code == 0, answer.err
+    assert "strides, run here: " in answer.out
+    assert "CPU 0 of node 0" in answer.out
+    assert "What follows is simulated" in answer.out
 
 
 @pytest.mark.usefixtures("here")
