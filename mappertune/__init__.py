@@ -79,6 +79,7 @@ __all__ = [
     "Reference",
     "RepeatableSampler",
     "Simulator",
+    "StopRules",
     "StorageError",
     "StudyError",
     "StudyResult",

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from studies.records import StudyResult, StudySpec, TrialRecord
     from studies.references import Reference, best_reference, references
     from studies.run import run_study
+    from studies.stop_rules import StopRules
     from studies.storage import StudyStore
     from studies.suite import Case
     from studies.tracking import Tracker
@@ -21,6 +22,7 @@ __all__ = [
     "Comparison",
     "RankTest",
     "Reference",
+    "StopRules",
     "StorageError",
     "StudyError",
     "StudyResult",
@@ -42,6 +44,7 @@ _LAZY_EXPORTS = {
     "Comparison": "compare",
     "RankTest": "compare",
     "Reference": "references",
+    "StopRules": "stop_rules",
     "StudyResult": "records",
     "StudySpec": "records",
     "StudyStore": "storage",

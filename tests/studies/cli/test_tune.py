@@ -43,6 +43,19 @@ def test_the_same_command_continues_a_study(tune):
     assert "40 trials, 40 of them from earlier runs" in again.out
 
 
+def test_rules_end_a_study_that_goes_on_without_them(tune):
+    ended = tune("--tuner", "random", "--trials", 30, "--patience", 3)
+    assert ended.code == 0
+    assert "trials, not 30: 3 trials in a row were no faster than the best" in ended.out
+    near = tune("--trials", 30, "--stop-after", 0.9, "--json").json
+    assert (near["trials"], near["of_floor"] > 0.9) == (1, True)
+    assert near["ended_by"].startswith("the best mapper is at 9")
+    late = tune("--tuner", "random", "--trials", 30, "--time-limit", "0.001s", "--json").json
+    assert late["trials"] == late["resumed"] > 3
+    whole = tune("--tuner", "random", "--trials", 30, "--json").json
+    assert (whole["trials"], whole["ended_by"]) == (30, None)
+
+
 def test_seeds_and_tuners_have_studies_of_their_own(tune, tmp_path):
     for words in (["--seed", 1], ["--tuner", "random"], []):
         assert tune("--trials", 3, *words).code == 0
