@@ -122,6 +122,7 @@ TEST_MATERIAL = {
     "dsl/c_output/golden",
     "legion_bridge/capture/programs",
     "legion_bridge/legion/programs",
+    "studies/programs",
 }
 
 

@@ -373,7 +373,7 @@ def _study_options(parser: argparse.ArgumentParser) -> None:
         help="where the studies lie (default: mappertune-runs/experiments)",
     )
     _add_objective_and_start(group)
-    add_model_options(parser)
+    add_model_options(parser, when_done="fallback")  # each study has its whole budget
     _add_problem(parser)
 
 
