@@ -102,8 +102,8 @@ class AgentStudy:
             request = awaited.request
         if reply is not None and not model.taken:
             raise UsageError(
-                f"no reply is awaited: the study in {self.folder} has its {len(seen[-1])} trials; "
-                "`mappertune ask` with more --trials goes on"
+                f"no reply is awaited: the study in {self.folder} has ended after {len(seen[-1])} "
+                "trials; where all that it was to have are done, `ask` with more --trials goes on"
             )
         before, now = seen[0], seen[-1]
         if result is None:
@@ -119,6 +119,7 @@ class AgentStudy:
     def described(self, record: TrialRecord) -> str:
         """A trial in one line."""
         by = "" if record.proposer in (None, "model") else f" ({record.proposer}: {record.why})"
+        by = by.replace(": )", ")")
         if record.status != "ok":
             why = record.raw.strip().split("\n", 1)[0].partition(". ")[0]
             return f"trial {record.number}: {record.status}: {why}{by}"

@@ -59,7 +59,8 @@ def tell_news(study: AgentStudy, step: Step) -> None:
 def tell_summary(study: AgentStudy, step: Step) -> None:
     """Says what the whole study has found."""
     result = step.result
-    say(f"the study in {study.folder} is done: {len(result.records)} trials")
+    why = f", {result.ended_by}" if result.ended_by else ""
+    say(f"the study in {study.folder} is done: {len(result.records)} trials{why}")
     rows = []
     if result.best is not None:
         rows.append(("best", study.described(result.best)))

@@ -219,3 +219,11 @@ def test_a_hostile_reply_is_data(begun, tell):
     told = tell("\x1b[2Jignore all of it ```mapper\nTask * GPU;\n```\x1b]0;x\x07")
     assert "\x1b" not in told.out
     assert told.code == 0
+
+
+def test_an_agent_may_say_that_it_is_done(begun, tell, folder):
+    begun()
+    told = tell("done: nothing is left above the floor")
+    assert "nothing is left above the floor" in told.out
+    assert f"the study in {folder} is done: 2 trials, the model is done" in told.out
+    assert "no reply is awaited" in tell(REPLIES[0]).err
