@@ -93,7 +93,7 @@ def open_all_studies(location: str) -> Iterator[Mapping[str, StoredStudy]]:
         file = database_file(location)
         if file is not None and not file.exists():
             raise UsageError(f"there is no database {redacted_url(location)}")
-        with open_shared_stores(location, redacted_url(location)) as stores:
+        with open_shared_stores(_with_driver(location), redacted_url(location)) as stores:
             yield stores
         return
     path = Path(location)
@@ -142,7 +142,7 @@ def _open_database(name: str, url: str) -> Iterator[StoredStudy]:
     _require_driver(url)
     from studies.shared_store import open_shared_store  # noqa: PLC0415  (loads SQLAlchemy)
 
-    with open_shared_store(name, url, redacted_url(url)) as store:
+    with open_shared_store(name, _with_driver(url), redacted_url(url)) as store:
         yield store
 
 
@@ -158,6 +158,16 @@ def _lock_for_all(path: Path) -> FileLock:
             "--output folder"
         )
     return lock
+
+
+def _with_driver(url: str) -> str:
+    """The address with the driver that was found, where SQLAlchemy has changed its own.
+
+    >>> _with_driver("postgresql://host/db"), _with_driver("sqlite:///x.db")
+    ('postgresql+psycopg://host/db', 'sqlite:///x.db')
+    """
+    scheme, mark, rest = url.partition("://")
+    return f"postgresql+psycopg{mark}{rest}" if scheme == "postgresql" else url
 
 
 def _require_driver(url: str) -> None:

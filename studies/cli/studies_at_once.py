@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from studies.cli.console import warn
 from studies.cli.progress import progress
+from studies.errors import UsageError
 from studies.stops import signal_of
 
 if TYPE_CHECKING:
@@ -31,10 +32,18 @@ def run_studies(
 
     Returns:
         What they found, and the signal that stopped them; None where none did.
-    """
-    from studies.side_by_side import SideBySide, default_jobs
 
-    at_once = min(len(specs), default_jobs(specs) if jobs is None else jobs)
+    Raises:
+        UsageError: Several are to run at a time, and to write to one file.
+    """
+    from studies.side_by_side import SideBySide
+
+    at_once = min(len(specs), _jobs(runner, specs) if jobs is None else jobs)
+    if at_once > 1 and (shared := _shared_file(runner, specs)) is not None:
+        raise UsageError(
+            f"{shared} is one file, to which one study at a time writes: leave it out, so that "
+            "each has its own, or say --jobs 1"
+        )
     with progress([spec.trials for spec in specs]) as start:
         if at_once == 1:
             return _in_turn(runner, specs, start)
@@ -43,6 +52,22 @@ def run_studies(
     if studies.tracked:
         runner.note_tracked()
     return results, studies.stopped_by
+
+
+def _jobs(runner: StudyRunner, specs: Sequence[StudySpec]) -> int:
+    """How many studies run at a time where nobody says it."""
+    from studies.side_by_side import default_jobs
+
+    return default_jobs(specs) if _shared_file(runner, specs) is None else 1
+
+
+def _shared_file(runner: StudyRunner, specs: Sequence[StudySpec]) -> str | None:
+    """The option by which all studies write to one file; None where each has its own."""
+    storage = runner.workspace.storage
+    if storage is not None and "://" not in storage:
+        return f"--storage {storage}"
+    transcripts = (spec.llm.transcript for spec in specs if spec.llm is not None)
+    return next((f"--transcript {each}" for each in transcripts if each is not None), None)
 
 
 def _in_turn(

@@ -110,6 +110,15 @@ def test_ctrl_c_prints_the_table_of_what_there_is(ask, tmp_path, space, jobs):
     }
 
 
+def test_one_file_is_for_one_study_at_a_time(compare, tmp_path):
+    journal = tmp_path / "all.journal"
+    refused = compare("--seeds", 2, "--storage", journal, "--jobs", 2)
+    assert (refused.code, "--jobs 1" in refused.err) == (2, True)
+    words = ("--seeds", 1, "--trials", 300, "--patience", 3, "--tuners", "coordinate,random")
+    answer = compare(*words, "--storage", journal)
+    assert answer.code == 0, answer.err
+
+
 def test_rules_end_the_studies_of_a_comparison(compare):
     answer = compare("--seeds", 1, "--patience", 2, "--tuners", "random")
     assert (
@@ -175,6 +184,7 @@ def test_studies_of_databases_and_journals_are_compared_with_those_of_folders(as
         ("postgresql://me:p/w@127.0.0.1:1/db", "storage postgresql://[key]@127.0.0.1:1/db failed"),
         ("none", "none is no folder: name output folders of tune or compare, databases"),
     ],
+    ids=["file", "server", "folder"],
 )
 def test_places_that_hold_no_studies_are_told(ask, tmp_path, monkeypatch, place, sentence):
     monkeypatch.chdir(tmp_path)
