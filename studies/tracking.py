@@ -11,7 +11,7 @@ import logging
 import os
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -116,9 +116,11 @@ class Tracker:
         if path is None:
             yield
             return
-        self.client()  # which makes the database where it is missing
+        ours = False
         lock = FileLock(path.with_name(f"{path.name}.writing"))
-        ours = lock.acquire_within(SECONDS_TO_WAIT)
+        with suppress(Exception):  # whatever is wrong is told where it is in the way
+            self.client()  # nobody waits while it loads MLflow, and makes the database
+            ours = lock.acquire_within(SECONDS_TO_WAIT)
         try:
             yield
         finally:
