@@ -48,7 +48,14 @@ TRIALS_OF_A_CALL = 50
 def default_jobs(specs: Sequence[StudySpec]) -> int:
     """How many studies run at a time where nobody says it: one a core, where it is worth it."""
     trials = sum(spec.trials * (TRIALS_OF_A_CALL if spec.llm else 1) for spec in specs)
-    return len(os.sched_getaffinity(0)) if trials >= WORTH_IT else 1
+    return _cores() if trials >= WORTH_IT else 1
+
+
+def _cores() -> int:
+    """Those that this process may use, where the system tells."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @dataclass

@@ -156,7 +156,24 @@ def test_rules_end_studies_and_no_time_is_left_for_more(tmp_path):
     assert {result.ended_by for result in results} == {"its time of 0 s is over"}
 
 
+@pytest.mark.long
+@pytest.mark.filterwarnings("ignore")  # of MLflow, which is asked here
+def test_studies_at_once_are_tracked_in_one_database(tmp_path):
+    mlflow = pytest.importorskip("mlflow")
+    side = SideBySide(setting(tmp_path, tracked=True), SILENT, 2, pytest.fail)
+    assert found(side.run(SPECS, begin))
+    assert side.tracked
+    client = mlflow.MlflowClient(tracking_uri=f"sqlite:///{tmp_path}/mlflow.db")
+    experiment = client.get_experiment_by_name(CASE.name)
+    runs = client.search_runs([experiment.experiment_id])
+    assert {(run.info.run_name, run.info.status) for run in runs} == {
+        (spec.name, "FINISHED") for spec in SPECS
+    }
+    for run in runs:
+        assert len(client.get_metric_history(run.info.run_id, "best_so_far")) == 25
+
+
 def test_processes_are_begun_where_they_are_worth_it(monkeypatch):
-    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2})
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2}, raising=False)
     assert default_jobs([StudySpec("tpe", 0, 100)] * 3) == 1
     assert default_jobs([StudySpec("tpe", 0, 100)] * 5) == 3
