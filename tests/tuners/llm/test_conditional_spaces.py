@@ -15,7 +15,7 @@ from tests.tuners.llm.scripted import Scripted, fenced
 from tuners import LLMSampler, attributes
 from tuners.finished_trial import FinishedTrial
 from tuners.llm.conditions import Condition, learned_conditions
-from tuners.llm.prompts.trial_formatter import reply_schema
+from tuners.llm.prompts.reply_schema import reply_schema
 from tuners.llm.study_space import StudySpace
 from tuners.problems.parameter_problem import NoCandidateError
 

@@ -119,8 +119,8 @@ def test_a_stored_study_ends_early_and_stays_ended(circuit, tmp_path):
 
     result = go_on()
     assert len(result.records) == 2
-    assert result.ended is not None
-    assert "since trial 1: 99.9 % of the floor" in result.ended
+    assert result.ended_by is not None
+    assert "since trial 1: 99.9 % of the floor" in result.ended_by
     assert result.model_share == 1.0
     assert not result.hardly_asked
     assert len(go_on().records) == 2
