@@ -45,7 +45,7 @@ TRIAL = re.compile(r"^Trial (\d+): (.*)$", re.MULTILINE)
 BASE = re.compile(r"[mM]apper of trial (\d+)")
 MAPPER = re.compile(r"```mapper\n(.*?)```", re.DOTALL)
 FEEDBACK = re.compile(r"^Feedback on the [\w ]* block: ", re.MULTILINE)
-ADVICE = re.compile(r"(.*?)\nTry:\n```mapper\n(.*?)```", re.DOTALL)
+ADVICE = re.compile(r"(.*?)\nPut these first:\n```mapper\n(.*?)```", re.DOTALL)
 # What the diagnostics of a reply that came back say to do.
 ABOVE = re.compile(r"^hint: write (\w.*;) above it$", re.MULTILINE)
 INTO = re.compile(r"^hint: put it, or other regions, into (\w+)$", re.MULTILINE)

@@ -132,6 +132,50 @@ def test_verified_suggestions_are_faster_for_sure():
             assert share > 0
 
 
+@pytest.mark.parametrize("name", ["circuit", "cannon", "cosma"])
+def test_what_is_suggested_keeps_its_promise(name):
+    """Small programs are simulated before anything is told of them."""
+    problem = problem_of(name)
+    for text, guidance in guided(name):
+        before = problem.evaluate_text(text).outcome
+        for suggestion in guidance.suggestions if before.ok else ():
+            after = problem.evaluate_text(suggestion.apply(text)).outcome
+            assert suggestion.share == pytest.approx(1 - before.throughput / after.throughput)
+            assert "It was tried: it saves" in suggestion.sentence
+
+
+def test_one_remedy_is_one_suggestion():
+    problem = problem_of("circuit")
+    text = problem.application.mappers["expert"]
+    (only,) = explain(problem, problem.evaluate_text(text)).suggestions
+    assert only.statements.splitlines() == [
+        "Region distribute_charge,calculate_new_currents rp_shared GPU FBMEM;",
+        "Region distribute_charge,calculate_new_currents rp_ghost GPU FBMEM;",
+    ]
+
+
+def test_no_estimate_promises_more_than_the_floor_leaves():
+    for name in ("circuit", "cannon"):
+        problem = problem_of(name)
+        for text, _ in guided(name):
+            evaluation = problem.evaluate_text(text)
+            if not evaluation.outcome.ok:
+                continue
+            most = 1 - (evaluation.outcome.of_floor or 0.0)
+            found = explain(problem, evaluation, verify=False).suggestions
+            assert all(0 < each.share <= most * 1.000001 for each in found)
+            assert not any(each.verified for each in found)
+
+
+def test_a_large_program_gets_estimates(monkeypatch):
+    problem = problem_of("circuit")
+    evaluation = problem.evaluate_text(problem.application.mappers["expert"])
+    monkeypatch.setattr("tuners.guide.engine.QUICK", 10)
+    (first, *_) = explain(problem, evaluation).suggestions
+    assert "Expected to save" in first.sentence
+    assert not first.verified
+
+
 def test_the_first_suggestion_for_the_expert_of_circuit_is_that_of_the_paper():
     """The paper's gain of 1.34 comes from two collections in the frame buffer."""
     problem = problem_of("circuit")

@@ -267,7 +267,7 @@ def _suggested(suggestion: Suggestion) -> str:
     if gone and not suggestion.statements.strip():
         parts.append(_fenced("Take these lines out:", gone))
     elif suggestion.statements.strip():
-        parts.append(_fenced("Try:", [suggestion.statements.strip("\n")]))
+        parts.append(_fenced("Put these first:", [suggestion.statements.strip("\n")]))
     return "\n".join(parts)
 
 

@@ -71,7 +71,7 @@ Trial 3: 12.5 wires/s; trial 2 with `+Region * * GPU ZCMEM`: 9 µs faster
 Region * * GPU ZCMEM;
 ```
 Feedback on the region block: Put r into FBMEM.
-Try:
+Put these first:
 ```mapper
 Region t,u r GPU FBMEM;
 ```
