@@ -67,8 +67,10 @@ class TaskNames:
 
 
 def _written_out(task: str) -> str:
+    """As the mapper writes it that runs the program (mapper/task_names.cc): byte by byte."""
     return "".join(
-        each if each.isascii() and each.isalnum() else f"_x{each.encode().hex()}_" for each in task
+        chr(byte) if chr(byte).isascii() and chr(byte).isalnum() else f"_x{byte:02x}_"
+        for byte in task.encode()
     )
 
 
