@@ -5,6 +5,7 @@
 #include "decision_log.h"
 #include "failure.h"
 #include "policy_mapper.h"
+#include "task_names.h"
 
 namespace mappertune {
 
@@ -268,8 +269,9 @@ void PolicyMapper::log_instances(const Mapping &mapping, const Request &wanted) 
     if (!logging()) return;
     for (const PhysicalInstance &instance : mapping.output.chosen_instances[wanted.index])
         log_line("instance %s point=%s region=%u names=%s memory=%s layout=%s%s id=%lx bytes=%zu%s",
-                 mapping.task.get_task_name(), point_text(mapping.task).c_str(), wanted.index,
-                 names_text(wanted.names).c_str(), memory_word(kind_of(wanted.memory.kind())),
+                 policy_name(mapping.task.get_task_name()).c_str(), point_text(mapping.task).c_str(),
+                 wanted.index, names_text(wanted.names).c_str(),
+                 memory_word(kind_of(wanted.memory.kind())),
                  layout_text(wanted.layout).c_str(), wanted.variant_layout ? " variant" : "",
                  instance.get_instance_id(), instance.get_instance_size(),
                  wanted.collected ? " collected" : "");

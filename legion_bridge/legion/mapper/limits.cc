@@ -3,6 +3,7 @@
 
 #include "decision_log.h"
 #include "policy_mapper.h"
+#include "task_names.h"
 
 namespace mappertune {
 namespace {
@@ -96,7 +97,7 @@ MapperEvent PolicyMapper::start_limited(MapperContext ctx, const SelectMappingIn
         const size_t limit = static_cast<size_t>(rules_of(*task).limit);
         if (!shared->start({task->task_id, task->orig_proc}, points_of(*task), limit)) continue;
         output.map_tasks.insert(task);
-        log_line("start %s", task->get_task_name());
+        log_line("start %s", policy_name(task->get_task_name()).c_str());
     }
     return room;
 }
@@ -109,7 +110,7 @@ void PolicyMapper::report_profiling(MapperContext ctx, const Task &task,
         DefaultMapper::report_profiling(ctx, task, input);
         return;
     }
-    log_line("end %s", task.get_task_name());
+    log_line("end %s", policy_name(task.get_task_name()).c_str());
     shared->end({task.task_id, task.orig_proc});
     for (const MapperEvent &event : shared->take_waiting())
         runtime->trigger_mapper_event(ctx, event);

@@ -4,6 +4,7 @@
 #include "decision_log.h"
 #include "failure.h"
 #include "policy_mapper.h"
+#include "task_names.h"
 
 namespace mappertune {
 namespace {
@@ -60,8 +61,9 @@ void PolicyMapper::map_task(MapperContext ctx, const Task &task, const MapTaskIn
     }
     untrack(mapping, mapping.collected);
     if (logging())
-        log_line("map %s point=%s kind=%s node=%d processor=%s", task.get_task_name(),
-                 point_text(task).c_str(), processor_word(kind),
+        log_line("map %s point=%s kind=%s node=%d processor=%s",
+                 policy_name(task.get_task_name()).c_str(), point_text(task).c_str(),
+                 processor_word(kind),
                  static_cast<int>(output.target_procs[0].address_space()),
                  index_text(output.target_procs).c_str());
 }
@@ -103,7 +105,8 @@ void PolicyMapper::restate_mapping(MapperContext ctx, const Task &task, const Ma
     check_instances(mapping);
     untrack(mapping, mapping.collected);
     if (logging())
-        log_line("keep %s point=%s regions=%zu", task.get_task_name(), point_text(task).c_str(),
+        log_line("keep %s point=%s regions=%zu",
+                 policy_name(task.get_task_name()).c_str(), point_text(task).c_str(),
                  static_cast<size_t>(std::count(done.begin(), done.end(), false)));
 }
 

@@ -5,6 +5,7 @@
 #include "decision_log.h"
 #include "failure.h"
 #include "policy_mapper.h"
+#include "task_names.h"
 
 namespace mappertune {
 namespace {
@@ -123,7 +124,7 @@ void PolicyMapper::map_group(MapperContext ctx, Mapping &mapping,
     if (!made) refuse_instance(mapping, wanted, bytes);
     for (const unsigned index : group)
         mapping.output.chosen_instances[index].assign(1, instance);
-    log_line("colocate %s point=%s regions=%zu id=%lx", task.get_task_name(),
+    log_line("colocate %s point=%s regions=%zu id=%lx", policy_name(task.get_task_name()).c_str(),
              point_text(task).c_str(), group.size(), instance.get_instance_id());
 }
 

@@ -60,7 +60,7 @@ def replayed(name: str) -> Captured:
 
 @cache
 def captures() -> Mapping[str, Captured]:
-    """All runs of these tests at once, for each sleeps 5 seconds: of applications and programs."""
+    """All runs of these tests at once: of applications and programs."""
     legion_or_skip()
     jobs = {name: partial(replayed, name) for name in application_names()} | {
         "stencil2d": partial(program, "stencil2d", "-n", "256"),

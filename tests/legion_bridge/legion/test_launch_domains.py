@@ -49,7 +49,7 @@ LAUNCHES = {
 
 @cache
 def captures() -> dict[str, Application]:
-    """All captures at once, for each run sleeps 5 seconds."""
+    """All captures at once."""
     program = str(built("domains"))
 
     def job(flags: tuple[str, ...]) -> Application:
