@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from legion_bridge.capture.mapper_log import (
@@ -97,9 +97,9 @@ def decisions_of(
     machine = _Processors(log)
     found: defaultdict[str, TaskDecisions] = defaultdict(TaskDecisions)
     mapped = [each for each in log.decisions if each.what == "MAP_TASK" and each.processors]
-    top = min(mapped, key=lambda each: each.number, default=None)
+    is_top = _top_of(mapped, log)
     for decision in mapped:
-        if top is not None and _is_top(decision, top, log):
+        if is_top(decision):
             continue
         task = found[names[decision.task]]
         _note(task, decision, machine, log)
@@ -116,12 +116,18 @@ def decisions_of(
     return dict(found)
 
 
-def _is_top(decision: Decision, top: Decision, log: MapperLog) -> bool:
-    """Whether a decision is for the top-level task, or for a shard of it: they take no data."""
-    if decision.point is not None or decision.arguments:
-        return False
-    shards = any(d.what == "MAP_REPLICATE_TASK" and d.task == top.task for d in log.decisions)
-    return decision.number == top.number or (shards and decision.task == top.task)
+def _top_of(mapped: Sequence[Decision], log: MapperLog) -> Callable[[Decision], bool]:
+    """Tells a decision for the top-level task, or for a shard of it: they take no data."""
+    top = min(mapped, key=lambda each: each.number, default=None)
+    replicated = {each.task for each in log.decisions if each.what == "MAP_REPLICATE_TASK"}
+
+    def is_top(decision: Decision) -> bool:
+        if top is None or decision.point is not None or decision.arguments:
+            return False
+        shard = top.task in replicated and decision.task == top.task
+        return shard or decision.number == top.number
+
+    return is_top
 
 
 def _note(task: TaskDecisions, decision: Decision, machine: _Processors, log: MapperLog) -> None:
