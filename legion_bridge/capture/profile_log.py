@@ -17,7 +17,10 @@ from typing import Any, TypeAlias
 
 from legion_bridge.errors import CaptureError
 
-__all__ = ["Record", "read_profile"]
+__all__ = ["ARRIVALS_FLAG", "Record", "read_profile"]
+
+ARRIVALS_FLAG = "-lg:prof_all_critical_arrivals"
+"""What Legion asks for, by this name, where a program cannot be profiled without."""
 
 Record: TypeAlias = Mapping[str, Any]
 _Reader: TypeAlias = Callable[[dict[str, Any]], Any]

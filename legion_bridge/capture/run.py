@@ -17,6 +17,7 @@ from legion_bridge.capture.decisions import Decisions, decisions_of
 from legion_bridge.capture.mapper_log import MapperLog, read_mapper_log
 from legion_bridge.capture.observed import ObservedProgram
 from legion_bridge.capture.own_mapper import with_own_mapper
+from legion_bridge.capture.profile_log import ARRIVALS_FLAG
 from legion_bridge.capture.same_program import times_of
 from legion_bridge.capture.spy_log import SpyLog, read_spy_log
 from legion_bridge.capture.spy_program import program_of
@@ -34,7 +35,6 @@ __all__ = ["capture", "last_words", "program_name", "recorded"]
 # Each in a run of its own: together they make some programs crash, and all sleep for 5 seconds.
 _SPY = "-ll:util 0 -lg:spy 1 -logfile {folder}/spy_% -level legion_spy=2,taskreg=2,mapper=2"
 _PROFILE = "-ll:util 0 -lg:prof 1 -lg:prof_logfile {folder}/times_% -logfile {folder}/profiling_%"
-_ARRIVALS = "-lg:prof_all_critical_arrivals"  # some programs cannot be profiled without
 _RECORDING = "-ll:util 0 -logfile {folder}/decisions_% -level mapper=2"
 _LAST_LINES = 12  # of a program that failed
 _UNTELLING = re.compile(
@@ -172,11 +172,11 @@ def _profiled(run: Callable[[str], str], folder: Path, log: SpyLog) -> tuple[Tim
         try:
             run(_PROFILE)
         except CaptureError as error:
-            if _ARRIVALS not in str(error):
+            if ARRIVALS_FLAG not in str(error):
                 raise
             for part in folder.glob("times_*"):
                 part.unlink()
-            run(f"{_PROFILE} {_ARRIVALS}")
+            run(f"{_PROFILE} {ARRIVALS_FLAG}")
         profiles = sorted(folder.glob("times_*"))
         return times_of(log, read_times(profiles)) if profiles else Times(), None
     except CaptureError as error:

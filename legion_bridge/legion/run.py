@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 import dsl
+from legion_bridge.capture.profile_log import ARRIVALS_FLAG
 from legion_bridge.errors import CaptureError, LegionError
 from legion_bridge.legion.core_lock import cores_to_itself
 from legion_bridge.legion.guarded import KEPT_OUTPUT, MOST_OUTPUT, Ended, Guard
@@ -221,6 +222,7 @@ class _Session:
     guard: Guard
     variables: Mapping[str, str]
     mapped: bool
+    profile_flags: str = PROFILE_FLAGS
 
     def run(self) -> tuple[float, Ended]:
         """The metric of one run, and how it ended.
@@ -261,12 +263,16 @@ class _Session:
         if profiled:
             for old in self.guard.folder.glob("times_*"):
                 old.unlink()
-            wanted = PROFILE_FLAGS.format(folder=shlex.quote(str(self.guard.folder)))
+            wanted = self.profile_flags.format(folder=shlex.quote(str(self.guard.folder)))
             variables["LEGION_DEFAULT_ARGS"] += f" {wanted}"
         for attempt in range(self.settings.retries + 1):
             ended = self._run_once(variables)
             if attempt == self.settings.retries or not is_intermittent(ended):
                 break
+        asked_for = ended.code != 0 and ARRIVALS_FLAG in ended.output
+        if profiled and asked_for and ARRIVALS_FLAG not in self.profile_flags:
+            self.profile_flags += f" {ARRIVALS_FLAG}"
+            return self.run_until_it_counts(profiled=True)
         settings = self.settings
         failure = failure_of(ended, settings.command[0], settings.timeout, settings.memory)
         if failure is not None:

@@ -11,7 +11,7 @@ import dsl
 from legion_bridge import Application, CaptureError, Machine
 from legion_bridge.capture import Captured, capture
 from legion_bridge.capture.run import last_words, recorded
-from legion_bridge.legion import build_program
+from legion_bridge.legion import LegionRun, build_program
 from legion_bridge.programs.application import LayoutNeed
 from legion_bridge.programs.application_json import from_json, to_json
 from tests.legion_bridge.real_legion import legion_or_skip
@@ -43,6 +43,14 @@ def test_a_program_that_needs_a_flag_of_the_profile_has_its_times() -> None:
     assert loop_of(application) == LOOP
     assert all(launch.work.seconds["CPU"] > 0.0 for launch in application.loop)
     assert not any("seconds" in place for place in application.unknown)
+
+
+def test_a_run_of_such_a_program_is_profiled_too() -> None:
+    program = build_program([PROGRAMS / "manners.cc"], "manners", legion_or_skip())
+    run = LegionRun([str(program), "-barrier", "-ll:cpu", "2"], repeats=1, warmup=0)
+    outcome = run.evaluate(dsl.parse("Task * CPU;"), profile=True)
+    assert outcome.ok
+    assert outcome.profile is not None
 
 
 def test_what_takes_most_time_is_the_loop() -> None:
