@@ -312,6 +312,9 @@ private:
     const std::shared_ptr<Shared> shared;
 };
 
+// The mapper that does the work where others only wrap it, as Legion's for logging does.
+Mapper &innermost(Mapper &mapper);
+
 std::string names_text(const Policy::Names &names);
 
 // Remembers the region tree of a requirement that reduces.

@@ -83,11 +83,11 @@ std::string class_of(const Mapper &mapper)
 }
 
 // Tells once for each class that the program brings a mapper.
-void tell_of(const Mapper &mapper)
+void tell_of(Mapper &mapper)
 {
     static std::mutex mutex;
     static std::set<std::string> told;
-    const std::string name = class_of(mapper);
+    const std::string name = class_of(innermost(mapper));
     const std::lock_guard<std::mutex> one(mutex);
     if (name == "Legion::Mapping::DefaultMapper" || !told.insert(name).second) return;
     report((settings().keep_own ? "keeps " : "replaces ") + name + "\n");

@@ -6,6 +6,7 @@
 
 #include "decision_log.h"
 #include "failure.h"
+#include "mappers/forwarding_mapper.h"
 #include "policy_mapper.h"
 #include "settings.h"
 #include "task_names.h"
@@ -21,12 +22,27 @@ Shared::~Shared()
         delete mapper;
 }
 
+namespace {
+
+// What a wrapper forwards to is its own business, which this class is let into.
+struct Forwarding : Legion::Mapping::ForwardingMapper {
+    static Mapper *inner(ForwardingMapper &wrapper) { return wrapper.*(&Forwarding::mapper); }
+};
+
+}  // namespace
+
+Mapper &innermost(Mapper &mapper)
+{
+    auto *wrapper = dynamic_cast<Legion::Mapping::ForwardingMapper *>(&mapper);
+    return wrapper ? innermost(*Forwarding::inner(*wrapper)) : mapper;
+}
+
 void Shared::replaces(Mapper *mapper, Processor processor)
 {
     const std::lock_guard<std::mutex> lock(mutex);
     replaced.emplace(processor, mapper);
     // Of a class in the namespace legate, as it is spelt in names of types.
-    if (strstr(typeid(*mapper).name(), "6legate")) legate = true;
+    if (strstr(typeid(innermost(*mapper)).name(), "6legate")) legate = true;
 }
 
 Mapper *Shared::replaced_at(Processor processor)

@@ -273,7 +273,7 @@ def test_shards_own_the_points_that_the_map_gives_them() -> None:
     }
 
 
-@pytest.mark.parametrize("mode", ["bounds", "legate"])
+@pytest.mark.parametrize("mode", ["bounds", "legate", "wrapped"])
 def test_leaf_tasks_may_allocate_as_before(mode: str) -> None:
     """Bounds of variants must not be exceeded; legate's own mapper would have given some."""
     run = run_under("Task * CPU;", mode, program="pools")

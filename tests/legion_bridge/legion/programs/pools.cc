@@ -2,11 +2,13 @@
 //
 //   bounds   the variant says how much it allocates at most
 //   legate   the program's mapper is of legate's kind, which says so when it maps
+//   wrapped  so it is, inside a mapper that logs, as legate has it
 #include <cstdio>
 #include <cstring>
 
 #include "legion.h"
 #include "mappers/default_mapper.h"
+#include "mappers/logging_wrapper.h"
 
 using namespace Legion;
 
@@ -23,7 +25,7 @@ namespace {
 
 enum { TOP = 1, LEAF, OWN_MAPPER = 5 };
 
-bool like_legate = false;
+bool like_legate = false, wrapped = false;
 
 void leaf(const Task *, const std::vector<PhysicalRegion> &, Context, Runtime *)
 {
@@ -44,11 +46,12 @@ void install(Machine machine, Runtime *runtime, const std::set<Processor> &local
 {
     Mapping::MapperRuntime *mapping = runtime->get_mapper_runtime();
     for (const Processor p : local) {
-        Mapping::DefaultMapper *mapper = nullptr;
+        Mapping::Mapper *mapper = nullptr;
         if (like_legate)
             mapper = new legate::OwnMapper(mapping, machine, p);
         else
             mapper = new Mapping::DefaultMapper(mapping, machine, p);
+        if (wrapped) mapper = new Mapping::LoggingWrapper(mapper);
         runtime->add_mapper(OWN_MAPPER, mapper, p);
     }
 }
@@ -60,7 +63,8 @@ int main(int argc, char **argv)
     bool bounds = false;
     for (int i = 1; i < argc; i++) {
         if (!strcmp(argv[i], "bounds")) bounds = true;
-        if (!strcmp(argv[i], "legate")) like_legate = true;
+        if (!strcmp(argv[i], "wrapped")) wrapped = true;
+        if (!strcmp(argv[i], "legate") || wrapped) like_legate = true;
     }
     Runtime::set_top_level_task_id(TOP);
     TaskVariantRegistrar launching(TOP, "top");
