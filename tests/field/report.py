@@ -51,7 +51,7 @@ def row(program: FieldProgram, result: Mapping[str, Any]) -> Row:
         "; ".join(faults),
     )
     capture = result.get("capture", {})
-    note = _short(capture["said"]) if _is_told(program, capture) else ""
+    note = _told(program, capture)
     runs = result.get("random", {}).get("runs", [])
     return Row(cells, tuple(faults), note, len(runs), sum(map(_is_good, runs)))
 
@@ -98,6 +98,8 @@ def _captured(program: FieldProgram, result: Mapping[str, Any] | None, faults: l
         faults.append(f"capture: {_short(result['said'])}")
         return "no"
     if result["counts"]:
+        if _is_told(program, result):
+            return "partly, told"
         faults.append(f"capture: {'; '.join(result['counts'][:3])}")
         return "partly"
     return "yes" if result["own"] else "yes, no own mapper"
@@ -116,6 +118,8 @@ def _under(mapper: str, result: Mapping[str, Any] | None, faults: list[str]) -> 
 
 
 def _random(result: Mapping[str, Any] | None, faults: list[str]) -> str:
+    if result is not None and result["status"] == "failed":
+        faults.append(f"random: {_short(result['said'])}")
     if result is None or not result["runs"]:
         return _NOT_TRIED
     runs = result["runs"]
@@ -142,10 +146,17 @@ def _is_good(run: Mapping[str, Any]) -> bool:
 
 
 def _is_told(program: FieldProgram, capture: Mapping[str, Any]) -> bool:
-    """Whether it is not captured for a reason that the table knows to be true."""
-    if capture.get("status", "ok") == "ok" or not program.told:
-        return False
-    return re.search(program.told, capture["said"]) is not None
+    return _told(program, capture) != ""
+
+
+def _told(program: FieldProgram, capture: Mapping[str, Any]) -> str:
+    """Why it is not captured, or not all of it, where the table knows that to be true."""
+    if not program.told:
+        return ""
+    said = [capture.get("said", ""), *capture.get("unknown", {}).values()]
+    if mapper := capture.get("own_mapper"):
+        said.append(f"its own mapper {mapper} is replaced")
+    return next((_short(text) for text in said if re.search(program.told, text)), "")
 
 
 def _short(said: str) -> str:

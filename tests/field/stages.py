@@ -8,6 +8,7 @@ import random
 import shlex
 import subprocess
 import sys
+import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -98,6 +99,7 @@ class Steps:
             "loop": told["loop"],
             "unknown": told["unknown"],
             "skipped": told["skipped"],
+            "own_mapper": told["own_mapper"],
             "own": "own" in application.mappers,
             "counts": _unlike_counts(self._bench.points(), launched_points(application)),
         }
@@ -190,9 +192,14 @@ NAMES: tuple[str, ...] = ("plain", "capture", "own", "default", "random", "tune"
 
 
 def step(steps: Steps, name: str) -> Result:
-    """The result of a step."""
+    """The result of a step; what breaks in us is a fault that is found, and the suite goes on."""
     taken: Callable[[], Result] = getattr(steps, name)
-    return taken()
+    try:
+        return taken()
+    except Exception as error:  # noqa: BLE001  (whatever it is, the other programs are due)
+        traceback.print_exc()
+        said = f"mappertune fails: {type(error).__name__}: {error}"
+        return {"status": "failed", "said": said, "code": 1, "same": None, "runs": []}
 
 
 def valid_mappers(

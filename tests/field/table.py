@@ -59,7 +59,8 @@ class FieldProgram:
         compare: Whether outputs are compared; not where runs of one mapper differ by nature.
         timeout: Seconds that one run may take.
         variables: Environment variables.
-        told: What mappertune says where it cannot capture the program, if that is true: a pattern.
+        told: What mappertune says where it cannot capture the program, or not all of it, if that
+            is true: a pattern.
     """
 
     name: str

@@ -15,6 +15,7 @@ from legion_bridge import Application
 from tests.legion_bridge.real_legion import legion_or_skip
 
 from . import run as field_run
+from . import stages
 from .build import compile_command
 from .output import difference, lines_of
 from .report import markdown, page, row
@@ -113,7 +114,8 @@ def test_each_fault_is_seen(step: str, result: dict[str, Any], cell: str, fault:
 def test_random_mappers_that_fail_or_print_something_else_are_counted() -> None:
     good = {"status": "ok", "same": True, "said": ""}
     runs = [good, {**good, "same": False, "said": "with 'a'"}, {**good, "status": "timeout"}]
-    found = row(FieldProgram("p", "p"), {**GOOD, "random": {"runs": runs}})
+    result = {"status": "ok", "runs": runs}
+    found = row(FieldProgram("p", "p"), {**GOOD, "random": result})
     assert "1 of 3" in found.cells
     assert found.faults == ("2 of 3 random mappers: with 'a'",)
 
@@ -132,6 +134,16 @@ def test_a_true_reason_not_to_capture_is_no_fault() -> None:
     text = page([found], field_run.PAGE.read_text(), **facts)
     assert "- p: the top-level task launched no task" in text
     assert len(row(FieldProgram("p", "p", told="no Legion"), result).faults) == 1
+
+
+def test_tasks_that_are_counted_otherwise_for_a_reason_that_is_told_are_no_fault() -> None:
+    unknown = {"loop[2].predicate": "b runs if a predicate is true, in 9 of 10 launches"}
+    capture = {**GOOD["capture"], "counts": ["b ran 9 times, 10 captured"], "unknown": unknown}
+    result = {**GOOD, "capture": capture}
+    found = row(FieldProgram("p", "p", told="if a predicate is true"), result)
+    assert (found.cells[2], found.faults) == ("partly, told", ())
+    assert found.note == unknown["loop[2].predicate"]
+    assert len(row(FieldProgram("p", "p"), result).faults) == 1
 
 
 def test_a_stopped_suite_goes_on_where_it_was(
@@ -159,6 +171,20 @@ def test_a_stopped_suite_goes_on_where_it_was(
     given.again = "own"
     field_run.run_program(program, legion, written, given)
     assert taken == ["own"]
+
+
+def test_what_breaks_in_us_is_a_fault_of_that_step_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = FieldProgram("p", "p")
+    steps = stages.Steps(program, tmp_path, tmp_path, legion_or_skip())
+
+    def broken() -> dict[str, Any]:
+        raise ValueError("no such thing")
+
+    monkeypatch.setattr(steps, "random", broken)
+    result = {**GOOD, "random": stages.step(steps, "random")}
+    assert row(program, result).faults == ("random: mappertune fails: ValueError: no such thing",)
 
 
 def test_nothing_more_is_tried_of_a_program_that_does_not_run(
