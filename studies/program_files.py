@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import stat
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ __all__ = ["ProgramFiles", "kept_files"]
 
 NOTE = "program.json"
 """Beside the studies of a case: which files they are of."""
+LARGE = 1 << 30
 _PIECE = 1 << 20
 
 
@@ -118,11 +120,17 @@ def _read(path: Path) -> tuple[list[str], ProgramFiles] | None:
 
 
 def _digest(path: Path) -> str | None:
-    """A digest of a file's content; None for what is no file that can be read."""
-    if not path.is_file():
-        return None
+    """A digest of a file's content; None for what is no file that can be read.
+
+    A large one is known by its size and when it was written: reading it would take minutes.
+    """
     found = hashlib.blake2b(digest_size=8)
     try:
+        told = path.stat()
+        if not stat.S_ISREG(told.st_mode):
+            return None
+        if told.st_size > LARGE:
+            return f"{told.st_size} bytes of {told.st_mtime_ns}"
         with path.open("rb") as file:
             while piece := file.read(_PIECE):
                 found.update(piece)

@@ -115,13 +115,13 @@ class _Run:
 
     def report(self) -> dict[str, Any]:
         """Runs the program; how it ended, after which nothing of it is left."""
+        signal.signal(signal.SIGCONT, self._note_stop)
         begin = time.monotonic()
         pid, failure = self._start()
         _say(pid)
         if failure:
             return {"reason": "not started", "code": failure, "seconds": 0.0, "peak": 0}
         self._pids.add(pid)
-        signal.signal(signal.SIGCONT, self._note_stop)
         try:
             reason = self._watch(pid, begin + self._request["timeout"])
             seconds = time.monotonic() - begin

@@ -33,7 +33,7 @@ KEPT_OUTPUT = 1 << 20
 """The last bytes of it that are kept for messages, likewise."""
 
 _SCRIPT = Path(__file__).with_name("guard.py")
-_PATIENCE = 20.0  # seconds; the guard waits 5 for what it has killed
+_PATIENCE = 60.0  # seconds on a loaded machine; the guard waits 5 for what it has killed
 _LOOK = 0.5  # seconds between looks at a guard that says nothing
 _PIECE = 1 << 20  # bytes of output that are read at a time
 _LONGEST_LINE = 4 << 20  # bytes; a longer one is read in parts

@@ -120,12 +120,14 @@ def _as_json(name: str, outcome: Outcome, own: Outcome) -> dict[str, Any]:
 
 
 def _print(name: str, outcome: Outcome, own: Outcome) -> None:
+    from studies.failure_counts import cause_of
+
     say(f"{name}, run here: {outcome.status}")
     if not outcome.ok:
         say(outcome.raw)
         return
     rows = [("throughput", told_samples(_samples(outcome), outcome.unit))]
-    whose = told_samples(_samples(own), own.unit) if own.ok else f"fails: {own.raw}"
+    whose = told_samples(_samples(own), own.unit) if own.ok else f"fails: {cause_of(own.raw)}"
     rows.append(("own mapper", whose))
     if outcome.elapsed is not None:
         rows.append(("elapsed", quantity(outcome.elapsed, "s")))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,16 @@ def test_program_and_inputs_are_known_by_their_content(here: Path) -> None:
     assert list(found.digests) == ["./prog", "input.dat"]
     (here / "input.dat").write_text("1 2 4")
     assert ProgramFiles.of(COMMAND).changed_since(found) == ["input.dat"]
+
+
+def test_large_files_are_known_by_when_they_were_written(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("studies.program_files.LARGE", 3)
+    before = ProgramFiles.of(COMMAND)
+    assert ProgramFiles.of(COMMAND) == before
+    os.utime(here / "input.dat", (1, 1))
+    assert ProgramFiles.of(COMMAND).changed_since(before) == ["input.dat"]
 
 
 def test_the_same_files_go_on_with_their_study(here: Path) -> None:
