@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from studies.records import TrialRecord
 
-__all__ = ["Failures", "cause_of", "counted", "key_of"]
+__all__ = ["LEARNED", "Failures", "cause_of", "counted", "key_of"]
 
 # Lines that say why a program ended, the most telling first.
 _TELLING = tuple(
@@ -30,6 +30,8 @@ _PASSING = (
     (re.compile(r"0x[0-9a-fA-F]+|\b[0-9a-f]{8,}\b"), "..."),
     (re.compile(r"\d+"), "N"),
 )
+LEARNED = " fails: "
+"""Stands between the decisions that were found to fail and the line that says so."""
 LONGEST = 160
 """Characters of a cause; the whole message is told beside it."""
 
@@ -79,11 +81,13 @@ def counted(records: Iterable[TrialRecord]) -> list[Failures]:
 
 def key_of(message: str) -> str:
     """Equal for messages that say the same of another run."""
-    key = cause_of(message)
+    key = cause_of(message).rpartition(LEARNED)[2]
     for pattern, put in _PASSING:
         key = pattern.sub(put, key)
     return key
 
 
 def _short(line: str) -> str:
-    return line if len(line) <= LONGEST else f"{line[: LONGEST - 3]}..."
+    decisions, learned, line = line.rpartition(LEARNED)
+    short = line if len(line) <= LONGEST else f"{line[: LONGEST - 3]}..."
+    return f"{decisions}{learned}{short}"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import dsl
 from legion_bridge.programs.application import Application, LayoutNeed
 from studies.decisions_apart import Choice, Choices
-from studies.failure_counts import cause_of, key_of
+from studies.failure_counts import LEARNED, cause_of, key_of
 from tuners import attributes
 from tuners.problems.essential import fewest
 
@@ -48,7 +48,7 @@ class Cause:
     @property
     def sentence(self) -> str:
         """What fails, in words."""
-        return f"{' with '.join(sorted(map(str, self.choices)))} fails: {self.message}"
+        return f"{' with '.join(sorted(map(str, self.choices)))}{LEARNED}{self.message}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,7 +285,7 @@ def _told(causes: Sequence[Cause]) -> str:
         return causes[0].sentence
     first = min(causes[0].choices, key=str)
     places = ", ".join(min(cause.choices, key=str).about for cause in causes)
-    return f"{first.what} fails for each of {places}: {causes[0].message}"
+    return f"{first.what} for each of {places}{LEARNED}{causes[0].message}"
 
 
 def _as_json(cause: Cause) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from legion_bridge.outcome import Outcome
 from studies.errors import UsageError
 from studies.noise import Noise
 from tuners import attributes
+from tuners.problems.essential import NO_DECISIONS
 from tuners.problems.mapper_problem import digest
 
 if TYPE_CHECKING:
@@ -120,8 +121,10 @@ class MeasuredRuns:
 
         None for a mapper of which nothing is known, or that cannot be mended.
         """
+        if self.learned is None or not self.learned.known:
+            return None
         running = self._running()
-        if self.learned is None or not self.learned.known or running is None:
+        if running is None:
             return None
         try:
             return self.learned.mended(dsl.parse(text), running)
@@ -208,8 +211,10 @@ class MeasuredRuns:
     def _learnt(self, program: dsl.Program, outcome: Outcome) -> Outcome:
         """A failure, with its cause where a few further runs find it."""
         self.noted[attributes.MESSAGE] = outcome.raw
+        if self.learned is None or outcome.status != "execution_error":
+            return outcome
         running = self._running()
-        if self.learned is None or running is None or outcome.status != "execution_error":
+        if running is None:
             return outcome
         lent = self.ahead * (self.runner.repeats - 1) // 2
         most = self.spare - FINALISTS + lent
@@ -223,10 +228,17 @@ class MeasuredRuns:
         return replace(outcome, raw=raw)
 
     def _running(self) -> dsl.Program | None:
-        """The fastest mapper of ours, which is held against those that fail."""
+        """The fastest mapper of ours, which those that fail are held against."""
         mapped = [key for key, program in self._programs.items() if program is not None]
         best = max(mapped, key=lambda key: median(self._samples[key]), default=OWN)
-        return self._programs[best]
+        return self._programs[best] or self._undecided
+
+    @cached_property
+    def _undecided(self) -> dsl.Program | None:
+        """A mapper that leaves all to the runtime, where it runs and no other one has yet."""
+        program = dsl.parse(NO_DECISIONS)
+        self.spare -= 1
+        return program if self.runner.sample(program).ok else None
 
     def _failed(self, raw: str) -> Outcome:
         self.noted[attributes.MESSAGE] = raw

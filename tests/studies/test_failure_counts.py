@@ -45,3 +45,11 @@ def test_alike_causes_are_counted_the_most_frequent_first() -> None:
     found = counted(records)
     assert [(each.count, each.trial) for each in found] == [(2, 0), (2, 1), (1, 9)]
     assert found[0].message == records[1].message
+
+
+def test_a_cause_that_was_found_is_counted_with_its_like() -> None:
+    line = "x: a.cc:152: Assertion `p' failed."
+    told = f"The cause, found by 3 more runs: AOS for work argument 0 (r) fails: {line}"
+    records = [failed(0, f"{told}\n{line}\n{ABORT}"), failed(1, f"{line}\n{ABORT}")]
+    (found,) = counted(records)
+    assert (found.count, found.cause) == (2, told)

@@ -85,7 +85,7 @@ def test_one_decision_is_found_among_many() -> None:
 def test_a_decision_that_fails_for_every_argument_is_learned_for_all() -> None:
     learned, runs, sentence = lesson_of(fails_together)
     assert runs <= MOST_RUNS
-    assert f"AOS fails for each of {TASK} argument" in sentence
+    assert f"AOS for each of {TASK} argument" in sentence
     assert all(len(cause.choices) == 1 for cause in learned.known)
     assert learned.refusal(dsl.parse(ALL)).startswith(f"As was seen before, AOS for {TASK} arg")
     assert not learned.refusal(dsl.parse(OWN))
@@ -188,3 +188,23 @@ def test_the_same_cause_costs_one_trial(repeats: int) -> None:
     assert again.learned.known == problem.learned.known
     assert again.runs.spare == problem.runs.spare
     assert not again.passes(again.render({"fields": "AOS", "order": "F_order", "limit": "0"}))
+
+
+def test_a_start_that_fails_is_held_against_a_mapper_that_decides_nothing() -> None:
+    runner = FakeProgram(fails_together)
+    problem = problem_of(runner)
+    problem.runs.evaluate_own()
+    own = problem.render({"fields": "AOS", "order": "C_order", "limit": "2"})
+    outcome = problem.evaluate_text(own).outcome
+    assert f"AOS for each of {TASK} argument" in outcome.raw or f"AOS for {TASK}" in outcome.raw
+    assert problem.runs.mended(own) is not None
+
+
+def test_where_nothing_runs_that_is_tried_once() -> None:
+    runner = FakeProgram(lambda program: 1.0 if program is None else ABORT)
+    problem = problem_of(runner)
+    problem.runs.evaluate_own()
+    for limit in "0123":
+        text = problem.render({"fields": "SOA", "order": "C_order", "limit": limit})
+        assert problem.evaluate_text(text).outcome.raw == ABORT
+    assert runner.runs == 3 + 4 + 1

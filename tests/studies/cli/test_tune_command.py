@@ -123,7 +123,7 @@ def test_a_decision_that_fails_in_a_program_is_found_and_kept(
         "InstanceLimit scale ${limit: 0 | 1 | 2 | 3};\n"
     )
     words = ["--command", f"{program} -ll:cpu 2", "--metric", METRIC, "--tuner", "random"]
-    budget = ["--trials", 8, "--repeats", 2, "--pairs", 6, "--no-mlflow", "--json"]
+    budget = ["--trials", 5, "--repeats", 1, "--pairs", 6, "--no-mlflow", "--json"]
     answer = ask("tune", *words, *budget, "--template", "space.template")
     assert answer.code == 0, answer.err
     (failure,) = answer.json["failures"]
