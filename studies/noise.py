@@ -9,6 +9,7 @@ from functools import cache
 from statistics import median
 
 import numpy as np
+from scipy.stats import chi2
 from scipy.stats import t as student
 
 __all__ = ["Noise", "smallest_seen"]
@@ -20,6 +21,8 @@ LEVEL = 0.0158
 OF_MEDIAN = math.pi / 2
 # Standard errors of a difference that is found in four of five studies, at 95 %.
 FOUND_MOSTLY = 1.96 + 0.84
+# That the scatter is no larger than it is taken for.
+SURE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +68,12 @@ def _quantile(freedom: int) -> float:
 def smallest_seen(samples: Sequence[float], pairs: int) -> float | None:
     """The smallest difference in percent that pairs of runs find in four of five studies.
 
-    None where nothing is known of the scatter.
+    A few runs may lie close together by luck: the scatter is taken for as large as it is in four
+    of five cases at most. None where nothing is known of it.
     """
     noise = Noise.of([samples])
     if not noise.freedom:
         return None
-    error = noise.deviation * math.sqrt(2 * OF_MEDIAN / pairs)
+    deviation = noise.deviation * math.sqrt(noise.freedom / chi2.ppf(1 - SURE, noise.freedom))
+    error = deviation * math.sqrt(2 * OF_MEDIAN / pairs)
     return 100 * math.expm1(FOUND_MOSTLY * error)

@@ -93,7 +93,7 @@ def tell_study(runner: StudyRunner, result: StudyResult) -> None:
     else:
         rows.append(("best", "no mapper was valid"))
     rows += [
-        ("invalid", f"{result.invalid_share:.1%} of the mappers"),
+        ("invalid", f"{result.invalid_share:.1%} of the mappers{_most_frequent(result)}"),
         ("study", result.location),
     ]
     if result.model_use is not None:
@@ -118,6 +118,16 @@ def _trials(result: StudyResult) -> str:
     if result.ended_by is not None:
         said += f", not {result.spec.trials}: {result.ended_by}"
     return said
+
+
+def _most_frequent(result: StudyResult) -> str:
+    """Why most of the mappers fail that do, of a program that is measured."""
+    from studies.failure_counts import counted
+
+    if result.best is None or not result.best.samples or not result.invalid_share:
+        return ""
+    first = counted(result.records)[0]
+    return f"; {first.count} of them: {first.cause}"
 
 
 def tell_failures(result: StudyResult) -> None:

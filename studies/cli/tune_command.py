@@ -147,7 +147,7 @@ def _tell_noise(runner: StudyRunner, arguments: argparse.Namespace) -> None:
         )
     elif smallest >= WORTH_TELLING:
         warn(
-            f"differences under about {smallest:.0f} % cannot be seen with --pairs "
+            f"differences under about {smallest:.0f} % may not be seen with --pairs "
             f"{arguments.pairs} on this machine now: more pairs, longer runs or less other load "
             "show smaller ones"
         )

@@ -142,3 +142,11 @@ def test_more_pairs_show_smaller_differences() -> None:
     assert many is not None
     assert few / many == pytest.approx(2, rel=0.1)
     assert smallest_seen([1.0], 9) is None
+
+
+def test_a_few_runs_that_lie_close_together_by_luck_promise_little() -> None:
+    rng = np.random.default_rng(0)
+    true = 0.1 * np.sqrt(np.pi / 9) * 2.8  # of nine pairs, were the scatter known to be 10 %
+    told = [smallest_seen(np.exp(0.1 * rng.normal(size=3)).tolist(), 9) for _ in range(500)]
+    low = sum(each < 100 * np.expm1(true) for each in told if each is not None)
+    assert low / len(told) == pytest.approx(0.2, abs=0.05)
