@@ -62,7 +62,7 @@ def script(here: Path, monkeypatch: pytest.MonkeyPatch, ask: Callable[..., Any])
     monkeypatch.setattr(
         legion_bridge.legion.run,
         "preload_environment",
-        lambda _program, _legion, folder: {"MAPPERTUNE_REPORT": str(folder / "report")},
+        lambda _program, _legion, folder, **_: {"MAPPERTUNE_REPORT": str(folder / "report")},
     )
 
     @contextmanager
