@@ -19,8 +19,8 @@ from legion_bridge.outcome import Outcome
 from studies.errors import UsageError
 from studies.noise import Noise
 from tuners import attributes
-from tuners.problems.essential import NO_DECISIONS
 from tuners.problems.mapper_problem import digest
+from tuners.problems.references import NO_DECISIONS
 
 if TYPE_CHECKING:
     from studies.learned_causes import LearnedCauses

@@ -94,6 +94,7 @@ def _leave_to_own(case: RealCase, runner: LegionRun) -> None:
     import dsl
 
     problem = case.problem()
+    assert problem.start is not None  # noqa: S101  (a real case's problem has one)
     runner.own = dsl.parse(problem.template.render(problem.start.values))
 
 
