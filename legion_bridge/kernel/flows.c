@@ -37,7 +37,7 @@ static void advance(struct flows *flows, double now)
 {
     double seconds = now - flows->now;
     for (int64_t i = 0; i < flows->count; i++)
-        flows->flows[i].left = fmax(flows->flows[i].left - flows->flows[i].rate * seconds, 0.0);
+        flows->flows[i].left = larger(flows->flows[i].left - flows->flows[i].rate * seconds, 0.0);
     flows->now = now;
 }
 
@@ -70,7 +70,7 @@ void hold_flows(struct flows *flows, double now, int64_t link, double until)
     for (int64_t i = 0; i < flows->count; i++)
         for (int64_t l = 0; l < flows->flows[i].path.count; l++)
             if (flows->flows[i].path.links[l] == link)
-                flows->flows[i].held = fmax(flows->flows[i].held, until);
+                flows->flows[i].held = larger(flows->flows[i].held, until);
     flows->changed = 1;
 }
 
@@ -80,7 +80,7 @@ static double bound_of(const struct flows *flows, const struct flow *flow)
     double bound = flow->most;
     for (int64_t l = 0; l < flow->path.count; l++) {
         int64_t link = flow->path.links[l];
-        bound = fmin(bound, flows->spare[link] / (double)flows->sharing[link]);
+        bound = smaller(bound, flows->spare[link] / (double)flows->sharing[link]);
     }
     return bound;
 }
@@ -115,7 +115,7 @@ static int64_t settle(struct flows *flows)
         flow->rate = bound_of(flows, flow);
         for (int64_t l = 0; l < flow->path.count; l++) {
             double *lowest = &flows->lowest[flow->path.links[l]];
-            *lowest = fmin(*lowest, flow->rate);
+            *lowest = smaller(*lowest, flow->rate);
         }
     }
     for (int64_t i = 0; i < flows->count; i++) {
@@ -152,7 +152,7 @@ static void find_next(struct flows *flows)
     flows->next = INFINITY;
     for (int64_t i = 0; i < flows->count; i++) {
         const struct flow *flow = &flows->flows[i];
-        flows->next = fmin(flows->next, flow->rate > 0.0 ? flow->end : flow->held);
+        flows->next = smaller(flows->next, flow->rate > 0.0 ? flow->end : flow->held);
     }
     flows->changed = flows->other = 0;
 }

@@ -44,7 +44,7 @@ void free_after(struct state *state, int64_t memory, double bytes, int64_t opera
 static double take_first(struct state *state, struct fifo *fifo, double needed)
 {
     struct freed *freed = &state->lists->freed[fifo->head];
-    double taken = fmin(freed->bytes, fmax(needed, 1.0)); /* whole bytes: the loop comes to an end */
+    double taken = smaller(freed->bytes, larger(needed, 1.0)); /* whole bytes: the loop comes to an end */
     freed->bytes -= taken;
     state->allocation_head =
         add(state, &state->lists->allocation, state->allocation_head, freed->operation);
@@ -181,7 +181,7 @@ int allocate(struct state *state, int64_t memory, double bytes)
             return 0;
     }
     state->used[memory] += bytes;
-    state->peak[memory] = fmax(state->peak[memory], state->used[memory] - state->idle[memory]);
+    state->peak[memory] = larger(state->peak[memory], state->used[memory] - state->idle[memory]);
     return 1;
 }
 
@@ -194,7 +194,7 @@ int allocate_transient(struct state *state, int64_t memory, double bytes)
         struct fifo *kept = &state->kept_by[queue];
         while (bytes > 0.0 && kept->head >= 0 && state->lists->freed[kept->head].memory == memory) {
             struct freed *first = &state->lists->freed[kept->head];
-            double taken = fmin(first->bytes, fmax(bytes, 1.0));
+            double taken = smaller(first->bytes, larger(bytes, 1.0));
             first->bytes -= taken;
             bytes -= taken;
             if (first->bytes <= 0.0)
