@@ -65,7 +65,7 @@ def test_a_log_becomes_an_application(ask: Callable[..., Any], log: Path, here: 
 
 def test_the_programs_own_mapper_is_named(ask: Callable[..., Any], log: Path, here: Path) -> None:
     log.write_text("[0 - 7f00] 0.1 {2}{mapper}: MAPPER HeatMapper: heat mapper\n" + LOG)
-    told = "its own mapper HeatMapper is replaced wherever another one runs it"
+    told = "its own mapper HeatMapper is replaced; --keep-own keeps it"
     assert told in ask("capture", "--log", log).out.splitlines()
     shown = ask("show", "heat.json", "--machine", "cpu2")
     assert "it brings a mapper of its own, HeatMapper" in shown.out.splitlines()
