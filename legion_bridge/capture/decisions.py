@@ -6,6 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from legion_bridge.capture.mapper_log import (
     Box,
@@ -184,8 +185,9 @@ def _order(dimensions: str) -> str | None:
     return {known[::-1]: "F_order", known: "C_order"}.get(dimensions)
 
 
-def _boxes(domain: str) -> set[Box]:
-    return {(_index(lower), _index(upper)) for lower, upper in _BOX.findall(domain)}
+@lru_cache(maxsize=4096)
+def _boxes(domain: str) -> frozenset[Box]:
+    return frozenset((_index(lower), _index(upper)) for lower, upper in _BOX.findall(domain))
 
 
 def _index(text: str) -> Index:

@@ -15,6 +15,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from legion_bridge.errors import CaptureError
@@ -233,13 +234,12 @@ class _Reader:
         members = _members_of(text)
         tree, space = _region(members.get("region", ""))
         domain = members.get("domain", "")
-        boxes = tuple((_index(a), _index(b)) for a, b in _BOX.findall(domain))
         argument = LoggedArgument(
             index=index,
             privilege=members.get("privilege", ""),
             tree=tree,
             space=space,
-            boxes=tuple(box for box in boxes if len(box[0]) == len(box[1]) and volume_of(box)),
+            boxes=_boxes(domain),
             sparse="sparse" in domain,
             fields=tuple(filter(None, members.get("fields", "").split("+"))),
         )
@@ -270,6 +270,13 @@ class _Reader:
             self._log.memories[memory[1]] = memory[2]
         elif not re.match(r"[0-9a-f]{8,} ", text):
             self._log.skipped[f"lines {text.split(maxsplit=1)[0]} ..."] += 1
+
+
+@lru_cache(maxsize=4096)
+def _boxes(domain: str) -> tuple[Box, ...]:
+    """Its boxes that hold a point; the launches of a loop have the same domains again."""
+    boxes = ((_index(a), _index(b)) for a, b in _BOX.findall(domain))
+    return tuple(box for box in boxes if len(box[0]) == len(box[1]) and volume_of(box))
 
 
 def volume_of(box: Box) -> int:
