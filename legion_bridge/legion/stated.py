@@ -21,21 +21,22 @@ def stated(program: dsl.Program, own: dsl.Program) -> dsl.Program:
         program: The mapper.
         own: What the program's own mapper decides anyway.
 
-    >>> own = dsl.parse("Task * CPU; Layout f 0 * SOA; Layout f 1 * SOA;")
-    >>> unparse(stated(dsl.parse("Task * CPU; Layout f 0 * SOA; Layout f 1 * AOS;"), own)).strip()
-    'Layout f 1 * AOS;'
+    >>> own = dsl.parse("Task * CPU; InstanceLimit f 2; InstanceLimit g 2;")
+    >>> other = dsl.parse("Task * CPU; InstanceLimit f 2; InstanceLimit g 1;")
+    >>> unparse(stated(other, own)).strip()
+    'InstanceLimit g 1;'
     """
     known = {_text(statement) for statement in own.statements}
     rules = [each for each in program.statements if not isinstance(each, _DEFINITIONS)]
     decided = [statement for statement in rules if _text(statement) not in known]
-    if not decided:  # a mapper without statements is none: one that changes nothing stays
-        decided = [statement for statement in rules if isinstance(statement, syntax.Task)][:1]
-    mapped = any(isinstance(statement, _MAPS) for statement in decided)
+    # A mapper without statements is none: one that changes nothing stays.
+    kept = decided or [each for each in rules if isinstance(each, syntax.Task)][:1]
+    mapped = any(isinstance(statement, _MAPS) for statement in kept)
     return dsl.Program(
         tuple(
             statement
             for statement in program.statements
-            if (mapped and isinstance(statement, _DEFINITIONS)) or statement in decided
+            if (mapped and isinstance(statement, _DEFINITIONS)) or statement in kept
         )
     )
 
