@@ -149,10 +149,16 @@ class LearnedCauses:
         return Lesson(f"The cause, {how} by {runs} more runs: {_told(causes)}", runs, noted)
 
     def recall(self, noted: Mapping[str, Any]) -> None:
-        """Takes up what a trial of an earlier session has taught."""
+        """Takes up what a trial of an earlier session, or another study, has taught."""
         for cause in noted["causes"]:
             choices = frozenset(Choice.from_json(each) for each in cause["choices"])
-            self.known.append(Cause(choices, str(cause["message"])))
+            found = Cause(choices, str(cause["message"]))
+            if found not in self.known:
+                self.known.append(found)
+
+    def as_json(self) -> dict[str, Any]:
+        """All that is known as JSON values, which ``recall`` takes."""
+        return {"causes": [_as_json(cause) for cause in self.known]}
 
     def taught(self, application: Application) -> Application:
         """The application with what single decisions about layouts fail, as needs of its tasks."""

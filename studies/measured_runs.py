@@ -123,13 +123,12 @@ class MeasuredRuns:
         """
         if self.learned is None or not self.learned.known:
             return None
-        running = self._running()
-        if running is None:
-            return None
         try:
-            return self.learned.mended(dsl.parse(text), running)
+            program = dsl.parse(text)
         except dsl.MapperSyntaxError:
             return None
+        running = self._running() if self.learned.refusal(program) else None
+        return None if running is None else self.learned.mended(program, running)
 
     def recall(self, records: Sequence[TrialRecord], program_of: Callable[[str], Any]) -> None:
         """Takes up what the trials of an earlier session have shown.

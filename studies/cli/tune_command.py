@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 from typing import TYPE_CHECKING, Any
 
@@ -16,17 +17,21 @@ from studies.cli.program_runs import (
     tell_matches,
 )
 from studies.errors import UsageError
-from studies.files import make_folder, read_text
+from studies.files import make_folder, read_text, write_text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from legion_bridge.legion import LegionRun
     from legion_bridge.outcome import Outcome
     from studies.cli.study_runner import StudyRunner
-    from studies.real_run import PairedComparison, RealCase
+    from studies.real_run import MeasuredProblem, PairedComparison, RealCase
     from studies.records import StudyResult, TrialRecord
 
 __all__ = ["tune_program"]
 
+LESSONS = "lessons.json"
+"""Beside the studies of a case: what their failures have taught, for further ones."""
 WORTH_TELLING = 1.0
 """Percent; smaller differences than those that are told are nobody's concern."""
 
@@ -124,6 +129,7 @@ def _make_ready(runner: StudyRunner, arguments: argparse.Namespace) -> None:
 
     if isinstance(runner.problem, MeasuredProblem):
         runner.problem.runs.ahead = arguments.trials
+        _recall_lessons(arguments.output / runner.case.name / LESSONS, runner.problem)
     _tell_noise(runner, arguments)
 
 
@@ -152,6 +158,22 @@ def _tell_noise(runner: StudyRunner, arguments: argparse.Namespace) -> None:
             f"{arguments.pairs} on this machine now: more pairs, longer runs or less other load "
             "show smaller ones"
         )
+
+
+def _recall_lessons(path: Path, problem: MeasuredProblem) -> None:
+    """Takes up what other studies of a case have learned from failures.
+
+    Raises:
+        UsageError: The file is none of ours.
+    """
+    if not path.exists():
+        return
+    try:
+        problem.learned.recall(json.loads(read_text(str(path), "lessons")))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise UsageError(
+            f"{path} is damaged: remove it, and what failures have taught is learned again"
+        ) from None
 
 
 class _WarnOfStart:
@@ -212,7 +234,9 @@ def _keep_lessons(case: RealCase, runner: StudyRunner) -> None:
         return
     for cause in problem.learned.known:
         warn(f"learned: {cause.sentence}")
-    path = runner.workspace.folder / case.name / "application.json"
+    folder = runner.workspace.folder / case.name
+    write_text(folder / LESSONS, json.dumps(problem.learned.as_json(), indent=2) + "\n")
+    path = folder / "application.json"
     write_application(problem.learned.taught(case.captured), path)
     warn(
         f"wrote {path}, with that as needs of its tasks: further studies take it as --application"

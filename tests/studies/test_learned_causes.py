@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
@@ -188,6 +189,23 @@ def test_the_same_cause_costs_one_trial(repeats: int) -> None:
     assert again.learned.known == problem.learned.known
     assert again.runs.spare == problem.runs.spare
     assert not again.passes(again.render({"fields": "AOS", "order": "F_order", "limit": "0"}))
+
+
+def test_another_study_knows_what_one_has_learned() -> None:
+    learned, _, _ = lesson_of(fails_together)
+    runner = FakeProgram(fails_together)
+    problem = problem_of(runner)
+    for _ in range(2):
+        problem.learned.recall(json.loads(json.dumps(learned.as_json())))
+    assert problem.learned.known == learned.known
+    problem.runs.evaluate_own()
+    runner.runs = 0
+    failing = problem.render({"fields": "AOS", "order": "F_order", "limit": "1"})
+    mended = problem.runs.mended(failing)
+    assert mended is not None
+    assert problem.evaluate_text(mended).outcome.ok
+    assert not problem.evaluate_text(failing).outcome.ok
+    assert runner.runs <= 1 + runner.repeats
 
 
 def test_a_start_that_fails_is_held_against_a_mapper_that_decides_nothing() -> None:
