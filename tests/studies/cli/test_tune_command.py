@@ -310,6 +310,15 @@ def test_a_changed_program_begins_a_new_study(script: Any, here: Path) -> None:
     assert "the studies that are here are of other arguments: a new one begins" in answer.err
 
 
+def test_damaged_lessons_are_told(script: Any, here: Path) -> None:
+    assert script("time", "--trials", 1).code == 0
+    (note,) = here.glob("mappertune-runs/*/program.json")
+    note.with_name("lessons.json").write_text('{"causes": [1]}')
+    answer = script("time", "--trials", 1)
+    assert answer.code == 2
+    assert "lessons.json is damaged: remove it, and what failures" in " ".join(answer.err.split())
+
+
 def test_the_noise_is_told_before_the_trials(script: Any) -> None:
     answer = script("time", "--trials", 1, "--repeats", 3)
     said = answer.err.split("under its own mapper: ")[1]
