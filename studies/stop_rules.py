@@ -14,7 +14,13 @@ from studies.records import TOLERANCE
 if TYPE_CHECKING:
     from studies.records import TrialRecord
 
-__all__ = ["StopRules", "StopWatch", "fair_share"]
+__all__ = ["NO_FLOOR", "StopRules", "StopWatch", "fair_share"]
+
+
+NO_FLOOR = (
+    "--stop-after is a share of the floor, which simulated runs alone have: use --patience or "
+    "--time-limit"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +60,7 @@ class StopWatch:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if rules.of_floor is not None and floor is None:
-            raise UsageError(
-                "--stop-after is a share of the floor, which simulated runs alone have: use "
-                "--patience or --time-limit"
-            )
+            raise UsageError(NO_FLOOR)
         self._rules = rules
         self._floor = floor
         self._clock = clock

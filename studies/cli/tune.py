@@ -16,6 +16,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Tunes an application, or the program of ``--command``."""
     if arguments.command is not None:
         from studies.cli.tune_command import tune_program
+        from studies.stop_rules import NO_FLOOR
+
+        if arguments.stop_after is not None:  # told before anything runs
+            raise UsageError(NO_FLOOR)
 
         return tune_program(arguments)
     if arguments.application is None:

@@ -56,6 +56,13 @@ def test_rules_end_a_study_that_goes_on_without_them(tune):
     assert (whole["trials"], whole["ended_by"]) == (30, None)
 
 
+def test_a_program_that_is_measured_has_no_floor(ask, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    answer = ask("tune", "--command", "./program", "--stop-after", 0.9)
+    assert (answer.code, "which simulated runs alone have" in answer.err) == (2, True)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_seeds_and_tuners_have_studies_of_their_own(tune, tmp_path):
     for words in (["--seed", 1], ["--tuner", "random"], []):
         assert tune("--trials", 3, *words).code == 0
