@@ -1,11 +1,10 @@
 """Whether the guide's first suggestions help, and save what they promise.
 
-Run as ``python -m tests.benchmarks.bench_suggestions [--random N] [--near N] [--estimates]
-[APP]``:
+Run as ``python -m tests.benchmarks.bench_suggestions [--random N] [--near N] [--estimates] [APP]``
 on N random valid mappers of each application, and on N that are near the best mapper that the
-guide leads to (from the expert's, with up to two decisions drawn anew, at 0.8 of its throughput or
-more). Prints a table: mappers, how many get a suggestion, the share of suggestions that help, and
-the ratio of the promised to the real saving, its median and quartiles. With ``--estimates``
+guide leads to (from the expert's, with up to two decisions drawn anew, at 0.8 of its throughput
+or more). Prints a table: mappers, how many get a suggestion, the share of suggestions that help,
+and the ratio of the promised to the real saving, its median and quartiles. With ``--estimates``
 nothing is tried before it is told.
 """
 

@@ -524,6 +524,13 @@ def test_a_success_is_explained_by_its_critical_path():
     assert "task calculate_new_currents" in found.explanations[0]
 
 
+def test_it_is_told_how_full_memories_get():
+    text = problem_of("cannon").application.mappers["expert"]
+    told = guidance_on(text, "cannon").explanations[0]
+    assert re.search(r"; in use at most: .*FBMEM [\d.]+ GB of 15.7 GB", told)
+    assert "in use" not in guidance_on("Task * GPU,CPU;", "circuit").explanations[0]
+
+
 def test_waits_that_cost_nothing_are_told_as_hidden():
     """All copies of Cannon's B are behind those of C, or behind products."""
     application, nodes = Application.load("cannon", nodes=2), Machine.load("lassen", nodes=2)

@@ -8,7 +8,7 @@ from math import inf
 
 from dsl import syntax
 from dsl.units import amount, percent, seconds
-from legion_bridge.outcome import CriticalShare, parts_sentence
+from legion_bridge.outcome import CriticalShare, MemoryPeak, Profile, parts_sentence
 from legion_bridge.simulation.estimate import costs_of
 from tuners.guide.case import Case
 from tuners.guide.guidance import Change, Found, Move, listed
@@ -20,6 +20,8 @@ TOLD = 4
 """Ingredients of the critical path that are told."""
 MENTIONED = 0.02
 """Share of an iteration from which on something is mentioned."""
+IN_USE = 0.1
+"""Share of a memory from which on it is told how full it gets."""
 DOMINATES = 0.3
 """Share of an iteration from which on waiting for the runtime is a matter."""
 MATTERS = 0.01
@@ -40,10 +42,26 @@ def critical_path(case: Case) -> Iterator[Found]:
             "iteration": seconds(profile.iteration),
             "parts": parts_sentence(profile),
             "shares": listed(said, TOLD),
-            "copied": copied,
+            "copied": copied + _room(profile),
         },
         inf,  # it is told first
     )
+
+
+def _room(profile: Profile) -> str:
+    """How full the fullest memory of each kind gets, where that is worth a word."""
+    fullest: dict[str, MemoryPeak] = {}
+    for each in profile.memories:
+        kind = each.name.partition(" ")[0]
+        known = fullest.get(kind)
+        if known is None or each.peak / each.capacity > known.peak / known.capacity:
+            fullest[kind] = each
+    told = [
+        f"{kind} {amount(each.peak)} of {amount(each.capacity)}"
+        for kind, each in fullest.items()
+        if each.peak >= IN_USE * each.capacity
+    ]
+    return f"; in use at most: {listed(told, TOLD)}" if told else ""
 
 
 def _called(share: CriticalShare) -> str:
