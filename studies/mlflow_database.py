@@ -3,20 +3,25 @@
 MLflow makes its tables step by step, for seconds. Processes that begin side by side get in each
 other's way, and a process that is killed meanwhile leaves a file that no later one can use. So a
 new database is made beside its place and renamed, and one that was left half-made is made anew.
+
+An empty one is kept in the user's cache, of which later ones are copies: one for each version.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from legion_bridge.legion.cache import digest_of, kept
 from studies.files import make_folder
 from studies.journal import FileLock
+from studies.versions import version_of
 
-__all__ = ["whole_database"]
+__all__ = ["copy_empty", "whole_database"]
 
 # Tables that have rows before anybody has tracked anything.
 _FILLED_BY_MIGRATIONS = {"alembic_version", "workspaces"}
@@ -46,6 +51,48 @@ def whole_database(path: Path, make: Callable[[str], None]) -> Iterator[None]:
         lock.release()
 
 
+def copy_empty(path: Path, make: Callable[[str], None]) -> None:
+    """Makes a database at a path where there is none: by a copy of the empty one that is kept.
+
+    Args:
+        path: Of the file.
+        make: Makes a database where there is none, given its URI, or what an empty one lacks, and
+            lets go of it.
+    """
+
+    def make_empty(empty: Path) -> None:
+        make(f"sqlite:///{empty}")
+        _forget_place(empty)
+
+    digest = digest_of("empty", version_of("mlflow"), sqlite3.sqlite_version)
+    empty: Path | None = None
+    try:
+        empty = kept("mlflow.db", digest, make_empty)
+        shutil.copyfile(empty, path)
+        make(f"sqlite:///{path}")
+    except Exception:  # noqa: BLE001  (no cache, or a damaged file in it, of which MLflow says anything)
+        if empty is not None:
+            empty.unlink(missing_ok=True)
+        for side in ("", *_SIDES):
+            path.with_name(path.name + side).unlink(missing_ok=True)
+        make(f"sqlite:///{path}")
+
+
+def _forget_place(path: Path) -> None:
+    """Takes the first experiment out of an empty database: it tells where that was made."""
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        for table in _filled_tables(database):
+            database.execute(f'DELETE FROM "{table}"')  # noqa: S608
+
+
+def _filled_tables(database: sqlite3.Connection) -> list[str]:
+    """The tables with rows that no migration has written."""
+    names = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+    tables = sorted({str(name) for (name,) in names} - _FILLED_BY_MIGRATIONS)
+    rows = (database.execute(f'SELECT 1 FROM "{table}" LIMIT 1') for table in tables)  # noqa: S608
+    return [table for table, found in zip(tables, rows, strict=True) if found.fetchone()]
+
+
 def _has_nothing(path: Path) -> bool:
     """Whether a file is missing, or a database in which nothing was tracked yet.
 
@@ -56,13 +103,7 @@ def _has_nothing(path: Path) -> bool:
         return True
     try:
         with contextlib.closing(sqlite3.connect(path, timeout=60)) as database:
-            names = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            tables = {str(name) for (name,) in names} - _FILLED_BY_MIGRATIONS
-            filled = (
-                database.execute(f'SELECT 1 FROM "{name}" LIMIT 1').fetchone()  # noqa: S608
-                for name in tables
-            )
-            return not any(filled)
+            return not _filled_tables(database)
     except sqlite3.Error:
         return False
 

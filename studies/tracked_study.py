@@ -30,7 +30,7 @@ NOTE = "mappertune:mlflow"
 SECONDS_BETWEEN_WRITES = 30.0
 TABLE = "trials.json"
 TAG = 5000  # characters of a tag at most
-METRICS_PER_CALL = 1000  # the most that MLflow takes
+METRICS_PER_CALL, PARAMETERS_PER_CALL = 1000, 100  # the most that MLflow takes
 
 
 class TrackedStudy:
@@ -94,9 +94,10 @@ class TrackedStudy:
         )
 
     def _write_metrics(self, records: Sequence[TrialRecord]) -> None:
-        from mlflow.entities import Metric
-
         client, run = self._tracker.client(), self._open_run()
+
+        from mlflow.entities import Metric  # which the tracker has loaded
+
         curve = best_so_far(records)
         metrics = [
             Metric(key, value, _milliseconds(record), record.number)
@@ -117,10 +118,15 @@ class TrackedStudy:
 
     def _write_result(self, result: StudyResult) -> None:
         client, run = self._tracker.client(), self._open_run()
-        client.set_tag(run, "trials", str(len(result.records)))
-        client.set_tag(run, "ended_by", result.ended_by or "")
+        from mlflow.entities import Metric, RunTag
+
         name = result.reference_key
-        client.set_tag(run, "reference", result.reference or "none runs")
+        tags = {
+            "trials": str(len(result.records)),
+            "ended_by": result.ended_by or "",
+            "reference": result.reference or "none runs",
+            "mlflow.loggedArtifacts": json.dumps([{"path": TABLE, "type": "table"}]),
+        }
         summary = {
             name: result.expert,
             "invalid_share": result.invalid_share,
@@ -131,12 +137,13 @@ class TrackedStudy:
             "best_of_floor": result.of_floor,
             **_setup_metrics(result),
         }
-        for key, value in summary.items():
-            if value is not None:
-                client.log_metric(run, key, value)
         client.log_dict(run, trial_table(result.records, self._problem), TABLE)
-        client.set_tag(
-            run, "mlflow.loggedArtifacts", json.dumps([{"path": TABLE, "type": "table"}])
+        known = {key: value for key, value in summary.items() if value is not None}
+        now = int(time.time() * 1000)
+        client.log_batch(
+            run,
+            metrics=[Metric(key, value, now, 0) for key, value in known.items()],
+            tags=[RunTag(key, value) for key, value in tags.items()],
         )
         client.log_text(run, self._problem.template.text, "template.mapper")
         if result.mapper is not None:
@@ -212,8 +219,12 @@ class TrackedStudy:
             **{f"application.{key}": value for key, value in application.parameters.items()},
             **{f"llm.{key}": value for key, value in self._model_settings().items()},
         }
-        for key, value in described.items():
-            client.log_param(run.info.run_id, key, value)
+        from mlflow.entities import Param
+
+        parameters = [Param(key, str(value)) for key, value in described.items()]
+        for start in range(0, len(parameters), PARAMETERS_PER_CALL):
+            batch = parameters[start : start + PARAMETERS_PER_CALL]
+            client.log_batch(run.info.run_id, params=batch)
         return str(run.info.run_id)
 
     def _model_settings(self) -> dict[str, Any]:

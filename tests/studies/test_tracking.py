@@ -13,7 +13,7 @@ import pytest
 
 from legion_bridge import Application, Machine
 from studies import Case, StudySpec, Tracker, TrialRecord
-from studies.mlflow_database import whole_database
+from studies.mlflow_database import copy_empty, whole_database
 from studies.races import past_races
 from studies.stops import Stopped
 from studies.trial_table import trial_table
@@ -269,6 +269,56 @@ def test_ctrl_c_while_a_database_is_made_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt), whole_database(tmp_path / "mlflow.db", make):
         pass
     assert {each.name for each in tmp_path.iterdir()} == {"mlflow.db.lock"}
+
+
+@pytest.fixture
+def made(tmp_path, monkeypatch):
+    """Makes databases from the empty one in a cache of its own; tells what had to be made."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    steps = []
+
+    def make(uri):
+        path = uri.removeprefix("sqlite:///")
+        with contextlib.closing(sqlite3.connect(path)) as database, database:
+            tables = database.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+            if not tables:
+                database.executescript(HALF_MADE)
+            database.execute("INSERT INTO experiments VALUES (0, ?)", (path,))
+        steps.append("filled" if tables else "made")
+
+    def run(name):
+        copy_empty(tmp_path / name, make)
+        with contextlib.closing(sqlite3.connect(tmp_path / name)) as database:
+            rows = database.execute("SELECT * FROM experiments").fetchall()
+        assert rows == [(0, str(tmp_path / name))]
+        return [steps.pop(0) for _ in range(len(steps))]
+
+    return run
+
+
+def test_an_empty_database_is_made_once_and_copied(made):
+    """What tells where it was made is no part of it."""
+    assert made("one.db") == ["made", "filled"]
+    assert made("two.db") == ["filled"]
+
+
+@pytest.mark.parametrize("damage", [b"no database", b"SQLite format 3\0 torn"])
+def test_a_damaged_empty_database_is_made_anew(made, tmp_path, damage):
+    made("one.db")
+    (kept,) = (tmp_path / "cache").rglob("mlflow.db")
+    kept.write_bytes(damage)
+    assert made("two.db") == ["made"]
+    assert made("three.db") == ["made", "filled"]
+    assert made("four.db") == ["filled"]
+
+
+def test_a_database_is_made_where_nothing_can_be_kept(made, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("studies.mlflow_database.kept", full)
+    assert made("one.db") == ["made"]
+    assert list(tmp_path.iterdir()) == [tmp_path / "one.db"]
 
 
 def test_a_database_left_half_made_is_tracked_to(tracked, toy_problem, tmp_path, complaints):
