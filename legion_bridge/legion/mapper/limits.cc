@@ -13,10 +13,15 @@ size_t points_of(const Task &task)
     return task.is_index_space ? task.get_slice_domain().get_volume() : 1;
 }
 
-// Points that the program wants run, or mapped, together: they must not wait for one another.
+// Points that the program wants run, or mapped, together: they must not wait for one another. Points
+// whose outputs follow one another end together, once it is known how large the outputs of all are.
 bool goes_together(const Task &task)
 {
-    return task.must_epoch_task || task.concurrent_task ||
+    const bool outputs =
+        task.is_index_space &&
+        std::any_of(task.output_regions.begin(), task.output_regions.end(),
+                    [](const OutputRequirement &each) { return each.global_indexing; });
+    return task.must_epoch_task || task.concurrent_task || outputs ||
            std::any_of(task.regions.begin(), task.regions.end(), [](const auto &requirement) {
                return (requirement.prop & LEGION_COLLECTIVE_MASK) != 0;
            });

@@ -25,6 +25,7 @@ using Legion::IndexSpace;
 using Legion::LayoutConstraintSet;
 using Legion::LogicalRegion;
 using Legion::Memory;
+using Legion::OutputRequirement;
 using Legion::Processor;
 using Legion::RegionRequirement;
 using Legion::Task;

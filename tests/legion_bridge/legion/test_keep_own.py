@@ -76,6 +76,14 @@ def test_limits_hold_beside_the_own_mapper() -> None:
     assert len(run.decisions("start use")) == len(run.decisions("end use")) == 1
 
 
+def test_points_whose_outputs_follow_one_another_do_not_wait_for_each_other() -> None:
+    """Each ends once it is known how large the outputs of all are."""
+    run = run_under(HEAD + "InstanceLimit make 1;", "-points", program="brings")
+    assert_right(run)
+    assert len(run.said("RAN make")) == 3
+    assert len(run.decisions("start make")) == 1, "the one that is launched alone"
+
+
 @pytest.mark.parametrize("keep", [False, True])
 def test_runs_tell_which_mapper_the_program_brings(keep: bool) -> None:
     command = [str(built("brings")), "-ll:cpu", "2"]

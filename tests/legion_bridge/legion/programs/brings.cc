@@ -1,6 +1,8 @@
 // A program that relies on a mapper of its own: for the order of an output that is written as plain
 // memory, for an instance for each point of a collective write, and for what a tag means.
 //
+//   -points  an output is made by the points of a launch, too, one beside the other
+//
 //   MADE <sum of the output's values, each times its place>
 //   PUT <first value of each column>
 //   RAN <task> <point or -> <number of the processor>
@@ -147,6 +149,14 @@ void get(const Task *task, const std::vector<PhysicalRegion> &regions, Context c
     printf("\n");
 }
 
+bool by_points()
+{
+    const InputArgs &arguments = Runtime::get_input_args();
+    for (int i = 1; i < arguments.argc; i++)
+        if (!strcmp(arguments.argv[i], "-points")) return true;
+    return false;
+}
+
 void top(const Task *, const std::vector<PhysicalRegion> &, Context ctx, Runtime *runtime)
 {
     const FieldSpace fields = runtime->create_field_space(ctx);
@@ -155,6 +165,12 @@ void top(const Task *, const std::vector<PhysicalRegion> &, Context ctx, Runtime
     TaskLauncher making(MAKE, UntypedBuffer());
     std::vector<OutputRequirement> outputs;
     outputs.emplace_back(fields, std::set<FieldID>{VALUE}, 2, true);
+    if (by_points()) {
+        const IndexSpace pair = runtime->create_index_space(ctx, Rect<2>({0, 0}, {1, 0}));
+        IndexLauncher parts(MAKE, pair, UntypedBuffer(), ArgumentMap());
+        std::vector<OutputRequirement> joined = outputs;
+        runtime->execute_index_space(ctx, parts, &joined).wait_all_results();
+    }
     runtime->execute_task(ctx, making, &outputs);
     TaskLauncher using_it(USE, UntypedBuffer());
     using_it.add_region_requirement(RegionRequirement(outputs[0].region, LEGION_READ_ONLY,
