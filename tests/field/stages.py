@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shlex
 import subprocess
 import sys
@@ -250,7 +251,8 @@ def _unlike_counts(ran: Mapping[str, int] | None, captured: Mapping[str, int]) -
         return ["the program did not run with Legion's profile"]
     named: Counter[str] = Counter()
     for name, points in ran.items():
-        named[language_name(name)] += points
+        # A task without a name has a number.
+        named[language_name(re.sub(r"^unnamed_task_", "task", name))] += points
     return [
         f"{name} ran {named[name]} times, {captured.get(name, 0)} captured"
         for name in sorted({*named, *captured})

@@ -227,6 +227,11 @@ def test_points_are_counted_over_all_iterations() -> None:
         assert found[launch.task] == once + iterations * sum(each.volume for each in same)
 
 
+def test_tasks_without_a_name_are_known_by_their_numbers() -> None:
+    assert stages._unlike_counts({"unnamed_task_6": 1, "a::b": 2}, {"task6": 1, "a__b": 2}) == []
+    assert stages._unlike_counts({"a": 2}, {"a": 1}) == ["a ran 2 times, 1 captured"]
+
+
 def test_c_files_are_compiled_as_c_behind_the_others(tmp_path: Path) -> None:
     command = compile_command(Build("f"), ["a.c", "b.cc"], tmp_path, legion_or_skip())
     where = command.index("a.c")
