@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -13,13 +13,17 @@ from dsl.names import argument_name, is_name
 from legion_bridge.capture.copy_needs import agreeing_with
 from legion_bridge.capture.decisions import ArgumentDecision, Decisions, Place, TaskDecisions
 from legion_bridge.capture.mapper_log import Index
-from legion_bridge.programs.application import Application, Launch, LayoutNeed
+from legion_bridge.programs.application import Application, Launch, LayoutNeed, Requirement
 from legion_bridge.programs.task_summary import TaskSummary
 
 __all__ = ["OwnMapper", "own_mapper", "with_own_mapper"]
 
 _LARGEST_TABLE = 1024  # points
 _OUTPUT_NEED = "the program's own mapper has this output made in another order"
+# Legate's mapper gives no instance in which fields lie together, and its tasks count on that: one
+# of cuPyNumeric computes wrong numbers from such an instance, and no log tells.
+_LEGATE = "legate::"
+_APART = LayoutNeed(None, True, "Legate's tasks count on fields that lie apart (SOA)", alone=True)
 _HEAD = "# What the program's own mapper decided in a run of it."
 
 
@@ -49,10 +53,12 @@ _ORDERS = {"F_order": "XYZWVUTSR", "C_order": "RSTUVWZYX"}  # the fastest dimens
 
 
 def with_own_mapper(application: Application, decisions: Decisions) -> Application:
-    """An application with what its mapper decided: the mapper ``"own"``, and needs of outputs."""
+    """An application with what its mapper decided: the mapper ``"own"``, and what tasks need."""
     if not decisions:
         return application
     application = _with_outputs(application, decisions)
+    if application.own_mapper.startswith(_LEGATE):
+        application = _with_requirements(application, _apart)
     own = own_mapper(decisions, application)
     mappers = MappingProxyType({**application.mappers, "own": own.text})
     unknown = dict(application.unknown)
@@ -69,23 +75,44 @@ def _with_outputs(application: Application, decisions: Decisions) -> Application
     the program, so that no other mapper gives it another one.
     """
 
-    def marked(launch: Launch) -> Launch:
+    def marked(launch: Launch, index: int, requirement: Requirement) -> Requirement:
         outputs = decisions[launch.task].outputs if launch.task in decisions else {}
-        return replace(
-            launch,
-            requirements=tuple(
-                replace(requirement, output=True, need=_need(outputs[index]) or requirement.need)
-                if index in outputs
-                else requirement
-                for index, requirement in enumerate(launch.requirements)
-            ),
+        if index not in outputs:
+            return requirement
+        return replace(requirement, output=True, need=_need(outputs[index]) or requirement.need)
+
+    return _with_requirements(application, marked)
+
+
+def _apart(_: Launch, __: int, requirement: Requirement) -> Requirement:
+    """A requirement of a task of Legate, whose fields must lie apart."""
+    need = requirement.need
+    if need is None:
+        return replace(requirement, need=_APART)
+    return requirement if need.soa else replace(requirement, need=replace(need, soa=True))
+
+
+def _with_requirements(
+    application: Application, changed: Callable[[Launch, int, Requirement], Requirement]
+) -> Application:
+    """The application with each requirement of its launches changed."""
+
+    def launches(given: Sequence[Launch]) -> tuple[Launch, ...]:
+        return tuple(
+            replace(
+                launch,
+                requirements=tuple(
+                    changed(launch, index, each) for index, each in enumerate(launch.requirements)
+                ),
+            )
+            for launch in given
         )
 
     return replace(
         application,
-        setup=tuple(map(marked, application.setup)),
-        loop=tuple(map(marked, application.loop)),
-        finish=tuple(map(marked, application.finish)),
+        setup=launches(application.setup),
+        loop=launches(application.loop),
+        finish=launches(application.finish),
     )
 
 

@@ -209,3 +209,19 @@ def test_points_of_several_dimensions_and_bounds_have_tables(tmp_path: Path) -> 
     written = own_mapper(decisions, unseen)
     assert "IndexTaskMap" not in written.text
     assert "where points of stencil ran was not seen for all of them" in written.unknown
+
+
+def test_tasks_of_legate_take_their_fields_apart(tmp_path: Path) -> None:
+    path = tmp_path / "log"
+    path.write_text(LOG.replace("whole<13>", "stencil<13>"))
+    decisions = decisions_of(read_mapper_log([path]))
+    application = Application.load("stencil")
+    legates = replace(application, own_mapper="legate::mapping::detail::BaseMapper")
+    found = with_own_mapper(legates, decisions)
+    needs = [each.need for launch in found.loop for each in launch.requirements]
+    assert needs
+    assert all(need is not None and need.soa for need in needs)
+    known = [each.need for launch in application.loop for each in launch.requirements]
+    assert [need and need.order for need in needs] == [need and need.order for need in known]
+    others = with_own_mapper(replace(application, own_mapper="my::Mapper"), decisions)
+    assert not any(each.need and each.need.soa for x in others.loop for each in x.requirements)
