@@ -105,23 +105,7 @@ def agreeing_with(application: Application, own: dsl.Program) -> Application:
         said = need.order or need.soa is not None or need.compact is not None
         return replace(requirement, need=need if said else None)
 
-    def agreed(launches: Sequence[Launch]) -> tuple[Launch, ...]:
-        return tuple(
-            replace(
-                launch,
-                requirements=tuple(
-                    agree(launch, index, each) for index, each in enumerate(launch.requirements)
-                ),
-            )
-            for launch in launches
-        )
-
-    return replace(
-        application,
-        setup=agreed(application.setup),
-        loop=agreed(application.loop),
-        finish=agreed(application.finish),
-    )
+    return application.with_requirements(agree)
 
 
 def _layout(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -58,7 +58,7 @@ def with_own_mapper(application: Application, decisions: Decisions) -> Applicati
         return application
     application = _with_outputs(application, decisions)
     if application.own_mapper.startswith(_LEGATE):
-        application = _with_requirements(application, _apart)
+        application = application.with_requirements(_apart)
     own = own_mapper(decisions, application)
     mappers = MappingProxyType({**application.mappers, "own": own.text})
     unknown = dict(application.unknown)
@@ -81,7 +81,7 @@ def _with_outputs(application: Application, decisions: Decisions) -> Application
             return requirement
         return replace(requirement, output=True, need=_need(outputs[index]) or requirement.need)
 
-    return _with_requirements(application, marked)
+    return application.with_requirements(marked)
 
 
 def _apart(_: Launch, __: int, requirement: Requirement) -> Requirement:
@@ -90,30 +90,6 @@ def _apart(_: Launch, __: int, requirement: Requirement) -> Requirement:
     if need is None:
         return replace(requirement, need=_APART)
     return requirement if need.soa else replace(requirement, need=replace(need, soa=True))
-
-
-def _with_requirements(
-    application: Application, changed: Callable[[Launch, int, Requirement], Requirement]
-) -> Application:
-    """The application with each requirement of its launches changed."""
-
-    def launches(given: Sequence[Launch]) -> tuple[Launch, ...]:
-        return tuple(
-            replace(
-                launch,
-                requirements=tuple(
-                    changed(launch, index, each) for index, each in enumerate(launch.requirements)
-                ),
-            )
-            for launch in given
-        )
-
-    return replace(
-        application,
-        setup=launches(application.setup),
-        loop=launches(application.loop),
-        finish=launches(application.finish),
-    )
 
 
 def _need(orderings: Collection[str]) -> LayoutNeed | None:

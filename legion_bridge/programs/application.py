@@ -14,8 +14,8 @@ multiplications use this: ``task_7`` launches ``task_6``, which launches ``task_
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 from types import MappingProxyType
@@ -392,6 +392,29 @@ class Application:
         bounds = self.piece_bounds(requirement)
         volume: NDArray[np.int64] = np.maximum(bounds[:, 1] - bounds[:, 0] + 1, 0).prod(axis=1)
         return volume
+
+    def with_requirements(
+        self, changed: Callable[[Launch, int, Requirement], Requirement]
+    ) -> Application:
+        """The application with each requirement of its launches changed.
+
+        Args:
+            changed: Takes a launch, the number of a requirement in it, and the requirement.
+        """
+
+        def of(launches: Sequence[Launch]) -> tuple[Launch, ...]:
+            return tuple(
+                replace(
+                    launch,
+                    requirements=tuple(
+                        changed(launch, index, each)
+                        for index, each in enumerate(launch.requirements)
+                    ),
+                )
+                for launch in launches
+            )
+
+        return replace(self, setup=of(self.setup), loop=of(self.loop), finish=of(self.finish))
 
     def semantic_names(self, requirement: Requirement) -> tuple[str, ...]:
         """The names of a requirement's partition and region that the program itself gives."""
