@@ -199,3 +199,15 @@ def test_the_run_keeps_the_transcript_and_the_cost(tmp_path, use, known, cost):
     assert (tags["model_cost"], tags["model_use"]) == (cost, str(use))
     assert tags["mlflow.runName"] == "llm-seed0 (model 25%)"
     assert tags["model_missed"] == "2 x timeout: too slow"
+
+
+@pytest.mark.parametrize(("when_done", "trials"), [("stop", 2), ("fallback", 4), ("auto", 2)])
+def test_a_model_that_is_done_ends_the_study_as_the_user_says(ask, tmp_path, when_done, trials):
+    with ModelServer(lambda _: Say("done: nothing is left above the floor")) as server:
+        words = ("tune", "circuit", "--tuner", "llm", "--model", "openai/any", "--trials", 4)
+        words += ("--base-url", server.url, "--no-mlflow", "--output", tmp_path / "runs")
+        found = ask(*words, "--when-done", when_done, "--json").json
+    assert found["trials"] == trials
+    ended = "the model is done since trial 1: nothing is left above the floor"
+    assert found["ended_by"] == (ended if trials < 4 else None)
+    assert found["model"]["calls"] == 1  # it is asked no more
