@@ -121,6 +121,15 @@ def test_why_a_study_cannot_be_run_is_told_as_it_would_be_alone(tmp_path):
     )
 
 
+@pytest.fixture
+def ctrl_c():
+    """A shell that runs the tests in the background has told them to ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_a_stop_ends_all_in_order_and_what_there_is_is_kept(tmp_path):
     specs = [StudySpec("random", seed, 100_000) for seed in (0, 1, 2)]
     side = SideBySide(setting(tmp_path), SILENT, 2, pytest.fail)

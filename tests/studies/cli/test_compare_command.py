@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -8,6 +9,12 @@ import sys
 import time
 
 import pytest
+
+# A shell that runs the tests in the background has told them to ignore Ctrl-C.
+SCRIPT = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from studies.cli import main; sys.exit(main(sys.argv[1:]))"
+)
 
 
 @pytest.fixture
@@ -84,19 +91,20 @@ def test_ctrl_c_prints_the_table_of_what_there_is(ask, tmp_path, space, jobs):
     """In a terminal all processes of the command hear of it."""
     words = ["compare", "stencil", "--template", space, "--output", tmp_path / "runs"]
     words += ["--no-mlflow", "--tuners", "random,tpe", "--trials", 100_000, "--jobs", jobs]
-    script = "import sys; from studies.cli import main; sys.exit(main(sys.argv[1:]))"
     process = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", script, *map(str, words)],
+        [sys.executable, "-W", "ignore", "-c", SCRIPT, *map(str, words)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
-    deadline = time.monotonic() + 120
-    while (
-        len([each for each in tmp_path.rglob("*.journal") if each.stat().st_size > 20_000]) < jobs
-    ):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    os.killpg(process.pid, signal.SIGINT)
-    out, err = process.communicate(timeout=120)
+    try:
+        deadline = time.monotonic() + 120
+        while sum(each.stat().st_size > 20_000 for each in tmp_path.rglob("*.journal")) < jobs:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=120)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     assert process.returncode == 130
     assert "Traceback" not in err
     assert "stopped; the same command continues the comparison" in err
