@@ -112,6 +112,7 @@ class _Run:
         self._pids: set[int] = set()
         self._mapped: set[str] = set()
         self._peak = 0
+        self._largest = 0  # of a single process, as the kernel kept it
 
     def report(self) -> dict[str, Any]:
         """Runs the program; how it ended, after which nothing of it is left."""
@@ -127,6 +128,8 @@ class _Run:
             seconds = time.monotonic() - begin
         finally:
             code = self._end(pid)
+        if reason == "exited":
+            reason = self._late_excess() or reason
         if self._disturbed:
             reason = "disturbed"
         return {"reason": reason, "code": code, "seconds": seconds, "peak": self._peak}
@@ -197,9 +200,21 @@ class _Run:
         limit = self._request["memory"]
         if limit is not None and memory > limit and self._alone(memory) > limit:
             return "memory"
-        if os.fstat(self._output).st_size > self._request["most_output"]:
+        if self._says_too_much():
             return "output"
         return "timeout" if time.monotonic() >= deadline else None
+
+    def _late_excess(self) -> str | None:
+        """What a program had too much of that ended before anybody looked."""
+        limit = self._request["memory"]
+        if limit is not None and self._largest > limit:
+            return "memory"
+        return "output" if self._says_too_much() else None
+
+    def _says_too_much(self) -> bool:
+        size: int = os.fstat(self._output).st_size
+        most: int = self._request["most_output"]
+        return size > most
 
     def _look(self) -> int:
         """Resident bytes of all processes; remembers them, and the memory that they share."""
@@ -229,7 +244,9 @@ class _Run:
             for other in left:
                 self._pids.add(other)
                 _kill(other)  # does nothing to one that has ended and keeps its code for us
-            found, status = _reap()
+            found, status, resident = _reap()
+            self._largest = max(self._largest, resident)
+            self._peak = max(self._peak, resident)
             if found == pid:
                 code = os.waitstatus_to_exitcode(status)
             if not left and not found:
@@ -318,12 +335,13 @@ def _kill(pid: int) -> None:
         return
 
 
-def _reap() -> tuple[int, int]:
-    """A process that has ended, and how; 0 where none has."""
+def _reap() -> tuple[int, int, int]:
+    """A process that has ended, how, and its largest resident bytes; 0 where none has."""
     try:
-        return os.waitpid(-1, os.WNOHANG)
+        found, status, used = os.wait4(-1, os.WNOHANG)
     except ChildProcessError:
-        return 0, 0
+        return 0, 0, 0
+    return found, status, used.ru_maxrss * 1024 if found else 0
 
 
 def _descendants() -> Iterator[int]:

@@ -54,7 +54,9 @@ def test_json_holds_all_parts(ask, written):
 def test_how_far_from_the_floor_a_mapper_is_stands_in_words_and_in_json(ask, written):
     path = written("Task * GPU,CPU;\nRegion * * GPU FBMEM;\n")
     said = ask("explain", path, "--app", "stencil").out
-    assert re.search(r"At \d\d\.\d % of the floor of .* an iteration; what is left: \S+ .s ", said)
+    assert re.search(
+        r"At \d\d\.\d % of the floor of .* an iteration, .*; what is left: \S+ .s ", said
+    )
     assert "of the floor" not in ask("explain", path, "--app", "stencil", "--level", "raw").out
     found = ask("explain", path, "--app", "stencil", "--json").json
     assert ask("eval", path, "--app", "stencil", "--json").json["left"] == found["left"]

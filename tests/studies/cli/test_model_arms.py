@@ -114,7 +114,7 @@ def test_a_study_of_the_fallback_is_marked_and_not_gone_on_with(asked, mind, ser
 def test_a_study_in_a_database_begins_anew_as_well(asked, mind, server, tmp_path):
     storage = ("--storage", f"sqlite:///{tmp_path / 'studies.db'}")
     mind.instead = refusal(401, "no such key")
-    assert asked(*TUNE, 2, "--fallback-only", *storage).code == 0
+    assert asked(*TUNE, 2, "--fallback-only", *storage).code == 1  # no mapper runs
     mind.instead = None
     assert asked(*TUNE, 2, *storage).code == 2
     found = asked(*TUNE, 2, "--anew", "--json", *storage).json
@@ -131,7 +131,7 @@ def test_a_study_that_lacks_a_model_by_design_goes_on(asked, server):
 def test_reasons_are_told_at_the_first_and_counted_at_the_end(asked, mind, server):
     mind.instead = Say("", Usage(100, 60), finish_reason="length")
     answer = asked(*TUNE, 2, "--max-reply-tokens", 60)
-    assert answer.code == 0
+    assert answer.code == 1  # no mapper runs
     asked_for = [call.body["max_tokens"] for call in server.calls]
     assert asked_for[:4] == [60, 120, 240, 480]
     assert answer.err.count("went into reasoning; allow more by --max-reply-tokens") == 1

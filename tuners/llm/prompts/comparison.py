@@ -24,7 +24,7 @@ def comparison(before: Outcome, after: Outcome) -> str:
     >>> from legion_bridge.outcome import Outcome
     >>> slow, fast = (Outcome("ok", 1 / t, "runs/s", iteration=t) for t in (2.0012e-3, 2e-3))
     >>> comparison(slow, fast)
-    '1.200 µs faster an iteration (0.06 %)'
+    '1.200 µs faster an iteration (0.060 %)'
     """
     if not (before.ok and after.ok) or not before.throughput:
         return ""
