@@ -42,7 +42,11 @@ ALIKE = 2
 QUICK = 6_000
 """Requirements of all points of a program up to which a simulation takes some 20 ms or less."""
 MOST_TRIED = 30
-"""Changes that are tried, those with the best estimates."""
+"""Changes that are tried, those with the best estimates; fewer of programs that take longer."""
+FEWEST_TRIED = 3
+"""Changes that are worth a simulation at all: of larger programs all are estimated."""
+UNSURE = 0.2
+"""Share of an iteration above the floor below which estimates would mislead: the rest is waits."""
 WORTH_A_TRY = -0.1
 """Share of an iteration that a change must be estimated to save before it is tried."""
 LEAST_TRIED = 1e-4
@@ -70,8 +74,8 @@ def explain(
         evaluation: What came of the mapper; where it ran and nobody kept a profile, it is run
             again for one.
         verify: Whether to try the mappers that the suggestions make, and to leave out those that
-            are no better. Otherwise the gains are estimates. By default they are simulated,
-            whatever runs mappers, where that takes no more than some 20 ms each.
+            are no better. Otherwise the gains are estimates, and none are told near the floor. By
+            default they are simulated, whatever runs mappers, as many as take some 0.6 s together.
         most: How many suggestions to make at most.
         rules: The rules to follow; those of mappertune by default.
     """
@@ -276,14 +280,16 @@ class _Candidate(NamedTuple):
 def _judge(case: Case, *, verify: bool | None) -> _Judge | None:
     """What tries mappers; None where estimates must do."""
     if verify:
-        return _Judge(case.problem.evaluator, case.outcome)
+        return _Judge(case.problem.evaluator, case.outcome, MOST_TRIED)
     simulation = case.problem.simulation
-    if verify is False or simulation.simulator.program.point_requirement[-1] > QUICK:
+    requirements = int(simulation.simulator.program.point_requirement[-1])
+    most = min(MOST_TRIED, MOST_TRIED * QUICK // max(1, requirements))
+    if verify is False or most < FEWEST_TRIED:
         return None
     if case.problem.evaluator is simulation:
-        return _Judge(simulation, case.outcome)
+        return _Judge(simulation, case.outcome, most)
     assert case.program is not None  # noqa: S101  (asked only of mappers that run)
-    return _Judge(simulation, simulation.evaluate(case.program))
+    return _Judge(simulation, simulation.evaluate(case.program), most)
 
 
 class _Judge(NamedTuple):
@@ -292,10 +298,12 @@ class _Judge(NamedTuple):
     Attributes:
         evaluator: Runs or simulates them.
         before: What came of the mapper as it is.
+        most: How many are tried.
     """
 
     evaluator: Evaluates
     before: Outcome
+    most: int
 
     def saved(self, case: Case, change: Change) -> float | None:
         """The share of an iteration that a change saves; None where it saves nothing."""
@@ -317,7 +325,7 @@ def _improving(
     if judge is None:
         ranked: Iterable[_Candidate] = filter(None, (_possible(case, c) for c in candidates))
     else:
-        ranked = _tried(case, candidates[:MOST_TRIED], judge)
+        ranked = _tried(case, candidates[: judge.most], judge)
     chosen: list[_Candidate] = []
     for candidate in ranked:
         if len(chosen) == most:
@@ -339,13 +347,14 @@ def _tried(case: Case, candidates: Sequence[_Candidate], judge: _Judge) -> list[
 
 
 def _possible(case: Case, candidate: _Candidate) -> _Candidate | None:
-    """A change with no more than it can save; None where the estimate was far beyond that.
+    """A change with no more than it can save; None where the estimate is not to be trusted.
 
-    No change takes an iteration below the floor.
+    No change takes an iteration below the floor. Near it what is left are waits of which estimates
+    know little: of mappers near the best known they promised 2.6 times what was saved.
     """
     floor = case.outcome.floor.seconds if case.outcome.floor else 0.0
     most = 1.0 - floor / case.iteration
-    if candidate.share > OVERRATED * most:
+    if candidate.share > OVERRATED * most or most < UNSURE:
         return None
     return candidate._replace(share=min(candidate.share, most))
 

@@ -176,6 +176,32 @@ def test_a_large_program_gets_estimates(monkeypatch):
     assert not first.verified
 
 
+def test_fewer_changes_of_larger_programs_are_tried(monkeypatch):
+    problem = problem_of("circuit")
+    evaluation = problem.evaluate_text(problem.application.mappers["expert"])
+    requirements = int(problem.simulation.simulator.program.point_requirement[-1])
+    tried = []
+    simulate = problem.simulation.evaluate
+    monkeypatch.setattr(
+        problem.simulation,
+        "evaluate",
+        lambda each, **how: tried.append(each) or simulate(each, **how),
+    )
+    for larger, most in ((1, 30), (5, 6), (10, 3)):
+        monkeypatch.setattr("tuners.guide.engine.QUICK", requirements // larger + 1)
+        tried.clear()
+        (first, *_) = explain(problem, evaluation).suggestions
+        assert first.verified
+        assert len(tried) <= most + 1  # with the profile of the mapper as it is
+
+
+def test_near_the_floor_no_estimate_is_told():
+    problem = problem_of("circuit")
+    evaluation = problem.evaluate_text("Task * GPU,CPU;\nRegion * * GPU FBMEM;\n")
+    assert evaluation.outcome.of_floor > 0.99
+    assert not explain(problem, evaluation, verify=False).suggestions
+
+
 def test_the_first_suggestion_for_the_expert_of_circuit_is_that_of_the_paper():
     """The paper's gain of 1.34 comes from two collections in the frame buffer."""
     problem = problem_of("circuit")
