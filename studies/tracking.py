@@ -60,6 +60,7 @@ class Tracker:
     Attributes:
         uri: The tracking URI.
         shown_uri: The same without passwords, to be told and stored.
+        embedded: Whether that is the folder's own database, and nobody named another.
         failed: Whether tracking has failed, and is given up.
         used: Whether a study was found tracked, or was tracked, to its end.
     """
@@ -68,7 +69,7 @@ class Tracker:
         self, folder: Path, uri: str | None = None, *, report: Callable[[str], None]
     ) -> None:
         self._folder = folder
-        self._embedded = uri is None
+        self.embedded = uri is None
         if uri is not None:
             refuse_misspelt(uri, "an MLflow server or database", "the path of a folder")
             refuse_secrets_of_file(uri)
@@ -87,7 +88,7 @@ class Tracker:
     @property
     def lost(self) -> bool:
         """Whether what was tracked earlier is gone: somebody removed the embedded database."""
-        return self._embedded and not (self._folder / "mlflow.db").exists()
+        return self.embedded and not (self._folder / "mlflow.db").exists()
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
@@ -155,7 +156,7 @@ class Tracker:
         return str(found.experiment_id)
 
     def _artifacts(self, experiment: str) -> str | None:
-        if not self._embedded:
+        if not self.embedded:
             return None
         return (self._folder / "mlflow-artifacts" / experiment).resolve().as_uri()
 

@@ -125,7 +125,7 @@ class StudyRunner:
             storage=workspace.storage,
             anew=workspace.anew,
             repair=workspace.repair,
-            tracking_uri=None if tracker is None else tracker.uri,
+            tracking_uri=None if tracker is None or tracker.embedded else tracker.uri,
             tracked=tracker is not None,
         )
 

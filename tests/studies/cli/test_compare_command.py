@@ -60,10 +60,16 @@ def test_a_comparison_uses_studies_that_are_there(compare, tune):
     assert resumed == {"tpe": 12, "random": 0}
 
 
-def test_runs_are_tracked_where_mlflow_is_wanted(ask, tmp_path, space):
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_runs_are_tracked_where_mlflow_is_wanted(ask, tmp_path, space, monkeypatch, jobs):
     pytest.importorskip("mlflow")
-    common = ["--template", space, "--output", tmp_path / "runs"]
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    common = ["--template", space, "--output", tmp_path / "runs", "--jobs", jobs]
+    common += ["--tuners", "tpe,random"]
     answer = ask("compare", "stencil", "--trials", 11, "--seeds", 1, *common)
+    assert len(list((tmp_path / "runs/mlflow-artifacts").rglob("best.mapper"))) == 2
+    assert not list((tmp_path / "here").iterdir())
     assert answer.code == 0
     assert f"mlflow ui --backend-store-uri sqlite:///{tmp_path}/runs/mlflow.db" in answer.out
     assert "mappertune: " not in answer.err
