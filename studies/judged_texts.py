@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dsl.plain_text import plain
 from studies.errors import UsageError
 from studies.files import why
+from studies.sentences import first_line
 
 if TYPE_CHECKING:
     from tuners import MapperProblem
@@ -161,10 +162,10 @@ def _judged(problem: MapperProblem, reply: RecordedReply, base: str | None) -> J
         return JudgedText(reply, None, "no mapper", said="the reply holds no mapper")
     candidate = candidates[0]
     if candidate.complaints:
-        said = candidate.complaints[0].strip().split("\n", 1)[0]
+        said = first_line(candidate.complaints[0])
         return JudgedText(reply, candidate.text, "refused", said=said)
     outcome = problem.evaluate_text(candidate.text).outcome
     if not outcome.ok:
-        said = outcome.raw.strip().split("\n", 1)[0]
+        said = first_line(outcome.raw)
         return JudgedText(reply, candidate.text, outcome.status, said=said)
     return JudgedText(reply, candidate.text, outcome.status, outcome.throughput, outcome.of_floor)

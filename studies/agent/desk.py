@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ import filelock
 
 from studies.agent.settings import CASE_FILE, AgentSettings
 from studies.agent.study import AgentStudy
+from studies.diagnostics import finding_as_json, syntax_error_as_json
 from studies.errors import UsageError
 from studies.files import write_text
 from studies.suite import Case
@@ -68,11 +69,7 @@ class Desk:
             "applications": {name: Application.load(name).summary for name in application_names()},
             "machines": list(machine_names()),
             "begun": {
-                each.parent.name: {
-                    key: value
-                    for key, value in asdict(AgentSettings.read(each.parent)).items()
-                    if key in ("application", "machine", "nodes", "parameters", "trials")
-                }
+                each.parent.name: _begun(AgentSettings.read(each.parent))
                 for each in sorted(self.folder.glob(f"*/{CASE_FILE}"))
             },
         }
@@ -122,7 +119,8 @@ class Desk:
         with self._lock:
             if not self._is_begun(case):
                 case = self._begin(case, machine, nodes, parameters, trials)
-            return self._standing(case, self._study(case).advance())
+            study = self._study(case)
+            return _standing(study, study.advance())
 
     def submit(self, case: str, reply: str) -> dict[str, Any]:
         """Judges a reply to the open request: a whole one, or a mapper alone.
@@ -134,7 +132,8 @@ class Desk:
         if FENCE not in reply:
             reply = f"{FENCE}mapper\n{reply}\n{FENCE}"
         with self._lock:
-            return self._standing(case, self._study(case).advance(reply))
+            study = self._study(case)
+            return _standing(study, study.advance(reply))
 
     # Trying out
 
@@ -147,17 +146,8 @@ class Desk:
         try:
             found = problem.check(mapper)
         except dsl.MapperSyntaxError as error:
-            return [_syntax_error(each) for each in (error, *error.others)]
-        return [
-            {
-                "code": each.code,
-                "severity": each.severity,
-                "line": each.position.line if each.position else None,
-                "sentence": each.sentence,
-                "suggestion": each.suggestion,
-            }
-            for each in found
-        ]
+            return [syntax_error_as_json(each) for each in (error, *error.others)]
+        return [finding_as_json(each) for each in found]
 
     def evaluate(self, case: str, mapper: str) -> dict[str, Any]:
         """Runs a mapper beside the study's trials; counted against the evaluations."""
@@ -261,36 +251,37 @@ class Desk:
         case = Case(application, machine, dict(parameters), nodes)
         name = f"{case.name}-seed0"
         if not self._is_begun(name):
-            settings = AgentSettings(application, machine, dict(parameters), nodes, trials=trials)
+            settings = AgentSettings(case, trials=trials)
             AgentStudy(self.folder / name, settings)  # it can be
             settings.write(self.folder / name)
         return name
 
-    def _standing(self, case: str, step: Step) -> dict[str, Any]:
-        """How a study stands, as JSON values."""
-        study, request = self._study(case), step.request
-        return {
-            "case": case,
-            "tried": [study.described(each) for each in step.news],
-            "done": request is None,
-            "trials_left": study.settings.trials - len(step.result.records),
-            "best": None if step.result.best is None else study.described(step.result.best),
-            "request": []
-            if request is None
-            else [{"role": each.role, "content": each.content} for each in request.messages],
-        }
+
+def _begun(settings: AgentSettings) -> dict[str, Any]:
+    """What a study is about, as JSON values."""
+    case = settings.case
+    return {
+        "application": case.application,
+        "machine": case.machine,
+        "nodes": case.nodes,
+        "parameters": dict(case.parameters),
+        "trials": settings.trials,
+    }
+
+
+def _standing(study: AgentStudy, step: Step) -> dict[str, Any]:
+    """How a study stands, as JSON values."""
+    best, asked = step.result.best, step.request.messages if step.request else ()
+    return {
+        "case": study.folder.name,
+        "tried": [study.described(each) for each in step.news],
+        "done": step.request is None,
+        "trials_left": study.settings.trials - len(step.result.records),
+        "best": None if best is None else study.described(best),
+        "request": [{"role": each.role, "content": each.content} for each in asked],
+    }
 
 
 def _refuse_long(text: str) -> None:
     if len(text) > MOST_TEXT:
         raise UsageError(f"a text of {len(text):,} characters is too long: {MOST_TEXT:,} at most")
-
-
-def _syntax_error(error: Any) -> dict[str, Any]:
-    return {
-        "code": error.code,
-        "severity": "error",
-        "line": error.line,
-        "sentence": error.sentence,
-        "suggestion": error.hint,
-    }

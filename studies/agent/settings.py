@@ -35,30 +35,18 @@ class AgentSettings:
     """The case, the study and the prompt: everything that a request depends on.
 
     Attributes:
-        application: As of `studies.suite.Case`, like the six after it.
+        case: What is tuned.
         trials: How many mappers are tried in all.
         seed: Equal seeds ask alike.
         start: What is tried first, before the agent has a say: as of ``tune --start``.
         prompt: The fields of `tuners.llm.settings.ModelSettings` that a prompt depends on.
     """
 
-    application: str
-    machine: str = "p100x4"
-    parameters: Mapping[str, int | float | str] = field(default_factory=dict)
-    nodes: int | None = None
-    space: str = "paper"
-    template: str | None = None
-    objective: str = "timed"
+    case: Case
     trials: int = 10
     seed: int = 0
     start: str = "default"
     prompt: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def case(self) -> Case:
-        """What is tuned."""
-        names = [each.name for each in fields(Case)]
-        return Case(**{name: getattr(self, name) for name in names})
 
     def model_settings(self) -> ModelSettings:
         """How the agent is asked; the model is to be put in."""
@@ -99,16 +87,26 @@ def _of(kept: dict[str, Any]) -> AgentSettings:
     """The settings of a file; raises ValueError or TypeError where it holds something else."""
     if kept.pop("schema") != SCHEMA:
         raise ValueError("another version")
-    found, usual = AgentSettings(**kept), AgentSettings("")
+    found = AgentSettings(Case(**kept.pop("case")), **kept)
+    _check_kinds(found, AgentSettings(found.case))
+    _check_kinds(found.case, Case(""))
     found.model_settings()
-    for each in fields(found):
-        value, default = getattr(found, each.name), getattr(usual, each.name)
-        kinds = {"nodes": (int, type(None)), "template": (str, type(None))}
-        if not isinstance(value, kinds.get(each.name, (type(default),))) or value is True:
-            raise ValueError(f"{each.name} is {value!r:.40}")
-    if found.trials < 1 or found.seed < 0 or (found.nodes is not None and found.nodes < 1):
+    if (
+        found.trials < 1
+        or found.seed < 0
+        or (found.case.nodes is not None and found.case.nodes < 1)
+    ):
         raise ValueError("a number of it is out of range")
     return found
+
+
+def _check_kinds(found: AgentSettings | Case, usual: AgentSettings | Case) -> None:
+    """Raises ValueError where a setting is not what it is by default."""
+    kinds = {"nodes": (int, type(None)), "template": (str, type(None))}
+    for each in fields(usual):
+        value, default = getattr(found, each.name), getattr(usual, each.name)
+        if not isinstance(value, kinds.get(each.name, (type(default),))) or value is True:
+            raise ValueError(f"{each.name} is {value!r:.40}")
 
 
 def refuse_others(
@@ -137,7 +135,7 @@ def refuse_others(
 
 def _flat(settings: AgentSettings) -> dict[str, Any]:
     """All settings that requests depend on, by one name each."""
-    values = asdict(settings)
+    values: dict[str, Any] = asdict(settings)
     del values["trials"]
-    prompt = values.pop("prompt")
-    return {**values, **prompt}
+    case, prompt = values.pop("case"), values.pop("prompt")
+    return {**case, **prompt, **values}

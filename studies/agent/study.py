@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from studies.errors import UsageError
 from studies.records import StudySpec, TrialRecord
 from studies.references import best_reference
 from studies.run import study_result
+from studies.sentences import first_sentence
 from studies.starts import start_of
 from studies.workspace import Workspace
 from tuners.llm.model.told import ReplyAwaited, ToldModel
@@ -92,12 +94,16 @@ class AgentStudy:
         model = ToldModel(self._beside / f"{self._name}.transcript.jsonl", reply)
         llm = replace(self.settings.model_settings(), model=model, ledger=MemoryLedger())
         spec = StudySpec(TUNER, self.settings.seed, self.settings.trials, llm)
-        seen: list[list[TrialRecord]] = []
+        seen: list[Sequence[TrialRecord]] = []  # at first, and now
         result: StudyResult | None = None
         request: Request | None = None
         workspace = Workspace(self.folder)
+
+        def observe(now: list[TrialRecord]) -> None:
+            seen[:] = [seen[0] if seen else tuple(now), now]
+
         try:
-            result = workspace.run(case, self.problem, spec, lambda now: seen.append(list(now)))
+            result = workspace.run(case, self.problem, spec, observe)
         except ReplyAwaited as awaited:
             request = awaited.request
         if reply is not None and not model.taken:
@@ -118,10 +124,10 @@ class AgentStudy:
 
     def described(self, record: TrialRecord) -> str:
         """A trial in one line."""
-        by = "" if record.proposer in (None, "model") else f" ({record.proposer}: {record.why})"
-        by = by.replace(": )", ")")
+        by = ": ".join(filter(None, (record.proposer, record.why)))
+        by = "" if record.proposer in (None, "model") else f" ({by})"
         if record.status != "ok":
-            why = record.raw.strip().split("\n", 1)[0].partition(". ")[0]
+            why = first_sentence(record.raw)
             return f"trial {record.number}: {record.status}: {why}{by}"
         found = units.quantity(record.throughput, self.problem.application.unit, digits=4)
         if self.reference is not None and self.reference.throughput:

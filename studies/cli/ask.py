@@ -44,7 +44,7 @@ def _study_of(arguments: argparse.Namespace) -> tuple[Path, AgentSettings]:
     folder = Path(arguments.case)
     if (folder / CASE_FILE).is_file():
         kept = AgentSettings.read(folder)
-        arguments.case = kept.application
+        arguments.case = kept.case.application
         asked = _settings(arguments)
     else:
         asked = _settings(arguments)
@@ -65,7 +65,7 @@ def _settings(arguments: argparse.Namespace) -> AgentSettings:
     arguments.application = arguments.case
     prompt = prompt_settings(arguments)
     return AgentSettings(
-        **vars(case_of(arguments)),
+        case_of(arguments),
         trials=arguments.trials or 1,
         seed=arguments.seed,
         start=arguments.start,

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from studies.cli.cases import advised, case_for
 from studies.cli.console import print_json, say
+from studies.diagnostics import finding_as_json, syntax_error_as_json
 from studies.files import read_text
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def _refuse(error: MapperSyntaxError, arguments: argparse.Namespace) -> int:
     """Prints every syntax error that was found in one pass."""
     errors = (error, *error.others)
     if arguments.json:
-        diagnostics = [_syntax_error_as_json(each) for each in errors]
+        diagnostics = [syntax_error_as_json(each) for each in errors]
         print_json({"file": arguments.file, "ok": False, "diagnostics": diagnostics})
     else:
         for each in errors:
@@ -61,31 +62,8 @@ def _refuse(error: MapperSyntaxError, arguments: argparse.Namespace) -> int:
     return 1
 
 
-def _syntax_error_as_json(error: MapperSyntaxError) -> dict[str, Any]:
-    return {
-        "code": error.code,
-        "severity": "error",
-        "line": error.line,
-        "column": error.column,
-        "sentence": error.sentence,
-        "suggestion": error.hint,
-    }
-
-
 def describe_finding(finding: Finding) -> str:
     """A diagnostic in the manner of compilers, without the file's name."""
     place = f"{finding.position.line}:{finding.position.column}: " if finding.position else " "
     advice = f"\n    {finding.suggestion}" if finding.suggestion else ""
     return f"{place}{finding.severity}: {finding.sentence} [{finding.code}]{advice}"
-
-
-def finding_as_json(finding: Finding) -> dict[str, Any]:
-    """A diagnostic as JSON values."""
-    return {
-        "code": finding.code,
-        "severity": finding.severity,
-        "line": finding.position.line if finding.position else None,
-        "column": finding.position.column if finding.position else None,
-        "sentence": finding.sentence,
-        "suggestion": finding.suggestion,
-    }

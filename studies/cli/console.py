@@ -8,6 +8,8 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from studies.sentences import first_sentence
+
 __all__ = [
     "columns",
     "fail",
@@ -120,17 +122,6 @@ def quantity(value: float, unit: str = "") -> str:
     from dsl import units
 
     return units.quantity(value, unit, digits=4)
-
-
-def first_sentence(text: str) -> str:
-    """What a long message begins with.
-
-    >>> first_sentence("no room in FBMEM. This means that the working set ...")
-    'no room in FBMEM.'
-    """
-    line = text.strip().split("\n", 1)[0]
-    sentence, dot, _ = line.partition(". ")
-    return sentence + dot.strip()
 
 
 def columns(rows: Sequence[tuple[str, str]], indent: str = "  ") -> None:

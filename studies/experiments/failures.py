@@ -8,6 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from studies.sentences import first_line
+
 if TYPE_CHECKING:
     from studies.finished import FinishedStudy
     from studies.records import TrialRecord
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["FailureKind", "failure_kinds", "kind_of"]
 
 EXAMPLES = 3
+SHOWN = 200  # characters of an example
 # Kinds of what a runtime or a check says, in the order in which they are looked for.
 _KINDS: tuple[tuple[str, str], ...] = (
     (r"failed allocation of size|out of memory", "data does not fit"),
@@ -80,7 +83,7 @@ def _faults(record: TrialRecord) -> Sequence[tuple[str, int, str]]:
     """The kinds of failures of a trial, how often each, and what was said."""
     found = []
     if record.status != "ok":
-        found.append((kind_of(record.status, record.raw), 1, _first_line(record.raw)))
+        found.append((kind_of(record.status, record.raw), 1, first_line(record.raw)[:SHOWN]))
     if record.model_use is not None and record.model_use.repairs:
         found.append(("replies that went back", record.model_use.repairs, record.why))
     if record.failure is not None:
@@ -104,7 +107,3 @@ def kind_of(status: str, said: str) -> str:
         if re.search(pattern, said):
             return kind
     return "an index map that fails" if status == "invalid" else f"other: {status}"
-
-
-def _first_line(said: str) -> str:
-    return said.strip().split("\n", 1)[0][:200]

@@ -26,6 +26,8 @@ REPLIES = [
     "I have no idea.",  # the fallback proposes
 ]
 CASE = "circuit-p100x4"
+# What a case must not hold.
+CASES = {"nodes": 0, "machine": 3, "parameters": [], "wires": 9}
 
 
 @pytest.fixture
@@ -181,11 +183,12 @@ def test_damaged_settings_are_told_in_one_sentence(begun, tell, folder, kept):
 def test_settings_of_the_wrong_kind_are_told(begun, tell, folder):
     begun()
     path = folder / "case.json"
-    for name, value in {"trials": "9", "seed": -1, "nodes": 0, "prompt": []}.items():
-        kept = json.loads(path.read_text())
-        path.write_text(json.dumps({**kept, name: value}))
+    kept = json.loads(path.read_text())
+    of_case = [{"case": {**kept["case"], name: value}} for name, value in CASES.items()]
+    for wrong in ({"trials": "9"}, {"seed": -1}, {"prompt": []}, {"nodes": 0}, *of_case):
+        path.write_text(json.dumps({**kept, **wrong}))
         assert "case.json is damaged" in tell(REPLIES[0]).err
-        path.write_text(json.dumps(kept))
+    path.write_text(json.dumps(kept))
     assert tell(REPLIES[0]).code == 0
 
 
