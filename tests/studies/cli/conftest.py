@@ -9,6 +9,12 @@ import pytest
 
 from studies.cli import main
 
+# A shell that runs the tests in the background has told them to ignore Ctrl-C.
+SCRIPT = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from studies.cli import main; sys.exit(main(sys.argv[1:]))"
+)
+
 # A space of the stencil that is small, and of which most is valid.
 SPACE = """\
 Task stencil ${proc.stencil: GPU | CPU};

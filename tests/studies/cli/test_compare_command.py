@@ -10,11 +10,7 @@ import time
 
 import pytest
 
-# A shell that runs the tests in the background has told them to ignore Ctrl-C.
-SCRIPT = (
-    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "from studies.cli import main; sys.exit(main(sys.argv[1:]))"
-)
+from tests.studies.cli.conftest import SCRIPT
 
 
 @pytest.fixture

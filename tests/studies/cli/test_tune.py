@@ -11,12 +11,7 @@ import pytest
 
 import dsl
 from studies import StudyStore
-
-# A shell that runs the tests in the background has told them to ignore Ctrl-C.
-SCRIPT = (
-    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
-    "from studies.cli import main; sys.exit(main(sys.argv[1:]))"
-)
+from tests.studies.cli.conftest import SCRIPT
 
 
 def test_tune_writes_a_mapper_that_is_as_fast_as_it_says(tune, ask, tmp_path):
