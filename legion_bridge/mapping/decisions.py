@@ -6,9 +6,9 @@ the answers become arrays, and equal questions are asked once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count, repeat
+from itertools import count
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -22,7 +22,7 @@ from dsl.tables import Tables
 from legion_bridge.machines.flat_machine import FlatMachine
 from legion_bridge.mapping.launch_decisions import LaunchDecisions, LaunchQuestions, placement
 from legion_bridge.mapping.layouts import Aligns, LayoutClasses, LayoutFactors, alignments
-from legion_bridge.mapping.rules import Rules, definitions_for
+from legion_bridge.mapping.rules import Rules, Subjects, definitions_for
 from legion_bridge.programs.flat_program import FlatProgram
 
 __all__ = ["Decider", "Decisions"]
@@ -72,6 +72,10 @@ class Decider:
     ``InstanceLimit a 2``: of all these keys only that of ``a``'s answer is new, so ``a`` alone is
     asked about again.
 
+    What all launches share of their keys, the rules for every task and the definitions, has a
+    token, and all that is known of a launch (``_Known``) is kept by it and the rules for its task:
+    an unchanged launch costs one look-up.
+
     An identity is a number that Python uses again once the object is gone. A cache therefore
     holds the statements beside each answer: as long as the key stands, they do.
     """
@@ -86,10 +90,13 @@ class Decider:
             LaunchQuestions(program.application, launch, visible) for launch in program.launches
         ]
         tasks = dict.fromkeys(launch.task for launch in program.launches)
-        self._tasks = {task: number for number, task in enumerate(tasks)}
-        self._launches = [_Launch.of(program, n, self._tasks) for n in range(len(self._questions))]
+        numbers = {task: number for number, task in enumerate(tasks)}
+        self._subjects = Subjects(numbers)
+        self._launches = [_Launch.of(program, n, numbers) for n in range(len(self._questions))]
         self._decided = BoundedCache[tuple[int, LaunchDecisions], LaunchDecisions](MOST_KEPT)
         self._loads = BoundedCache[tuple[int, ...], Sequence[Statement]](MOST_KEPT)
+        self._tokens = BoundedCache[tuple[tuple[int, ...], ...], _Token](MOST_KEPT)
+        self._known = BoundedCache[tuple[object, ...], _Known](MOST_KEPT)
         self._answers = BoundedCache[tuple[object, ...], _Answer](MOST_KEPT)
         self._closures = BoundedCache[tuple[str, tuple[int, ...]], _Closure](MOST_KEPT)
         self._placements = BoundedCache[tuple[object, ...], _Placement](MOST_KEPT)
@@ -122,36 +129,58 @@ class Decider:
             MapperLoadError: It cannot be loaded.
             MapperEvaluationError: A mapping function fails.
         """
-        mapper, rules = _Once(mapper), Rules(source.statements, self._tasks)
+        mapper, rules = _Once(mapper), Rules(source.statements, self._subjects)
         if self._loads.get(rules.loading) is None:
             mapper()
             self._loads.keep(rules.loading, rules.statements)
-        answers: list[_Answer] = []
-        places: list[_Placement] = []
+        shared = (rules.for_all, rules.definitions)
+        token = self._tokens.get(shared) or self._tokens.keep(shared, _Token(rules.statements))
+        known: list[_Known] = []
         for launch in self._launches:
-            key = (launch.number, rules.for_all, rules.by_task[launch.task])
-            answer = self._answers.get(key) or self._ask(key, rules, launch)
-            above = (
-                None if launch.parent is None else places[launch.parent].processors[launch.above]
+            above = None if launch.parent is None else known[launch.parent].place
+            numbers = None if above is None else above.numbers
+            key = (launch.number, token, rules.by_task[launch.task], numbers)
+            known.append(
+                self._known.get(key)
+                or self._known.keep(key, self._know(mapper, rules, launch, above))
             )
-            answers.append(answer)
-            places.append(self._placement(mapper, rules, launch, answer, above))
-        launches = tuple([answer.decided for answer in answers])
-        aligns: Iterable[Aligns] = repeat((), len(launches))
+        launches = tuple([each.answer.decided for each in known])
+        columns = [each.column for each in known]
         if self._layouts.exact:
             aligns = alignments(self.program.launches, launches)
-        columns = list(map(self._column, count(), launches, aligns, places))
+            places = [each.place for each in known]
+            columns = list(map(self._column, count(), launches, aligns, places))
         memory, layout, exact, collect = np.concatenate(columns, axis=1)
         return Decisions(
             launches=launches,
-            processor=np.concatenate([place.processors for place in places]),
+            processor=np.concatenate([each.place.processors for each in known]),
             memory=memory,
             layout=layout,
             exact=exact,
             collect=collect,
             layouts=self._layouts.factors,
-            unpinned=self._unpinned(answers),
+            unpinned=self._unpinned(known),
         )
+
+    def _know(
+        self,
+        mapper: Callable[[], Mapper],
+        rules: Rules,
+        launch: _Launch,
+        parents: _Placement | None,
+    ) -> _Known:
+        """All that is decided for a launch, from what is kept of its parts."""
+        key = (launch.number, rules.for_all, rules.by_task[launch.task])
+        answer = self._answers.get(key) or self._ask(key, rules, launch)
+        above = None if parents is None else parents.processors[launch.above]
+        place = self._placement(mapper, rules, launch, answer, above)
+        # Where layouts are exact, columns depend on other launches, too: made when all are known.
+        column = (
+            _NO_COLUMN
+            if self._layouts.exact
+            else self._column(launch.number, answer.decided, (), place)
+        )
+        return _Known(answer, place, column, rules.statements)
 
     def _ask(self, key: tuple[object, ...], rules: Rules, launch: _Launch) -> _Answer:
         """What is decided for all points of a launch alike, and the function that places them."""
@@ -197,10 +226,11 @@ class Decider:
             found = self._closures.keep(key, _Closure(tuple(map(id, used)), rules.statements))
         return found.definitions
 
-    def _unpinned(self, answers: Sequence[_Answer]) -> Ints:
+    def _unpinned(self, known: Sequence[_Known]) -> Ints:
         """``[P]`` whether a point runs on whichever processor of the kind is free."""
         if not self._pooled:
             return self._all_pinned
+        answers = [each.answer for each in known]
         free = [each.function is None and each.decided.kind in self._pooled for each in answers]
         return np.array(free, np.int64)[self.program.point_launch]
 
@@ -242,6 +272,7 @@ class Decider:
 
 
 _EXACT, _WHOLE = 1, 2
+_NO_COLUMN = np.zeros((4, 0), np.int64)
 MOST_KEPT = 20_000
 """Answers, placements, and sets of columns that are kept; a tuning run needs some hundreds."""
 
@@ -313,6 +344,15 @@ class _Answer(NamedTuple):
     statements: Sequence[Statement]
 
 
+class _Token:
+    """Stands for the statements that all launches share; holds all, so that theirs live."""
+
+    __slots__ = ("statements",)
+
+    def __init__(self, statements: Sequence[Statement]) -> None:
+        self.statements = statements
+
+
 class _Closure(NamedTuple):
     """The definitions that a function can depend on, and the statements of its key, kept alive."""
 
@@ -331,4 +371,21 @@ class _Placement(NamedTuple):
 
     processors: Ints
     numbers: bytes
+    statements: Sequence[Statement]
+
+
+class _Known(NamedTuple):
+    """All that is decided for a launch.
+
+    Attributes:
+        answer: What is decided for all points alike.
+        place: Where they go.
+        column: ``[4, R]`` memory, layout, exact and collect of their requirements, if they do not
+            depend on other launches.
+        statements: Those whose identities the key holds, kept alive.
+    """
+
+    answer: _Answer
+    place: _Placement
+    column: Ints
     statements: Sequence[Statement]

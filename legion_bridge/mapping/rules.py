@@ -6,14 +6,67 @@ Whoever keeps an identity must keep the statement alive, for Python uses numbers
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeAlias
 
 from dsl import syntax
 from dsl.syntax import Statement
 
-__all__ = ["Rules", "definitions_for"]
+__all__ = ["Rules", "Subjects", "definitions_for"]
+
+
+class Subjects:
+    """Whom each statement is about, for the tasks of a program.
+
+    A tuner's mappers share most of their statements, so what is known of one is kept.
+
+    Args:
+        tasks: The tasks of the program, with their numbers.
+    """
+
+    def __init__(self, tasks: Mapping[str, int]) -> None:
+        self.lists = _BY_TASK + len(tasks)
+        self._tasks = tasks
+        self._kept: dict[int, _Kept] = {}
+
+    def sort(self, statements: Sequence[Statement]) -> list[list[int]]:
+        """The identities of statements, by what they can affect: ``_LOADING`` and so on."""
+        lists: list[list[int]] = [[] for _ in range(self.lists)]
+        kept = self._kept
+        for statement in statements:
+            number = id(statement)
+            found = kept.get(number)
+            if found is None:
+                found = self._keep(statement)
+            for place in found[0]:
+                lists[place].append(number)
+        return lists
+
+    def _keep(self, statement: Statement) -> _Kept:
+        if len(self._kept) >= _MOST_KEPT:
+            # Another thread may be reading the old one.
+            self._kept = {}
+        found = self._kept[id(statement)] = (tuple(self._places(statement)), statement)
+        return found
+
+    def _places(self, statement: Statement) -> Iterator[int]:
+        subjects = _SUBJECTS.get(type(statement))
+        if subjects is None:
+            yield from (_LOADING, _DEFINING)
+            return
+        if isinstance(statement, _MAPS):
+            yield _LOADING
+        for subject in subjects(statement):
+            task = self._tasks.get(subject)
+            # A subject may be every task, a processor kind, or a task that there is not.
+            yield _FOR_ALL if task is None else _BY_TASK + task
+
+
+_LOADING, _DEFINING, _FOR_ALL, _BY_TASK = range(4)
+_MOST_KEPT = 20_000
+_Kept: TypeAlias = tuple[tuple[int, ...], Statement]
+"""Lists that the statement stands in, and itself: while it is kept its identity is its own."""
 
 
 class Rules:
@@ -21,7 +74,7 @@ class Rules:
 
     Args:
         statements: The mapper's.
-        tasks: The tasks of the program, with their numbers.
+        subjects: Whom each of them is about.
 
     Attributes:
         statements: The statements.
@@ -33,31 +86,11 @@ class Rules:
 
     __slots__ = ("_places", "by_task", "definitions", "for_all", "loading", "statements")
 
-    def __init__(self, statements: Sequence[Statement], tasks: Mapping[str, int]) -> None:
-        loading: list[int] = []
-        definitions: list[int] = []
-        for_all: list[int] = []
-        by_task: list[list[int]] = [[] for _ in tasks]
-        for statement in statements:
-            number = id(statement)
-            subjects = _SUBJECTS.get(type(statement))
-            if subjects is None:
-                loading.append(number)
-                definitions.append(number)
-                continue
-            if isinstance(statement, _MAPS):
-                loading.append(number)
-            for subject in subjects(statement):
-                task = tasks.get(subject)
-                if task is not None:
-                    by_task[task].append(number)
-                else:  # every task, a processor kind, or a task that there is not
-                    for_all.append(number)
+    def __init__(self, statements: Sequence[Statement], subjects: Subjects) -> None:
+        lists = [tuple(each) for each in subjects.sort(statements)]
         self.statements = statements
-        self.loading = tuple(loading)
-        self.definitions = tuple(definitions)
-        self.for_all = tuple(for_all)
-        self.by_task = [tuple(each) for each in by_task]
+        self.loading, self.definitions, self.for_all = lists[:_BY_TASK]
+        self.by_task = lists[_BY_TASK:]
         self._places: dict[int, int] = {}
 
     def about(self, task: int) -> list[Statement]:

@@ -6,7 +6,7 @@ import dsl
 from dsl.parsing.statement_cache import StatementCache
 from legion_bridge.machines.flat_machine import flatten_machine
 from legion_bridge.mapping.decisions import Decider
-from legion_bridge.mapping.rules import Rules, definitions_for
+from legion_bridge.mapping.rules import Rules, Subjects, definitions_for
 from legion_bridge.programs.flat_program import flatten
 from tests.legion_bridge.tiny import application, launch, machine
 
@@ -37,7 +37,7 @@ def test_definitions_of_one_name_all_count() -> None:
 
 def test_rules_about_a_task_keep_their_order() -> None:
     statements = dsl.parse("Task b CPU; Task a GPU; Task * OMP; Task a CPU;").statements
-    rules = Rules(statements, {"a": 0})
+    rules = Rules(statements, Subjects({"a": 0}))
     assert list(rules.about(0)) == list(statements)  # of b nobody knows that there is no such task
     assert rules.by_task == [(id(statements[1]), id(statements[3]))]
 
@@ -45,7 +45,7 @@ def test_rules_about_a_task_keep_their_order() -> None:
 def test_of_a_statement_that_comes_again_the_first_counts() -> None:
     """A statement cache makes equal statements one object; between them another may stand."""
     cpu, gpu = dsl.parse("Task a CPU; Task a GPU;").statements
-    assert list(Rules((cpu, gpu, cpu), {"a": 0}).about(0)) == [cpu, gpu]
+    assert list(Rules((cpu, gpu, cpu), Subjects({"a": 0})).about(0)) == [cpu, gpu]
 
 
 def test_points_move_with_what_their_function_uses_and_stay_where_it_does_not() -> None:
