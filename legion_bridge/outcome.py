@@ -214,6 +214,8 @@ class Outcome:
         whole: Seconds of the whole run.
         brought: The class of the mapper that the program brings, which the mapper replaces in a
             real run, or leaves what it does not state; empty where it brings none.
+        collective: How the simulated runtime adds up partial sums, and spreads what many read:
+            ``"legion"`` or ``"nccl"`` (``Runtime.collective``); None for real runs.
     """
 
     status: Status
@@ -228,6 +230,7 @@ class Outcome:
     setup: float | None = None
     whole: float | None = None
     brought: str = ""
+    collective: str | None = None
 
     def __post_init__(self) -> None:
         if self.status != "ok" and self.throughput != 0.0:

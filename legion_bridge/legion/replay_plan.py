@@ -29,17 +29,19 @@ from numpy.typing import NDArray
 from legion_bridge.errors import ApplicationError
 from legion_bridge.programs.application import (
     PRIVILEGES,
-    RATES,
     Application,
     Launch,
     Requirement,
     TaskKind,
 )
+from legion_bridge.rates import PRODUCT_RATES
 
 __all__ = ["PLAN_VERSION", "plan_text"]
 
 PLAN_VERSION = 2
 MOST_DIMENSIONS = 3
+_COMPUTED = ("fp32", "fp64", "dgemm")
+"""How the program can compute; it multiplies matrices of narrower elements as those of fp64."""
 REDUCIBLE = (1, 2, 4, 8)
 """Bytes of the fields that the program can add up."""
 
@@ -168,7 +170,7 @@ class _Writer:
             _flag(launch.timed),
             _flag(_returns(phase, number)),
             *_numbers(_waited_for(phase, number)),
-            str(RATES.index(work.rate)),
+            str(_COMPUTED.index("dgemm" if work.rate in PRODUCT_RATES else work.rate)),
             *_column(work.flops),
             *_list(requirements),
         ]

@@ -19,7 +19,8 @@ _EXPONENTS: dict[str, dict[str, float]] = {
 } | {key: {"n": 1 / 3} for key in ("cannon", "summa", "pumma", "johnson", "solomonik", "cosma")}
 _LEAST = 1
 # What a core of a small machine does in a second; only the order of magnitude matters.
-_FLOPS = {"fp32": 8e9, "fp64": 8e9, "dgemm": 16e9}
+_FLOPS = {"fp32": 8e9, "fp64": 8e9}
+_PRODUCTS = 16e9
 _BYTES, _ACCESSES = 6e9, 8e7
 
 
@@ -72,7 +73,7 @@ def seconds_of_iteration(application: Application) -> float:
 
 def _seconds(launch: Launch) -> float:
     work = launch.work
-    arithmetic = work.flops.sum() / _FLOPS[work.rate]
+    arithmetic = work.flops.sum() / _FLOPS.get(work.rate, _PRODUCTS)
     return float(max(arithmetic, work.traffic.sum() / _BYTES) + work.accesses.sum() / _ACCESSES)
 
 

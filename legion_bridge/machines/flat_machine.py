@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from dsl.machine_shape import MEMORY_KINDS, PROCESSOR_KINDS
 from legion_bridge.machines.machine import MOST_LINKS, WHERE, Link, Machine
+from legion_bridge.rates import RATES
 
 __all__ = ["MEMORY_CODES", "PROCESSOR_CODES", "FlatMachine", "flatten_machine"]
 
 PROCESSOR_CODES = {kind: code for code, kind in enumerate(PROCESSOR_KINDS)}
 MEMORY_CODES = {kind: code for code, kind in enumerate(MEMORY_KINDS)}
 MEMORY_SCALE = len(MEMORY_KINDS)
-RATES = ("fp32", "fp64", "dgemm")
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -295,7 +295,7 @@ def _processor_tables(machine: Machine, links: _Links) -> dict[str, Any]:
     }
     for kind, processor in machine.processors.items():
         code = PROCESSOR_CODES[kind]
-        table["rates"][code] = [getattr(processor, rate) for rate in RATES]
+        table["rates"][code] = [processor.rate(rate) for rate in RATES]
         for name in ("start", "kernel", "cache", "together", "strided"):
             table[name][code] = getattr(processor, name)
     for (processor_kind, memory), access in machine.access.items():

@@ -15,8 +15,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dsl.machine_shape import MachineShape
 from legion_bridge.errors import MachineError
+from legion_bridge.rates import PRODUCT_RATES, WIDER
 
 __all__ = [
     "Access",
@@ -24,6 +28,7 @@ __all__ = [
     "Machine",
     "Memory",
     "Processor",
+    "Products",
     "Route",
     "Runtime",
 ]
@@ -33,7 +38,42 @@ MOST_LINKS = 6
 """Links on one way that can be named."""
 MOST_PROCESSORS = 250_000
 """Processors of a machine in all, of every kind."""
+COLLECTIVES = ("legion", "nccl")
+"""Who adds up partial sums, and spreads what many read: see ``Runtime.collective``."""
 RankPlacement: TypeAlias = Literal["packed", "cyclic"]
+
+
+@dataclass(frozen=True, slots=True)
+class Products:
+    """Matrix products on a processor's tensor cores.
+
+    Attributes:
+        fp8, fp16, bf16, tf32: Peak operations a second for dense matrices of these elements; 0
+            where it has none.
+        shares: Sides of products and the share of the peak that one reaches whose smallest side is
+            so long, both ascending. Between them shares are interpolated over the logarithm of
+            the side; below the first they fall in proportion to it, beyond the last they stay.
+    """
+
+    fp8: float = 0.0
+    fp16: float = 0.0
+    bf16: float = 0.0
+    tf32: float = 0.0
+    shares: tuple[tuple[float, float], ...] = ()
+
+    def share_of(self, side: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The share of the peak that products reach by their smallest side."""
+        if not self.shares:
+            return np.ones(len(side))
+        sides, shares = (np.array(each, float) for each in zip(*self.shares, strict=True))
+        smaller = np.minimum(side / sides[0], 1.0)
+        found: NDArray[np.float64] = smaller * np.interp(np.log2(side), np.log2(sides), shares)
+        return found
+
+    @property
+    def best_share(self) -> float:
+        """The share of the peak that large products reach."""
+        return self.shares[-1][1] if self.shares else 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +96,7 @@ class Processor:
         farther: Further factor for each doubling of that distance from two lines up to eight.
         pooled: Whether tasks that no map places run on whichever of them is free, as Legion's
             default mapper lets them on CPUs.
+        products: Matrix products on tensor cores; None where it has none.
     """
 
     kind: str
@@ -72,6 +113,35 @@ class Processor:
     far: float = 1.0
     farther: float = 1.0
     pooled: bool = False
+    products: Products | None = None
+
+    def rate(self, name: str) -> float:
+        """Operations a second of large work: ``name`` is one of ``RATES``.
+
+        Products of elements that the processor lacks are computed with the next wider ones that
+        it has, as libraries do; without tensor cores in fp32, or as those of fp64 if that is
+        faster.
+        """
+        if name not in PRODUCT_RATES:
+            return float(getattr(self, name))
+        peak = self._peak(name)
+        return peak * self.products.best_share if peak and self.products else self._plain
+
+    def share_of(self, name: str, side: NDArray[np.int64]) -> NDArray[np.float64]:
+        """``[points]`` the share of ``rate`` that products reach by their smallest side."""
+        if self.products is None or name in ("fp32", "fp64"):
+            return np.ones(len(side))
+        return self.products.share_of(side) / self.products.best_share
+
+    def _peak(self, name: str) -> float:
+        """That of the narrowest elements that hold all of some and that it has; 0 for none."""
+        peak = float(getattr(self.products, name, 0.0))
+        return self._peak(WIDER[name]) if not peak and name in WIDER else peak
+
+    @property
+    def _plain(self) -> float:
+        """Operations a second of products in fp32 without tensor cores."""
+        return max(self.fp32, self.dgemm)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +269,9 @@ class Runtime:
         keeps_folded: Whether data that reductions are folded into is never collected.
         shares_cores: Whether the runtime's work and copies hold up the processors, as where there
             are no cores but theirs.
+        collective: ``"legion"`` where partial sums are folded into one owner, one after the other,
+            and each reader copies for itself, as Legion does; ``"nccl"`` where they are added up,
+            and what many read is spread, by collective operations of all processors concerned.
     """
 
     launch: float
@@ -214,6 +287,7 @@ class Runtime:
     recorded: bool = False
     keeps_folded: bool = False
     shares_cores: bool = False
+    collective: str = "legion"
 
     def fold_by(self, where: str) -> float:
         """How many times its bytes a fold moves inside or between what ``where`` names."""

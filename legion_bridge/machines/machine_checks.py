@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 from dsl.machine_shape import MEMORY_KINDS, PROCESSOR_KINDS
 from dsl.nearest import did_you_mean
 from legion_bridge.errors import MachineError
-from legion_bridge.machines.machine import MOST_LINKS, WHERE, Machine, Route
+from legion_bridge.machines.machine import COLLECTIVES, MOST_LINKS, WHERE, Machine, Route
+from legion_bridge.rates import PRODUCT_RATES
 
 __all__ = ["check_machine"]
 
@@ -19,6 +20,8 @@ def check_machine(machine: Machine) -> Complaints:
     """Everything that is wrong; each check may rely on the ones before it."""
     yield from _size(machine)
     yield from _kinds(machine)
+    yield from _products(machine)
+    yield from _collective(machine)
     yield from _scopes(machine)
     yield from _access(machine)
     yield from _reach(machine)
@@ -46,6 +49,20 @@ def _kinds(machine: Machine) -> Complaints:
         for kind in found:
             if kind not in known:
                 yield table, _unknown(kind, known)
+
+
+def _products(machine: Machine) -> Complaints:
+    for kind, processor in machine.processors.items():
+        products = processor.products
+        if products is not None and not any(getattr(products, rate) for rate in PRODUCT_RATES):
+            rates = ", ".join(PRODUCT_RATES)
+            yield f"[processors.{kind}.products]", f"needs a rate of at least one of {rates}"
+
+
+def _collective(machine: Machine) -> Complaints:
+    chosen = machine.runtime.collective
+    if chosen not in COLLECTIVES:
+        yield "[runtime]", f"collective {_unknown(chosen, COLLECTIVES)}"
 
 
 def _scopes(machine: Machine) -> Complaints:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from functools import partial
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,7 +15,16 @@ from dsl.nearest import did_you_mean
 from legion_bridge.documents import DocumentError, read_toml
 from legion_bridge.errors import MachineError
 from legion_bridge.machines.local_machine import LOCAL_MACHINE, local_machine_file
-from legion_bridge.machines.machine import Access, Link, Machine, Memory, Processor, Route, Runtime
+from legion_bridge.machines.machine import (
+    Access,
+    Link,
+    Machine,
+    Memory,
+    Processor,
+    Products,
+    Route,
+    Runtime,
+)
 from legion_bridge.machines.machine_checks import check_machine
 from legion_bridge.machines.machine_units import wrong_number
 from legion_bridge.shapes import (
@@ -22,6 +32,7 @@ from legion_bridge.shapes import (
     ShapeError,
     a_flag,
     a_list,
+    a_positive_number,
     a_table,
     an_object,
     at,
@@ -34,6 +45,10 @@ __all__ = ["machine_names", "read_machine"]
 
 SCHEMA = 1
 TABLES = ("processors", "memories", "access", "links", "routes", "runtime")
+NCCL = "-nccl"
+WITH_NCCL = ("a100x8", "h100x8")
+"""Built-in machines that exist a second time, under a name that ends in ``NCCL``: programs run on
+them with Legion's way of adding up and spreading data, and with NCCL's."""
 ROUTE_ENDS = MappingProxyType({"from": "source", "to": "target"})
 """Fields of a route by the keys that a file has for them."""
 
@@ -53,11 +68,10 @@ def read_machine(name: str | Path) -> Machine:
 
 
 def machine_names() -> tuple[str, ...]:
-    """Names of the built-in machines."""
+    """Names of the built-in machines, and of those that run collective operations otherwise."""
     folder = resources.files("legion_bridge") / "machines"
-    return tuple(
-        sorted(f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
-    )
+    files = (f.name.removesuffix(".toml") for f in folder.iterdir() if f.name.endswith(".toml"))
+    return tuple(sorted((*files, *(f"{name}{NCCL}" for name in WITH_NCCL))))
 
 
 def _built_in(name: str) -> str:
@@ -69,7 +83,19 @@ def _built_in(name: str) -> str:
             f"unknown machine {name!r}: {did_you_mean(name, known)}, "
             "or give the path of a .toml file"
         )
-    return (resources.files("legion_bridge") / "machines" / f"{name}.toml").read_text("utf-8")
+    file = name.removesuffix(NCCL)
+    text = (resources.files("legion_bridge") / "machines" / f"{file}.toml").read_text("utf-8")
+    return text if name == file else _with_nccl(text, file)
+
+
+def _with_nccl(text: str, name: str) -> str:
+    """The file of the machine that runs collective operations as NCCL does."""
+    lines = text.replace(f'name = "{name}"', f'name = "{name}{NCCL}"', 1).splitlines(keepends=True)
+    *above, last = lines
+    said = f'"legion" in the machine {name}, which is the same otherwise'
+    if not last.startswith("collective = "):
+        raise ValueError(f"{name}.toml must end with its collective")
+    return "".join([*above, f'collective = "nccl"     # {said}\n'])
 
 
 def _measured_text() -> str:
@@ -182,7 +208,14 @@ def _record(kind: type[Any], given: Sequence[str] = ()) -> Shape[dict[str, Any]]
 
 def _value(key: str, kind: str) -> Shape[Any]:
     """The shape of a field, by its type as it is written."""
-    known = {"str": _quoted, "bool": a_flag, "tuple[str, ...]": _texts, "int": _whole(key)}
+    known = {
+        "str": _quoted,
+        "bool": a_flag,
+        "tuple[str, ...]": _texts,
+        "int": _whole(key),
+        "Products | None": _products,
+        "tuple[tuple[float, float], ...]": _curve,
+    }
     return known.get(kind) or _number(key)
 
 
@@ -196,6 +229,25 @@ def _texts(value: Any) -> tuple[str, ...]:
     if not isinstance(value, list) or not all(isinstance(v, str) for v in value):
         raise wrong('a list such as ["a", "b"]', value)
     return tuple(value)
+
+
+def _products(value: Any) -> Products:
+    return Products(**_record(Products)(value))
+
+
+def _curve(value: Any) -> tuple[tuple[float, float], ...]:
+    """Points such as ``[[256, 0.4], [4096, 0.8]]``, both coordinates ascending."""
+    wanted = "a list of sides and shares such as [[256, 0.4], [4096, 0.8]]"
+    try:
+        points = a_list(a_list(a_positive_number, 2))(value)
+    except ShapeError:
+        raise wrong(wanted, value) from None
+    for (side, share), (larger, more) in pairwise(points):
+        if side >= larger or share > more:
+            raise ShapeError("must have ascending sides, and shares that do not fall")
+    if not points or points[-1][1] > 1.0:
+        raise ShapeError("must have shares of the peak, at most 1, and at least one of them")
+    return tuple((side, share) for side, share in points)
 
 
 def _number(key: str) -> Shape[float]:

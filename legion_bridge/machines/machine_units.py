@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+from legion_bridge.rates import PRODUCT_RATES
 from legion_bridge.shapes import shown
 
 __all__ = ["is_time", "wrong_number"]
@@ -30,7 +31,7 @@ FACTOR = _Unit("a factor", 0, 1e6, "1.5")
 
 UNITS = {
     COUNT: ("nodes", "count"),
-    RATE: ("fp32", "fp64", "dgemm"),
+    RATE: ("fp32", "fp64", "dgemm", *PRODUCT_RATES),
     BANDWIDTH: ("bandwidth",),
     STREAM: ("stream", "split_stream"),
     BYTES: ("capacity",),

@@ -27,6 +27,7 @@ from dsl.facts import Privilege
 from dsl.launch_domain import LaunchDomain
 from legion_bridge.errors import ApplicationError
 from legion_bridge.programs.task_summary import TaskSummary, summarise
+from legion_bridge.rates import RATES
 
 __all__ = [
     "Application",
@@ -48,7 +49,6 @@ PRIVILEGES: tuple[Privilege, ...] = (
     "WRITE_ONLY",
     "REDUCE",
 )
-RATES = ("fp32", "fp64", "dgemm")
 MOST_BYTES = 2**53
 """Bytes of a region: those of more cannot be told exactly, nor those of its pieces added up."""
 
@@ -200,7 +200,9 @@ class Work:
 
     Attributes:
         flops: ``float64[points]`` arithmetic operations.
-        rate: Which of a processor's rates they run at: ``"fp32"``, ``"fp64"`` or ``"dgemm"``.
+        rate: Which of a processor's rates they run at: that of general code in ``"fp32"`` or
+            ``"fp64"``, or that of matrix products of fp64 (``"dgemm"``) or of the elements
+            ``"fp8"``, ``"fp16"``, ``"bf16"`` or ``"tf32"``, on tensor cores where there are any.
         kernels: GPU kernels per point.
         traffic: ``float64[points, requirements]`` bytes streamed to and from each instance.
         accesses: ``float64[points, requirements]`` scattered accesses (gathers and atomics).
@@ -209,6 +211,8 @@ class Work:
         seconds: Measured seconds of one point by processor kind, for programs captured from a
             run; they take the place of all the above. On a machine whose cache lines are counted
             a task takes no less than its ``traffic`` does in the layouts that it is given.
+        side: ``int64[points]`` the smallest of m, n and k of a point's typical matrix product, by
+            which the rates of products fall; None where products are large and square.
     """
 
     flops: NDArray[np.float64]
@@ -219,6 +223,7 @@ class Work:
     window: float = 0.0
     window_traffic: float = 1.0
     seconds: Mapping[str, float] = field(default_factory=dict)
+    side: NDArray[np.int64] | None = None
 
     @classmethod
     def of(
@@ -234,6 +239,7 @@ class Work:
         window: float = 0.0,
         window_traffic: float = 1.0,
         seconds: Mapping[str, float] | None = None,
+        side: object = None,
     ) -> Work:
         """Work whose numbers are broadcast: a scalar, or one a requirement, or one for each."""
         shape = (points, requirements)
@@ -246,6 +252,9 @@ class Work:
             window=window,
             window_traffic=window_traffic,
             seconds=dict(seconds or {}),
+            side=None
+            if side is None
+            else np.broadcast_to(np.asarray(side, np.int64), (points,)).copy(),
         )
 
 
@@ -461,6 +470,10 @@ class Application:
             raise ApplicationError(f"{place}: colours must be given for every requirement")
         if launch.work.rate not in RATES:
             raise ApplicationError(f"{place}: its rate is none of {', '.join(RATES)}")
+        if work.side is not None and (work.side.shape != (points,) or (work.side < 1).any()):
+            raise ApplicationError(
+                f"{place}: the side of its products must be at least 1 at each of {points} points"
+            )
         for index, requirement in enumerate(launch.requirements):
             self._validate_requirement(f"{place}, requirement {index}", requirement)
             colors = launch.colors[index] if launch.colors else None

@@ -210,15 +210,19 @@ def _work(work: Work) -> dict[str, Any]:
             "window": work.window,
             "window_traffic": work.window_traffic,
             "seconds": dict(work.seconds),
+            "side": None if work.side is None else _column(work.side, int),
         },
         window=0.0,
         window_traffic=1.0,
         seconds={},
+        side=None,
     )
 
 
-def _column(values: NDArray[np.float64]) -> float | list[float]:
+def _column(
+    values: NDArray[np.float64] | NDArray[np.int64], of: type[float | int] = float
+) -> float | list[float]:
     """One number where all are equal; 0 where there are none."""
     if not len(values):
-        return 0.0
-    return float(values[0]) if bool((values == values[0]).all()) else [float(v) for v in values]
+        return of(0)
+    return of(values[0]) if bool((values == values[0]).all()) else [of(v) for v in values]

@@ -9,6 +9,8 @@ Versions:
     4: Besides, ``own_mapper`` (the class of the mapper that a captured program brings), and in
        requirements ``output`` (the task makes the data) and ``collective`` (points that write the
        same data each need an instance), and in their layouts ``compact``.
+    5: Besides, for the work of launches, ``side`` and the rates of matrix products of fp8, fp16,
+       bf16 and tf32.
 
 A document of an earlier version is one of the newest that lacks these members.
 """
@@ -26,7 +28,6 @@ from dsl.machine_shape import PROCESSOR_KINDS
 from legion_bridge.errors import ApplicationError
 from legion_bridge.programs.application import (
     PRIVILEGES,
-    RATES,
     Application,
     Field,
     Launch,
@@ -38,6 +39,7 @@ from legion_bridge.programs.application import (
     TaskKind,
     Work,
 )
+from legion_bridge.rates import PRODUCT_RATES, RATES
 from legion_bridge.shapes import (
     Shape,
     ShapeError,
@@ -55,13 +57,16 @@ from legion_bridge.shapes import (
 
 __all__ = ["application_of", "schema_of"]
 
-_READ = (1, 2, 3, 4)
+_READ = (1, 2, 3, 4, 5)
 MOST_POINTS = 4_000_000
 
 
 def schema_of(application: Application) -> int:
     """The earliest version that can say all of an application, among those that are written."""
     launches = application.launches() + application.finish
+    works = [launch.work for launch in launches]
+    if any(each.side is not None or each.rate in PRODUCT_RATES for each in works):
+        return 5
     requirements = [each for launch in launches for each in launch.requirements]
     newer = (
         each.output or each.collective or (each.need and each.need.compact is not None)
@@ -170,6 +175,7 @@ def _launch(part: Mapping[str, Any], points: int, place: str) -> Launch:
     }
     work = dict(part["work"])
     flops = _column(work.pop("flops"), points, f"{place}.work.flops")
+    side = work.pop("side")
     shape = (points, len(requirements))
     keys = ("task", "domain", "lower", "points", "parent", "after", "blocking", "timed")
     return Launch(
@@ -179,6 +185,9 @@ def _launch(part: Mapping[str, Any], points: int, place: str) -> Launch:
         ),
         work=Work(
             flops=flops,
+            side=None
+            if side is None
+            else _column(side, points, f"{place}.work.side").astype(np.int64),
             traffic=np.array(columns["traffic"]).T.reshape(shape).copy(),
             accesses=np.array(columns["accesses"]).T.reshape(shape).copy(),
             **work,
@@ -208,6 +217,12 @@ def _column(amount: float | tuple[float, ...], points: int, place: str) -> NDArr
 def _amounts(value: Any) -> float | tuple[float, ...]:
     """A number for all points, or a list with one for each."""
     return a_list(a_number)(value) if isinstance(value, list) else a_number(value)
+
+
+def _sides(value: Any) -> int | tuple[int, ...]:
+    """The same of whole numbers from 1 on."""
+    one = a_whole_number(1)
+    return a_list(one)(value) if isinstance(value, list) else one(value)
 
 
 def _nullable(of: Shape[Any]) -> Shape[Any]:
@@ -249,6 +264,7 @@ _WORK = an_object(
         "window": optional(a_number, 0.0),
         "window_traffic": optional(a_number, 1.0),
         "seconds": optional(a_table(a_number), {}),
+        "side": optional(_nullable(_sides), None),
     }
 )
 _LAUNCH = an_object(

@@ -53,7 +53,6 @@ from legion_bridge.programs.application import Application, Launch, Requirement
 __all__ = ["PRIVILEGE_CODES", "FlatProgram", "Ragged", "flatten"]
 
 PRIVILEGE_CODES = {"NO_ACCESS": 0, "READ_ONLY": 1, "READ_WRITE": 2, "WRITE_ONLY": 3, "REDUCE": 4}
-RATE_CODES = {"fp32": 0, "fp64": 1, "dgemm": 2}
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

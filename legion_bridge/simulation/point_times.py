@@ -15,8 +15,9 @@ from legion_bridge.machines.flat_machine import MEMORY_CODES, PROCESSOR_CODES, F
 from legion_bridge.machines.machine import Processor
 from legion_bridge.mapping.launch_decisions import LaunchDecisions
 from legion_bridge.mapping.layouts import traffic_factor
-from legion_bridge.programs.application import Application, Launch, Requirement
-from legion_bridge.programs.flat_program import RATE_CODES, FlatProgram
+from legion_bridge.programs.application import Application, Launch, Requirement, Work
+from legion_bridge.programs.flat_program import FlatProgram
+from legion_bridge.rates import RATE_CODES
 
 __all__ = ["PointTimer", "PointTimes", "least_times"]
 
@@ -108,10 +109,19 @@ def _launch_times(
         least = streams if processor.line else 0.0
         seconds += np.maximum(work.seconds[chosen.kind], least)
         return PointTimes(seconds, link_bytes, link_memory)
-    arithmetic = work.flops / machine.rates[code, RATE_CODES[work.rate]]
+    arithmetic = _arithmetic(machine, work, chosen.kind)
     launches = work.kernels * machine.kernel[code]
     seconds += np.maximum(np.maximum(arithmetic, streams), launches) + scattered
     return PointTimes(seconds, link_bytes, link_memory)
+
+
+def _arithmetic(machine: FlatMachine, work: Work, kind: str) -> Floats:
+    """``[points]`` seconds of the operations alone on a kind of processor."""
+    rate = machine.rates[PROCESSOR_CODES[kind], RATE_CODES[work.rate]]
+    seconds: Floats = work.flops / rate
+    if work.side is None:
+        return seconds
+    return seconds / machine.machine.processors[kind].share_of(work.rate, work.side)
 
 
 class _Access(NamedTuple):
@@ -183,7 +193,7 @@ def least_times(
     too_large = _too_large(needed, rooms)
     if kind in work.seconds:
         return np.where(too_large, np.inf, start + work.seconds[kind])
-    arithmetic = work.flops / machine.rates[code, RATE_CODES[work.rate]]
+    arithmetic = _arithmetic(machine, work, kind)
     fixed = np.maximum(arithmetic, work.kernels * machine.kernel[code])
     choices = [
         (needed[:, index], list(_choices(machine, application, launch, kind, index)))

@@ -227,7 +227,8 @@ class Simulator:
 
     def failure(self, raw: str) -> Outcome:
         """A run that ended in an error of the runtime."""
-        return Outcome("execution_error", 0.0, self.application.unit, None, raw)
+        unit, collective = self.application.unit, self.machine.runtime.collective
+        return Outcome("execution_error", 0.0, unit, None, raw, collective=collective)
 
     def _simulate(self, decisions: Decisions, times: PointTimes, *, trace: bool) -> _Run:
         """The run in the first window in which it is settled, or in the last one."""
@@ -278,6 +279,7 @@ class Simulator:
             floor=self.floor,
             setup=setup,
             whole=whole,
+            collective=self.machine.runtime.collective,
         )
 
     def _measured(self, run: _Run) -> Measured:

@@ -119,6 +119,8 @@ def _print(case: Case, outcome: Outcome, reference: Reference | None, *, profile
     if outcome.setup is not None and outcome.whole is not None:
         rows.append(("setup", f"{quantity(outcome.setup, 's')}{_grown(outcome, reference)}"))
         rows.append(("whole run", quantity(outcome.whole, "s")))
+    if outcome.collective == "nccl":
+        rows.append(("collectives", "as NCCL runs them"))
     columns(rows)
     say(floor_sentence(outcome))
     if profile and outcome.profile is not None:

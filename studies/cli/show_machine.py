@@ -36,6 +36,7 @@ def _print(machine: Machine) -> None:
     processors = ", ".join(f"{p.count} {kind}" for kind, p in machine.processors.items())
     say(f"{machine.nodes} node{'s, each' if machine.nodes > 1 else ''} with {processors}")
     _print_processors(machine)
+    _print_products(machine)
     _print_memories(machine)
     _print_links(machine)
     _print_routes(machine)
@@ -63,6 +64,27 @@ def _print_processors(machine: Machine) -> None:
             for kind, processor in machine.processors.items()
         ],
     )
+
+
+def _print_products(machine: Machine) -> None:
+    """What large matrix products reach on tensor cores, where there are any."""
+    from legion_bridge.rates import PRODUCT_RATES
+
+    rows = [
+        [
+            kind,
+            *(
+                quantity(processor.rate(rate), "FLOP/s")
+                if getattr(processor.products, rate)
+                else "-"
+                for rate in PRODUCT_RATES
+            ),
+        ]
+        for kind, processor in machine.processors.items()
+        if processor.products is not None
+    ]
+    if rows:
+        table(["large products of", *PRODUCT_RATES], rows)
 
 
 def _print_memories(machine: Machine) -> None:
@@ -127,7 +149,9 @@ def _runtime(runtime: Runtime) -> list[tuple[str, str]]:
     """What the runtime costs, without what costs nothing."""
     from legion_bridge.machines.machine_units import is_time
 
-    def said(name: str, value: float) -> str:
+    def said(name: str, value: float | str) -> str:
+        if isinstance(value, str):
+            return value
         if isinstance(value, bool):
             return "yes"
         return _time(value) if is_time(name) else f"{value:g} times as much"

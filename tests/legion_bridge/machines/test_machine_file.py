@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable
-from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -146,6 +145,50 @@ def test_numbers_and_words_are_checked(complaint, table, key, value, sentence):
     assert complaint(set_to(table, key, value)).startswith(f"{table}: {sentence}")
 
 
+H100 = Machine.load("h100x8").source
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "sentence"),
+    [
+        ("bf16", "-1", "bf16 must be at least 0, not -1"),
+        ("bf16", "989", "bf16 is in operations a second (4 GFLOP/s is 4e9): 989 cannot be meant"),
+        ("shares", "0.8", "shares must be a list of sides and shares such as [[256, 0.4], [4096"),
+        ("shares", "[[256]]", "shares must be a list of sides and shares such as"),
+        ("shares", "[[0, 0.4]]", "shares must be a list of sides and shares such as"),
+        ("shares", "[]", "shares must have shares of the peak, at most 1, and at least one"),
+        ("shares", "[[256, 1.2]]", "shares must have shares of the peak, at most 1"),
+        ("shares", "[[256, 0.4], [128, 0.8]]", "shares must have ascending sides, and shares"),
+        ("shares", "[[256, 0.4], [512, 0.3]]", "shares must have ascending sides, and shares"),
+    ],
+)
+def test_rates_of_products_are_checked(complaint, key, value, sentence):
+    changed = set_to("[processors.GPU.products]", key, value, H100)
+    assert complaint(changed).startswith(f"[processors.GPU.products]: {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            replaced("bf16 =", "bf17 =", H100),
+            "[processors.GPU.products]: 'bf17' is unknown: did you mean bf16? known are fp8",
+        ),
+        (
+            re.sub("(?m)^(fp8|fp16|bf16|tf32) = .*\n", "", H100),
+            "[processors.GPU.products]: needs a rate of at least one of fp8, fp16, bf16, tf32",
+        ),
+        (
+            set_to("[runtime]", "collective", '"ncl"', H100),
+            "[runtime]: collective 'ncl' is unknown: did you mean nccl? known are legion",
+        ),
+        (set_to("[runtime]", "collective", "true", H100), "[runtime]: collective must be a text"),
+    ],
+)
+def test_products_and_collectives_that_are_not_there_are_named(complaint, text, sentence):
+    assert complaint(text).startswith(sentence)
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
@@ -284,7 +327,7 @@ def test_a_file_of_another_name_is_told_what_it_lacks(tmp_path, monkeypatch):
 
 
 def test_an_unknown_machine_is_told_the_nearest():
-    with pytest.raises(MachineError, match=r"did you mean lassen\? known are cpu2, h100x8, "):
+    with pytest.raises(MachineError, match=r"did you mean lassen\? known are a100x8, "):
         Machine.load("lasen")
 
 
@@ -319,12 +362,11 @@ def test_whatever_is_done_to_a_file_it_is_a_machine_or_told(tmp_path, seed):
 
 
 def test_every_number_of_a_built_in_machine_has_its_source_or_says_that_it_is_a_guess():
-    folder = resources.files("legion_bridge") / "machines"
     for name in machine_names():
-        text = (folder / f"{name}.toml").read_text("utf-8")
+        text = Machine.load(name).source
         assert "[guess]" in text.partition("schema")[0]
         for number, line in enumerate(text.splitlines(), start=1):
-            if re.match(r"(fp32|bandwidth|capacity|launch|point|untraced|nvlink)\b", line):
+            if re.match(r"(fp32|bf16|bandwidth|capacity|launch|point|untraced|nvlink)\b", line):
                 place = f"{name}.toml:{number}: {line}"
                 assert "#" in line or _same_as_above(text, number), place
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -37,7 +38,16 @@ def run(name: str, machine: str, mapper: str) -> tuple[Outcome, list[str]]:
 
 
 def test_the_machines_are_those_that_are_promised():
-    assert machine_names() == ("cpu2", "h100x8", "lassen", "p100x4", "p100x4-sxm2")
+    files = ("a100x8", "cpu2", "h100x8", "lassen", "p100x4", "p100x4-sxm2")
+    assert machine_names() == tuple(sorted((*files, "a100x8-nccl", "h100x8-nccl")))
+
+
+@pytest.mark.parametrize("name", ["a100x8", "h100x8"])
+def test_a_machine_with_nccl_differs_in_that_alone(name):
+    plain, nccl = Machine.load(name, nodes=3), Machine.load(f"{name}-nccl", nodes=3)
+    assert (plain.runtime.collective, nccl.runtime.collective) == ("legion", "nccl")
+    assert replace(nccl.runtime, collective="legion") == plain.runtime
+    assert replace(nccl, name=name, runtime=plain.runtime) == plain
 
 
 @pytest.mark.parametrize("machine", WITH_GPUS)

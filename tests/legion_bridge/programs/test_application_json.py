@@ -9,13 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from legion_bridge.applications import application_names
 from legion_bridge.errors import ApplicationError
-from legion_bridge.programs.application import Application, ObservedCopy
+from legion_bridge.programs.application import Application, ObservedCopy, Work
 from legion_bridge.programs.application_json import (
     from_json,
     read_application,
@@ -87,8 +88,8 @@ def edited(*path: str | int, value: Any) -> str:
         ("[1, 2]", "it must be an object, not a list"),
         ("[" * 100_000, "nested too deeply"),
         ("{}", "schema: this member is missing"),
-        (edited("schema", value=5), "reads 1 to 4, not 5"),
-        (edited("schema", value=[]), r"reads 1 to 4, not a list"),
+        (edited("schema", value=6), "reads 1 to 5, not 6"),
+        (edited("schema", value=[]), r"reads 1 to 5, not a list"),
         (edited("name", value=3), "name: it must be a text, not 3"),
         (edited("unit", value=None), "unit: this member is missing"),
         (edited("unti", value="x"), "document: 'unti' is unknown: did you mean unit[?]"),
@@ -212,6 +213,25 @@ def test_names_that_the_program_does_not_give_are_not_offered() -> None:
     assert captured.tasks["stencil"].requirements[0].names == ("points", "0")
     captured = replace(captured, regions={**stencil.regions, "points": points})
     assert captured.tasks["stencil"].requirements[0].names == ("0",)
+
+
+@pytest.mark.parametrize("side", [None, 128, [128, 1, 1 << 20, 7]])
+def test_sides_and_elements_of_products_there_and_back(side: Any) -> None:
+    stencil = Application.load("stencil")
+    loop = stencil.loop[0]
+    work = Work.of(4, len(loop.requirements), flops=8.0, rate="bf16", side=side)
+    again = from_json(to_json(replace(stencil, loop=(replace(loop, work=work),))))
+    read = again.loop[0].work
+    assert read.rate == "bf16"
+    assert (read.side is None) == (side is None)
+    assert side is None or read.side.tolist() == np.broadcast_to(side, (4,)).tolist()
+    assert read.side is None or read.side.dtype == np.int64
+
+
+@pytest.mark.parametrize("side", [0, 1.5, [8, 0], "long", [8, 8]])
+def test_sides_that_are_none_are_refused(side: Any) -> None:
+    with pytest.raises(ApplicationError, match=r"loop\[0\]\.work\.side"):
+        from_json(edited("loop", 0, "work", "side", value=side))
 
 
 def test_documents_of_the_first_version_are_read() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from legion_bridge.machines.machine import Machine
+from legion_bridge.machines.machine import Machine, Products
 from legion_bridge.programs.application import Application, LayoutNeed, Work
 from tests.legion_bridge.tiny import (
     application,
@@ -71,6 +71,40 @@ def test_arithmetic_runs_at_the_rate_of_its_kind() -> None:
     on = slow(fp32=400.0, dgemm=800.0)
     assert seconds(program(flops=800.0, rate="fp32"), on=on) == pytest.approx(2.5)
     assert seconds(program(flops=800.0, rate="dgemm"), on=on) == pytest.approx(1.5)
+
+
+PRODUCTS = Products(fp16=1000.0, tf32=500.0, shares=((8.0, 0.2), (128.0, 0.8)))
+
+
+@pytest.mark.parametrize(
+    ("rate", "side", "expected"),
+    [
+        ("fp16", None, 1000.0 * 0.8),
+        ("fp16", 1 << 20, 1000.0 * 0.8),
+        ("fp16", 32, 1000.0 * 0.5),
+        ("fp16", 8, 1000.0 * 0.2),
+        ("fp16", 2, 1000.0 * 0.05),
+        ("fp8", 128, 1000.0 * 0.8),
+        ("bf16", 128, 500.0 * 0.8),
+        ("tf32", 8, 500.0 * 0.2),
+        ("dgemm", 32, 800.0 * 0.5 / 0.8),
+        ("dgemm", None, 800.0),
+        ("fp64", 8, 100.0),
+    ],
+)
+def test_products_run_at_the_rate_of_their_elements_and_of_their_smallest_side(
+    rate: str, side: int | None, expected: float
+) -> None:
+    """Elements that a processor lacks are computed with wider ones."""
+    on = slow(dgemm=800.0, products=PRODUCTS)
+    found = seconds(program(flops=8000.0, rate=rate, side=side), on=on)
+    assert found == pytest.approx(0.5 + 8000.0 / expected)
+
+
+def test_products_without_tensor_cores_run_in_fp32_or_as_those_of_fp64() -> None:
+    for rates in ({"fp32": 400.0, "dgemm": 200.0}, {"fp32": 100.0, "dgemm": 400.0}):
+        found = seconds(program(flops=800.0, rate="bf16", side=4), on=slow(**rates))
+        assert found == pytest.approx(2.5)
 
 
 def test_a_window_that_outgrows_the_cache_costs_traffic() -> None:

@@ -307,7 +307,7 @@ def _costs(application: Application, machine: FlatMachine, launch: Launch) -> st
         needed = np.zeros((len(launch.work.flops), len(launch.requirements)))
         longest = float(least_times(machine, application, launch, kind, needed).max(initial=0.0))
         flops = float(launch.work.flops.max(initial=0.0))
-        rate = getattr(machine.machine.processors[kind], launch.work.rate)
+        rate = machine.machine.processors[kind].rate(launch.work.rate)
         bound = " (arithmetic)" if flops / rate > ARITHMETIC * longest else ""
         found.append(f"{kind} {seconds(longest, digits=3)}{bound}")
     return ", ".join(found)

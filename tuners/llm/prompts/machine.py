@@ -48,7 +48,7 @@ def _processors(machine: Machine, kinds: Sequence[str], rates: Sequence[str]) ->
     for kind in kinds:
         processor = machine.processors[kind]
         start = seconds(processor.start + processor.kernel, digits=3)
-        told = [f"{quantity(getattr(processor, rate), 'FLOP/s')} in {rate}" for rate in rates]
+        told = [f"{quantity(processor.rate(rate), 'FLOP/s')} in {rate}" for rate in rates]
         yield f"  {kind}: {', '.join([*told, start])} to start a task"
 
 
