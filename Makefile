@@ -20,14 +20,24 @@ $(BIN)/python:
 	  { echo "mappertune needs Python 3.11 or later: make PYTHON=python3.12 ..." >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
+# pip installs without the simulator where it cannot be compiled. Here it must be, and anew: what an
+# earlier compiler made does not stand for what this one cannot. $(1): what to install.
+define install
+	@rm -f legion_bridge/_kernel$$($(BIN)/python -c \
+	  'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))')
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '$(1)'
+	@$(BIN)/python -c 'import legion_bridge._kernel' 2>/dev/null || \
+	  { echo "the simulator could not be compiled; what the C compiler says:" \
+	    "$(BIN)/python -m pip install -v --no-deps --editable ." >&2; exit 1; }
+	@touch $@
+endef
+
 # A stamp a set of extras: installed again when the project file or the kernel changes.
 $(VENV)/.installed-%: pyproject.toml $(KERNEL) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[$*]'
-	@touch $@
+	$(call install,.[$*])
 
 $(VENV)/.installed: pyproject.toml $(KERNEL) | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
-	@touch $@
+	$(call install,.)
 
 # The Legion runtime alone: the libraries for GPUs that legate asks for are not needed. A platform
 # without the wheel goes without, and the tests of the real runtime skip.

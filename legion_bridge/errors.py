@@ -6,7 +6,8 @@
     ├── MeasurementError            a file of measured runs is wrong
     ├── MappingError                Legion would refuse a decision
     ├── LegionError                 the Legion runtime is missing, or cannot be compiled for
-    └── CaptureError                a run or a log tells too little of a program
+    ├── CaptureError                a run or a log tells too little of a program
+    └── SimulatorMissingError       the simulator was not compiled when this was installed
 
 What a mapper does wrong reaches users as an ``Outcome``, not as an error.
 """
@@ -23,6 +24,7 @@ __all__ = [
     "MachineError",
     "MappingError",
     "MeasurementError",
+    "SimulatorMissingError",
 ]
 
 
@@ -52,3 +54,7 @@ class CaptureError(BridgeError):
 
 class MeasurementError(BridgeError):
     """A file of measured runs is missing or malformed; the message says where."""
+
+
+class SimulatorMissingError(BridgeError):
+    """There is no compiled simulator: nothing can be simulated, and all else works."""

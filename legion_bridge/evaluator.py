@@ -16,6 +16,7 @@ from dsl.parsing.statement_cache import StatementCache
 from legion_bridge.machines.machine import Machine
 from legion_bridge.outcome import Objective, Outcome
 from legion_bridge.programs.application import Application
+from legion_bridge.simulation.kernel_library import simulator_missing
 from legion_bridge.simulation.shortage import Shortage
 from legion_bridge.simulation.simulator import Simulator, Trace
 from legion_bridge.traces.profile import profile_of
@@ -95,7 +96,8 @@ class Evaluator:
     def forecast(self, mapper: dsl.Mapper) -> Obstacle:
         """What stops the program under a mapper: no room, or instance limits that clash.
 
-        For ``dsl.check(program, application, machine, forecast=evaluator.forecast)``.
+        For ``dsl.check(program, application, machine, forecast=evaluator.forecast)``. Where the
+        simulator is missing, nothing is known to stop any.
 
         Args:
             mapper: Loaded for the machine's shape.
@@ -105,8 +107,8 @@ class Evaluator:
         """
         simulator = self.simulator
         decisions = simulator.decide(mapper)
-        if isinstance(decisions, Outcome):
-            return Obstacle()  # refused for another reason
+        if isinstance(decisions, Outcome) or simulator_missing():
+            return Obstacle()  # refused for another reason, or nobody knows
         stop = simulator.stop(decisions)
         if stop is None or isinstance(stop, Shortage):
             return Obstacle(stop)

@@ -79,6 +79,7 @@ __all__ = [
     "Reference",
     "RepeatableSampler",
     "Simulator",
+    "SimulatorMissingError",
     "StopRules",
     "StorageError",
     "StudyError",

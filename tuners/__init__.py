@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from tuners.errors import MissingPackageError, TunerError, UnknownTunerError
 from tuners.problems.evaluators import Evaluator
-from tuners.problems.mapper_problem import MapperProblem
 from tuners.problems.problem import (
     Evaluation,
     Finding,
@@ -23,6 +22,7 @@ from tuners.samplers.wrappers import DistinctSampler, RepeatableSampler
 if TYPE_CHECKING:
     from tuners.llm.sampler import LLMSampler
     from tuners.llm.settings import ModelSettings
+    from tuners.problems.mapper_problem import MapperProblem
     from tuners.problems.parameter_problem import ParameterProblem
     from tuners.samplers.cat_cma import CatCMASampler
     from tuners.samplers.coordinate_descent import CoordinateDescentSampler
@@ -62,12 +62,14 @@ __all__ = [
     "tuner_names",
 ]
 
-# Loaded when they are asked for: whoever tunes without a model does not wait for them.
+# Loaded when they are asked for: whoever tunes without a model does not wait for them, and whoever
+# samples an objective of their own does not load programs and their simulator.
 _LAZY_EXPORTS = {
     "CatCMASampler": "samplers.cat_cma",
     "CoordinateDescentSampler": "samplers.coordinate_descent",
     "GuidedDescentSampler": "samplers.guided_descent",
     "LLMSampler": "llm.sampler",
+    "MapperProblem": "problems.mapper_problem",
     "ModelSettings": "llm.settings",
     "OnePlusOneSampler": "samplers.evolution",
     "OpenTunerSampler": "samplers.opentuner.sampler",

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from legion_bridge._kernel import COSTS, INPUTS, SETTINGS
 from legion_bridge.machines.flat_machine import FlatMachine
 from legion_bridge.programs.flat_program import FlatProgram
+from legion_bridge.simulation.kernel_library import require_kernel
 
 __all__ = [
     "Arrays",
@@ -111,12 +111,17 @@ def prepared_arrays(
 ) -> Arrays:
     """All arrays that do not depend on the mapper.
 
+    The kernel says which they are, so that it must be there.
+
     Args:
         program: Has many of them as attributes of the same name.
         machine: Has the others.
         computed: Those that neither has, and those that another name is used for there.
         costs, settings: By name.
     """
+    require_kernel()
+    from legion_bridge._kernel import COSTS, INPUTS, SETTINGS  # noqa: PLC0415  (it may be missing)
+
     known: Arrays = {
         "costs": np.array([costs[name] for name in COSTS], np.float64),
         "settings": np.array([settings[name] for name in SETTINGS], np.int64),

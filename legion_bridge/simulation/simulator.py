@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import replace
-from functools import partial
-from typing import NamedTuple
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,6 @@ from dsl.load import load
 from dsl.machine_shape import MEMORY_KINDS
 from dsl.mapper import Mapper
 from dsl.syntax import Program
-from legion_bridge._kernel import prepare
-from legion_bridge._kernel import simulate as run_kernel
 from legion_bridge.errors import BridgeError, MappingError
 from legion_bridge.machines.flat_machine import FlatMachine, flatten_machine
 from legion_bridge.machines.machine import Machine
@@ -38,6 +36,7 @@ from legion_bridge.simulation.kernel_arrays import (
     operations_of,
     prepared_arrays,
 )
+from legion_bridge.simulation.kernel_library import require_kernel
 from legion_bridge.simulation.link_paths import route_costs
 from legion_bridge.simulation.padded_instances import PaddedInstances
 from legion_bridge.simulation.point_times import PointTimer, PointTimes
@@ -50,6 +49,9 @@ from legion_bridge.simulation.steady_state import (
     measure,
     windows,
 )
+
+if TYPE_CHECKING:
+    from legion_bridge._kernel import Prepared
 
 __all__ = ["Simulator", "Trace", "simulate"]
 
@@ -100,6 +102,9 @@ class _Run(NamedTuple):
 class Simulator:
     """Simulates one application on one machine, for any number of mappers.
 
+    What a mapper decides, and what no mapper can beat, is known without the compiled kernel; all
+    that runs raises ``SimulatorMissingError`` where that is missing.
+
     Args:
         application: What runs.
         machine: What it runs on; shared out over ranks as the application asks.
@@ -123,9 +128,21 @@ class Simulator:
         self._padded = PaddedInstances(self.program, self.flat_machine)
         self._windows = windows(self.program)
         self._kept = _kept(self.program, self.machine)
-        untraced = min(UNTRACED, self._windows[0].first) if application.traced else MOST_ITERATIONS
-        self._arrays = _prepared_arrays(self.program, self.flat_machine, untraced)
-        self._prepared = prepare(self._arrays)
+
+    @cached_property
+    def _arrays(self) -> Arrays:
+        """All that does not depend on the mapper."""
+        traced = self.application.traced
+        untraced = min(UNTRACED, self._windows[0].first) if traced else MOST_ITERATIONS
+        return _prepared_arrays(self.program, self.flat_machine, untraced)
+
+    @cached_property
+    def _prepared(self) -> Prepared:
+        """What the kernel makes of it."""
+        require_kernel()
+        from legion_bridge._kernel import prepare  # noqa: PLC0415  (it may be missing)
+
+        return prepare(self._arrays)
 
     def run(self, mapper: Mapper) -> Outcome:
         """The outcome under a mapper that was loaded for ``machine.shape``; without a profile."""
@@ -246,7 +263,10 @@ class Simulator:
             window = later.pop(0)
             return window
 
-        run = run_kernel(self._prepared, self._decided(decisions, times), window, trace, more)
+        prepared = self._prepared
+        from legion_bridge._kernel import simulate as run_kernel  # noqa: PLC0415  (likewise)
+
+        run = run_kernel(prepared, self._decided(decisions, times), window, trace, more)
         found = _Run(window, *run)
         return found if counted is None else found._replace(busiest=counted)
 

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from studies.cli.cases import advised, case_for
-from studies.cli.console import print_json, say
+from studies.cli.console import print_json, say, warn
 from studies.diagnostics import finding_as_json, syntax_error_as_json
 from studies.files import read_text
 
@@ -21,12 +21,16 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints diagnostics; the exit code is 1 where one of them is an error."""
     import dsl
     from legion_bridge import Evaluator
+    from legion_bridge.simulation.kernel_library import simulator_missing
 
     text = read_text(arguments.file)
     try:
         program = dsl.parse(text, filename=arguments.file)
     except dsl.MapperSyntaxError as error:
         return _refuse(advised(error, text, arguments), arguments)
+    missing = simulator_missing()
+    if missing:
+        warn(f"{missing}; whether memory will do, and limits clash, is not told")
     case = case_for(arguments, program)
     application, machine = case.load()
     forecast = Evaluator(application, machine).forecast
@@ -39,6 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
                 "application": case.application,
                 "machine": case.machine,
                 "ok": not errors,
+                "forecast": missing is None,
                 "diagnostics": [finding_as_json(finding) for finding in found],
             }
         )

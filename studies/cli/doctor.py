@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import platform
 import re
 import sys
@@ -18,6 +17,15 @@ from studies.versions import version_of
 __all__ = ["Finding", "examine", "run"]
 
 _LEGION = "real Legion programs"
+_SIMULATOR = "simulator"
+
+# By whether real programs can be run here, and whether runs can be simulated.
+_VERDICTS = {
+    (True, True): "real Legion programs can be run and tuned here",
+    (True, False): "real Legion programs can be run and tuned here; nothing can be simulated",
+    (False, True): "real Legion programs cannot be run here; everything else works",
+    (False, False): "real Legion programs cannot be run here, and nothing can be simulated",
+}
 
 
 @dataclass(frozen=True)
@@ -42,32 +50,33 @@ class Finding:
 
     @property
     def mark(self) -> str:
-        """``ok``, ``--`` for what one may miss, ``no`` for what stops real runs."""
-        return "ok" if self.found else "no" if self.needed else "--"
+        """``ok``, ``--`` for what one may miss, ``no`` for what stops real or simulated runs."""
+        return "ok" if self.found else "no" if self.needed or self.name == _SIMULATOR else "--"
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints what was found; the exit code is 1 where real Legion programs cannot be run."""
+    """Prints what was found; the exit code is 1 where runs can be neither had nor simulated.
+
+    It is 1 where either of the two is impossible: of real Legion programs, or simulated ones.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of the cache: it is one of the findings
         findings = list(examine(build=arguments.build))
-    able = all(finding.found for finding in findings if finding.needed)
+    real = all(finding.found for finding in findings if finding.needed)
+    simulated = all(finding.found for finding in findings if finding.name == _SIMULATOR)
+    code = 0 if real and simulated else 1
     if arguments.json:
         rows = [asdict(finding) for finding in findings]
-        print_json({"real_runs": able, "findings": rows})
-        return 0 if able else 1
+        print_json({"real_runs": real, "simulated_runs": simulated, "findings": rows})
+        return code
     columns([(f"{f.mark}  {f.name}", f.detail) for f in findings], indent="")
     missing = [finding for finding in findings if not finding.found]
     if missing:
         say("\nwhat is missing:")
     for finding in missing:
         say(f"  {finding.name}: without it, no {finding.cost}; {finding.remedy}")
-    say(
-        "\nreal Legion programs can be run and tuned here"
-        if able
-        else "\nreal Legion programs cannot be run here; everything else works"
-    )
-    return 0 if able else 1
+    say(f"\n{_VERDICTS[real, simulated]}")
+    return code
 
 
 def examine(*, build: bool = False) -> Iterator[Finding]:
@@ -121,13 +130,12 @@ def _packages() -> Iterator[Finding]:
 
 
 def _kernel() -> Finding:
-    found = importlib.util.find_spec("legion_bridge._kernel") is not None
+    from legion_bridge.simulation.kernel_library import simulator_missing
+
+    why = simulator_missing()
+    said, _, remedy = (why or "compiled").partition(": ")
     return Finding(
-        "simulator",
-        found=found,
-        detail="compiled" if found else "not compiled",
-        cost="simulated runs",
-        remedy="install mappertune again where there is a C compiler",
+        _SIMULATOR, found=why is None, detail=said, cost="simulated runs", remedy=remedy
     )
 
 

@@ -54,7 +54,11 @@ def program_run(command: list[str], arguments: argparse.Namespace) -> LegionRun:
         legion_bridge.LegionError: There is no Legion, or the metric is none.
     """
     from legion_bridge.legion import LegionRun, Metric, find_legion
+    from legion_bridge.simulation.kernel_library import simulator_missing
 
+    missing = simulator_missing()
+    if missing:
+        warn(f"{missing}; whether memory will do is not told before a run")
     metric = Metric(
         arguments.metric, minimize=arguments.minimize, match=arguments.metric_match or "last"
     )

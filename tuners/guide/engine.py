@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import dsl
 from dsl.units import amount, percent, seconds
 from legion_bridge.outcome import floor_sentence
+from legion_bridge.simulation.kernel_library import simulator_missing
 from tuners.guide.case import HIDDEN, Case, Evaluates, GuidedProblem
 from tuners.guide.free_memory import overflow
 from tuners.guide.guidance import (
@@ -281,6 +282,8 @@ def _judge(case: Case, *, verify: bool | None) -> _Judge | None:
     """What tries mappers; None where estimates must do."""
     if verify:
         return _Judge(case.problem.evaluator, case.outcome, MOST_TRIED)
+    if simulator_missing():
+        return None
     simulation = case.problem.simulation
     requirements = int(simulation.simulator.program.point_requirement[-1])
     most = min(MOST_TRIED, MOST_TRIED * QUICK // max(1, requirements))

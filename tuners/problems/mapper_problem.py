@@ -21,6 +21,7 @@ from dsl.plain_text import plain
 from dsl.templates.match.nearest_point import TemplateNeighbours, readable_rules
 from dsl.units import quantity, seconds
 from legion_bridge.outcome import Objective, Outcome
+from legion_bridge.simulation.kernel_library import simulator_missing
 from tuners import attributes
 from tuners.problems.evaluators import Evaluator, TextEvaluator
 from tuners.problems.problem import Evaluation, Finding, Form, Projection, Suggester, Value
@@ -308,8 +309,10 @@ class MapperProblem:
 
     @cached_property
     def reference(self) -> Reference | None:
-        """What mappers are held against; None where none runs, or where runs are measured."""
-        return best_reference(self) if self.is_simulated else None
+        """What mappers are held against; None where none runs, where runs are measured, or where
+        the simulator is missing.
+        """
+        return best_reference(self) if self.is_simulated and not simulator_missing() else None
 
     def space(self) -> str:
         """What may be decided: the holes of a template that was given, else a paragraph."""
