@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUNS := mappertune-runs
 KERNEL := $(wildcard legion_bridge/kernel/*)
 LEGATE := $(shell sed -n 's/^legion = \["\(legate==[^;]*\);.*/\1/p' pyproject.toml)
-SOURCES := dsl legion_bridge tuners studies mappertune tests
+SOURCES := dsl legion_bridge tuners studies mappertune packaging tests
 
 .DEFAULT_GOAL := help
 # On two cores a third process fills the time in which others wait for runs and servers.
