@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.model_server.answers import Say
-from tests.model_server.server import ModelServer
+from tests.tuners.llm.scripted import Scripted
 from tuners import LLMSampler
 
 REGISTRY = Path(__file__).parent.parent / "packaging/optunahub/package"
@@ -76,17 +75,22 @@ def test_the_example_runs_without_a_key_by_the_fallback(
 def test_the_example_asks_the_model_that_it_is_given(
     load: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    depths = iter(range(1, 100))
+    depths = iter([3, 5, 6, 7, 8, 9, 10, 11, 12])
+    model = Scripted(
+        lambda _: json.dumps({"rate": 0.01, "depth": next(depths), "booster": "linear"})
+    )
+    opened: list[Any] = []
 
-    def answer(call: Any) -> Say:
-        values = {"rate": 0.01, "depth": next(depths) % 12 + 1, "booster": "linear"}
-        return Say(json.dumps(values))
+    def open_model(*words: Any, **options: Any) -> Scripted:
+        opened.append((*words, options["base_url"]))
+        return model
 
-    with ModelServer(answer) as server:
-        monkeypatch.setenv("MODEL", "openai/scripted")
-        monkeypatch.setenv("BASE_URL", server.url)
-        runpy.run_path(str(FOLDER / "example.py"), run_name="__main__")
-        assert "boosted models" in server.calls[0].body["messages"][0]["content"]
+    monkeypatch.setattr("tuners.llm.lazy_model.open_model", open_model)
+    monkeypatch.setenv("MODEL", "openai/mine")
+    monkeypatch.setenv("BASE_URL", "http://127.0.0.1:1/v1")
+    runpy.run_path(str(FOLDER / "example.py"), run_name="__main__")
+    assert opened == [("openai/mine", "http://127.0.0.1:1/v1")]
+    assert "boosted models" in model.requests[0].messages[0].content
     said = capsys.readouterr().out
-    assert "proposed by tpe: 1, model: 9" in said
     assert said.startswith("best 0.04 with")
+    assert said.endswith("proposed by tpe: 1, model: 9\n")

@@ -1,8 +1,8 @@
 """A loss with one conditional parameter, by a language model: ``python example.py``.
 
-The model is the one that the environment names: ``MODEL`` (by default ``openai/gpt-4o-mini``) with
-its key in ``OPENAI_API_KEY``, or any server that speaks OpenAI's API at ``BASE_URL``. Without a key
-it says so once, and TPE, the fallback, proposes every trial.
+The model is the one that the environment names: ``MODEL`` (by default ``openai/gpt-4o-mini``)
+with its key in ``OPENAI_API_KEY``, or any server that speaks OpenAI's API at ``BASE_URL``. Without
+a key it says so once, and TPE, the fallback, proposes every trial.
 """
 
 from __future__ import annotations
