@@ -10,16 +10,14 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
-import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from multiprocessing.connection import Connection, wait
+from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
+from studies.child_process import GRACE, HUNG_AFTER, ChildProcess, seconds_asking
 from studies.errors import StudyError
 from studies.stop_rules import fair_share
 from studies.stops import signal_of, signals_wait
@@ -32,12 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SideBySide", "default_jobs"]
 
-MAIN = "from studies.worker import main; main()"
 LOOK = 0.5  # seconds between two looks for processes that hang
-HUNG_AFTER = 600.0  # seconds without a finished trial, and longer where a model is asked
-ASKED_AT_MOST = 20  # calls of a model for one trial, with those for repairs
 MOST_DEATHS = 3  # of a study's processes without a trial between them
-GRACE = 60.0  # seconds that a study has for its end when it is stopped
 
 # Trials together from which on it is worth to start processes, each of which loads for seconds;
 # one for which a model is asked takes as long as many others.
@@ -158,7 +152,7 @@ class SideBySide:
         if idle is None:
             idle = _Worker(self._setting)
             self._workers.append(idle)
-        idle.begin(study, replace(self._rules, seconds=seconds))
+        idle.run(study, replace(self._rules, seconds=seconds))
 
     def _listen(self) -> None:
         """Takes what the processes tell, and looks after those that tell nothing."""
@@ -167,17 +161,17 @@ class SideBySide:
             with signals_wait():  # a message is taken whole
                 self._hear(connections[ready])  # type: ignore[index]  # what was waited for
         for worker in self._busy:
-            patience = self._hung_after + _asking(worker.study)
-            if time.monotonic() - worker.heard > patience:
+            spec = None if worker.study is None else worker.study.spec
+            patience = self._hung_after + seconds_asking(spec)
+            if worker.is_hung(patience):
                 self._lose(worker, f"did not finish a trial within {patience:g} s")
 
     def _hear(self, worker: _Worker) -> None:
         try:
-            message = worker.connection.recv()
+            message = worker.receive()
         except (EOFError, OSError):
             self._lose(worker, worker.death())
             return
-        worker.heard = time.monotonic()
         self._take(worker, message)
 
     def _take(self, worker: _Worker, message: object) -> None:
@@ -236,72 +230,22 @@ class SideBySide:
                 self._listen()
 
 
-class _Worker:
-    """A process that runs one study after the other.
+class _Worker(ChildProcess):
+    """A process, and the study that it runs.
 
     Attributes:
-        connection: To it.
-        study: The one that it runs; None for none.
-        heard: When it told something last.
+        study: None for none.
     """
 
     def __init__(self, setting: Setting) -> None:
-        ours, theirs = socket.socketpair()
-        with theirs, signals_wait():  # until it is ready for them
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", MAIN, str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,  # where the parent prints its results
-                pass_fds=(theirs.fileno(),),
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(_search_path())},
-            )
-        self.connection = Connection(ours.detach())
+        super().__init__(setting)
         self.study: _Study | None = None
-        self.heard = time.monotonic()
-        self._send(setting)
 
-    def begin(self, study: _Study, rules: StopRules) -> None:
+    def run(self, study: _Study, rules: StopRules) -> None:
         """Lets it run a study."""
-        self.study, self.heard = study, time.monotonic()
-        self._send(Task(study.spec, rules))
-
-    def _send(self, what: Setting | Task) -> None:
-        with contextlib.suppress(OSError):  # it has died, which is noticed where it is heard
-            self.connection.send(what)
-
-    def stop(self, number: int) -> None:
-        """Asks it to end its study."""
-        self._process.send_signal(number)
-
-    def death(self) -> str:
-        """How it has ended, in words."""
-        try:
-            code = self._process.wait(1.0)
-        except subprocess.TimeoutExpired:
-            return "has closed its end"
-        return f"was killed by signal {-code}" if code < 0 else f"has ended with code {code}"
+        self.study = study
+        self.begin(Task(study.spec, rules))
 
     def kill(self) -> None:
-        """Ends it at once; what it has stored is safe."""
-        self.connection.close()
-        if self.study is not None:
-            self._process.kill()
-        try:
-            self._process.wait(GRACE)
-        except subprocess.TimeoutExpired:  # idle, and still at it
-            self._process.kill()
-            self._process.wait()
-
-
-def _search_path() -> list[str]:
-    """Where a process finds the modules that this one has found."""
-    return [os.path.abspath(each) for each in sys.path]  # noqa: PTH100  ("" is the working folder)
-
-
-def _asking(study: _Study | None) -> float:
-    """Seconds that asking a model for one trial may take besides."""
-    llm = None if study is None else study.spec.llm
-    if llm is None:
-        return 0.0
-    pause = 60.0 if llm.calls_per_minute is not None else 0.0
-    return ASKED_AT_MOST * (llm.timeout + pause)
+        """Ends it, at once where it runs a study; what it has stored is safe."""
+        self.end(at_once=self.study is not None)

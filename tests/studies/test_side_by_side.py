@@ -104,7 +104,7 @@ def test_a_process_that_dies_or_hangs_costs_its_study_nothing(tmp_path, in_turn,
 
 
 def test_a_study_whose_processes_die_again_and_again_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr("studies.side_by_side.MAIN", "import sys; sys.exit(3)")
+    monkeypatch.setattr("studies.child_process.MAIN", "import sys; sys.exit(3)")
     told = []
     side = SideBySide(setting(tmp_path), SILENT, 1, told.append)
     with pytest.raises(StudyError, match="random-seed0 has ended with code 3, 3 times without"):
