@@ -13,7 +13,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
@@ -21,17 +21,17 @@ from studies.child_process import GRACE, HUNG_AFTER, ChildProcess, seconds_askin
 from studies.errors import StudyError
 from studies.stop_rules import fair_share
 from studies.stops import signal_of, signals_wait
+from studies.under_way import StudyUnderWay
 from studies.worker import Done, Failed, Found, Setting, Task, Told
 
 if TYPE_CHECKING:
-    from studies.records import StudyResult, StudySpec, TrialRecord
+    from studies.records import StudyResult, StudySpec
     from studies.run import Observer
     from studies.stop_rules import StopRules
 
-__all__ = ["SideBySide", "default_jobs"]
+__all__ = ["SideBySide", "cores", "default_jobs"]
 
 LOOK = 0.5  # seconds between two looks for processes that hang
-MOST_DEATHS = 3  # of a study's processes without a trial between them
 
 # Trials together from which on it is worth to start processes, each of which loads for seconds;
 # one for which a model is asked takes as long as many others.
@@ -42,27 +42,14 @@ TRIALS_OF_A_CALL = 50
 def default_jobs(specs: Sequence[StudySpec]) -> int:
     """How many studies run at a time where nobody says it: one a core, where it is worth it."""
     trials = sum(spec.trials * (TRIALS_OF_A_CALL if spec.llm else 1) for spec in specs)
-    return _cores() if trials >= WORTH_IT else 1
+    return cores() if trials >= WORTH_IT else 1
 
 
-def _cores() -> int:
-    """Those that this process may use, where the system tells."""
+def cores() -> int:
+    """How many cores this process may use, where the system tells."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-@dataclass
-class _Study:
-    """A study and what is known of it."""
-
-    spec: StudySpec
-    observe: Observer | None = None
-    records: list[TrialRecord] = field(default_factory=list)
-    deadline: float | None = None
-    deaths: int = 0
-    known: int = 0  # trials, before the last death
-    result: StudyResult | None = None
 
 
 class SideBySide:
@@ -95,7 +82,7 @@ class SideBySide:
         self._tell = tell
         self._told: set[str] = set()
         self._hung_after = hung_after
-        self._waiting: deque[_Study] = deque()
+        self._waiting: deque[StudyUnderWay] = deque()
         self._workers: list[_Worker] = []
         self._end = None if rules.seconds is None else time.monotonic() + rules.seconds
         self.stopped_by: int | None = None
@@ -113,7 +100,7 @@ class SideBySide:
         Raises:
             StudyError: One of them cannot be run; the others were stopped.
         """
-        studies = [_Study(spec) for spec in specs]
+        studies = [StudyUnderWay(spec) for spec in specs]
         self._waiting.extend(studies)
         try:
             self._run(begin)
@@ -140,7 +127,7 @@ class SideBySide:
     def _busy(self) -> list[_Worker]:
         return [worker for worker in self._workers if worker.study is not None]
 
-    def _begin(self, study: _Study, begin: Callable[[StudySpec], Observer]) -> None:
+    def _begin(self, study: StudyUnderWay, begin: Callable[[StudySpec], Observer]) -> None:
         if study.observe is None:
             study.observe = begin(study.spec)
         if self._end is not None and study.deadline is None:
@@ -182,10 +169,7 @@ class SideBySide:
                     self._told.add(sentence)
                     self._tell(sentence)
             case Found(records) if study is not None:
-                study.records.extend(records)
-                study.deaths = 0 if len(study.records) > study.known else study.deaths
-                if study.observe is not None:
-                    study.observe(study.records)
+                study.take(records)
             case Done(result, tracked) if study is not None:
                 if self.stopped_by is None and (result is None or result.interrupted):
                     self._lose(worker, "was stopped")
@@ -193,8 +177,7 @@ class SideBySide:
                 worker.study = None
                 self.tracked |= tracked
                 if result is not None:
-                    records = tuple(sorted(study.records, key=lambda each: each.number))
-                    study.result = replace(result, records=records)
+                    study.finish(result)
             case Failed(error):
                 worker.study = None
                 raise error
@@ -204,20 +187,10 @@ class SideBySide:
         worker.kill()
         self._workers.remove(worker)
         study = worker.study
-        if study is None:
+        if study is None or self.stopped_by is not None:
             return
-        study.deaths += 1
-        name = study.spec.name
-        if self.stopped_by is not None:
-            return
-        if study.deaths >= MOST_DEATHS:
-            raise StudyError(
-                f"the process of {name} {why}, {MOST_DEATHS} times without a trial between: its "
-                "trials are kept, and the same command goes on with it"
-            )
-        self._tell(f"the process of {name} {why}; another one goes on with what is stored")
-        study.known = max(study.known, len(study.records))
-        study.records.clear()  # the next one tells them all
+        self._tell(study.lose(why))
+        study.begin_again()
         self._waiting.appendleft(study)
 
     def _stop(self) -> None:
@@ -239,9 +212,9 @@ class _Worker(ChildProcess):
 
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
-        self.study: _Study | None = None
+        self.study: StudyUnderWay | None = None
 
-    def run(self, study: _Study, rules: StopRules) -> None:
+    def run(self, study: StudyUnderWay, rules: StopRules) -> None:
         """Lets it run a study."""
         self.study = study
         self.begin(Task(study.spec, rules))

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from studies.addresses import database_file, refuse_misspelt, refuse_secrets_of_file
-from studies.errors import StorageError, UsageError
+from studies.errors import StorageError, StudyBusyError, UsageError
 from studies.files import make_folder, why
 from studies.journal import FileLock, JournalStudy, open_studies, open_study
 from studies.stored_study import StoredStudy, reported
@@ -153,7 +153,7 @@ def _lock_for_all(path: Path) -> FileLock:
     except OSError as error:
         raise StorageError(f"cannot write in {path.parent}: {why(error)}") from error
     if not ours:
-        raise StorageError(
+        raise StudyBusyError(
             f"another process is running a study in {path}: wait for it, or name another "
             "--output folder"
         )

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import pickle
 import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import FrameType
@@ -52,23 +53,27 @@ class Setting:
         folder, storage, anew, repair: As in ``studies.workspace.Workspace``.
         tracking_uri: Where studies are tracked, with its password; None for the folder's own.
         tracked: Whether they are.
+        working_folder: Against which paths of the case are; None for the process's own.
     """
 
-    arguments: Sequence[str]
+    arguments: Sequence[str] = field(repr=False)
     case: Tunable
     start: Start | None
     folder: Path
-    storage: str | None
+    storage: str | None = field(repr=False)
     anew: bool
     repair: bool
-    tracking_uri: str | None
+    tracking_uri: str | None = field(repr=False)
     tracked: bool
+    working_folder: Path | None = None
 
     def open(self, tell: Callable[[str], None]) -> tuple[MapperProblem, Workspace]:
         """The problem, and the workspace in which its studies are run."""
         from studies.tracking import Tracker  # noqa: PLC0415  (the parent need not load it)
         from studies.workspace import Workspace  # noqa: PLC0415  (likewise)
 
+        if self.working_folder is not None and self.working_folder.is_dir():
+            os.chdir(self.working_folder)
         problem = self.case.problem()
         problem.start = self.start
         tracker = Tracker(self.folder, self.tracking_uri, report=tell) if self.tracked else None

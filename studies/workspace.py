@@ -131,6 +131,10 @@ class Workspace:
         write_text(path, mapper_header(case.application, remark) + mapper)
         return path
 
+    def write_best(self, case: Tunable, result: StudyResult) -> None:
+        """Writes the best mapper of a study that was run on another machine."""
+        self._write_best(case, result, self.best_mapper(case, result.spec))
+
     def write_best_of(self, case: Tunable, results: list[StudyResult]) -> Path | None:
         """Writes the best mapper of several studies; None where no mapper was valid."""
         best = max(results, key=lambda result: result.throughput)

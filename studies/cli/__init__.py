@@ -79,11 +79,12 @@ def _forget_output() -> None:
 def _failure(error: Exception) -> tuple[str, int] | None:
     """The sentence and exit code of an error that is the user's to mend; None for our own."""
     from dsl.errors import MappertuneError  # only when something went wrong
-    from studies.errors import ModelMissingError, StorageError, StudyError
+    from studies.errors import ClusterError, ModelMissingError, StorageError, StudyError
     from studies.files import why
 
     if isinstance(error, (StudyError, MappertuneError)):
-        return str(error), 1 if isinstance(error, (StorageError, ModelMissingError)) else 2
+        unfinished = isinstance(error, (StorageError, ModelMissingError, ClusterError))
+        return str(error), 1 if unfinished else 2
     if isinstance(error, OSError):
         place = f"{error.filename}: " if error.filename else ""
         return f"{place}{why(error)}", 1

@@ -467,6 +467,21 @@ def _compare_options(parser: argparse.ArgumentParser) -> None:
         help="studies that run at a time, each in a process of its own (default: one a core "
         "where it is worth it)",
     )
+    parser.add_argument(
+        "--dask",
+        nargs="?",
+        const="local",
+        metavar="ADDRESS",
+        help="run on a Dask cluster: the address of its scheduler, its file, or local[:N], which "
+        "is what no address means; --jobs is then how many processes run there at a time",
+    )
+    parser.add_argument(
+        "--workers-per-study",
+        type=positive,
+        metavar="N",
+        help="with --dask and a database: how many processes may share a study (default: all "
+        "that have nothing else to do)",
+    )
     _add_study(parser)
     add_model_options(parser, when_done="fallback")  # each study has its whole budget
     _add_problem(parser)

@@ -22,7 +22,7 @@ from studies.cli.console import (
 from studies.cli.model_arms import arms_as_json, marked, tell_models
 from studies.cli.model_options import arms
 from studies.cli.one_study import tell_setup
-from studies.cli.studies_at_once import run_studies
+from studies.cli.studies_at_once import refuse_shared_file, run_studies
 from studies.cli.study_runner import StudyRunner
 from studies.errors import UsageError
 from studies.stops import exit_code_of
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         runner = StudyRunner(case_of(arguments), arguments.tuners, arguments)
         specs = _specs(arguments)
-        results, stopped_by = run_studies(runner, specs, arguments.jobs)
+        results, stopped_by = _run(runner, specs, arguments)
     begun = [result for result in results if result.records]
     if not begun:
         return _tell_nothing(results, stopped_by, as_json=arguments.json)
@@ -62,6 +62,20 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     warn(GO_ON)
     return exit_code_of(stopped_by)
+
+
+def _run(
+    runner: StudyRunner, specs: Sequence[StudySpec], arguments: argparse.Namespace
+) -> tuple[list[StudyResult], int | None]:
+    if arguments.dask is None:
+        if arguments.workers_per_study is not None:
+            raise UsageError("--workers-per-study is for studies on a cluster: add --dask")
+        return run_studies(runner, specs, arguments.jobs)
+    from studies.cli.studies_on_cluster import run_on_cluster
+
+    refuse_shared_file(runner, specs, "that each has its own, or leave --dask out")
+    jobs, sharing = arguments.jobs, arguments.workers_per_study
+    return run_on_cluster(runner, specs, arguments.dask, jobs=jobs, sharing=sharing)
 
 
 def _specs(arguments: argparse.Namespace) -> list[StudySpec]:

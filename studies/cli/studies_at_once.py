@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from studies.cli.study_runner import StudyRunner
     from studies.records import StudyResult, StudySpec
 
-__all__ = ["run_studies"]
+__all__ = ["refuse_shared_file", "run_studies"]
 
 
 def run_studies(
@@ -39,11 +39,8 @@ def run_studies(
     from studies.side_by_side import SideBySide
 
     at_once = min(len(specs), _jobs(runner, specs) if jobs is None else jobs)
-    if at_once > 1 and (shared := _shared_file(runner, specs)) is not None:
-        raise UsageError(
-            f"{shared} is one file, to which one study at a time writes: leave it out, so that "
-            "each has its own, or say --jobs 1"
-        )
+    if at_once > 1:
+        refuse_shared_file(runner, specs, "that each has its own, or say --jobs 1")
     with progress([spec.trials for spec in specs]) as start:
         if at_once == 1:
             return _in_turn(runner, specs, start)
@@ -52,6 +49,24 @@ def run_studies(
     if studies.tracked:
         runner.note_tracked()
     return results, studies.stopped_by
+
+
+def refuse_shared_file(runner: StudyRunner, specs: Sequence[StudySpec], remedy: str) -> None:
+    """Refuses studies side by side that would write to one file.
+
+    Args:
+        runner: What they have in common.
+        specs: The studies.
+        remedy: What follows "leave it out, so".
+
+    Raises:
+        UsageError: They would.
+    """
+    shared = _shared_file(runner, specs)
+    if shared is not None:
+        raise UsageError(
+            f"{shared} is one file, to which one study at a time writes: leave it out, so {remedy}"
+        )
 
 
 def _jobs(runner: StudyRunner, specs: Sequence[StudySpec]) -> int:
