@@ -2,7 +2,7 @@
 
 Each worker's thread runs a study in a process (`studies.dask_part`). Of studies in a database,
 those that have nothing else to do take part in one that others run. Who runs what, and what
-becomes of the tasks of a worker that dies, is Dask's business; what has been run is in the storage.
+becomes of the tasks of a worker that dies, is Dask's business; what was run is in the storage.
 """
 
 from __future__ import annotations
