@@ -17,6 +17,7 @@ from studies.setup_cost import SetupCost
 from studies.stop_rules import StopRules, StopWatch
 from studies.stops import signal_of
 from studies.stored_study import StoredStudy
+from studies.study_facts import StudyFacts, floor_of
 from tuners import MapperProblem, make_sampler
 from tuners.errors import ModelRequiredError
 from tuners.problems.essential import essential
@@ -24,7 +25,7 @@ from tuners.problems.evaluators import RecallsTrials, StatesRepeatability
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
-    from optuna.trial import FrozenTrial, Trial
+    from optuna.trial import Trial
 
     from tuners import Evaluator
     from tuners.llm.model import Ledger, ModelUsage
@@ -82,9 +83,10 @@ def run_study(
         ModelMissingError: The study must ask a model, and that cannot be asked.
         StorageError: A trial cannot be kept; those before it are safe.
     """
-    watch = StopWatch(rules, _floor(problem))
+    watch = StopWatch(rules, floor_of(problem))
     _check_identity(problem, spec, store)
-    best_reference(problem)  # known before the first trial, whenever the study is stopped
+    # The reference is known before the first trial, whenever the study is stopped.
+    StudyFacts.of(problem, spec).keep(store)
     trials = store.trials
     records = [TrialRecord.of(trial) for trial in trials]
     ledger = _ledger(spec, store)
@@ -99,7 +101,7 @@ def run_study(
     observe = observe or _unobserved
     observe(records)
     stopped_by: int | None = None
-    ended_by = watch.ended(records) or _ended(problem, spec, trials)
+    ended_by = watch.ended(records) or _ended(problem, spec, store)
     try:
         for trial in () if ended_by else _trials(problem, spec, store):
             finished = None if trial is None else store.finish(trial, problem(trial))
@@ -110,7 +112,7 @@ def run_study(
             if news:
                 records += [TrialRecord.of(each) for each in news]
                 observe(records)
-                ended_by = watch.ended(records) or _ended(problem, spec, store.trials)
+                ended_by = watch.ended(records) or _ended(problem, spec, store)
             if ended_by:
                 break
         leave_arm_note(spec, store, len(records))
@@ -184,7 +186,7 @@ def study_result(
         mapper=mapper or (best.mapper(problem) if best else None),
         reference=reference.name if reference else None,
         elsewhere=elsewhere,
-        floor=_floor(problem),
+        floor=floor_of(problem),
         setup=SetupCost(
             problem.objective,
             best.setup if best else None,
@@ -211,13 +213,6 @@ def _short_mapper(problem: MapperProblem, best: TrialRecord, store: StoredStudy)
     mapper = essential(problem, best.mapper(problem))
     store.leave_note(SHORT_MAPPER, {"trial": best.number, "mapper": mapper})
     return mapper
-
-
-def _floor(problem: MapperProblem) -> float | None:
-    """Seconds of the timed part that no mapper can beat; None where runs are measured."""
-    if problem.evaluator is not problem.simulation:
-        return None
-    return problem.simulation.simulator.floor.seconds * problem.application.timed or None
 
 
 def _ledger(spec: StudySpec, store: StoredStudy | None) -> Ledger | None:
@@ -274,13 +269,13 @@ def _trials(problem: MapperProblem, spec: StudySpec, store: StoredStudy) -> Iter
         yield trial
 
 
-def _ended(problem: MapperProblem, spec: StudySpec, trials: Sequence[FrozenTrial]) -> str | None:
+def _ended(problem: MapperProblem, spec: StudySpec, store: StoredStudy) -> str | None:
     """Why a study needs no further trial, because its model has nothing left to propose."""
     if spec.llm is None:
         return None
     from tuners.llm.done import ends_study  # noqa: PLC0415  (only where a model is asked)
 
-    return ends_study(problem, trials, spec.llm.when_done)
+    return ends_study(problem, store.trials, spec.llm.when_done)
 
 
 def _key_of(problem: MapperProblem, start: Start) -> str:

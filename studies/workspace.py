@@ -22,7 +22,8 @@ from studies.model_arm import is_of_fallback, ledger_file, set_files_aside
 from studies.records import TrialRecord
 from studies.run import NO_RULES, Observer, run_study
 from studies.storage import StudyStore, say_nothing
-from studies.tracked_study import TrackedStudy
+from studies.study_facts import StudyFacts
+from studies.tracking.study_run import TrackedStudy
 
 if TYPE_CHECKING:
     from studies.records import StudyResult, StudySpec
@@ -82,12 +83,17 @@ class Workspace:
         if self.anew and spec.llm is not None:
             self._set_aside(name, location, spec)
         with StudyStore.open_study(name, location, repair=self.repair, tell=self.tell) as store:
-            tracked = self.tracker and TrackedStudy(self.tracker, case.name, problem, spec, store)
+            tracked: TrackedStudy | None = None
 
             def observe_all(records: list[TrialRecord]) -> None:
+                nonlocal tracked
                 observe(records)
-                if tracked:
-                    tracked.observe(records)
+                if self.tracker is None:
+                    return
+                if tracked is None:  # the study has found itself to be of this problem
+                    facts = StudyFacts.of(problem, spec)
+                    tracked = TrackedStudy(self.tracker, case.name, facts, spec, store)
+                tracked.observe(records)
 
             result = run_study(problem, spec, store, observe=observe_all, rules=rules)
             self._write_best(case, result, self.best_mapper(case, spec))

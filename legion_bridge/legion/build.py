@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from legion_bridge.cache import digest_of, find_kept, kept
 from legion_bridge.errors import LegionError
-from legion_bridge.legion.cache import digest_of, find_kept, kept
 from legion_bridge.legion.compilers import compile_with, compiler_version, find_cxx, find_nvcc
 from legion_bridge.legion.cuda_driver import gpu_count
 from legion_bridge.legion.installation import LegionInstallation

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from dsl import MapperError
 from dsl.c_output.compiled_policy import find_compiler
+from legion_bridge.cache import digest_of, kept
 from legion_bridge.errors import LegionError
-from legion_bridge.legion.cache import digest_of, kept
 from legion_bridge.legion.compilers import compile_with, compiler_version
 
 __all__ = ["driver_version", "gpu_count", "stub_folder"]

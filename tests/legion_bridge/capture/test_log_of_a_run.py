@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from legion_bridge.applications import application_names
+from legion_bridge.cache import digest_of, kept
 from legion_bridge.capture import capture_log
-from legion_bridge.legion.cache import digest_of, kept
 from legion_bridge.legion.compilers import compile_with, find_cxx
 from legion_bridge.legion.replay_plan import plan_text
 from legion_bridge.legion.scaled import scaled

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from unittest.mock import Mock
 
 import pytest
 
 from legion_bridge import Application
 from studies import StudyStore
-from studies.records import ModelUse, StudySpec
-from studies.tracked_study import TrackedStudy
+from studies.records import ModelUse, StudyResult, StudySpec, TrialRecord
+from studies.study_facts import StudyFacts
+from studies.tracking.study_run import TrackedStudy
 from tests.model_server.answers import Say
 from tests.model_server.server import ModelServer
 from tuners import attributes
 from tuners.llm.settings import ModelSettings
 
+TRIAL = TrialRecord(0, {}, 1.0, "ok", "", None, None, None)
 EXPERT = Application.load("circuit").mappers["expert"]
 ALL_IN_FRAME_BUFFERS = "Region * * GPU FBMEM;\nRegion * * CPU SYSMEM;"
 SCRIPT = [
@@ -183,22 +184,29 @@ def test_several_strategies_are_compared(ask, server, tmp_path):
         (ModelUse(calls=3, cost=0.25), 0.25, "0.250000 USD"),
     ],
 )
-def test_the_run_keeps_the_transcript_and_the_cost(tmp_path, use, known, cost):
+def test_the_run_keeps_the_transcript_and_the_cost(tmp_path, monkeypatch, use, known, cost):
     transcript = tmp_path / "said.jsonl"
     transcript.write_text("{}\n")
     spec = StudySpec("llm", 0, 2, ModelSettings("openai/scripted", transcript=transcript))
-    result = SimpleNamespace(
-        model_use=use, model_share=0.25, hardly_asked=True, reasons=[(2, "timeout: too slow")]
-    )
-    client = Mock()
-    TrackedStudy(Mock(), "case", Mock(), spec, Mock())._write_model(result, client, "run")
-    client.log_artifact.assert_called_once_with("run", str(transcript))
-    metrics = {call.args[1]: call.args[2] for call in client.log_metric.call_args_list}
-    tags = {call.args[1]: call.args[2] for call in client.set_tag.call_args_list}
+    facts = StudyFacts("circuit", {}, "p100x4", 1, "timed", "none", "wires/s", "", 0, 2)
+    result = facts.result(spec, [TRIAL], "there", None)
+    monkeypatch.setattr(StudyResult, "model_use", use)
+    monkeypatch.setattr(StudyResult, "model_share", 0.25)
+    monkeypatch.setattr(StudyResult, "hardly_asked", True)
+    monkeypatch.setattr(StudyResult, "reasons", [(2, "timeout: too slow")])
+    tracker, store = Mock(parent=None, failed=False, shown_uri="sqlite:///x"), Mock()
+    store.note.return_value = None
+    TrackedStudy(tracker, "case", facts, spec, store).finish(result)
+    runs = tracker.runs.return_value
+    runs.file.assert_called_once_with(runs.find.return_value, transcript)
+    call = runs.log.call_args
+    metrics = {metric.key: metric.value for metric in call.kwargs["metrics"]}
+    tags = call.kwargs["tags"]
     assert (metrics["model_calls"], metrics.get("model_known_cost")) == (3, known)
     assert (tags["model_cost"], tags["model_use"]) == (cost, str(use))
     assert tags["mlflow.runName"] == "llm-seed0 (model 25%)"
     assert tags["model_missed"] == "2 x timeout: too slow"
+    assert tags["model"] == "openai/scripted"
 
 
 @pytest.mark.parametrize(("when_done", "trials"), [("stop", 2), ("fallback", 4), ("auto", 2)])

@@ -16,12 +16,13 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from legion_bridge.legion.cache import digest_of, kept
+from legion_bridge.cache import digest_of, kept
 from studies.files import make_folder
 from studies.journal import FileLock
+from studies.tracking.rows import schema_version
 from studies.versions import version_of
 
-__all__ = ["copy_empty", "whole_database"]
+__all__ = ["copy_empty", "empty_version", "whole_database"]
 
 # Tables that have rows before anybody has tracked anything.
 _FILLED_BY_MIGRATIONS = {"alembic_version", "workspaces"}
@@ -51,31 +52,54 @@ def whole_database(path: Path, make: Callable[[str], None]) -> Iterator[None]:
         lock.release()
 
 
-def copy_empty(path: Path, make: Callable[[str], None]) -> None:
+def copy_empty(
+    path: Path, make: Callable[[str], None], fill: Callable[[Path], None] | None = None
+) -> None:
     """Makes a database at a path where there is none: by a copy of the empty one that is kept.
 
     Args:
         path: Of the file.
         make: Makes a database where there is none, given its URI, or what an empty one lacks, and
             lets go of it.
+        fill: Adds what an empty one lacks; None to leave that to ``make``.
     """
-
-    def make_empty(empty: Path) -> None:
-        make(f"sqlite:///{empty}")
-        _forget_place(empty)
-
-    digest = digest_of("empty", version_of("mlflow"), sqlite3.sqlite_version)
     empty: Path | None = None
     try:
-        empty = kept("mlflow.db", digest, make_empty)
+        empty = _empty(make)
         shutil.copyfile(empty, path)
-        make(f"sqlite:///{path}")
+        if fill is None:
+            make(f"sqlite:///{path}")
+        else:
+            fill(path)
     except Exception:  # noqa: BLE001  (no cache, or a damaged file in it, of which MLflow says anything)
         if empty is not None:
             empty.unlink(missing_ok=True)
         for side in ("", *_SIDES):
             path.with_name(path.name + side).unlink(missing_ok=True)
         make(f"sqlite:///{path}")
+
+
+def empty_version(make: Callable[[str], None]) -> str | None:
+    """The version of the tables that the installed MLflow wants; None where nobody can tell.
+
+    Args:
+        make: As for ``copy_empty``.
+    """
+    try:
+        return schema_version(_empty(make))
+    except Exception:  # noqa: BLE001  (no cache; or whatever MLflow says where it cannot make one)
+        return None
+
+
+def _empty(make: Callable[[str], None]) -> Path:
+    """The empty database of the installed version, which is made where there is none yet."""
+
+    def make_empty(empty: Path) -> None:
+        make(f"sqlite:///{empty}")
+        _forget_place(empty)
+
+    digest = digest_of("empty", version_of("mlflow"), sqlite3.sqlite_version)
+    return kept("mlflow.db", digest, make_empty)
 
 
 def _forget_place(path: Path) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from legion_bridge.legion import cache
-from legion_bridge.legion.cache import cache_folder, digest_of, find_kept, kept
+from legion_bridge import cache
+from legion_bridge.cache import cache_folder, digest_of, find_kept, kept
 
 
 @pytest.fixture(autouse=True)

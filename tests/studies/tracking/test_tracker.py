@@ -13,10 +13,10 @@ import pytest
 
 from legion_bridge import Application, Machine
 from studies import Case, StudySpec, Tracker, TrialRecord
-from studies.mlflow_database import copy_empty, whole_database
 from studies.races import past_races
 from studies.stops import Stopped
-from studies.trial_table import trial_table
+from studies.tracking.database import copy_empty, whole_database
+from studies.tracking.trial_table import table_names, trial_tables
 from studies.workspace import Workspace
 from tuners import MapperProblem
 
@@ -29,7 +29,7 @@ CASE = Case("toy", "table")
 def empty_database(tmp_path_factory):
     """MLflow's tables, which take two seconds to create."""
     folder = tmp_path_factory.mktemp("mlflow")
-    Tracker(folder, report=pytest.fail).client()
+    Tracker(folder, report=pytest.fail).runs()
     return folder / "mlflow.db"
 
 
@@ -53,8 +53,14 @@ def tracked(tmp_path, complaints, empty_database, monkeypatch):
     return run
 
 
+def client_of(tracker):
+    from mlflow.tracking import MlflowClient
+
+    return MlflowClient(tracking_uri=tracker.uri)
+
+
 def runs_of(tracker):
-    client = tracker.client()
+    client = client_of(tracker)
     experiment = client.get_experiment_by_name(CASE.name)
     return client.search_runs([experiment.experiment_id])
 
@@ -82,15 +88,15 @@ def test_a_study_is_a_run(tracked, toy_problem, tmp_path, complaints, capfd):
     assert run.data.metrics["best_over_expert"] == result.normalised
     assert "floor" not in run.data.metrics  # nobody knows one of what is not simulated
     assert run.data.params["objective"] == "timed"
-    client = tracker.client()
+    client = client_of(tracker)
     history = client.get_metric_history(run.info.run_id, "throughput")
     assert [(m.step, m.value) for m in sorted(history, key=lambda m: m.step)] == [
         (record.number, record.throughput) for record in result.records
     ]
-    best = client.get_metric_history(run.info.run_id, "best_so_far")
+    best = client.get_metric_history(run.info.run_id, "best")
     assert max(m.value for m in best) == result.best.throughput
     folder = tmp_path / "mlflow-artifacts" / CASE.name
-    (mapper,) = folder.rglob("best.mapper")
+    (mapper,) = folder.rglob("best.mapper.txt")
     assert mapper.read_text() == result.mapper
     (table,) = folder.rglob("trials.json")
     rows = json.loads(table.read_text())
@@ -98,6 +104,7 @@ def test_a_study_is_a_run(tracked, toy_problem, tmp_path, complaints, capfd):
     assert rows["columns"] == [
         "trial",
         "throughput",
+        "valid",
         "status",
         "best",
         "said",
@@ -118,7 +125,7 @@ def test_a_resumed_study_continues_its_run(tracked, toy_problem, make_toy_proble
     (run,) = runs_of(tracker)
     assert run.info.status == "FINISHED"
     assert run.data.tags["trials"] == "25"
-    history = tracker.client().get_metric_history(run.info.run_id, "throughput")
+    history = client_of(tracker).get_metric_history(run.info.run_id, "throughput")
     assert sorted(m.step for m in history) == list(range(25))
     assert run.data.metrics["best"] == result.best.throughput
     (table,) = tmp_path.rglob("trials.json")
@@ -137,32 +144,39 @@ def test_a_study_that_is_tracked_to_its_end_is_not_tracked_again(
     assert runs_of(tracker)[0].data.tags["trials"] == "5"
 
 
-def test_a_table_is_bounded(toy_problem, monkeypatch):
+def test_tables_hold_all_trials_and_each_so_many(monkeypatch):
     records = [
         TrialRecord(number, {}, float(number), "ok", "", None, None, None) for number in range(20)
     ]
-    monkeypatch.setattr(toy_problem, "render", lambda values: "x" * 100)
-    monkeypatch.setattr("studies.trial_table.ROWS", 8)
-    monkeypatch.setattr("studies.trial_table.CHARACTERS", 350)
-    rows = trial_table(records, toy_problem)["data"]
-    assert [row[1] for row in rows] == list(range(12, 20))
-    assert [bool(row[-1]) for row in rows] == [False] * 5 + [True] * 3
-    assert [row[3] for row in rows] == [False] * 7 + [True]
+    monkeypatch.setattr("studies.tracking.trial_table.ROWS", 8)
+    assert table_names(20) == ["trials.json", "trials-8.json", "trials-16.json"]
+    tables = dict(trial_tables(records, lambda record: f"m{record.number}", "tpe"))
+    rows = [row for name in table_names(20) for row in json.loads(tables[name])["data"]]
+    assert [row[0] for row in rows] == list(range(20))
+    assert [row[-1] for row in rows] == [f"m{number}" for number in range(20)]
+    assert [row[4] for row in rows] == [False] * 19 + [True]
+    assert {(row[2], row[7]) for row in rows} == {(True, "tpe")}
 
 
-def test_an_interrupted_study_is_tracked_when_it_is_resumed(
-    tracked, toy_problem, make_toy_problem
+@pytest.mark.parametrize("quick", [True, False])
+def test_an_interrupted_study_is_tracked_at_once_or_when_it_is_resumed(
+    tracked, toy_problem, make_toy_problem, tmp_path, quick
 ):
     def stop(records):
         if len(records) == 6:
             raise KeyboardInterrupt
 
-    tracker, result = tracked(toy_problem, 20, observe=stop)
+    uri = None if quick else f"sqlite:///{tmp_path}/mlflow.db"
+    tracker, result = tracked(toy_problem, 20, observe=stop, uri=uri)
     assert result.interrupted
-    assert not tracker.loaded  # who presses Ctrl-C need not wait
-    tracker, _ = tracked(make_toy_problem(), 20)
+    assert tracker.loaded == quick  # who presses Ctrl-C does not wait for MLflow to load
+    if quick:
+        (run,) = runs_of(tracker)
+        assert (run.info.status, run.data.tags["trials"]) == ("KILLED", "6")
+    tracker, _ = tracked(make_toy_problem(), 20, uri=uri)
     (run,) = runs_of(tracker)
-    history = tracker.client().get_metric_history(run.info.run_id, "throughput")
+    assert run.info.status == "FINISHED"
+    history = client_of(tracker).get_metric_history(run.info.run_id, "throughput")
     assert sorted(m.step for m in history) == list(range(20))
 
 
@@ -178,10 +192,10 @@ def test_a_study_that_a_signal_ends_is_tracked_as_stopped(tracked, toy_problem):
 
 
 def test_a_long_study_is_written_now_and_then(tracked, toy_problem, monkeypatch):
-    monkeypatch.setattr("studies.tracked_study.SECONDS_BETWEEN_WRITES", 0.0)
+    monkeypatch.setattr("studies.tracking.study_run.SECONDS_BETWEEN_WRITES", 0.0)
     tracker, _ = tracked(toy_problem, 5)
     (run,) = runs_of(tracker)
-    history = tracker.client().get_metric_history(run.info.run_id, "best_so_far")
+    history = client_of(tracker).get_metric_history(run.info.run_id, "best")
     assert sorted(m.step for m in history) == list(range(5))
 
 
@@ -190,12 +204,12 @@ def test_a_deleted_run_or_experiment_is_no_obstacle(tracked, toy_problem, make_t
     tracker, _ = tracked(toy_problem, 3)
     (run,) = runs_of(tracker)
     if what == "run":
-        tracker.client().delete_run(run.info.run_id)
+        client_of(tracker).delete_run(run.info.run_id)
     else:
-        tracker.client().delete_experiment(run.info.experiment_id)
+        client_of(tracker).delete_experiment(run.info.experiment_id)
     tracker, _ = tracked(make_toy_problem(), 6)
     (run,) = runs_of(tracker)
-    history = tracker.client().get_metric_history(run.info.run_id, "throughput")
+    history = client_of(tracker).get_metric_history(run.info.run_id, "throughput")
     assert sorted(m.step for m in history) == list(range(6))
 
 
@@ -316,7 +330,7 @@ def test_a_database_is_made_where_nothing_can_be_kept(made, tmp_path, monkeypatc
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("studies.mlflow_database.kept", full)
+    monkeypatch.setattr("studies.tracking.database.kept", full)
     assert made("one.db") == ["made"]
     assert list(tmp_path.iterdir()) == [tmp_path / "one.db"]
 
