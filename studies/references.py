@@ -6,7 +6,8 @@ from tuners.problems.references import (
     Reference,
     best_reference,
     reference_mappers,
+    reference_text,
     references,
 )
 
-__all__ = ["Reference", "best_reference", "reference_mappers", "references"]
+__all__ = ["Reference", "best_reference", "reference_mappers", "reference_text", "references"]

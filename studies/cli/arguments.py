@@ -143,6 +143,11 @@ def _explain_options(parser: argparse.ArgumentParser) -> None:
         help="how much to say (default: suggested)",
     )
     parser.add_argument(
+        "--decisions",
+        action="store_true",
+        help="say what each statement gains, and each decision beside the expert's",
+    )
+    parser.add_argument(
         "--verify", action="store_true", help="run what is suggested, and keep what is faster"
     )
     parser.add_argument(

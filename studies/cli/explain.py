@@ -26,6 +26,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints guidance on a mapper; the exit code is 1 where it fails."""
     from tuners.guide import explain
 
+    if arguments.decisions and (arguments.apply is not None or arguments.verify):
+        raise UsageError("--decisions tells what is; --apply and --verify go with suggestions")
     ensure_writable(arguments.apply)
     text = read_text(arguments.file)
     if arguments.command is not None:
@@ -43,6 +45,10 @@ def run(arguments: argparse.Namespace) -> int:
     if evaluation.outcome.ok and evaluation.outcome.profile is None:
         profiled = problem.simulation.evaluate_text(text, profile=True)
         evaluation = replace(evaluation, outcome=profiled)
+    if arguments.decisions:
+        from studies.cli.decisions import tell_decisions
+
+        return tell_decisions(case, problem, text, measured, as_json=arguments.json)
     guidance = explain(problem, evaluation, verify=arguments.verify, most=arguments.most)
     if arguments.json:
         print_json(_as_json(case, evaluation, guidance, arguments.level) | measured)

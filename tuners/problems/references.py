@@ -14,7 +14,14 @@ if TYPE_CHECKING:
     from tuners.problems.evaluators import Evaluator
     from tuners.problems.problem import Evaluation
 
-__all__ = ["NO_DECISIONS", "Reference", "best_reference", "reference_mappers", "references"]
+__all__ = [
+    "NO_DECISIONS",
+    "Reference",
+    "best_reference",
+    "reference_mappers",
+    "reference_text",
+    "references",
+]
 
 #: A mapper that leaves all to the runtime's defaults.
 NO_DECISIONS = "Task * GPU,CPU;\n"
@@ -75,6 +82,13 @@ def reference_mappers(
     for key, name in _NAMES.items():
         if key in application.mappers:
             yield Reference(name, evaluate(application.mappers[key]))
+
+
+def reference_text(application: Application, name: str) -> str | None:
+    """The text of a reference, by its name; None where the program keeps it to itself."""
+    if name == "no decisions":
+        return NO_DECISIONS
+    return next((application.mappers.get(key) for key in _NAMES if _NAMES[key] == name), None)
 
 
 def _yardsticks(problem: Judged) -> Iterator[Reference]:
