@@ -201,10 +201,8 @@ class CheckContext:
         """The statement that decides a layout: of the most specific key, then the first."""
         for at in lookup_keys(task, tuple(requirement.names)):
             for place in (*places, "*"):
-                for rule in self.rules(syntax.Layout):
-                    stored = "*" if rule.place == "VIRTUAL" else rule.place
-                    if _matches(rule.tasks, rule.region, at) and stored == place:
-                        return rule
+                if (rule := self._layouts.get((*at, place))) is not None:
+                    return rule
         return None
 
     def region_rule(
@@ -213,12 +211,29 @@ class CheckContext:
         """The statement that names a memory for a requirement."""
         for at in lookup_keys(task, tuple(requirement.names)):
             for processor in (kind, "*"):
-                for rule in self.rules(syntax.Region):
-                    if _matches(rule.tasks, rule.region, at) and rule.processor == processor:
-                        if memory in rule.memories:
-                            return rule
-                        break
+                rule = self._regions.get((*at, processor))
+                if rule is not None and memory in rule.memories:
+                    return rule
         return None
+
+    @cached_property
+    def _layouts(self) -> dict[tuple[str, str, str], syntax.Layout]:
+        """The first statement about each task, region and place."""
+        found: dict[tuple[str, str, str], syntax.Layout] = {}
+        for rule in self.rules(syntax.Layout):
+            place = "*" if rule.place == "VIRTUAL" else rule.place
+            for task in rule.tasks:
+                found.setdefault((task, rule.region, place), rule)
+        return found
+
+    @cached_property
+    def _regions(self) -> dict[tuple[str, str, str], syntax.Region]:
+        """The first statement about each task, region and kind of processor."""
+        found: dict[tuple[str, str, str], syntax.Region] = {}
+        for rule in self.rules(syntax.Region):
+            for task in rule.tasks:
+                found.setdefault((task, rule.region, rule.processor), rule)
+        return found
 
     def map_rule(
         self, kind: type[syntax.IndexTaskMap | syntax.SingleTaskMap], task: str, on: str
@@ -229,7 +244,3 @@ class CheckContext:
                 if key in rule.keys:
                     return rule
         return None
-
-
-def _matches(tasks: Sequence[str], region: str, at: tuple[str, str]) -> bool:
-    return at[0] in tasks and region == at[1]
