@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from tuners.problems.mapper_problem import MapperProblem
 from tuners.problems.problem import Problem
 from tuners.problems.search_space import SearchSpace
 from tuners.samplers.history_sampler import HistorySampler, Search
+from tuners.samplers.valid_points import ValidPoints
 
 __all__ = ["RandomValidSampler"]
 
@@ -48,40 +47,15 @@ class _RandomValid(Search):
     def __init__(self, space: SearchSpace, draws: int) -> None:
         super().__init__(space)
         self._draws = draws
+        self._valid = ValidPoints(space)
 
     def propose(self, rng: np.random.Generator) -> dict[str, Any]:
         point = self.space.random(rng)
         for _ in range(self._draws):
-            if self._passes(point):
+            if self._valid.passes(point):
                 return point
             point = self.space.random(rng)
-        return self._put_together(rng, point)
-
-    def _put_together(self, rng: np.random.Generator, wanted: dict[str, Any]) -> dict[str, Any]:
-        """As much of a point as passes, the rest being the template's defaults."""
-        problem = self.space.problem
-        if not isinstance(problem, MapperProblem):
-            return wanted
-        parameters = problem.template.parameters
-        point: dict[str, Any] = {name: each.default for name, each in parameters.items()}
-        if not self._passes(point):
-            return wanted
-        groups = [[str(name) for name in rng.permutation(list(wanted))]]
-        while groups:
-            names = groups.pop()
-            changed = point | {name: wanted[name] for name in names}
-            if self._passes(changed):
-                point = changed
-            elif len(names) > 1:
-                half = len(names) // 2
-                groups += [names[half:], names[:half]]
-        return point
-
-    def _passes(self, point: Mapping[str, Any]) -> bool:
-        problem = self.space.problem
-        if problem is None:
-            return True
-        text = problem.render(self.space.active(point))
-        if isinstance(problem, MapperProblem):
-            return problem.passes(text)
-        return not any(finding.severity == "error" for finding in problem.check(text))
+        base = self._valid.defaults
+        if base is None or not self._valid.passes(base):
+            return point
+        return self._valid.put_together(rng, point, base)

@@ -56,6 +56,12 @@ def _tpe(seed: int) -> BaseSampler:
     return TPESampler(seed=seed, n_startup_trials=TPE_STARTUP)
 
 
+def _tpe_defaults(seed: int, problem: Problem | None) -> BaseSampler:
+    from tuners.samplers.from_defaults import FromDefaultsSampler
+
+    return FromDefaultsSampler(make_sampler("tpe", seed=seed, problem=problem), problem)
+
+
 def _nsgaii(seed: int) -> BaseSampler:
     return NSGAIISampler(seed=seed, population_size=NSGAII_POPULATION)
 
@@ -73,6 +79,12 @@ def _opentuner(seed: int, problem: Problem | None) -> BaseSampler:
     from tuners.samplers.opentuner.sampler import OpenTunerSampler
 
     return OpenTunerSampler(problem, seed=seed)
+
+
+def _opentuner_checked(seed: int, problem: Problem | None) -> BaseSampler:
+    from tuners.samplers.opentuner.checked import CheckedOpenTunerSampler
+
+    return CheckedOpenTunerSampler(problem, seed=seed)
 
 
 def _coordinate(seed: int, problem: Problem | None) -> BaseSampler:
@@ -123,9 +135,20 @@ for _tuner in (
         startup=TPE_STARTUP,
     ),
     Tuner(
+        "tpe-defaults",
+        "the same from the template's defaults",
+        make_for=_tpe_defaults,
+        startup=TPE_STARTUP,
+    ),
+    Tuner(
         "nsgaii", "genetic algorithm NSGA-II with constraints", _nsgaii, startup=NSGAII_POPULATION
     ),
     Tuner("opentuner", "OpenTuner's bandit ensemble, as in the paper", make_for=_opentuner),
+    Tuner(
+        "opentuner-checked",
+        "OpenTuner from the template's defaults, its mappers repaired by the check",
+        make_for=_opentuner_checked,
+    ),
     Tuner("coordinate", "AutoMap's constrained coordinate-wise descent", make_for=_coordinate),
     Tuner("guided", "coordinate descent that follows the guide", make_for=_guided),
     Tuner("one-plus-one", "evolution strategy of one parent and child", make_for=_one_plus_one),

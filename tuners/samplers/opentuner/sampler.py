@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
@@ -22,7 +22,7 @@ from tuners.samplers.opentuner.process import (
     require_opentuner,
 )
 
-__all__ = ["OpenTunerSampler"]
+__all__ = ["OpenTunerSampler", "OpenTunerSearch"]
 
 log = logging.getLogger(__name__)
 
@@ -77,10 +77,17 @@ class OpenTunerSampler(HistorySampler):
         self._graded = graded
 
     def begin(self, space: SearchSpace) -> Search:
-        return _OpenTuner(space, self._seed, self._technique, graded=self._graded)
+        return OpenTunerSearch(space, self._seed, self._technique, graded=self._graded)
 
 
-class _OpenTuner(Search):
+class _Wanted(NamedTuple):
+    """A configuration that OpenTuner wants, and what is run for it."""
+
+    asked: Asked
+    point: dict[str, Any]
+
+
+class OpenTunerSearch(Search):
     """One run of OpenTuner, which can be replayed.
 
     One configuration is always on the table: what OpenTuner wants next; more only where others
@@ -88,13 +95,15 @@ class _OpenTuner(Search):
     elsewhere. So the state is the same whether the trials come one by one or all at once.
     """
 
-    def __init__(self, space: SearchSpace, seed: int, technique: str, *, graded: bool) -> None:
+    def __init__(
+        self, space: SearchSpace, seed: int, technique: str = "", *, graded: bool = False
+    ) -> None:
         super().__init__(space)
         self._settings = (seed, technique)
         self._graded = graded
         self._seen: list[FinishedTrial] = []
         self._deaths = 0
-        self._table: list[Asked] = []
+        self._table: list[_Wanted] = []
         self._spent = False  # whether OpenTuner has nothing more to ask for
         self._process: OpenTunerProcess | None = None
         self._started = False
@@ -106,14 +115,23 @@ class _OpenTuner(Search):
     def propose(self, rng: np.random.Generator) -> dict[str, Any]:
         self._survive(self._ask)
         self._survive(self._ask_more)
-        for asked in self._table:
-            if self.is_new(point := self._point(asked)):
-                return point
+        for wanted in self._table:
+            if self.is_new(wanted.point):
+                return wanted.point
         return self.space.random(rng)
 
     def close(self) -> None:
         if self._process is not None:
             self._process.close()
+
+    def point_of(self, asked: Asked, process: OpenTunerProcess) -> dict[str, Any] | None:  # noqa: ARG002
+        """What is to be run for a configuration; None where it was refused without a run."""
+        return {
+            name: _value(each, number)
+            for number, (name, each) in zip(
+                asked.values, self.space.distributions.items(), strict=True
+            )
+        }
 
     # Asking and telling OpenTuner
 
@@ -122,32 +140,44 @@ class _OpenTuner(Search):
         process = self._at_work()
         if process is None:
             return
-        time = self._time(trial)
-        for asked in self._table:
-            if self._ran(trial, self._point(asked)):
-                process.tell(asked.number, time)
-                self._table.remove(asked)
+        for wanted in self._table:
+            if self._ran(trial, wanted.point):
+                self._answer(process, wanted, trial)
                 return
         if trial.params.keys() >= self.space.distributions.keys():
-            process.inject(self._values(trial.params), time)
+            process.inject(self._values(trial.params), self._time(trial))
         elif self._table:  # parameters that did not count may have any value
-            wanted = self._point(self._table[0])
-            process.inject(self._values(wanted | dict(trial.params)), time)
+            point = self._table[0].point | dict(trial.params)
+            process.inject(self._values(point), self._time(trial))
 
     def _ask(self) -> None:
         """Puts a configuration on the table; what is known is answered at once."""
         process = self._at_work()
         for _ in range(KNOWN_IN_A_ROW if process else 0):
             if not self._table and process and not self._is_spent():
-                asked = process.ask()
-                self._spent = asked is None
-                self._table = [] if asked is None else [asked]
-            known = [(a, k) for a in self._table if (k := self.evaluated.find(self._point(a)))]
+                wanted = self._next(process)
+                self._spent = wanted is None
+                self._table = [] if wanted is None else [wanted]
+            known = [(w, k) for w in self._table if (k := self.evaluated.find(w.point))]
             if not known or process is None:
                 return
-            for asked, trial in known:
-                process.tell(asked.number, self._time(trial))
-                self._table.remove(asked)
+            for wanted, trial in known:
+                self._answer(process, wanted, trial)
+
+    def _next(self, process: OpenTunerProcess) -> _Wanted | None:
+        """What OpenTuner wants to be run next; None where there is nothing."""
+        while (asked := process.ask()) is not None:
+            if (point := self.point_of(asked, process)) is not None:
+                return _Wanted(asked, point)
+        return None
+
+    def _answer(self, process: OpenTunerProcess, wanted: _Wanted, trial: FinishedTrial) -> None:
+        """Tells OpenTuner what came of a configuration, and of what was run in its place."""
+        values = self._values(wanted.point)
+        if values != wanted.asked.values:
+            process.inject(values, self._time(trial))
+        process.tell(wanted.asked.number, self._time(trial))
+        self._table.remove(wanted)
 
     def _is_spent(self) -> bool:
         # OpenTuner looks for minutes for what is left of a space where nothing is.
@@ -157,12 +187,12 @@ class _OpenTuner(Search):
         """Puts another configuration on the table where all that lie there are being run."""
         process = self._at_work()
         while process and self._table and len(self._table) < MOST_ON_TABLE:
-            if any(self.is_new(self._point(asked)) for asked in self._table):
+            if any(self.is_new(wanted.point) for wanted in self._table):
                 return
-            asked = process.ask()
-            if asked is None:
+            wanted = self._next(process)
+            if wanted is None:
                 return
-            self._table.append(asked)
+            self._table.append(wanted)
 
     def _ran(self, trial: FinishedTrial, wanted: Mapping[str, Any]) -> bool:
         values = trial.params
@@ -201,21 +231,12 @@ class _OpenTuner(Search):
             self._survive(step)
 
     def _replay(self) -> None:
-        seen, self._seen = self._seen, []
+        seen, self._seen, self.best = self._seen, [], None
         self.evaluated = type(self.evaluated)(self.space)
         for trial in seen:
-            self.learn(trial)
-            self.evaluated.add(trial)
+            self.absorb(trial)
 
-    # From its numbers to values and back
-
-    def _point(self, asked: Asked) -> dict[str, Any]:
-        return {
-            name: _value(each, number)
-            for number, (name, each) in zip(
-                asked.values, self.space.distributions.items(), strict=True
-            )
-        }
+    # From values to its numbers
 
     def _values(self, point: Mapping[str, Any]) -> list[float]:
         return [_number(d, point[name]) for name, d in self.space.distributions.items()]
