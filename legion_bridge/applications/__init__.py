@@ -33,6 +33,7 @@ _NAMES = (
     "solomonik",
     "cosma",
     "transformer",
+    "gpt",
 )
 _MAPPERS = ("expert", "default")
 

@@ -122,6 +122,7 @@ class WorkOptions(TypedDict, total=False):
     kernels: int
     window: float
     window_traffic: float
+    side: Amount
 
 
 class LaunchOptions(TypedDict, total=False):

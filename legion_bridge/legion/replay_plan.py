@@ -157,6 +157,11 @@ class _Writer:
 
     def launch(self, phase: Sequence[Launch], number: int) -> list[str]:
         launch, work = phase[number], phase[number].work
+        if len(launch.domain) > MOST_DIMENSIONS:
+            raise ApplicationError(
+                f"task {launch.task!r} is launched over {len(launch.domain)} dimensions; "
+                f"{MOST_DIMENSIONS} can be executed"
+            )
         requirements = (
             self.requirement(phase, number, index) for index in range(len(launch.requirements))
         )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from legion_bridge.applications import application_names
 from legion_bridge.errors import ApplicationError
 from legion_bridge.programs.application import Application, Launch
 
-__all__ = ["fitted", "on_cpus", "scaled", "seconds_of_iteration"]
+__all__ = ["fitted", "on_cpus", "scalable_names", "scaled", "seconds_of_iteration"]
 
 # How the sizes of an application grow with its work: as the work to this power. The other
 # parameters, those of its shape, stay.
@@ -22,6 +23,15 @@ _LEAST = 1
 _FLOPS = {"fp32": 8e9, "fp64": 8e9}
 _PRODUCTS = 16e9
 _BYTES, _ACCESSES = 6e9, 8e7
+
+
+def scalable_names() -> tuple[str, ...]:
+    """The built-in applications that can be scaled.
+
+    The language model is not among them: its launch domains have four dimensions, one more than
+    those for which Legion is built unless it is asked to.
+    """
+    return tuple(name for name in application_names() if name in _EXPONENTS)
 
 
 def scaled(name: str, scale: float, **shape: int) -> Application:
@@ -41,6 +51,10 @@ def scaled(name: str, scale: float, **shape: int) -> Application:
     if not 0 < scale <= 1:
         raise ApplicationError(f"a scale of {scale:g} makes no sense: give more than 0, up to 1")
     full = Application.load(name, **shape).parameters
+    if name not in _EXPONENTS:
+        raise ApplicationError(
+            f"{name} cannot be scaled; take one of {', '.join(scalable_names())}"
+        )
     sizes = {
         key: max(round(float(full[key]) * scale**power), _LEAST)
         for key, power in _EXPONENTS[name].items()

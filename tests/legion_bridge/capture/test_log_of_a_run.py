@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from legion_bridge.applications import application_names
 from legion_bridge.cache import digest_of, kept
 from legion_bridge.capture import capture_log
 from legion_bridge.legion.compilers import compile_with, find_cxx
 from legion_bridge.legion.replay_plan import plan_text
-from legion_bridge.legion.scaled import scaled
+from legion_bridge.legion.scaled import scalable_names, scaled
 from tests.legion_bridge.real_legion import legion_or_skip, our_program
 
 SOURCE = Path(__file__).with_name("programs") / "log_mapper.cc"
@@ -31,7 +30,7 @@ def log_mapper() -> Path:
     return kept("liblog_mapper.so", digest_of(*flags, SOURCE.read_bytes(), legion.version), make)
 
 
-@pytest.mark.parametrize("name", application_names())
+@pytest.mark.parametrize("name", scalable_names())
 def test_the_log_of_a_replay_tells_its_launches(name: str, tmp_path: Path) -> None:
     legion = legion_or_skip()
     application = scaled(name, 1e-4)

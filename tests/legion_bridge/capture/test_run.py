@@ -13,12 +13,11 @@ import pytest
 
 import dsl
 from legion_bridge import Application, CaptureError, Evaluator, Machine
-from legion_bridge.applications import application_names
 from legion_bridge.capture import Captured, capture
 from legion_bridge.capture.run import program_name
 from legion_bridge.legion import build_program
 from legion_bridge.legion.replay_plan import plan_text
-from legion_bridge.legion.scaled import scaled
+from legion_bridge.legion.scaled import scalable_names, scaled
 from legion_bridge.programs.application import Launch
 from legion_bridge.programs.application_json import from_json, to_json
 from tests.legion_bridge.real_legion import legion_or_skip, our_program
@@ -62,7 +61,7 @@ def replayed(name: str) -> Captured:
 def captures() -> Mapping[str, Captured]:
     """All runs of these tests at once: of applications and programs."""
     legion_or_skip()
-    jobs = {name: partial(replayed, name) for name in application_names()} | {
+    jobs = {name: partial(replayed, name) for name in scalable_names()} | {
         "stencil2d": partial(program, "stencil2d", "-n", "256"),
         "summa program": partial(program, "summa", "-n", "128"),
         "probe": probed,
@@ -116,7 +115,7 @@ def taken(application: Application, launches: Sequence[Launch]) -> list[list[obj
     return found
 
 
-@pytest.mark.parametrize("name", application_names())
+@pytest.mark.parametrize("name", scalable_names())
 def test_the_replay_of_an_application_gives_it_back(name: str) -> None:
     known, captured = small(name), captures()[name].application
     assert {n: structure(p) for n, p in phases(known).items()} == {
@@ -136,7 +135,7 @@ def test_the_replay_of_an_application_gives_it_back(name: str) -> None:
         assert task.inner == known.task_kinds[task.name].inner
 
 
-@pytest.mark.parametrize("name", application_names())
+@pytest.mark.parametrize("name", scalable_names())
 def test_what_was_captured_can_be_tuned(name: str) -> None:
     application = from_json(to_json(captures()[name].application))
     machine = Machine.load("cpu2")

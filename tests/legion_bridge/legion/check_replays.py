@@ -11,7 +11,7 @@ from collections import Counter
 from itertools import islice
 from time import perf_counter
 
-from legion_bridge import application_names
+from legion_bridge.legion.scaled import scalable_names
 
 from .replay_runs import random_mappers, replay_of, small
 
@@ -42,7 +42,7 @@ def check(name: str, mappers: int) -> bool:
 
 def main(arguments: list[str]) -> int:
     mappers = int(arguments[0]) if arguments else 50
-    return int(not all(check(name, mappers) for name in arguments[1:] or application_names()))
+    return int(not all(check(name, mappers) for name in arguments[1:] or scalable_names()))
 
 
 if __name__ == "__main__":

@@ -8,8 +8,9 @@ from itertools import islice
 import pytest
 
 import dsl
-from legion_bridge import LegionError, application_names, simulate
+from legion_bridge import LegionError, simulate
 from legion_bridge.legion import read_replay
+from legion_bridge.legion.scaled import scalable_names
 from tests.legion_bridge.real_legion import legion_or_skip
 
 from .replay_runs import CPU2, random_mappers, replay_of, small
@@ -25,7 +26,7 @@ def _needs_legion() -> None:
 
 
 @pytest.mark.parametrize("mappers", [FEW, pytest.param(MORE, marks=pytest.mark.long)])
-@pytest.mark.parametrize("name", application_names())
+@pytest.mark.parametrize("name", scalable_names())
 def test_no_mapper_changes_the_result(name: str, mappers: int) -> None:
     application = small(name)
     with replay_of(application, iterations=1) as replay:

@@ -7,12 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from legion_bridge import Application, ApplicationError, application_names
+from legion_bridge import Application, ApplicationError
 from legion_bridge.legion.replay_plan import PLAN_VERSION, plan_text
-from legion_bridge.legion.scaled import fitted, on_cpus, scaled, seconds_of_iteration
+from legion_bridge.legion.scaled import (
+    fitted,
+    on_cpus,
+    scalable_names,
+    scaled,
+    seconds_of_iteration,
+)
 
 
-@pytest.mark.parametrize("name", application_names())
+@pytest.mark.parametrize("name", scalable_names())
 def test_every_application_has_a_plan_at_a_small_size(name: str) -> None:
     application = fitted(name, 0.01)
     words = plan_text(application).split()
@@ -21,6 +27,13 @@ def test_every_application_has_a_plan_at_a_small_size(name: str) -> None:
     assert words[-1] == "end"
     assert all("CPU" in kind.variants for kind in application.task_kinds.values())
     assert seconds_of_iteration(application) < 0.1
+
+
+def test_a_domain_of_four_dimensions_is_refused() -> None:
+    with pytest.raises(ApplicationError, match="gpt cannot be scaled; take one of circuit"):
+        scaled("gpt", 0.1)
+    with pytest.raises(ApplicationError, match="is launched over 4 dimensions; 3 can be executed"):
+        plan_text(on_cpus(Application.load("gpt")))
 
 
 def test_points_that_write_the_same_are_refused() -> None:

@@ -181,7 +181,10 @@ def _alike(one: Launch, other: Launch) -> bool:
 
 
 def _loop(application: Application, machine: Machine) -> Iterator[str]:
-    """Each launch with its arguments; of launches that differ in numbered fields the first."""
+    """Each launch with its arguments.
+
+    Of launches that differ in numbered fields, or in where their domain begins, it is the first.
+    """
     flat, made = flatten_machine(machine), made_by(application)
     launches = application.loop
     depth: dict[int, int] = {}
@@ -197,7 +200,7 @@ def _loop(application: Application, machine: Machine) -> Iterator[str]:
             idle.append(launch.task)
             continue
         lines = list(_lines(application, flat, group, made))
-        shape = _NUMBERED.sub(r"\1", "\n".join(lines).partition(" <")[0])
+        shape = _NUMBERED.sub(r"\1", _FROM.sub("", "\n".join(lines).partition(" <")[0]))
         if shape in told:
             continue
         told.add(shape)
@@ -209,6 +212,7 @@ def _loop(application: Application, machine: Machine) -> Iterator[str]:
 
 
 _NUMBERED = re.compile(r"\b([a-z]+)\d+\b")
+_FROM = re.compile(r" from \([-\d, ]+\)")
 
 
 def _lines(
