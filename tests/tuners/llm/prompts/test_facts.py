@@ -67,7 +67,7 @@ def proposals(application: Application) -> list[str]:
     """An expert's mapper, and revisions as strong models made them: ten in all."""
     tasks = list(dict.fromkeys(launch.task for launch in application.loop))
     limits = [f"InstanceLimit {task} {most};" for most in (4, 8, 16, 32, 64) for task in tasks]
-    second = [ALL_IN_FRAME_BUFFERS] if application.name in MOST_TOKENS else []
+    second = [ALL_IN_FRAME_BUFFERS] if application.name in ("circuit", "pennant") else []
     texts = [application.mappers["expert"], *second, *limits]
     return [f"{REASONS}```mapper\n{text}\n```" for text in texts[:PROPOSALS]]
 
