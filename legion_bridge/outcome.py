@@ -50,7 +50,7 @@ class Parts:
         computing: Tasks, once they have started.
         starting: The processors' own time for starting tasks.
         in_place: Tasks that wait for the links to a memory that they read and write in place.
-        copies: Waiting for copies, folds of reductions and fills.
+        copies: Waiting for copies, folds of reductions, fills and collective operations.
         runtime: Waiting for the runtime's work: launches, analysis, mapping.
         limits: Waiting for a place under an instance limit, while the processor has nothing to do.
         idle: The rest: nothing to wait for, or, of a single processor, tasks that run elsewhere.
@@ -72,7 +72,7 @@ class Hidden:
     They cost nothing, and are no part of the iteration's ``Parts``.
 
     Attributes:
-        copies: Some copy, fold or fill was under way.
+        copies: Some copy, fold, fill or collective operation was under way.
         runtime: The runtime worked on some node.
     """
 
@@ -114,8 +114,9 @@ class CriticalShare:
 
     Attributes:
         kind: ``"task"``, ``"start"`` (of a task), ``"in place"`` (a task's wait for the links to
-            its memory), ``"copy"``, ``"fold"``, ``"fill"``, ``"runtime"`` (launch and mapping
-            overhead), ``"limit"`` (the wait for a place under an instance limit) or ``"idle"``.
+            its memory), ``"copy"``, ``"fold"``, ``"fill"``, ``"collective"`` (a
+            collective operation), ``"runtime"`` (launch and mapping overhead), ``"limit"`` (the
+            wait for a place under an instance limit) or ``"idle"``.
         name: The task; for copies the region and the link that limits them.
         seconds: Seconds on the critical path of one iteration.
         fraction: Share of the iteration, 0 to 1.
@@ -381,8 +382,8 @@ def left_of(outcome: Outcome) -> list[Part]:
 
 
 def _what(kind: str, region: str) -> str:
-    if kind in ("copy", "fold", "fill"):
-        verb = {"copy": "copies", "fold": "folds", "fill": "fills"}[kind]
+    verbs = {"copy": "copies", "fold": "folds", "fill": "fills", "collective": "collectives"}
+    if verb := verbs.get(kind):
         return f"{verb} of {region}" if region else verb
     return WORDS.get(kind, kind)
 

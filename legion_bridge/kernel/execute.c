@@ -254,19 +254,21 @@ static double use_of(const struct run *run, int64_t link, double bytes, int copi
 }
 
 /* Counts what a link carries. */
-static void count_use(struct run *run, int64_t link, const struct operation *of, double seconds)
+static void count_use(struct run *run, int64_t link, const struct operation *of, double bytes,
+                      double seconds)
 {
     count_work(run, run->first_link + link, of, seconds);
     if (of->iteration >= run->in->window.end)
         return;
     run->schedule->link_busy[link] += seconds;
-    run->schedule->link_bytes[link] += of->bytes;
+    run->schedule->link_bytes[link] += bytes;
 }
 
 /* Takes all links of a path from now on, each for as long as it needs, or for as long as all of it
- * takes where it is exclusive; returns when the last of them is through, had all been free. */
-static double occupy(struct run *run, const struct link_path *path, double bytes, int copies,
-                     int64_t operation)
+ * takes where it is exclusive; returns when the last of them is through, had all been free. The bytes
+ * that count in time stand for `carried` ones. */
+static double occupy(struct run *run, const struct link_path *path, double bytes, double carried,
+                     int copies, int64_t operation)
 {
     const struct operation *of = &run->graph->operation[operation];
     int counted = is_counted(run, of);
@@ -283,7 +285,7 @@ static double occupy(struct run *run, const struct link_path *path, double bytes
         if (run->flows.count > 0)
             hold_flows(&run->flows, run->now, link, until);
         if (counted)
-            count_use(run, link, of, seconds);
+            count_use(run, link, of, carried, seconds);
     }
     return run->now + longest;
 }
@@ -346,7 +348,7 @@ static void begin_shared(struct run *run, const struct link_path *path, double b
         run->failed = 1;
     const struct operation *of = &run->graph->operation[operation];
     for (int64_t i = 0; is_counted(run, of) && i < path->count; i++)
-        count_use(run, path->links[i], of, use_of(run, path->links[i], bytes, 1));
+        count_use(run, path->links[i], of, of->bytes, use_of(run, path->links[i], bytes, 1));
     lock_until(run, operation, INFINITY, 1);
 }
 
@@ -389,11 +391,36 @@ static int64_t begin_copy(struct run *run, int64_t operation)
     int64_t busy = busy_link(run, &path);
     if (busy >= 0)
         return busy;
-    double end = occupy(run, &path, bytes, 1, operation);
+    double end = occupy(run, &path, bytes, of->bytes, 1, operation);
     borrow_core(run, run->in->memory_rank[target], end - run->now);
     double arrived = on_grid(run, path.latency) + end;
     lock_until(run, operation, arrived, 0);
     finish(run, operation, arrived);
+    return -1;
+}
+
+/* Tries to begin what one processor does in a collective operation, over its own links; returns the
+ * resource it must wait for, or -1. */
+static int64_t begin_collective(struct run *run, int64_t operation)
+{
+    const struct operation *of = &run->graph->operation[operation];
+    const double amounts[] = {of->bytes, of->load};
+    const int64_t wheres[] = {WHERE_RANK, WHERE_NETWORK};
+    int64_t kind = run->in->memory_kind[of->place] * (MEMORY_KINDS + 1);
+    struct link_path paths[2];
+    for (int i = 0; i < 2; i++) {
+        paths[i].count = 0;
+        if (amounts[i] > 0.0)
+            find_path(run, kind * WHERE_CODES + wheres[i], 0, of->place, of->place, &paths[i]);
+        int64_t busy = busy_link(run, &paths[i]);
+        if (busy >= 0)
+            return busy;
+    }
+    double weight = 1.0 / run->in->algorithm_share[of->lock], end = run->now;
+    for (int i = 0; i < 2; i++)
+        if (amounts[i] > 0.0)
+            end = larger(end, occupy(run, &paths[i], weight * amounts[i], amounts[i], 0, operation));
+    finish(run, operation, end + on_grid(run, of->seconds));
     return -1;
 }
 
@@ -442,7 +469,7 @@ static int64_t begin_on_processor(struct run *run, int64_t operation)
         for (int64_t i = 0; i < path.count; i++)
             through = larger(through, run->resources[run->first_link + path.links[i]].free);
         end = larger(end, through + on_grid(run, of->bytes / path.slowest));
-        occupy(run, &path, of->bytes, 0, operation);
+        occupy(run, &path, of->bytes, of->bytes, 0, operation);
     }
     take(run, number, operation, end);
     if (is_counted(run, of))
@@ -479,6 +506,9 @@ static int begin(struct run *run, int64_t operation)
         break;
     case JOIN:
         finish(run, operation, run->now);
+        break;
+    case COLLECTIVE:
+        busy = begin_collective(run, operation);
         break;
     default:
         busy = begin_copy(run, operation);

@@ -321,6 +321,20 @@ static int check_flows(const struct input *in, char *complaint)
     return 1;
 }
 
+/* Algorithms have some bandwidth, and one of them can do all. */
+static int check_algorithms(const struct input *in, char *complaint)
+{
+    int64_t rings = 0;
+    for (int64_t i = 0; i < in->algorithms; i++) {
+        rings += !in->algorithm_tree[i];
+        if (!(in->algorithm_share[i] > 0.0))
+            return COMPLAIN("algorithm_share[%lld] is %g and must be above 0", (long long)i,
+                            in->algorithm_share[i]);
+    }
+    return rings > 0 || !in->settings[SETTING_collective] ||
+           COMPLAIN("algorithm_tree must have a 0 where there are collective operations");
+}
+
 static int check_access_links(const struct input *in, char *complaint)
 {
     for (int64_t i = 0; i < ACCESSES * MOST_LINKS; i++)
@@ -346,6 +360,7 @@ int check_prepared(const struct array arrays[INPUTS], struct input *in, char com
     return check_settings(in, complaint) && check_parents(in, complaint) &&
            check_atoms_ascend(in, complaint) && check_wider(in, complaint) &&
            check_route_links(in, complaint) && check_flows(in, complaint) &&
+           check_algorithms(in, complaint) &&
            check_access_links(in, complaint);
 }
 

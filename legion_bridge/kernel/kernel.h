@@ -14,7 +14,7 @@ enum { READ_ONLY = 1, READ_WRITE = 2, WRITE_ONLY = 3, REDUCE = 4 };
 enum status { PLANNED = 0, OUT_OF_MEMORY = 1, NO_HOST_MEMORY = 2, CYCLE = 3 };
 
 /* What an operation is; see legion_bridge/simulation/kernel_arrays.py. */
-enum kind { RUNTIME = 0, TASK = 1, COPY = 2, FOLD = 3, FILL = 4, JOIN = 5 };
+enum kind { RUNTIME = 0, TASK = 1, COPY = 2, FOLD = 3, FILL = 4, JOIN = 5, COLLECTIVE = 6 };
 
 /* Which instances will do for a requirement: one that covers its slot, made for the slot where there
  * is none; one of just the slot; one that covers it, made for the widest slot around it. */
@@ -78,7 +78,9 @@ struct edge {
     int32_t next, target;
 };
 
-/* One operation. It fills a cache line, as most of it is asked for together. */
+/* One operation. It fills a cache line, as most of it is asked for together. That of a collective
+ * operation moves `bytes` inside its node and `load` over the network, and has the number of the algorithm
+ * in the place of a lock. */
 struct operation {
     double bytes, seconds;
     double load; /* bytes that a copy or fold counts for in time: by layouts, or fresh memory */
@@ -197,7 +199,7 @@ static inline int64_t atoms_of(const struct input *in, int64_t slot)
     return in->slot_atom_start[slot + 1] - in->slot_atom_start[slot];
 }
 
-enum { WHERE_NETWORK = WHERE_CODES - 1 };
+enum { WHERE_RANK = 1, WHERE_NETWORK = WHERE_CODES - 1 };
 
 /* Where a memory lies as seen from another: 0 the same, 1 the same rank, 2 the same node, 3 away. */
 static inline int64_t where_code(const struct input *in, int64_t source, int64_t target)

@@ -119,6 +119,10 @@ static enum status run_points(struct state *state, int64_t launch, int64_t paren
     struct graph *graph = state->graph;
     int64_t *next = &state->next_point[launch], last = in->launch_point[launch + 1];
     int64_t first_operation = graph->operations, before = -1, own = -1;
+    if (in->settings[SETTING_collective] && !state->depth_first) {
+        state->first_of_launch = first_operation;
+        gather(state, *next, last);
+    }
     if (parent >= 0 && in->launch_joins[launch])
         own = new_operation(graph, JOIN, 0, 0.0, *next < last ? *next : 0, iteration);
     for (; *next < last && (parent < 0 || in->point_parent[*next] == parent); ++*next) {
@@ -145,6 +149,8 @@ static enum status run_points(struct state *state, int64_t launch, int64_t paren
             return status;
     }
     state->sibling_join[launch] = own;
+    if (in->settings[SETTING_collective])
+        scatter(state);
     return PLANNED;
 }
 
@@ -291,6 +297,10 @@ static int open_state(struct state *state, const struct input *in)
     state->first_child = integers(in->launches, -1, &failed);
     state->next_sibling = integers(in->launches, -1, &failed);
     state->last_in_queue = integers(in->derived.queues, -1, &failed);
+    if (in->settings[SETTING_collective])
+        state->atom_portion = space(in->atoms, sizeof *state->atom_portion, &failed);
+    for (int64_t i = 0; !failed && state->atom_portion != NULL && i < in->atoms; i++)
+        state->atom_portion[i] = -1;
     return !failed;
 }
 
@@ -308,9 +318,10 @@ static void close_state(struct state *state)
                       state->deferred,       state->deferred_in,    state->deferred_behind,
                       state->passed,          state->new_join,      state->sibling_join,
                       state->next_point,      state->first_child,   state->next_sibling,
-                      state->last_in_queue};
+                      state->last_in_queue,  state->atom_portion};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         free(arrays[i]);
+    free_gathering(&state->gathering);
 }
 
 /* A trace that is recorded with its mapping is replayed without the mapper, and without limits;

@@ -72,6 +72,22 @@ static void reduce_into(struct state *state, int64_t occurrence, int64_t memory,
     state->reductions[occurrence].operation = fold; /* its memory comes free with the task's */
 }
 
+/* A reduction of the same data in the same memory, which others have made and nobody has read: a runtime
+ * with collective operations goes on adding to it. NULL where there is none. */
+static struct reduction *open_sums(const struct state *state, int64_t slot, int64_t memory)
+{
+    const struct input *in = state->in;
+    int64_t atom = in->slot_atom_values[in->slot_atom_start[slot]];
+    for (int64_t node = due(state, atom); node >= 0; node = state->pending_next[node]) {
+        int64_t occurrence = state->pending_occurrence[node];
+        struct reduction *reduction = &state->reductions[occurrence];
+        if (in->slot_values[occurrence] == slot && reduction->memory == memory &&
+            reduction->left == atoms_of(in, slot) && reduction->last < state->first_of_launch)
+            return reduction;
+    }
+    return NULL;
+}
+
 /* A reduction goes to an instance of its own; 0 where the memory is full. */
 int reduce(struct state *state, int64_t occurrence, int64_t memory, int64_t task,
            int64_t analysis)
@@ -85,6 +101,14 @@ int reduce(struct state *state, int64_t occurrence, int64_t memory, int64_t task
     }
     double bytes = in->slot_bytes[slot];
     int nested = in->fold_into[occurrence] >= 0;
+    struct reduction *open = in->settings[SETTING_collective] && !nested
+                                 ? open_sums(state, slot, memory)
+                                 : NULL;
+    if (open != NULL) {
+        edge(state->graph, open->operation, task);
+        open->operation = open->last = task;
+        return 1;
+    }
     if (!(nested ? allocate_transient(state, memory, bytes) : allocate(state, memory, bytes)))
         return 0;
     int64_t fill =

@@ -42,6 +42,47 @@ struct deferred_release {
     int64_t next, instance, task, turn;
 };
 
+/* An atom that a memory needs, or reads, for a launch: in which column of its requirements. */
+struct want {
+    int32_t atom, memory, column;
+    char needs, writes, served;
+};
+
+/* The wants of one atom, and what they have in common with those of others. */
+struct portion {
+    uint64_t key;
+    int64_t first, end; /* wants */
+    int32_t group;
+};
+
+/* A memory that takes part in a collective operation. */
+struct participant {
+    int32_t node, memory, operation, delivered; /* after which it has all that it gets */
+    char adds, reads, joined;
+    double owned, held, needed; /* bytes of the sums, and of the values, that it is to have or has */
+    double near, far;           /* that it moves inside its node, and over the network */
+};
+
+/* A collective operation: portions that are moved together. */
+struct group {
+    int64_t first, end, first_participant, participants;
+    int64_t start, sent; /* before all, and after those that only give; -1 before it is begun */
+    int64_t algorithm;
+    double latency;
+    char summed;
+};
+
+/* What the points of a launch get together. */
+struct gathering {
+    int64_t wants, portions, groups, participants, spent;
+    int64_t want_capacity, portion_capacity, group_capacity, participant_capacity, freed_capacity;
+    struct want *want;
+    struct portion *portion;
+    struct group *group;
+    struct participant *participant;
+    struct freed *freed; /* comes free once the launch is planned */
+};
+
 struct state {
     const struct input *in;
     int64_t iteration; /* the next to be planned; the setup is -1 */
@@ -80,6 +121,8 @@ struct state {
     char depth_first; /* nested launches are planned with the point that makes them */
     int64_t first_of_launch; /* the first operation of the launch that is being planned */
     int64_t failed_requirement, failed_slot;
+    struct gathering gathering;
+    int32_t *atom_portion; /* [atoms] of what is got together, or -1 */
 };
 
 /* graph.c */
@@ -160,9 +203,18 @@ int64_t transfer_for(struct state *state, enum kind kind, int64_t source, int64_
                      int64_t analysis, int64_t region);
 void carry(struct state *state, int64_t operation, double bytes, double weight);
 void carry_sums(struct state *state, int64_t fold, double bytes);
+void spend(struct state *state, int64_t node, int64_t operation, int later);
 int64_t due(const struct state *state, int64_t atom);
+int64_t take_due(struct state *state, int64_t atom);
 void discard(struct state *state, int64_t atom);
 void bring(struct state *state, int64_t atom, int64_t number, int64_t task, int64_t analysis);
+
+/* collectives.c */
+void gather(struct state *state, int64_t first_point, int64_t end_point);
+void scatter(struct state *state);
+void free_later(struct state *state, int64_t memory, double bytes, int64_t operation);
+int take_part(struct state *state, int64_t atom, int64_t number, int64_t task, int64_t analysis);
+void free_gathering(struct gathering *of);
 
 /* reductions.c */
 int reduce(struct state *state, int64_t occurrence, int64_t memory, int64_t task,

@@ -63,8 +63,8 @@ static void merge(struct state *state, int64_t key, int64_t operation)
 }
 
 /* One atom of a reduction instance was used up: by a fold, which has waited for the last task that
- * reduced to it, or by that task itself. */
-static void spend(struct state *state, int64_t node, int64_t operation)
+ * reduced to it, or by that task itself. Its room is given to others at once, or later. */
+void spend(struct state *state, int64_t node, int64_t operation, int later)
 {
     int64_t occurrence = state->pending_occurrence[node];
     struct reduction *reduction = &state->reductions[occurrence];
@@ -78,7 +78,10 @@ static void spend(struct state *state, int64_t node, int64_t operation)
     int64_t last = operation;
     for (int64_t i = first; i < first + atoms; i++)
         last = join_after(state->graph, operation, last, state->spent_by[i]);
-    free_after(state, reduction->memory, in->slot_bytes[slot], last);
+    if (later)
+        free_later(state, reduction->memory, in->slot_bytes[slot], last);
+    else
+        free_after(state, reduction->memory, in->slot_bytes[slot], last);
 }
 
 /* The first reduction of an atom that is to be folded, or -1. Points of one launch never share data
@@ -93,7 +96,7 @@ int64_t due(const struct state *state, int64_t atom)
 }
 
 /* Takes the first reduction that is to be folded out of an atom's list; -1 where there is none. */
-static int64_t take_due(struct state *state, int64_t atom)
+int64_t take_due(struct state *state, int64_t atom)
 {
     int64_t node = due(state, atom), *link = &state->atom_pending[atom];
     if (node < 0)
@@ -109,7 +112,7 @@ static int64_t take_due(struct state *state, int64_t atom)
 void discard(struct state *state, int64_t atom)
 {
     for (int64_t node; (node = take_due(state, atom)) >= 0;)
-        spend(state, node, state->reductions[state->pending_occurrence[node]].operation);
+        spend(state, node, state->reductions[state->pending_occurrence[node]].operation, 0);
 }
 
 /* Applies the reductions that one task made to an atom. */
@@ -126,7 +129,7 @@ static int64_t fold(struct state *state, int64_t atom, int64_t number, int64_t n
     }
     carry_sums(state, operation, state->in->atom_bytes[atom]);
     after_users(state, number, operation);
-    spend(state, node, operation);
+    spend(state, node, operation, 0);
     return operation;
 }
 
@@ -221,6 +224,8 @@ static int64_t fetch(struct state *state, int64_t atom, int64_t entry, int64_t t
 void bring(struct state *state, int64_t atom, int64_t number, int64_t task, int64_t analysis)
 {
     struct entry *entry = &state->entries[number];
+    if (state->gathering.groups > 0 && take_part(state, atom, number, task, analysis))
+        return;
     if (!entry->valid && entry->lost_to == task) {
         hold(state, atom, number);
     } else if (!entry->valid) {

@@ -49,6 +49,8 @@ class FlatMachine:
         link_bandwidth: ``[links]`` bytes a second.
         link_overhead: ``[links]`` seconds that each copy occupies it beside its bytes.
         link_exclusive: ``[links]`` whether a copy holds it to its end.
+        algorithm_tree, algorithm_base, algorithm_hop, algorithm_far_hop, algorithm_share: One for
+            each ``Machine.algorithms``: whether it is a tree, and its numbers.
     """
 
     machine: Machine
@@ -89,6 +91,11 @@ class FlatMachine:
     update: Floats
     access_links: Ints
     access_scopes: Ints
+    algorithm_tree: Ints
+    algorithm_base: Floats
+    algorithm_hop: Floats
+    algorithm_far_hop: Floats
+    algorithm_share: Floats
 
     def memory_of(self, processors: Ints, kind: str) -> Ints:
         """The memory of a kind that each processor uses: its own, or the one of its rank."""
@@ -146,7 +153,17 @@ def flatten_machine(machine: Machine) -> FlatMachine:
         **_memories(machine, processor_first, counts),
         **links.tables(),
         **_processor_tables(machine, links),
+        **_algorithm_tables(machine),
     )
+
+
+def _algorithm_tables(machine: Machine) -> dict[str, Any]:
+    of = machine.algorithms
+    numbers = {
+        f"algorithm_{name}": np.array([getattr(each, name) for each in of], np.float64)
+        for name in ("base", "hop", "far_hop", "share")
+    }
+    return {"algorithm_tree": np.array([each.kind == "tree" for each in of], np.int64), **numbers}
 
 
 def _memories(machine: Machine, processor_first: Ints, counts: Ints) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from legion_bridge.rates import PRODUCT_RATES, WIDER
 
 __all__ = [
     "Access",
+    "Algorithm",
     "Link",
     "Machine",
     "Memory",
@@ -294,6 +295,29 @@ class Runtime:
         return 1.0 if where == "network" else self.fold
 
 
+@dataclass(frozen=True, slots=True)
+class Algorithm:
+    """One of the ways in which a collective operation runs.
+
+    Partial sums on ``k`` processors that all of them read take a ring ``2 (k - 1)`` steps, and
+    each link ``2 (k - 1) / k`` of their bytes; where each reads a part, or what is read is no sum,
+    it is half of that. A tree takes two steps for each processor of a node but one, two for each
+    doubling of the nodes, and each link twice the bytes.
+
+    Attributes:
+        kind: ``"ring"``, or ``"tree"`` for sums that all who take part read.
+        base: Seconds beside those of the steps.
+        hop, far_hop: Seconds of a step inside a node, and from node to node.
+        share: The share of the links' bandwidth that it reaches.
+    """
+
+    kind: str
+    base: float
+    hop: float
+    far_hop: float
+    share: float
+
+
 @dataclass(frozen=True)
 class Machine:
     """A machine of ``nodes`` equal nodes.
@@ -314,6 +338,7 @@ class Machine:
     runtime: Runtime
     ranks_per_node: int = 1
     rank_placement: RankPlacement = "packed"
+    algorithms: tuple[Algorithm, ...] = ()
     source: str = field(default="", compare=False, repr=False)
 
     @staticmethod

@@ -12,6 +12,7 @@ from legion_bridge.rates import PRODUCT_RATES
 
 __all__ = ["check_machine"]
 
+ALGORITHMS = ("ring", "tree")
 Complaints = Iterator[tuple[str, str]]
 """Tables of the file, and what is wrong in them."""
 
@@ -63,6 +64,15 @@ def _collective(machine: Machine) -> Complaints:
     chosen = machine.runtime.collective
     if chosen not in COLLECTIVES:
         yield "[runtime]", f"collective {_unknown(chosen, COLLECTIVES)}"
+    for number, algorithm in enumerate(machine.algorithms, start=1):
+        table = f"[[algorithms]] number {number}"
+        if algorithm.kind not in ALGORITHMS:
+            yield table, f"kind {_unknown(algorithm.kind, ALGORITHMS)}"
+        if not 0.0 < algorithm.share <= 1.0:
+            yield table, f"share is of the links' bandwidth, up to 1, and not {algorithm.share:g}"
+    if chosen == "nccl" and all(each.kind != "ring" for each in machine.algorithms):
+        remedy = 'add a table [[algorithms]] with kind = "ring"'
+        yield "[runtime]", f'collective = "nccl" needs an algorithm for all operations: {remedy}'
 
 
 def _scopes(machine: Machine) -> Complaints:

@@ -17,6 +17,7 @@ from legion_bridge.errors import MachineError
 from legion_bridge.machines.local_machine import LOCAL_MACHINE, local_machine_file
 from legion_bridge.machines.machine import (
     Access,
+    Algorithm,
     Link,
     Machine,
     Memory,
@@ -44,7 +45,7 @@ from legion_bridge.shapes import (
 __all__ = ["machine_names", "read_machine"]
 
 SCHEMA = 1
-TABLES = ("processors", "memories", "access", "links", "routes", "runtime")
+TABLES = ("processors", "memories", "access", "links", "routes", "algorithms", "runtime")
 NCCL = "-nccl"
 WITH_NCCL = ("a100x8", "h100x8")
 """Built-in machines that exist a second time, under a name that ends in ``NCCL``: programs run on
@@ -136,8 +137,8 @@ def _table(path: Sequence[str | int]) -> str:
     match path:
         case ():
             return "the file"
-        case ("routes", int(index)):
-            return f"[[routes]] number {index + 1}"
+        case ("routes" | "algorithms" as name, int(index)):
+            return f"[[{name}]] number {index + 1}"
     return f"[{'.'.join(map(str, path))}]"
 
 
@@ -153,6 +154,7 @@ def _machine(data: dict[str, Any], text: str) -> Machine:
         access=MappingProxyType(_accesses(data)),
         links=MappingProxyType(_keyed(data, "links", Link, "name")),
         routes=_routes(data),
+        algorithms=_algorithms(data),
         runtime=Runtime(**at("runtime", _record(Runtime), _needed(data, "runtime"))),
         source=text,
     )
@@ -192,6 +194,15 @@ def _routes(data: dict[str, Any]) -> tuple[Route, ...]:
         Route(**{ROUTE_ENDS.get(key, key): value for key, value in values.items()})
         for values in at("routes", a_list(_record(Route)), tables)
     )
+
+
+def _algorithms(data: dict[str, Any]) -> tuple[Algorithm, ...]:
+    tables = data.get("algorithms", [])
+    if not isinstance(tables, list):
+        said = "needs tables [[algorithms]], one for each way of a collective operation"
+        raise ShapeError(said, of_table=True)
+    read = at("algorithms", a_list(_record(Algorithm)), tables)
+    return tuple(Algorithm(**values) for values in read)
 
 
 def _record(kind: type[Any], given: Sequence[str] = ()) -> Shape[dict[str, Any]]:

@@ -37,7 +37,8 @@ UNITS = {
     BYTES: ("capacity",),
     CACHE: ("cache", "line", "chunk"),
     SECONDS: ("start", "kernel", "gather", "update", "latency", "overhead", "launch", "point",
-              "requirement", "message", "domain", "analysis", "doubling", "instance"),
+              "requirement", "message", "domain", "analysis", "doubling", "instance", "base",
+              "hop", "far_hop"),
 }  # fmt: skip
 UNIT_OF = {key: unit for unit, keys in UNITS.items() for key in keys}
 """By key; all others are factors."""

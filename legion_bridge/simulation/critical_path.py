@@ -83,11 +83,13 @@ class FoldTimes(NamedTuple):
         least: Of one fold, wherever both lie.
         apart: What is added to ``least`` for all folds of what ``launch`` reduced.
         launch: A launch whose points are known to lie apart; -1 for none.
+        in_turn: Whether the folds into the same data come one after the other.
     """
 
     least: Floats
     apart: Floats
     launch: int = -1
+    in_turn: bool = True
 
 
 class CriticalPaths:
@@ -125,7 +127,11 @@ class CriticalPaths:
             runtime.point + runtime.requirement * np.diff(program.point_requirement)
         )
         atoms = program.atom_bytes
-        self.folds = FoldTimes(self.transfers.least(atoms, fold=True), np.zeros(len(atoms)))
+        folds = self.transfers.least(atoms, fold=True)
+        if runtime.collective == "nccl":  # who has a sum itself may get nothing from others
+            folds = np.minimum(folds, min(each.base for each in machine.algorithms))
+        in_turn = runtime.collective == "legion"
+        self.folds = FoldTimes(folds, np.zeros(len(atoms)), in_turn=in_turn)
 
     def follow(
         self,
@@ -230,6 +236,8 @@ class _Sums:
     def add(self, launch: int, points: Ints, atoms: Ints, ends: Floats) -> None:
         """A launch has reduced to instances of its own."""
         self.latest.raise_to(points, atoms, ends + self._folds.least[atoms])
+        if not self._folds.in_turn:
+            return
         order = np.argsort(-ends, kind="stable")
         sooner = order[ends[order] < self._first.at[atoms[order]]]
         self._first.set(points[sooner], atoms[sooner], ends[sooner])

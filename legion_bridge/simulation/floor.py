@@ -10,7 +10,8 @@ Four things hold whatever a mapper decides, and the largest of them is the floor
   reduced to it; what takes a future after what gives it; and the top-level task goes on after
   what it waits for (``critical_path.py``).
 - *Spreading.* Points that share data either share a processor too, and wait for each other, or
-  something must travel (``spread_points.py``, ``network_cycles.py``).
+  something must travel (``spread_points.py``). What travels in collective operations has no bound
+  here.
 - *The runtime.* It analyses each launch on each rank, and each point on some rank.
 
 Where a mapper may put data before the program's clock starts, or all of what shares data on one
@@ -115,6 +116,8 @@ def bounds_of(program: FlatProgram, machine: FlatMachine) -> Bounds:
         return Bounds(work, runtime=runtime)
     paths = CriticalPaths(program, machine.machine, least)
     critical = paths.follow()
+    if machine.machine.runtime.collective == "nccl":
+        return Bounds(work, critical, runtime=runtime)
     known = max(work, critical, runtime)
     spreading = _spreading(paths, machine, known)
     return Bounds(work, critical, spreading if spreading > known else 0.0, runtime)

@@ -47,7 +47,8 @@ class OperationKind(IntEnum):
     ``RUNTIME`` is the analysis and mapping of a point task on its rank's runtime processor,
     ``TASK`` its execution, ``FILL`` the initialisation of a reduction instance and ``FOLD`` its
     application; a ``JOIN`` takes no time and stands for a launch, or for a task with all that it
-    launched.
+    launched. A ``COLLECTIVE`` is what one processor does in a collective operation, over its own
+    links: it moves ``bytes`` inside its node and ``load`` over the network.
     """
 
     RUNTIME = 0
@@ -56,6 +57,7 @@ class OperationKind(IntEnum):
     FOLD = 3
     FILL = 4
     JOIN = 5
+    COLLECTIVE = 6
 
 
 class Operation(NamedTuple):
@@ -65,10 +67,13 @@ class Operation(NamedTuple):
         kind: Codes of ``OperationKind``.
         place: The rank of ``RUNTIME``, the processor of ``TASK``, the target memory of the others.
         source: The source memory of copies and folds.
-        bytes: What travels; for ``TASK`` over the links to a memory that it reaches in place.
+        bytes: What travels; for ``TASK`` over the links to a memory that it reaches in place, for
+            ``COLLECTIVE`` inside its node.
         load: Bytes that a copy, fold or fill counts for in time: more than travel where layouts
-            differ, memory is fresh, or values are added.
-        seconds: Time on a processor, without links.
+            differ, memory is fresh, or values are added. For ``COLLECTIVE`` what travels over the
+            network.
+        seconds: Time on a processor, without links; for ``COLLECTIVE`` the latency.
+        lock: For ``COLLECTIVE`` the number of its algorithm.
         point, iteration: Of the point task on whose behalf it happens; the setup is -1.
         region: Number of the region of what travels.
         ready, start, end: Seconds since the program began.
@@ -92,6 +97,7 @@ class Operation(NamedTuple):
     point: Ints
     iteration: Ints
     region: Ints
+    lock: Ints
     ready: Floats
     start: Floats
     end: Floats
@@ -171,7 +177,7 @@ _ROWS = {
 """The structures of ``kernel/kernel.h``, and the numbers of links."""
 _COLUMNS: dict[str, dict[str, Any]] = {
     "operations": {
-        **dict.fromkeys(_INTS, np.int64),
+        **dict.fromkeys((*_INTS, "lock"), np.int64),
         **dict.fromkeys(("bytes", "seconds", "load"), np.float64),
     },
     "times": {**dict.fromkeys(("ready", "start", "end"), np.float64), "cause": np.int64},

@@ -22,7 +22,7 @@ from legion_bridge.machines.flat_machine import (
 from legion_bridge.machines.machine import WHERE, Machine
 from legion_bridge.simulation.kernel_arrays import Operation, OperationKind
 
-__all__ = ["LinkPath", "LinkPaths", "route_costs"]
+__all__ = ["LinkPath", "LinkPaths", "Move", "route_costs"]
 
 Floats = NDArray[np.float64]
 
@@ -36,6 +36,14 @@ class LinkPath(NamedTuple):
     links: tuple[int, ...]
     slowest: float
     latency: float
+
+
+class Move(NamedTuple):
+    """Bytes on a path, and how many bytes they count for in time."""
+
+    path: LinkPath
+    bytes: float
+    carried: float
 
 
 class LinkPaths:
@@ -56,7 +64,32 @@ class LinkPaths:
         source, target = int(operations.source[number]), int(operations.place[number])
         if operations.kind[number] == OperationKind.TASK:
             return self.access(target, source)
+        if operations.kind[number] == OperationKind.COLLECTIVE:
+            paths = [move.path for move in self.moves(operations, number)]
+            links = tuple(link for path in paths for link in path.links)
+            slowest = min((path.slowest for path in paths), default=np.inf)
+            return LinkPath(links, slowest, float(operations.seconds[number]))
         return self.copy(source, target, self.carried(operations, number))
+
+    def moves(self, operations: Operation, number: int) -> list[Move]:
+        """What an operation moves: one thing, or what it moves inside its node and beyond."""
+        if operations.kind[number] != OperationKind.COLLECTIVE:
+            path = self.of(operations, number)
+            carried = self.carried(operations, number)
+            return [Move(path, float(operations.bytes[number]), carried)]
+        memory, algorithm = int(operations.place[number]), int(operations.lock[number])
+        weight = 1.0 / float(self.machine.algorithm_share[algorithm])
+        amounts = float(operations.bytes[number]), float(operations.load[number])
+        return [
+            Move(self.within_collective(memory, where), amount, weight * amount)
+            for where, amount in zip(("rank", "network"), amounts, strict=True)
+            if amount > 0.0
+        ]
+
+    def within_collective(self, memory: int, where: str) -> LinkPath:
+        """The links of a processor's own that it takes to others in the same node, or beyond."""
+        kind = int(self.machine.memory_kind[memory])
+        return self._path_on((kind, kind, WHERE.index(where)), memory, memory, flow=False)
 
     def carried(self, operations: Operation, number: int) -> float:
         """Bytes that an operation counts for on its links."""
@@ -87,7 +120,12 @@ class LinkPaths:
         return int(kinds[source]), int(kinds[target]), self._where(source, target)
 
     def _path(self, source: int, target: int, flow: bool) -> LinkPath:
-        machine, at = self.machine, self._route(source, target)
+        return self._path_on(self._route(source, target), source, target, flow=flow)
+
+    def _path_on(
+        self, at: tuple[int, int, int], source: int, target: int, *, flow: bool
+    ) -> LinkPath:
+        machine = self.machine
         firsts, scopes, sides = (
             (machine.flow_links[at], machine.flow_scopes[at], machine.flow_sides[at])
             if flow

@@ -401,6 +401,7 @@ def _prepared_arrays(program: FlatProgram, machine: FlatMachine, untraced: int) 
             "untraced": untraced,
             "recorded": runtime.recorded,
             "shares_cores": runtime.shares_cores,
+            "collective": runtime.collective == "nccl",
         },
     )
 

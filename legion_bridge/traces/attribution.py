@@ -32,6 +32,7 @@ LABELS = {
     OperationKind.FOLD: "fold",
     OperationKind.FILL: "fill",
     OperationKind.JOIN: "wait",
+    OperationKind.COLLECTIVE: "collective",
 }
 """What kinds of operations are called in profiles and pictures."""
 
@@ -47,10 +48,11 @@ def carried_by_link(trace: Trace, measured: Bools) -> dict[str, dict[str, float]
             found[names[link]][region] += amount / trace.iterations
 
     operations = trace.operations
-    kinds = (*COPIES, OperationKind.FILL)
+    kinds = (*COPIES, OperationKind.FILL, OperationKind.COLLECTIVE)
     for number in np.flatnonzero(measured & np.isin(operations.kind, kinds)).tolist():
         region = regions[int(operations.region[number])]
-        add(paths.of(operations, number), region, float(operations.bytes[number]))
+        for path, amount, _ in paths.moves(operations, number):
+            add(path, region, amount)
     for processor, memory, region_name, amount in _in_place(trace, measured):
         add(paths.access(processor, memory), region_name, amount)
     return {link: dict(amounts) for link, amounts in found.items()}

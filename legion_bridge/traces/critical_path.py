@@ -36,7 +36,7 @@ __all__ = [
 Bools = NDArray[np.bool_]
 
 SegmentKind: TypeAlias = Literal[
-    "start", "task", "in place", "copy", "fold", "fill", "runtime", "limit", "idle"
+    "start", "task", "in place", "copy", "fold", "fill", "collective", "runtime", "limit", "idle"
 ]
 KINDS: dict[int, SegmentKind] = {
     OperationKind.RUNTIME: "runtime",
@@ -44,6 +44,7 @@ KINDS: dict[int, SegmentKind] = {
     OperationKind.FOLD: "fold",
     OperationKind.FILL: "fill",
     OperationKind.JOIN: "idle",
+    OperationKind.COLLECTIVE: "collective",
 }
 
 

@@ -35,6 +35,7 @@ KIND_COLOURS = {
     "copy": "#2B2B2B",
     "fold": "#A05195",
     "fill": "#9FB8AD",
+    "collective": "#665191",
     "start": "#C9B79C",
     "in place": "#7A9CC6",
     "limit": "#E3C6D8",

@@ -21,11 +21,17 @@ PARTS: dict[SegmentKind, str] = {
     "copy": "copies",
     "fold": "copies",
     "fill": "copies",
+    "collective": "copies",
     "runtime": "runtime",
     "limit": "limits",
     "idle": "idle",
 }
-COPIES = (OperationKind.COPY, OperationKind.FOLD, OperationKind.FILL)
+COPIES = (
+    OperationKind.COPY,
+    OperationKind.FOLD,
+    OperationKind.FILL,
+    OperationKind.COLLECTIVE,
+)
 
 
 def parts_of_segments(segments: Iterable[Segment], iterations: int) -> Parts:
@@ -78,7 +84,7 @@ def _gap(chains: Chains, task: int, free: float, until: float) -> Iterator[Segme
 def hidden_behind(trace: Trace, path: Sequence[Segment]) -> Hidden:
     """What goes on behind the critical path, brought to one iteration."""
     return Hidden(
-        copies=_hidden(trace, path, COPIES, ("copy", "fold", "fill")),
+        copies=_hidden(trace, path, COPIES, ("copy", "fold", "fill", "collective")),
         runtime=_hidden(trace, path, (OperationKind.RUNTIME,), ("runtime",)),
     )
 

@@ -111,11 +111,13 @@ def _shares(trace: Trace, path: Sequence[Segment]) -> tuple[CriticalShare, ...]:
 
 def _copies(trace: Trace, chosen: Bools) -> dict[str, float]:
     operations = trace.operations
-    moved = chosen & np.isin(operations.kind, (OperationKind.COPY, OperationKind.FOLD))
-    regions = list(trace.program.application.regions)
-    amounts = np.bincount(
-        operations.region[moved], weights=operations.bytes[moved], minlength=len(regions)
+    together = operations.kind == OperationKind.COLLECTIVE
+    moved = chosen & (
+        np.isin(operations.kind, (OperationKind.COPY, OperationKind.FOLD)) | together
     )
+    regions = list(trace.program.application.regions)
+    sizes = operations.bytes + np.where(together, operations.load, 0.0)
+    amounts = np.bincount(operations.region[moved], weights=sizes[moved], minlength=len(regions))
     return {
         name: float(amount) / trace.iterations
         for name, amount in zip(regions, amounts, strict=True)

@@ -27,6 +27,7 @@ COLOURS = {
     "copy": "thread_state_iowait",
     "fold": "thread_state_uninterruptible",
     "fill": "thread_state_runnable",
+    "collective": "rail_load",
     "start": "thread_state_sleeping",
     "in place": "thread_state_unknown",
     "limit": "yellow",
@@ -108,6 +109,8 @@ def _arguments(trace: Trace, names: OperationNames, span: Span, kind: str) -> Ev
         "iteration": "setup" if iteration < 0 else iteration,
     }
     amount = float(operations.bytes[span.operation])
+    if kind == "collective":
+        amount += float(operations.load[span.operation])
     if amount:
         found["bytes"] = amount
     waited = float(operations.start[span.operation] - operations.ready[span.operation])

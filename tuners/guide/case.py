@@ -140,7 +140,7 @@ def _regions(application: Application) -> dict[tuple[str, int], tuple[str, ...]]
 
 
 _backgrounds: WeakKeyDictionary[GuidedProblem, Background] = WeakKeyDictionary()
-MOVES = ("copy", "fold", "fill")
+MOVES = ("copy", "fold", "fill", "collective")
 """Kinds of what moves data on the critical path."""
 HIDDEN = 5e-4
 """Share of an iteration below which a wait costs nothing that is worth a word."""

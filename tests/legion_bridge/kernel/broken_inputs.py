@@ -20,13 +20,15 @@ from legion_bridge.simulation.simulator import Simulator
 
 Array = NDArray[Any]
 
-SAMPLE = {
+SAMPLE: dict[str, tuple[str, int, str, dict[str, int]]] = {
     # Nested launches, instance limits, collection, on two nodes.
-    "cannon": ("expert", 2),
+    "cannon": ("expert", 2, "p100x4", {}),
     # Reductions that are folded by their launcher, and wider pieces.
-    "solomonik": ("expert", 1),
+    "solomonik": ("expert", 1, "p100x4", {}),
     # Zero-copy memory, folds and futures.
-    "pennant": ("expert", 1),
+    "pennant": ("expert", 1, "p100x4", {}),
+    # Collective operations, on two nodes.
+    "transformer": ("expert", 2, "a100x8-nccl", {"layers": 1}),
 }
 WINDOW = (4, 8, 9)
 FREE = {"slot_region", "limit"}
@@ -67,9 +69,9 @@ class Inputs:
 
 def sample(name: str) -> Inputs:
     """The inputs of one run of the sample."""
-    text, nodes = SAMPLE[name]
-    program = Application.load(name, **({"nodes": nodes} if nodes > 1 else {}))
-    simulator = Simulator(program, Machine.load("p100x4", nodes=nodes))
+    text, nodes, machine, sizes = SAMPLE[name]
+    program = Application.load(name, **({"nodes": nodes} if nodes > 1 else {}), **sizes)
+    simulator = Simulator(program, Machine.load(machine, nodes=nodes))
     mapper = dsl.load(dsl.parse(program.mappers.get(text, text)), simulator.machine.shape)
     return Inputs.of(simulator, mapper)
 

@@ -183,6 +183,22 @@ def test_rates_of_products_are_checked(complaint, key, value, sentence):
             "[runtime]: collective 'ncl' is unknown: did you mean nccl? known are legion",
         ),
         (set_to("[runtime]", "collective", "true", H100), "[runtime]: collective must be a text"),
+        (
+            set_to("[runtime]", "collective", '"nccl"', TEXT.rstrip() + '\ncollective = "legion"'),
+            '[runtime]: collective = "nccl" needs an algorithm for all operations: add a table',
+        ),
+        (
+            replaced('kind = "ring"', 'kind = "star"', H100),
+            "[[algorithms]] number 1: kind 'star' is unknown: did you mean tree?",
+        ),
+        (
+            replaced("share = 0.25", "share = 1.25", H100),
+            "[[algorithms]] number 1: share is of the links' bandwidth, up to 1, and not 1.25",
+        ),
+        (
+            replaced("hop = 0.47e-6", "hop = 47", H100),
+            "[[algorithms]] number 1: hop is in seconds",
+        ),
     ],
 )
 def test_products_and_collectives_that_are_not_there_are_named(complaint, text, sentence):

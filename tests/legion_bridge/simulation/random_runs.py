@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.vendor.pretty import RepresentationPrinter
 
-from legion_bridge.machines.machine import Machine, Runtime
+from legion_bridge.machines.machine import Algorithm, Machine, Runtime
 from legion_bridge.programs.application import Application, Launch, Partition, Requirement
 from tests.legion_bridge import tiny
 
@@ -234,6 +234,23 @@ def cases(
     seen = machine.for_ranks(program.ranks_per_node)
     text, places = draw(mappers(seen, tasks, placed=placed))
     return Case(program, machine, text, places)
+
+
+@st.composite
+def spread_cases(
+    draw: st.DrawFn, *, capacities: Sequence[int] = AMPLE, chunks: Sequence[float] = (0.0,)
+) -> Case:
+    """A case on a machine with collective operations, whose points are spread over GPUs."""
+    case = draw(cases(capacities=capacities, chunks=chunks))
+    rules = "\n".join([case.rules, *draw(spread_maps(case, case.program))])
+    seconds, shares = st.sampled_from([0.0, 0.25]), st.sampled_from([0.5, 1.0])
+    algorithms = [
+        Algorithm(kind, draw(seconds), draw(seconds), draw(seconds), draw(shares))
+        for kind in ("ring", "tree")
+    ]
+    runtime = replace(case.machine.runtime, collective="nccl")
+    machine = replace(case.machine, runtime=runtime, algorithms=tuple(algorithms))
+    return replace(case, machine=machine, rules=rules)
 
 
 @st.composite

@@ -22,6 +22,8 @@ from legion_bridge.programs.flat_program import PRIVILEGE_CODES
 from legion_bridge.simulation.kernel_arrays import OperationKind as Kind
 from tests.legion_bridge.tiny import Run
 
+from .reference_collectives import Group, groups_of, sender
+
 READ_ONLY, READ_WRITE, WRITE_ONLY, REDUCE = (
     PRIVILEGE_CODES[name] for name in ("READ_ONLY", "READ_WRITE", "WRITE_ONLY", "REDUCE")
 )
@@ -63,6 +65,9 @@ class Step:
         sums: From, to, atom of what one reduction adds to another.
         fills: Holder and atom that is made ready to be reduced to.
         adds: Holder and atom that is reduced to, and by which task.
+        gives: Holder and atom of what a collective operation takes from a memory, and whether
+            that is a sum.
+        gets: Of one: its group, from where it takes an atom, where it puts it, and the atom.
         carried: What is on the way, for each move.
     """
 
@@ -79,13 +84,17 @@ class Step:
     fills: list[tuple[Holder, int]] = field(default_factory=list)
     adds: list[tuple[Holder, int, TaskId]] = field(default_factory=list)
     carried: list[Value] = field(default_factory=list)
+    gives: list[tuple[Holder, int, bool]] = field(default_factory=list)
+    gets: list[tuple[Group, Holder, int]] = field(default_factory=list)
 
     def holders(self) -> Iterator[Holder]:
         for holder, _, _ in (*self.reads, *self.writes):
             yield holder
         for source, target, _ in (*self.moves, *self.folds, *self.sums):
             yield from (source, target)
-        for holder, *_ in (*self.adds, *self.fills):
+        for holder, *_ in (*self.adds, *self.fills, *self.gives):
+            yield holder
+        for _, holder, _ in self.gets:
             yield holder
 
 
@@ -187,6 +196,11 @@ class Plan:
         self.queue = -1
         # Points so far, and how many there were before the launch of the one that comes now.
         self.planned = self.began = 0
+        # Collective operations: what this launch gets together, and room that comes free after it.
+        self.together = run.simulator.machine.runtime.collective == "nccl"
+        self.groups: dict[int, Group] = {}
+        self.later: list[Holder] = []
+        self.launch_of: list[int] = []
         self.tasks: dict[TaskId, Step] = {}
         self.held: list[dict[int, float]] = []
         setup, iterations = self.program.setup_launches, run.simulator._windows[-1].iterations
@@ -196,8 +210,10 @@ class Plan:
             first, last = (0, setup) if iteration < 0 else (setup, len(self.program.launches))
             for began, point in self._order(first, last):
                 self.began = began
+                self.launch_of.append(int(self.program.point_launch[point]))
                 self._point(iteration, point)
                 self.planned += 1
+            self._end_groups()
             self._release_all()
             self.held.append({memory: self._held(memory) for memory in list(self.used)})
 
@@ -233,6 +249,11 @@ class Plan:
 
     def _launch(self, points: Iterable[int], *, depth_first: bool) -> Iterator[tuple[int, int]]:
         began = self.planned
+        points = list(points)
+        self._end_groups()
+        if self.together and not depth_first:
+            self.began = began
+            self.groups = groups_of(self, points)
         for point in points:
             yield began, point
             below = np.flatnonzero(self.program.point_parent == point) if depth_first else []
@@ -312,7 +333,52 @@ class Plan:
         self.pending[atom] = [each for each in self.pending[atom] if each.last >= self.began]
         return due
 
+    def _end_groups(self) -> None:
+        for holder in self.later:
+            self.freed[holder.memory].append(holder)
+        self.later, self.groups = [], {}
+
+    def _take_part(self, atom: int, holder: Holder) -> bool:
+        """Whether a holder gets an atom together with others."""
+        group = self.groups.get(atom)
+        if group is None or holder.memory not in group.readers[atom]:
+            return False
+        if (atom, holder.memory) in group.served:
+            return False
+        if not group.steps:
+            self._begin_group(group)
+        group.served.add((atom, holder.memory))
+        needs = group.readers[atom][holder.memory]
+        if not group.summed and (holder in self.valid[atom] or not needs):
+            return False
+        group.steps[holder.memory].gets.append((group, holder, atom))
+        if holder not in self.transient:
+            self.valid[atom].insert(0, holder)
+        return True
+
+    def _begin_group(self, group: Group) -> None:
+        given: dict[int, list[tuple[Holder, int, bool]]] = defaultdict(list)
+        for atom, readers in group.readers.items():
+            base = sender(self, atom, readers)
+            if base is not None:
+                given[base.memory].append((base, atom, False))
+            for memory in readers:
+                given[memory] += []
+            if group.summed:
+                self.valid[atom] = []
+            for reduction in self._take_due(atom):
+                given[reduction.holder.memory].append((reduction.holder, atom, True))
+                self._spend(reduction, atom, later=True)
+        for memory in sorted(given):
+            group.steps[memory] = Step(Kind.COLLECTIVE, memory, memory, gives=given[memory])
+            self.steps.append(group.steps[memory])
+        for step in group.steps.values():
+            for holder, atom, summed in step.gives:
+                group.sources.setdefault(atom, []).append((holder, summed))
+
     def _bring(self, atom: int, holder: Holder) -> None:
+        if self._take_part(atom, holder):
+            return
         if holder not in self.valid[atom]:
             self._copy(atom, holder)
             if holder in self.transient:
@@ -362,6 +428,10 @@ class Plan:
         reduction = self.reductions.get((requirement, slot))
         atoms = self.program.slot_atoms.row(slot).tolist()
         if reduction is None or not reduction.left:
+            going_on = self._open_sums(slot, memory) if self.together else None
+            if going_on is not None:
+                self._add(who, going_on, atoms, task)
+                return
             reduction = _Reduction(self._allocate(slot, memory), set())
             self.reductions[requirement, slot] = reduction
         ready = [atom for atom in atoms if atom not in reduction.left]
@@ -374,6 +444,18 @@ class Plan:
         for atom in ready:
             reduction.left.add(atom)
             self.pending[atom].insert(0, reduction)
+        self._add(who, reduction, atoms, task)
+
+    def _open_sums(self, slot: int, memory: int) -> _Reduction | None:
+        """A reduction of the same data that others have made there, and nobody has read."""
+        atoms = self.program.slot_atoms.row(slot).tolist()
+        for each in self.pending[atoms[0]]:
+            same = (each.holder.slot, each.holder.memory) == (slot, memory)
+            if same and each.last < self.began and each.left == set(atoms):
+                return each
+        return None
+
+    def _add(self, who: TaskId, reduction: _Reduction, atoms: list[int], task: Step) -> None:
         task.adds += [(reduction.holder, atom, who) for atom in atoms]
         reduction.last = self.planned
         for atom in atoms:
@@ -493,10 +575,12 @@ class Plan:
                 found = True
         return found
 
-    def _spend(self, reduction: _Reduction, atom: int) -> None:
+    def _spend(self, reduction: _Reduction, atom: int, *, later: bool = False) -> None:
         reduction.left.discard(atom)
         reduction.added.pop(atom, None)
-        if not reduction.left:
+        if not reduction.left and later:
+            self.later.append(reduction.holder)
+        elif not reduction.left:
             self.freed[reduction.holder.memory].append(reduction.holder)
 
     # Movement
@@ -567,10 +651,16 @@ class Replay:
         return float(self.trace.operations.end[self.numbers[step]])
 
     def _follow(self) -> None:
-        events = [(self.start(step), 1, n, step) for n, step in enumerate(self.numbers)]
-        events += [(self.end(step), 0, n, step) for n, step in enumerate(self.numbers)]
-        for _, begins, _, step in sorted(events, key=lambda event: event[:3]):
-            if begins:
+        # At one instant all ends come first, and all begins last. Between them is what takes no
+        # time, as a collective operation of one who has all that it gets.
+        events = []
+        for n, step in enumerate(self.numbers):
+            start, end = self.start(step), self.end(step)
+            instant = step.kind is Kind.COLLECTIVE and start == end
+            events.append((start, 1 if instant else 3, n, step))
+            events.append((end, 2 if instant else 0, n, step))
+        for _, what, _, step in sorted(events, key=_order):
+            if what in (1, 3):
                 self._begin(step)
             else:
                 self._finish(step)
@@ -591,6 +681,13 @@ class Replay:
         for source, target, atom in step.sums:
             assert atom in target.contributions, "a sum begins before its target is filled"
             assert source.contributions[atom], "a sum begins before its reduction"
+        for group, holder, atom in step.gets:
+            if atom not in group.values:
+                group.values[atom] = _result(group, atom)
+            holder.values[atom] = "being copied"
+        for holder, atom, summed in step.gives:
+            if summed:
+                assert holder.contributions[atom], "sums are added up before they are there"
         for holder, atom, _ in step.writes:
             holder.values[atom] = "being written"
         for holder, atom, _ in step.adds:
@@ -610,6 +707,9 @@ class Replay:
             assert isinstance(value, tuple), "data is written while it is folded into"
             target.values[atom] = (value[0], value[1] | frozenset(source.contributions[atom]))
             self.folding.remove((target, atom))
+        for group, holder, atom in step.gets:
+            assert holder.values[atom] == "being copied", "two write the same data"
+            holder.values[atom] = group.values[atom]
         for source, target, atom in step.sums:
             target.contributions[atom] |= source.contributions[atom]
         for holder, atom, value in step.writes:
@@ -639,3 +739,22 @@ class Replay:
             memory: float(np.cumsum([size for *_, size in sorted(found)]).max())
             for memory, found in changes.items()
         }
+
+
+def _result(group: Group, atom: int) -> Value:
+    """What all get of an atom: its value, and all sums."""
+    writer, added = UNWRITTEN
+    for holder, summed in group.sources[atom]:
+        if summed:
+            assert holder.contributions[atom], "sums are added up before they are there"
+            added |= frozenset(holder.contributions[atom])
+        else:
+            value = holder.values.get(atom)
+            assert isinstance(value, tuple), "data is spread before it is there"
+            writer, added = value[0], added | value[1]
+    return writer, added
+
+
+def _order(event: tuple[float, int, int, Step]) -> tuple[float, int, int, int]:
+    time, what, number, _ = event
+    return time, {0: 0, 1: 1, 2: 1, 3: 2}[what], number, what
