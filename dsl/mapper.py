@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,12 @@ from numpy.typing import NDArray
 
 from dsl.errors import MapperEvaluationError
 from dsl.evaluation.evaluate import Failed, Session
-from dsl.evaluation.launch import PointFailed, evaluate_launch, evaluate_task
+from dsl.evaluation.launch import (
+    PointFailed,
+    evaluate_launch,
+    evaluate_launches,
+    evaluate_task,
+)
 from dsl.evaluation.printing import render
 from dsl.evaluation.source_location import source_location
 from dsl.evaluation.values import IndexTask, SingleTask
@@ -168,6 +174,42 @@ class Mapper:
             MapperEvaluationError: As for `index_map`.
         """
         return self._index_map(task, kind, domain).reshape(-1, 2)
+
+    def prepare_launches(
+        self, task: str, kind: str | None, domains: Sequence[LaunchDomain]
+    ) -> None:
+        """Finds `launch_map` of many launches of a task at once, to be known when asked.
+
+        What cannot be found for all together, as where a point fails, is left to be asked for.
+        """
+        try:
+            function = self._require_function(self.index_function(task, kind), task)
+            by_extents: dict[tuple[int, ...], list[LaunchDomain]] = {}
+            for domain in dict.fromkeys(domains):
+                if not domain.points and (function.name, kind, domain) not in self._index_maps:
+                    domain.require_possible()
+                    by_extents.setdefault(domain.extents, []).append(domain)
+        except MapperEvaluationError:
+            return
+        for extents, alike in by_extents.items():
+            if len(alike) > 1 and prod(extents):
+                self._launches(function, kind, extents, alike)
+
+    def _launches(
+        self,
+        function: FunctionDefinition,
+        kind: str | None,
+        extents: tuple[int, ...],
+        alike: Sequence[LaunchDomain],
+    ) -> None:
+        """Keeps what comes of launches over equal boxes, if that can be found at once."""
+        lowers = np.array([domain.lower for domain in alike], np.int64)
+        found = evaluate_launches(self._session, function, extents, lowers, kind)
+        if found is None:
+            return
+        found.flags.writeable = False
+        for domain, points in zip(alike, found, strict=True):
+            self._index_maps[function.name, kind, domain] = points.reshape(*extents, 2)
 
     def _index_map(self, task: str, kind: str | None, domain: LaunchDomain) -> NDArray[np.int64]:
         function = self._require_function(self.index_function(task, kind), task)

@@ -8,6 +8,7 @@ order is found by evaluating those before it, and alone it says what is wrong.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -29,7 +30,7 @@ from dsl.evaluation.values import (
 from dsl.launch_domain import LaunchDomain
 from dsl.limits import CHUNK
 
-__all__ = ["PointFailed", "evaluate_launch", "evaluate_task"]
+__all__ = ["PointFailed", "evaluate_launch", "evaluate_launches", "evaluate_task"]
 
 MachinePoints: TypeAlias = Sequence[tuple[Ints, ...]]
 
@@ -131,6 +132,46 @@ def evaluate_launch(
         chunk.evaluate(result)
         sessions.append(session)
     return result, sessions
+
+
+def evaluate_launches(
+    new_session: Callable[[], Session],
+    function: syntax.FunctionDefinition,
+    extents: tuple[int, ...],
+    lowers: NDArray[np.int64],
+    kind: str | None,
+) -> NDArray[np.int64] | None:
+    """The same for many launches over boxes of equal extents, evaluated together.
+
+    Args:
+        new_session: As above.
+        function: The mapping function.
+        extents: Of the boxes.
+        lowers: ``[launches, dimension]`` their lower bounds.
+        kind: As in `evaluate_task`.
+
+    Returns:
+        ``[launches, points, 2]``; None where each must be evaluated by itself: some point fails,
+        or differs in shape from others, or the function prints.
+    """
+    grid = np.array(np.unravel_index(np.arange(prod(extents)), extents), np.int64)
+    points = grid.shape[1]
+    result = np.empty((len(lowers), points, 2), np.int64)
+    together = max(1, CHUNK // points)
+    for start in range(0, len(lowers), together):
+        each = np.repeat(lowers[start : start + together], points, axis=0).T
+        at = np.tile(grid, len(each[0]) // points) + each
+        task = IndexTask(tuple(at), extents, tuple(each))
+        session = new_session()
+        try:
+            found = evaluate_task(session, function, task, kind, np.arange(len(at[0])))
+        except (Divergence, Failed):
+            return None
+        if session.printed or len(found[0]) != 2:
+            return None
+        part = result[start : start + together].reshape(-1, 2)
+        part[:, 0], part[:, 1] = found[0]
+    return result
 
 
 class _Chunk:

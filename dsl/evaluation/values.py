@@ -76,7 +76,7 @@ class IndexTask:
 
     ipoint: tuple[Ints, ...]
     ispace: tuple[int, ...]
-    ilower: tuple[int, ...]
+    ilower: tuple[Ints, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +196,8 @@ def select(value: Any, rows: Rows) -> Any:
         points = [(select(node, rows), select(proc, rows)) for node, proc in value.points]
         return PointSet(tuple(points), value.kind)
     if isinstance(value, IndexTask):
-        return IndexTask(_select_all(value.ipoint, rows), value.ispace, value.ilower)
+        lower = _select_all(value.ilower, rows)
+        return IndexTask(_select_all(value.ipoint, rows), value.ispace, lower)
     return value
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import count
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dsl.bounded_cache import BoundedCache
+from dsl.launch_domain import LaunchDomain
 from dsl.machine_shape import PROCESSOR_KINDS
 from dsl.mapper import Mapper
 from dsl.syntax import Program, Statement
@@ -86,13 +86,18 @@ class Decider:
         shape = machine.machine.shape
         present = [k for k in PROCESSOR_KINDS if shape.count(k)]
         visible = {k: machine.machine.visible_memories(k) for k in present}
-        self._questions = [
-            LaunchQuestions(program.application, launch, visible) for launch in program.launches
-        ]
+        alike = _first_alike(program)
+        self._questions = {
+            number: LaunchQuestions(program.application, program.launches[number], visible)
+            for number in dict.fromkeys(alike)
+        }
         tasks = dict.fromkeys(launch.task for launch in program.launches)
         numbers = {task: number for number, task in enumerate(tasks)}
         self._subjects = Subjects(numbers)
-        self._launches = [_Launch.of(program, n, numbers) for n in range(len(self._questions))]
+        self._launches = [
+            _Launch.of(program, number, first, numbers) for number, first in enumerate(alike)
+        ]
+        self._domains: dict[str, list[LaunchDomain]] = {}
         self._decided = BoundedCache[tuple[int, LaunchDecisions], LaunchDecisions](MOST_KEPT)
         self._loads = BoundedCache[tuple[int, ...], Sequence[Statement]](MOST_KEPT)
         self._tokens = BoundedCache[tuple[tuple[int, ...], ...], _Token](MOST_KEPT)
@@ -149,7 +154,8 @@ class Decider:
         if self._layouts.exact:
             aligns = alignments(self.program.launches, launches)
             places = [each.place for each in known]
-            columns = list(map(self._column, count(), launches, aligns, places))
+            alike = [each.alike for each in self._launches]
+            columns = list(map(self._column, alike, launches, aligns, places))
         memory, layout, exact, collect = np.concatenate(columns, axis=1)
         return Decisions(
             launches=launches,
@@ -164,13 +170,13 @@ class Decider:
 
     def _know(
         self,
-        mapper: Callable[[], Mapper],
+        mapper: _Once,
         rules: Rules,
         launch: _Launch,
         parents: _Placement | None,
     ) -> _Known:
         """All that is decided for a launch, from what is kept of its parts."""
-        key = (launch.number, rules.for_all, rules.by_task[launch.task])
+        key = (launch.alike, rules.for_all, rules.by_task[launch.task])
         answer = self._answers.get(key) or self._ask(key, rules, launch)
         above = None if parents is None else parents.processors[launch.above]
         place = self._placement(mapper, rules, launch, answer, above)
@@ -178,23 +184,23 @@ class Decider:
         column = (
             _NO_COLUMN
             if self._layouts.exact
-            else self._column(launch.number, answer.decided, (), place)
+            else self._column(launch.alike, answer.decided, (), place)
         )
         return _Known(answer, place, column, rules.statements)
 
     def _ask(self, key: tuple[object, ...], rules: Rules, launch: _Launch) -> _Answer:
         """What is decided for all points of a launch alike, and the function that places them."""
         tables = Tables.of(rules.about(launch.task))
-        decided = self._questions[launch.number].ask(tables)
+        decided = self._questions[launch.alike].ask(tables)
         # One object for equal decisions on a launch: they are compared sooner so.
-        decided = self._decided.keep((launch.number, decided), decided)
+        decided = self._decided.keep((launch.alike, decided), decided)
         function = tables.single_function if launch.single else tables.index_function
         named = function(launch.name, decided.kind)
         return self._answers.keep(key, _Answer(decided, named, rules.statements))
 
     def _placement(
         self,
-        mapper: Callable[[], Mapper],
+        mapper: _Once,
         rules: Rules,
         launch: _Launch,
         answer: _Answer,
@@ -212,10 +218,20 @@ class Decider:
         found = self._placements.get(key)
         if found is None:
             launched, points = self.program.launches[launch.number], launch.points
+            if function and not launch.single and mapper.is_new(launch.name, kind):
+                mapper().prepare_launches(launch.name, kind, self._domains_of(launch.name))
             where = placement(self.machine, mapper(), launched, kind, parents=above, points=points)
             placed = _Placement(where, where.tobytes(), rules.statements)
             found = self._placements.keep(key, placed)
         return found
+
+    def _domains_of(self, task: str) -> list[LaunchDomain]:
+        """The domains of all index launches of a task."""
+        if task not in self._domains:
+            launches = self.program.launches
+            of = [each for each in launches if each.task == task and not each.single]
+            self._domains[task] = [LaunchDomain.of(each) for each in of]
+        return self._domains[task]
 
     def _used(self, rules: Rules, function: str) -> tuple[int, ...]:
         """The identities of the definitions that a function can depend on."""
@@ -280,11 +296,18 @@ MOST_KEPT = 20_000
 class _Once:
     """Loads a mapper when it is first asked for; ``functools.cache`` takes longer to make."""
 
-    __slots__ = ("_load", "_mapper")
+    __slots__ = ("_load", "_mapper", "_prepared")
 
     def __init__(self, load: Callable[[], Mapper]) -> None:
         self._load = load
         self._mapper: Mapper | None = None
+        self._prepared: set[tuple[str, str]] = set()
+
+    def is_new(self, task: str, kind: str) -> bool:
+        """Whether it is asked about the launches of a task for the first time."""
+        known = len(self._prepared)
+        self._prepared.add((task, kind))
+        return len(self._prepared) > known
 
     def __call__(self) -> Mapper:
         if self._mapper is None:
@@ -292,11 +315,21 @@ class _Once:
         return self._mapper
 
 
+def _first_alike(program: FlatProgram) -> list[int]:
+    """For each launch the first one of the same task with the very same requirements."""
+    first: dict[tuple[str, int, bool], int] = {}
+    return [
+        first.setdefault((launch.task, id(launch.requirements), launch.single), number)
+        for number, launch in enumerate(program.launches)
+    ]
+
+
 class _Launch(NamedTuple):
     """What is asked of a launch again and again.
 
     Attributes:
         number: Its place among all launches.
+        alike: That of the first launch whose decisions but for its place are the same anyway.
         name, task: Of its task, by the task's place among all tasks.
         single: Whether it is a single task.
         points: Its points over all its parents.
@@ -305,6 +338,7 @@ class _Launch(NamedTuple):
     """
 
     number: int
+    alike: int
     name: str
     task: int
     single: bool
@@ -313,7 +347,9 @@ class _Launch(NamedTuple):
     above: Ints | None
 
     @classmethod
-    def of(cls, program: FlatProgram, number: int, tasks: Mapping[str, int]) -> _Launch:
+    def of(
+        cls, program: FlatProgram, number: int, alike: int, tasks: Mapping[str, int]
+    ) -> _Launch:
         launch = program.launches[number]
         first, last = program.launch_point[number : number + 2].tolist()
         parent, above = int(program.launch_parent[number]), None
@@ -321,6 +357,7 @@ class _Launch(NamedTuple):
             above = program.point_parent[first:last] - program.launch_point[parent]
         return cls(
             number=number,
+            alike=alike,
             name=launch.task,
             task=tasks[launch.task],
             single=launch.single,

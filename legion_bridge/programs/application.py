@@ -445,12 +445,19 @@ class Application:
                     f"{MOST_BYTES:.0e} points: make it smaller"
                 )
         phases = (("setup", self.setup), ("loop", self.loop), ("finish", self.finish))
+        seen: set[tuple[object, ...]] = set()
         for phase, launches in phases:
             for number, launch in enumerate(launches):
                 place = f"{self.name}: launch {number} of the {phase} ({launch.task})"
-                self._validate_launch(place, launches, number)
+                points = self._validate_place(place, launches, number)
+                parts = (launch.requirements, launch.colors, launch.work)
+                key = (launch.task, points, *map(id, parts))
+                if key not in seen:  # many launches may have the very same parts
+                    self._validate_launch(place, launch, points)
+                seen.add(key)
 
-    def _validate_launch(self, place: str, launches: Sequence[Launch], number: int) -> None:
+    def _validate_place(self, place: str, launches: Sequence[Launch], number: int) -> int:
+        """Looks at what a launch has to do with others; returns how many points it has."""
         launch = launches[number]
         if launch.task not in self.task_kinds:
             raise ApplicationError(f"{place}: no such task is registered")
@@ -461,7 +468,10 @@ class Application:
         if launch.lower and len(launch.lower) != len(launch.domain):
             raise ApplicationError(f"{place}: its domain needs one lower bound a dimension")
         _validate_points(place, launch)
-        points = self.points(launches, number)
+        return self.points(launches, number)
+
+    def _validate_launch(self, place: str, launch: Launch, points: int) -> None:
+        """Looks at what the points of a launch do."""
         shape = (points, len(launch.requirements))
         work = launch.work
         if work.flops.shape != (points,) or {work.traffic.shape, work.accesses.shape} != {shape}:

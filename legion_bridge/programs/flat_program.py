@@ -233,6 +233,8 @@ def _fold_into(
 ) -> Ints:
     """Where nested reductions go: the parent's reduction of the same slot, if it has one."""
     found = np.full(len(slots.values), -1, np.int64)
+    if (point_parent < 0).all():
+        return found
     reduced: dict[tuple[int, int], int] = {}
     reduces = PRIVILEGE_CODES["REDUCE"]
     requirement_point = np.repeat(np.arange(len(point_parent)), np.diff(point_requirement))
@@ -257,19 +259,26 @@ class _Data:
         self.keys: dict[tuple[str, int, tuple[int, ...]], int] = {}
         self.densities: list[float] = []
         self.whole: list[int] = []  # slots that no requirement asks for
-        privilege: list[Ints] = []
-        rows: list[list[int]] = []
-        for launch, points in zip(launches, volumes, strict=True):
-            codes = [PRIVILEGE_CODES[r.privilege] for r in launch.requirements]
-            privilege.append(np.tile(np.array(codes, np.int64), points))
-            columns = [self._column(launch, i, int(points)) for i in range(len(codes))]
-            for point in range(points):
-                rows.extend(column[point] for column in columns)
-        self.privilege = np.concatenate(privilege) if privilege else np.zeros(0, np.int64)
-        self.slots = Ragged.of(rows)
+        # Launches of a loop in the program often have the very same requirements and colours.
+        made: dict[tuple[object, ...], tuple[Ints, Ragged]] = {}
+        parts = []
+        for launch, points in zip(launches, volumes.tolist(), strict=True):
+            key = (launch.task, id(launch.requirements), id(launch.colors), points)
+            if key not in made:
+                made[key] = self._requirements(launch, points)
+            parts.append(made[key])
+        self.privilege = np.concatenate([np.zeros(0, np.int64), *(part for part, _ in parts)])
+        self.slots = _joined([rows for _, rows in parts])
         if whole:
             self._add_whole_regions()
         self._atoms()
+
+    def _requirements(self, launch: Launch, points: int) -> tuple[Ints, Ragged]:
+        """Privileges and slots of the requirements of a launch, point by point."""
+        codes = [PRIVILEGE_CODES[r.privilege] for r in launch.requirements]
+        columns = [self._column(launch, i, points) for i in range(len(codes))]
+        rows = [column[point] for point in range(points) for column in columns]
+        return np.tile(np.array(codes, np.int64), points), Ragged.of(rows)
 
     def _column(self, launch: Launch, index: int, points: int) -> list[list[int]]:
         """The slots of one requirement for each point of a launch."""
@@ -353,13 +362,21 @@ class _Data:
         return self.application.regions[region].field_bytes(names)
 
 
+def _joined(parts: Sequence[Ragged]) -> Ragged:
+    """The rows of all parts, one after the other."""
+    lengths = [np.diff(part.start) for part in parts]
+    start = np.cumsum(np.concatenate([np.zeros(1, np.int64), *lengths]))
+    values = np.concatenate([np.zeros(0, np.int64), *(part.values for part in parts)])
+    return Ragged(start, values)
+
+
 def _field_groups(
     application: Application, launches: Sequence[Launch]
 ) -> dict[str, dict[str, int]]:
     """Number of the group of each field, by region."""
     sets: dict[str, dict[frozenset[str], None]] = {name: {} for name in application.regions}
-    for launch in launches:
-        for requirement in launch.requirements:
+    for requirements in {id(each.requirements): each.requirements for each in launches}.values():
+        for requirement in requirements:
             if requirement.fields:
                 sets[requirement.region].setdefault(frozenset(requirement.fields))
     found: dict[str, dict[str, int]] = {}
