@@ -37,11 +37,10 @@ class Validation:
 
     @cached_property
     def by_application(self) -> dict[str, Agreement]:
-        """The agreement over the rows of each application."""
-        names = dict.fromkeys(row.measurement.application for row in self.rows)
+        """The agreement over the rows of each application, and of each role where they have some."""
+        names = dict.fromkeys(row.measurement.group for row in self.rows)
         return {
-            name: agreement(r for r in self.rows if r.measurement.application == name)
-            for name in names
+            name: agreement(r for r in self.rows if r.measurement.group == name) for name in names
         }
 
 

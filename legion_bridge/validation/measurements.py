@@ -10,6 +10,8 @@ names to (what stands in brackets after a name is a remark). What all rows share
   application's unit, 0 where it ran out of memory, and with ``_sec`` added to the column's name,
   seconds of one iteration.
 
+A row may also say its ``role``, such as ``fit`` or ``judge``: agreement is told for each.
+
 A mapper is ``expert`` (a column of it may be called ``cpp`` or ``dsl``), ``default`` (``dft``), or
 the path of a file that ends in ``.map``. What is null was not measured.
 """
@@ -37,7 +39,7 @@ from legion_bridge.shapes import (
     shown,
 )
 
-__all__ = ["Measurement", "Quantity", "read_measurements"]
+__all__ = ["MAPPING_PARAMETERS", "Measurement", "Quantity", "read_measurements"]
 
 T = TypeVar("T")
 Quantity: TypeAlias = Literal["seconds", "throughput per node"]
@@ -57,9 +59,20 @@ ALIASES = {
     "tsteps": "steps",
     "tprune": "prune",
 }
-COUNT = a_whole_number(1)
+NODES, COUNT = a_whole_number(1), a_whole_number(0)
+TILES = ("ntx", "nty")
+PLAN = {
+    "tensor_pieces": "t",
+    "stages": "p",
+    "batch_pieces": "d",
+    "micro_batch": "b",
+    "chunks": "v",
+    "recompute": "r",
+    "shards": "z",
+}
+"""What a plan of training is known by, in the letters of those who publish them."""
 # How a program is cut for its machine: who measures these compares mappers, not sizes.
-MAPPING_PARAMETERS = ("ntx", "nty")
+MAPPING_PARAMETERS = (*TILES, *PLAN, "sequence_parallel", "blocks")
 # These ran as four processes a node, of one GPU each.
 RANKS = {"johnson": 4, "cosma": 4}
 
@@ -78,6 +91,8 @@ class Measurement:
             application's unit.
         value: None where the program ran out of memory.
         traits: What else the row says that a mapper may depend on.
+        role: What the row may be used for, as where some are to fit constants and others to judge
+            them; empty where it is not said.
     """
 
     application: str
@@ -89,11 +104,17 @@ class Measurement:
     quantity: Quantity
     value: float | None
     traits: Mapping[str, Any] = field(default_factory=dict)
+    role: str = ""
 
     @property
     def nodes(self) -> int:
         """Nodes that it ran on."""
         return self.parameters["nodes"]
+
+    @property
+    def group(self) -> str:
+        """The application, and the role if there is one."""
+        return f"{self.application}, {self.role}" if self.role else self.application
 
     @property
     def configuration(self) -> tuple[Any, ...]:
@@ -226,7 +247,14 @@ class _Row:
             quantity=quantity,
             value=value,
             traits=MappingProxyType(traits),
+            role=self._role(),
         )
+
+    def _role(self) -> str:
+        role = self.said.get("role", "")
+        if not isinstance(role, str):
+            raise self._error(f"role must be a word, not {shown(role)}")
+        return role
 
     def _mapper(self) -> str:
         name = self.said.get("mapper", "expert")
@@ -240,8 +268,11 @@ class _Row:
 
     def _label(self, mapper: str, parameters: Mapping[str, int], traits: Mapping[str, Any]) -> str:
         words = [Path(mapper).stem]
-        if all(key in parameters for key in MAPPING_PARAMETERS):
-            words.append(" x ".join(str(parameters[key]) for key in MAPPING_PARAMETERS))
+        if all(key in parameters for key in TILES):
+            words.append(" x ".join(str(parameters[key]) for key in TILES))
+        words += [
+            f"{letter}={parameters[key]}" for key, letter in PLAN.items() if key in parameters
+        ]
         if traits.get("dim") == 2:
             words.append("in 2-D blocks")
         return " ".join(words)
@@ -261,7 +292,11 @@ class _Row:
         if "nodes" not in self.said:
             raise self._error("needs 'nodes', the number of nodes it ran on")
         known = _parameter_names(application)
-        given = {k: self._value(k, COUNT) for k in known if self.said.get(k) is not None}
+        given = {
+            k: self._value(k, NODES if k == "nodes" else COUNT)
+            for k in known
+            if self.said.get(k) is not None
+        }
         if application in RANKS:
             given.setdefault("ranks_per_node", RANKS[application])
         return given

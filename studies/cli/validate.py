@@ -85,8 +85,10 @@ def _print(validation: Validation) -> None:
 
 
 def _cells(row: ValidatedRow) -> list[str]:
+    from legion_bridge.validation.measurements import MAPPING_PARAMETERS
+
     measurement = row.measurement
-    hidden = {"nodes", "ntx", "nty", "steps", "prune", "ranks_per_node"}
+    hidden = {"nodes", *MAPPING_PARAMETERS, "steps", "prune", "ranks_per_node"}
     sizes = [f"{k}={v}" for k, v in measurement.parameters.items() if k not in hidden]
     mapper = measurement.label
     if measurement.column not in ("elapsed_s", mapper):

@@ -104,9 +104,20 @@ def test_tiles_belong_to_the_mapper_and_sizes_to_the_configuration(read):
     assert len({m.label for m in found[:2]}) == 2
 
 
+def test_a_plan_of_training_belongs_to_the_mapper_and_the_model_to_the_configuration(read):
+    row = {"app": "gpt", "nodes": 1, "expert_sec": 0.5, "recompute": 0, "role": "judge"}
+    plan, other = {"stages": 4, "tensor_pieces": 1}, {"stages": 1, "tensor_pieces": 4}
+    found = read({"rows": [{**row, **plan}, {**row, **other}, {**row, **plan, "layers": 8}]})
+    assert found[0].parameters["recompute"] == 0
+    assert found[0].configuration == found[1].configuration != found[2].configuration
+    assert [m.label for m in found[:2]] == ["expert t=1 p=4 r=0", "expert t=4 p=1 r=0"]
+    assert {m.group for m in found} == {"gpt, judge"}
+
+
 @pytest.mark.parametrize(
     ("document", "sentence"),
     [
+        ({"rows": [{**GEMM, "role": 3}]}, ": rows[0]: role must be a word, not 3"),
         ("{", ", line 1, column 2: this is not JSON ("),
         ("", ", line 1, column 1: this is not JSON ("),
         ("[" * 100_000, ": this is nested too deeply"),
