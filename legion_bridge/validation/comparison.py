@@ -37,7 +37,7 @@ class Validation:
 
     @cached_property
     def by_application(self) -> dict[str, Agreement]:
-        """The agreement over the rows of each application, and of each role where they have some."""
+        """The agreement over the rows of each application, of each role where they have one."""
         names = dict.fromkeys(row.measurement.group for row in self.rows)
         return {
             name: agreement(r for r in self.rows if r.measurement.group == name) for name in names
