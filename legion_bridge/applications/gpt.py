@@ -23,7 +23,7 @@ stages, and has tables of figures of its own.
 
 from __future__ import annotations
 
-from legion_bridge.applications.gpt_data import Cut, Data
+from legion_bridge.applications.gpt_data import GRADIENTS, NONE, STATE, Cut, Data
 from legion_bridge.applications.gpt_model import FULL, NOTHING, SELECTIVE, Model
 from legion_bridge.applications.gpt_schedule import most_slots, one_forward_one_backward
 from legion_bridge.applications.gpt_step import RATES, StepWriter
@@ -32,7 +32,7 @@ from legion_bridge.programs.application import Application, TaskKind
 
 __all__ = ["build"]
 
-SWITCHES = ("gated", "sequence_parallel", "flash", "shards")
+SWITCHES = ("gated", "sequence_parallel", "flash")
 MOST_LAUNCHES = 1_000_000
 TASKS = (
     "initialize",
@@ -44,6 +44,7 @@ TASKS = (
     "loss_sum",
     "backward",
     "backward_sum",
+    "gradient_sum",
     "embed_backward",
     "update",
     "update_vocabulary",
@@ -96,7 +97,8 @@ def build(
         sequence_parallel: 1 where activations that are not cut by heads and units are cut by
             tokens; it counts for memory and for what streams, the same data is sent.
         flash: 1 where scores of the attention are never stored.
-        shards: 1 where the optimizer's state is shared out over the batch pieces.
+        shards: What is shared out over the batch pieces: 0 nothing, 1 the optimizer's state, 2 the
+            gradients as well, which are then added up after each micro-batch.
         stages: Pipeline stages that the order of launches is for.
         chunks: Chunks of layers in each of them (interleaving).
         blocks: Launches of a pass through a chunk: more show more, and cost more to simulate.
@@ -131,13 +133,14 @@ def build(
         recompute=recompute,
         by_sequence=bool(sequence_parallel),
         scores=not flash,
-        shards=bool(shards),
+        shards=shards,
         stages=stages,
         chunks=chunks,
         blocks=blocks,
         batch_pieces=batch_pieces,
         tensor_pieces=tensor_pieces,
     )
+    tasks = [name for name in TASKS if name != "gradient_sum" or shards == GRADIENTS]
     passes = list(one_forward_one_backward(stages, chunks, cut.micros))
     data = Data(cut, most_slots(passes))
     writer = StepWriter(cut, data)
@@ -145,7 +148,7 @@ def build(
         name="gpt",
         summary="Training steps of a large language model, by data, tensor and pipeline pieces",
         parameters=given,
-        task_kinds={name: TaskKind(name, ("CPU", "GPU")) for name in TASKS},
+        task_kinds={name: TaskKind(name, ("CPU", "GPU")) for name in tasks},
         regions=data.regions(),
         partitions=data.partitions(),
         setup=tuple(writer.setup()),
@@ -163,10 +166,12 @@ def _check(given: dict[str, int]) -> None:
     for name, value in given.items():
         if name in SWITCHES and value > 1:
             raise ApplicationError(f"gpt: {name} must be 0 or 1, not {value}")
-        if value < 1 and name not in (*SWITCHES, "recompute", "prune"):
+        if value < 1 and name not in (*SWITCHES, "recompute", "shards", "prune"):
             raise ApplicationError(f"gpt: {name} must be at least 1")
     if given["recompute"] not in (NOTHING, SELECTIVE, FULL):
         raise ApplicationError("gpt: recompute must be 0 (nothing), 1 (attention) or 2 (layers)")
+    if given["shards"] not in (NONE, STATE, GRADIENTS):
+        raise ApplicationError("gpt: shards must be 0 (nothing), 1 (state) or 2 (gradients, too)")
     if given["element_bytes"] not in RATES:
         raise ApplicationError("gpt: element_bytes must be 1 (fp8), 2 (bf16) or 4 (tf32)")
     _check_tensors(given)

@@ -20,12 +20,14 @@ from legion_bridge.applications.building import Use, even_bounds, grid, partitio
 from legion_bridge.applications.gpt_model import FULL, NOTHING, SELECTIVE, Model
 from legion_bridge.programs.application import Field, Partition, Region, Requirement
 
-__all__ = ["BUFFERS", "STATE_BYTES", "Cut", "Data"]
+__all__ = ["BUFFERS", "GRADIENTS", "NONE", "STATE", "STATE_BYTES", "Cut", "Data"]
 
 Ints = NDArray[np.int64]
 STATE_BYTES = 12
 """Of a parameter's state: the weight itself and two moments, each in 32 bits."""
 KINDS = ("layer", "vocabulary")
+NONE, STATE, GRADIENTS = 0, 1, 2
+"""What may be shared out over the batch pieces."""
 BUFFERS = 2
 """Of what one launch hands to the next: one is filled while the other is read."""
 
@@ -41,7 +43,8 @@ class Cut(NamedTuple):
         recompute: What the backward pass computes anew.
         by_sequence: Whether tensor pieces share out by tokens what they do not by columns.
         scores: Whether scores of the attention are stored at all.
-        shards: Whether the optimizer's state is shared out over the batch pieces.
+        shards: What is shared out over the batch pieces: ``NONE``, the optimizer's ``STATE``, or
+            the ``GRADIENTS`` as well.
         stages, chunks: Pipeline stages, and chunks of layers in each.
         blocks: Launches of a pass through a chunk.
         batch_pieces, tensor_pieces: Points of a launch.
@@ -54,7 +57,7 @@ class Cut(NamedTuple):
     recompute: int
     by_sequence: bool
     scores: bool
-    shards: bool
+    shards: int
     stages: int
     chunks: int
     blocks: int

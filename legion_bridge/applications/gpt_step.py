@@ -10,7 +10,7 @@ import numpy as np
 
 from dsl.facts import Privilege
 from legion_bridge.applications.building import Use, WorkOptions, launch
-from legion_bridge.applications.gpt_data import BUFFERS, STATE_BYTES, Cut, Data
+from legion_bridge.applications.gpt_data import BUFFERS, GRADIENTS, STATE_BYTES, Cut, Data
 from legion_bridge.applications.gpt_model import FULL, SELECTIVE
 from legion_bridge.applications.gpt_schedule import Pass
 from legion_bridge.programs.application import Launch
@@ -117,6 +117,9 @@ class StepWriter:
                 micro,
                 partial(self._add_up_back, chunk, block, buffer),
             )
+            if cut.shards == GRADIENTS:
+                make = partial(self._sum_gradients, chunk, block)
+                yield self._again(("gradient_sum", block), micro, make)
         if chunk == 0:
             yield self._again(
                 ("embed_backward", buffer), micro, partial(self._embed_backward, buffer)
@@ -212,6 +215,12 @@ class StepWriter:
             scores = cut.activations(scores=True) - cut.activations(scores=False)
             return FORWARD_PASSES * layers * cut.tokens * scores
         return 0.0
+
+    def _sum_gradients(self, chunk: int, block: int) -> Launch:
+        """Gradients of all batch pieces meet, each shard where it is kept."""
+        bytes_ = 2 * self.cut.bytes
+        uses = [self.data.own("layer", "gradients", "READ_WRITE", block, bytes_)]
+        return self._launch("gradient_sum", uses, None, chunk)
 
     def _embed_backward(self, buffer: int) -> Launch:
         data, cut = self.data, self.cut

@@ -15,6 +15,7 @@ import dsl
 from dsl import syntax
 from dsl.templates.space.index_map_library import (
     INDEX_MAPS,
+    SHARDING_MAPS,
     SINGLE_MAP,
     function_name,
     library_definitions,
@@ -91,7 +92,7 @@ def run_on(case: Case, task: str, kind: str) -> Change:
 def _for_kind(rule: syntax.IndexTaskMap | syntax.SingleTaskMap, task: str, kind: str) -> Change:
     """A task's map for another kind: the same of the library, else the runtime's own choice."""
     name, _, _ = rule.function.rpartition("_")
-    if isinstance(rule, syntax.IndexTaskMap) and name in INDEX_MAPS:
+    if isinstance(rule, syntax.IndexTaskMap) and name in (*INDEX_MAPS, *SHARDING_MAPS):
         return spread(task, kind, name)
     if isinstance(rule, syntax.SingleTaskMap) and name == SINGLE_MAP:
         return place_with_parent(task, kind)

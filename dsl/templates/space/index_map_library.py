@@ -11,6 +11,8 @@ __all__ = [
     "INDEX_MAPS",
     "MAP_DIMENSIONS",
     "PAPER_MAPS",
+    "SHARDED_DIMENSIONS",
+    "SHARDING_MAPS",
     "SINGLE_MAP",
     "function_name",
     "library_definitions",
@@ -33,8 +35,14 @@ INDEX_MAPS = (
     "cyclic_grid",
 )
 
-#: The most dimensions that a launch domain may have.
+#: The most dimensions that a launch domain may have, for these.
 MAP_DIMENSIONS = 3
+
+#: Index maps for launches over chunks of layers, micro-batches, batch and tensor pieces.
+SHARDING_MAPS = ("pipeline", "pipeline_outermost", "tensor_batch", "data_parallel")
+
+#: Dimensions of the launch domains that these are for.
+SHARDED_DIMENSIONS = 4
 
 #: A map for single tasks: each stays where the task that launched it runs.
 SINGLE_MAP = "same_point"

@@ -16,6 +16,8 @@ from dsl.templates.space.additions import Additions
 from dsl.templates.space.index_map_library import (
     MAP_DIMENSIONS,
     PAPER_MAPS,
+    SHARDED_DIMENSIONS,
+    SHARDING_MAPS,
     SINGLE_MAP,
     library_definitions,
 )
@@ -134,8 +136,12 @@ class PaperSpace:
             limit = hole_text(f"limit.{task.name}", self.limits)
             yield f"$[InstanceLimit {task.name} {limit};]"
 
-    def maps(self, task: TunableTask) -> tuple[str, ...]:  # noqa: ARG002  others look at it
+    def maps(self, task: TunableTask) -> tuple[str, ...]:
         """The index maps to choose from; ``none`` is always a choice, too."""
+        return SHARDING_MAPS if _is_sharded(task) else self.general_maps(task)
+
+    def general_maps(self, task: TunableTask) -> tuple[str, ...]:  # noqa: ARG002  others look at it
+        """The same for launch domains of few dimensions."""
         return PAPER_MAPS
 
     def _functions(self) -> Lines:
@@ -168,7 +174,7 @@ class PaperSpace:
         for task in self.tasks.values():
             ranks = {len(domain) for domain in task.domains}
             fits = ranks and max(ranks) <= MAP_DIMENSIONS
-            if fits and self.shared_kinds(task) and self.maps(task):
+            if (fits or _is_sharded(task)) and self.shared_kinds(task) and self.maps(task):
                 yield task
 
     def shared_kinds(self, task: TunableTask) -> list[str]:
@@ -195,3 +201,8 @@ class PaperSpace:
                 for kind in self.shared_kinds(task) if parent else ():
                     if parent and kind in parent.kinds:
                         yield task, kind, parent
+
+
+def _is_sharded(task: TunableTask) -> bool:
+    """Whether its launches are over chunks, micro-batches, batch and tensor pieces."""
+    return {len(domain) for domain in task.domains} == {SHARDED_DIMENSIONS}

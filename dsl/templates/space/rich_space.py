@@ -76,7 +76,7 @@ class RichSpace(PaperSpace):
         tight = self.tight(task, argument)
         yield f"Layout {where} * {fields} {order} $[Align=={aligned}]{tight};"
 
-    def maps(self, task: TunableTask) -> tuple[str, ...]:
+    def general_maps(self, task: TunableTask) -> tuple[str, ...]:
         """The maps of the library that differ for the task's launches on the machine."""
         return distinct_maps(self.shared_kinds(task), task.domains, self.machine.shape)
 

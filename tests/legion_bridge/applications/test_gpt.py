@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from importlib.resources import files
 from itertools import product
 
 import numpy as np
@@ -141,12 +142,12 @@ def test_tensor_pieces_are_summed_and_batch_pieces_meet_in_the_gradients() -> No
     }
 
 
-@pytest.mark.parametrize("shards", [0, 1])
+@pytest.mark.parametrize("shards", [0, 1, 2])
 def test_gradients_reach_the_weights_of_the_next_step(shards: int) -> None:
     gpt = Application.load("gpt", **SMALL, batch_pieces=2, shards=shards)
     flows = {(f.source, f.target, f.next_iteration) for f in data_flow(gpt)}
     assert {
-        ("backward", "update", False),
+        ("gradient_sum" if shards == 2 else "backward", "update", False),
         ("loss", "update_vocabulary", False),
         ("embed_backward", "update_vocabulary", False),
         ("update", "forward", True),
@@ -234,7 +235,8 @@ def test_what_does_not_fit_fails(recompute: int, runs: bool) -> None:
         ({"batch": 9, "stages": 2, "chunks": 2}, "must be a multiple of the 2 stages"),
         ({"recompute": 3}, "recompute must be 0"),
         ({"element_bytes": 3}, "element_bytes must be 1"),
-        ({"shards": 2}, "shards must be 0 or 1"),
+        ({"shards": 3}, "shards must be 0"),
+        ({"flash": 2}, "flash must be 0 or 1"),
         ({"layers": 0}, "layers must be at least 1"),
         ({"batch": 400_000}, "fewer blocks"),
     ],
@@ -242,3 +244,40 @@ def test_what_does_not_fit_fails(recompute: int, runs: bool) -> None:
 def test_what_cannot_be_cut_is_refused(sizes: dict[str, int], message: str) -> None:
     with pytest.raises(ApplicationError, match=message):
         Application.load("gpt", **SMALL | sizes)
+
+
+TEMPLATE = dsl.Template(
+    (files("legion_bridge.applications") / "mappers" / "gpt.template").read_text(encoding="utf-8")
+)
+
+
+def test_the_template_holds_the_experts_plan_and_data_parallelism() -> None:
+    gpt = Application.load("gpt", **SMALL, stages=4, batch_pieces=4, nodes=4)
+    shape = Machine.load("h100x8", nodes=4).shape
+
+    def places(text: str) -> list[list[int]]:
+        mapper = dsl.load(dsl.parse(text), shape)
+        return [
+            mapper.index_map(x.task, "GPU", x.domain, lower=x.lower).ravel().tolist()
+            for x in gpt.loop
+        ]
+
+    plans = {"tensor": "2", "stages": "4"}, {"tensor": "1", "stages": "1"}
+    expert, alone = (places(TEMPLATE.render({**TEMPLATE.defaults(), **plan})) for plan in plans)
+    assert expert == places(gpt.mappers["expert"])
+    used = {pair for each in alone for pair in zip(each[::2], each[1::2], strict=True)}
+    assert len(used) == 4
+
+
+def test_collected_weights_need_less_room() -> None:
+    """22 billion parameters on 8 GPUs: 45 GB of weights a GPU, and as much of gradients."""
+    sizes = {"layers": 48, "hidden": 6144, "heads": 64, "sequence": 256, "stages": 1, "blocks": 16}
+    cut = {"tensor_pieces": 1, "batch_pieces": 8, "batch": 8, "shards": 2, "steps": 1, "prune": 0}
+    gpt = Application.load("gpt", **sizes, **cut)
+    evaluator = Evaluator(gpt, Machine.load("a100x8"))
+    plan = {**TEMPLATE.defaults(), "tensor": "1"}
+    runs = [
+        evaluator.evaluate(dsl.parse(TEMPLATE.render({**plan, "weights": weights}))).ok
+        for weights in ("none", "layer_weights_pieces")
+    ]
+    assert runs == [False, True]
