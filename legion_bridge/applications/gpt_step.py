@@ -22,6 +22,10 @@ RATES = {1: "fp8", 2: "bf16", 4: "tf32"}
 FORWARD_PASSES, BACKWARD_PASSES = 2.0, 3.0
 """How often each byte of activations is streamed between products: written and read; and the
 gradient written and read, and the activation read."""
+BESIDE_STATE = 34
+"""Bytes a parameter that the optimizer streams beside state, weight and gradient: the gradient is
+widened to 32 bits, unscaled, its norm is taken, it is clipped, read by Adam and cleared, and the
+weight is narrowed, each by a kernel of its own (Megatron-LM, ``megatron/optimizer``)."""
 
 
 class StepWriter:
@@ -237,7 +241,7 @@ class StepWriter:
         privilege: Privilege = "READ_WRITE" if self.cut.shards else "READ_ONLY"
         uses = [
             self.data.own(kind, "gradients", privilege, block, size),
-            self.data.own(kind, "state", "READ_WRITE", block, 2 * STATE_BYTES),
+            self.data.own(kind, "state", "READ_WRITE", block, 2 * STATE_BYTES + BESIDE_STATE),
             self.data.own(kind, "weights", "WRITE_ONLY", block, size),
         ]
         task = "update" if kind == "layer" else "update_vocabulary"

@@ -118,7 +118,7 @@ def _draw_points(axes: Axes, validation: Validation) -> None:
         points = [
             point
             for row in validation.rows
-            if row.measurement.application == name and (point := _point(row)) is not None
+            if row.measurement.group == name and (point := _point(row)) is not None
         ]
         if points:
             measured, simulated = zip(*points, strict=True)
