@@ -46,6 +46,7 @@ TASKS = (
     "backward_sum",
     "gradient_sum",
     "embed_backward",
+    "norm",
     "update",
     "update_vocabulary",
 )

@@ -28,6 +28,10 @@ widened to 32 bits, unscaled, its norm is taken, it is clipped, read by Adam and
 weight is narrowed, each by a kernel of its own (Megatron-LM, ``megatron/optimizer``)."""
 
 
+ADDING = ("backward", "loss", "embed_backward")
+"""Tasks that add to gradients."""
+
+
 class StepWriter:
     """Writes the launches; those that differ in their micro-batch alone share all they hold."""
 
@@ -52,11 +56,18 @@ class StepWriter:
             yield self._launch(task, uses, None, chunk)
 
     def step(self, passes: Sequence[Pass]) -> Iterator[Launch]:
-        """A training step."""
+        """A training step: nothing is updated before the norm of all gradients is known."""
+        last: dict[tuple[str, int], int] = {}
+        number = 0
         for each in passes:
-            yield from self._forward(each) if each.forward else self._backward(each)
+            for made in self._forward(each) if each.forward else self._backward(each):
+                if made.task in ADDING:
+                    last[made.task, each.chunk] = number
+                yield made
+                number += 1
+        yield launch("norm", (1, 1, 1, 1), after=tuple(last.values()))
         for chunk, kind, block in self._all_parameters():
-            yield self._update(chunk, kind, block)
+            yield replace(self._update(chunk, kind, block), after=(number,))
 
     def _all_parameters(self) -> Iterator[tuple[int, str, int]]:
         """Chunk, kind and number of every block of parameters, the last layers first."""

@@ -109,13 +109,14 @@ def test_no_two_micro_batches_under_way_have_one_place() -> None:
 
 def test_launches_have_chunk_micro_batch_and_pieces_as_coordinates() -> None:
     gpt = Application.load("gpt", **SMALL, stages=2, batch_pieces=2, tensor_pieces=4, batch=6)
-    assert all(launch.domain == (1, 1, 2, 4) for launch in gpt.launches())
+    assert all(x.domain == (1, 1, 2, 4) for x in gpt.launches() if x.task != "norm")
     forward = [launch.lower[:2] for launch in gpt.loop if launch.task == "forward"]
     assert Counter(forward) == Counter(product(range(2), range(3)))
     assert Counter(launch.task for launch in gpt.loop) == {
         **dict.fromkeys(("forward", "forward_sum", "backward", "backward_sum"), 6),
         **dict.fromkeys(("embed", "embed_backward", "loss", "loss_sum"), 3),
         **dict.fromkeys(("update", "update_vocabulary"), 2),
+        "norm": 1,
     }
 
 
@@ -281,3 +282,12 @@ def test_collected_weights_need_less_room() -> None:
         for weights in ("none", "layer_weights_pieces")
     ]
     assert runs == [False, True]
+
+
+def test_nothing_is_updated_before_all_gradients_are_there() -> None:
+    gpt = Application.load("gpt", **SMALL, stages=2, blocks=2, batch=3)
+    norm = next(number for number, launch in enumerate(gpt.loop) if launch.task == "norm")
+    waited = {(gpt.loop[n].task, gpt.loop[n].lower[0]) for n in gpt.loop[norm].after}
+    assert waited == {("backward", 0), ("backward", 1), ("loss", 1), ("embed_backward", 0)}
+    assert all(gpt.loop[n].lower[1] == 2 for n in gpt.loop[norm].after)
+    assert [x.after for x in gpt.loop[norm + 1 :]] == [(norm,)] * 6
