@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import logging
 import os
 import re
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from studies.dask_demands import ASK, Demands, misfit
@@ -29,7 +31,7 @@ SECONDS_TO_CONNECT = 10.0
 SECONDS_TO_ANSWER = 30.0
 INSTALL = "pip install 'mappertune[distributed]'"
 
-_ADDRESS = re.compile(r"[a-z]+://\S+|[\w.\[\]:-]+:\d+")
+_ADDRESS = re.compile(r"(?:tcp|tls|ucxx?|wss?)://\S+|[\w.\[\]:-]+:\d+")
 _LOCAL = re.compile(rf"{LOCAL}(?::([1-9]\d*))?")
 
 
@@ -63,6 +65,9 @@ def connected(where: str, cores: int) -> Iterator[Cluster]:
                 memory_limit=0,
             )
             settings = {"address": cluster}
+        else:
+            settings["security"] = _security(settings["address"])
+        _silence()
         client = None
         try:
             try:
@@ -72,7 +77,7 @@ def connected(where: str, cores: int) -> Iterator[Cluster]:
                     set_as_default=False,
                     name="mappertune",
                 )
-            except (OSError, TimeoutError, ValueError) as error:
+            except Exception as error:  # noqa: BLE001  (Dask's: each protocol has its own)
                 raise ClusterError(
                     f"no Dask scheduler answers at {shown}: {_said(error)}; see that it runs and "
                     "that this machine reaches it"
@@ -92,7 +97,7 @@ def _place(where: str) -> dict[str, Any]:
         UsageError: It is no address, and there is no such file.
     """
     if os.path.isfile(where):  # noqa: PTH113  (a text that no path can be is no file)
-        return {"scheduler_file": where}
+        return {"address": _address_in(Path(where))}
     if not _ADDRESS.fullmatch(where):
         raise UsageError(
             f"{redacted_url(where)!r} is neither the address of a Dask scheduler, such as "
@@ -100,6 +105,46 @@ def _place(where: str) -> dict[str, Any]:
             f"{LOCAL}:N"
         )
     return {"address": where}
+
+
+def _address_in(file: Path) -> str:
+    """What a scheduler has written of itself.
+
+    Raises:
+        UsageError: It is not of a scheduler.
+    """
+    try:
+        address = str(json.loads(file.read_text("utf-8"))["address"])
+    except (ValueError, KeyError, TypeError):
+        address = ""
+    if not _ADDRESS.fullmatch(address):
+        raise UsageError(
+            f"{file} is no file that a Dask scheduler has written, by --scheduler-file: it tells "
+            "no address"
+        )
+    return address
+
+
+def _security(address: str) -> Any:
+    """The certificates that Dask's settings name; None where none are needed.
+
+    Raises:
+        UsageError: They are needed, and there are none.
+    """
+    from distributed.security import Security  # noqa: PLC0415  (an extra; takes a second)
+
+    scheme = address.partition("://")[0]
+    if scheme not in ("tls", "wss"):
+        return None
+    security = Security()
+    files = security.tls_ca_file, security.tls_client_cert, security.tls_client_key
+    if not all(file and Path(file).is_file() for file in files):
+        raise UsageError(
+            f"{redacted_url(address)} wants certificates, and Dask's settings "
+            "(distributed.comm.tls) name no files here of an authority, and of the client's own "
+            "certificate and key"
+        )
+    return security
 
 
 @contextmanager
@@ -110,12 +155,14 @@ def _quiet() -> Iterator[None]:
     quiet = {"logging.distributed": "critical", "distributed.logging.distributed": "critical"}
     with dask.config.set(quiet), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of versions: they are compared by our own measure
-        logger = logging.getLogger("distributed")
-        before = logger.level
-        try:
-            yield
-        finally:
-            logger.setLevel(before)
+        yield
+
+
+def _silence() -> None:
+    """Each part of Dask has a logger with a level of its own."""
+    for name, logger in logging.root.manager.loggerDict.items():
+        if name.partition(".")[0] == "distributed" and isinstance(logger, logging.Logger):
+            logger.setLevel(logging.CRITICAL + 1)
 
 
 class Cluster:
@@ -127,22 +174,22 @@ class Cluster:
 
     def __init__(self, client: Client, shown: str) -> None:
         self._client = client
+        self._hosts: dict[str, str] = {}
         self.shown = shown
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)
 
-    def slots(self) -> int:
+    def slots(self, demands: Demands) -> int:
         """How many parts run at a time: threads of all workers.
 
+        Args:
+            demands: What those that are new must have.
+
         Raises:
+            UsageError: One of them lacks it; the sentence says which, and what.
             ClusterError: The scheduler is gone.
         """
-        return sum(
-            self._asked(
-                lambda: self._client.sync(
-                    self._client.scheduler.ncores, callback_timeout=SECONDS_TO_ANSWER
-                )
-            ).values()
-        )
+        threads = self._threads()
+        self._look_at(sorted(threads.keys() - self._hosts.keys()), demands)
+        return sum(threads[address] for address in threads.keys() & self._hosts.keys())
 
     def check(self, demands: Demands) -> set[str]:
         """Looks whether the scheduler and the workers that are there can run studies.
@@ -152,14 +199,32 @@ class Cluster:
 
         Raises:
             UsageError: One of them cannot; the sentence says which, and why.
+            ClusterError: The scheduler is gone.
         """
-        ask = ASK.format(marker=str(demands.marker))
-        scheduler = self._asked(lambda: self._client.run_on_scheduler(eval, _guarded(ask)))
+        ask = _guarded(ASK.format(marker=str(demands.marker)))
+        scheduler = self._asked(lambda: self._client.run_on_scheduler(eval, ask))
         _check(f"the Dask scheduler {self.shown}", scheduler, demands, is_worker=False)
-        workers = self._asked(lambda: self._client.run(eval, ask, on_error="return"))
-        for address, there in workers.items():
-            _check(f"the Dask worker {address}", there, demands)
-        return {there["host"] for there in workers.values()}
+        self.slots(demands)
+        return set(self._hosts.values())
+
+    def _threads(self) -> dict[str, int]:
+        """Of each worker that is there now."""
+        ask = self._client.scheduler.ncores
+        found = self._asked(lambda: self._client.sync(ask, callback_timeout=SECONDS_TO_ANSWER))
+        return dict(found)
+
+    def _look_at(self, addresses: list[str], demands: Demands) -> None:
+        """Looks at new workers before they get a task: one without our modules dies of it."""
+        if not addresses:
+            return
+        ask = ASK.format(marker=str(demands.marker))
+        found = self._asked(
+            lambda: self._client.run(eval, ask, workers=addresses, on_error="return")
+        )
+        for address, there in found.items():
+            if not isinstance(there, OSError):  # else it has gone meanwhile
+                _check(f"the Dask worker {address}", there, demands)
+                self._hosts[address] = there["host"]
 
     def subscribe(self, topic: str, take: Callable[[list[Any]], object]) -> None:
         """Has events of workers taken, in a thread of Dask's, until the client is closed."""
@@ -215,7 +280,8 @@ def _guarded(ask: str) -> str:
 
 def _check(who: str, there: object, demands: Demands, *, is_worker: bool = True) -> None:
     if not isinstance(there, Mapping):
-        lacks = "has no mappertune" if _is_missing(there) else f"cannot load it: {_said(there)}"
+        missing = there is False or isinstance(there, ImportError | AttributeError)
+        lacks = "has no mappertune, or an older one" if missing else f"fails: {_said(there)}"
         version = demands.here["mappertune"]
         raise UsageError(
             f"{who} {lacks}; install on all machines what is installed here, mappertune {version}"
@@ -224,10 +290,6 @@ def _check(who: str, there: object, demands: Demands, *, is_worker: bool = True)
         there = {**there, "host": demands.here["host"], "sees": True}
     if (why := misfit(there, demands)) is not None:
         raise UsageError(f"{who} {why}")
-
-
-def _is_missing(there: object) -> bool:
-    return there is False or isinstance(there, ImportError | AttributeError)
 
 
 def _said(error: object) -> str:

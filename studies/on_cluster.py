@@ -179,7 +179,8 @@ class OnCluster:
         """How many processes may run at a time now: workers come and go."""
         now = time.monotonic()
         if now - self._slots_at >= SLOTS_FOR:
-            self._known_slots, self._slots_at = self._cluster.slots(), now
+            self._known_slots = self._cluster.slots(self._demands)
+            self._slots_at = now
             if not self._known_slots and now - self._began > PATIENCE:
                 self._say(
                     f"the Dask cluster {self._cluster.shown} has no workers: the studies wait for "
@@ -339,5 +340,5 @@ class OnCluster:
         with contextlib.suppress(StudyError):
             self._cluster.stop(self._token, self.stopped_by or signal.SIGTERM)
             while self._parts and time.monotonic() < until:
-                self._cluster.slots()  # whether it is still there
+                self._cluster.slots(self._demands)  # whether it is still there
                 self._listen()

@@ -24,10 +24,10 @@ class DaskWorkers:
     """
 
     def __init__(self, scheduler: str | Path, folder: Path) -> None:
-        named = (
-            ["--scheduler-file", str(scheduler)] if isinstance(scheduler, Path) else [scheduler]
-        )
-        self._command = ["worker", *named, *COMMON, "--host", "127.0.0.1", "--no-nanny"]
+        where = [scheduler]
+        if isinstance(scheduler, Path):
+            where = ["--scheduler-file", str(scheduler)]
+        self._command = ["worker", *where, *COMMON, "--host", "127.0.0.1", "--no-nanny"]
         self._command += ["--local-directory", str(folder), "--death-timeout", "60"]
         self._folder = folder
         self.processes: list[subprocess.Popen[bytes]] = []
