@@ -98,7 +98,7 @@ def _place(where: str) -> dict[str, Any]:
     """
     if os.path.isfile(where):  # noqa: PTH113  (a text that no path can be is no file)
         return {"address": _address_in(Path(where))}
-    if not _ADDRESS.fullmatch(where):
+    if not _ADDRESS.fullmatch(where) or where.startswith(f"{LOCAL}:"):
         raise UsageError(
             f"{redacted_url(where)!r} is neither the address of a Dask scheduler, such as "
             f"tcp://host:8786, nor the path of a scheduler file that exists, nor {LOCAL} or "

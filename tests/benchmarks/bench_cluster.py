@@ -18,6 +18,7 @@ from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
+from studies.stops import stoppable
 from tests.studies.dask_workers import scheduler_in, workers_of
 from tests.studies.postgresql_server import running
 from tests.tools_found import postgresql_programs
@@ -47,7 +48,7 @@ def main() -> int:
     if programs is None:
         sys.stderr.write("PostgreSQL is not here\n")
         return 2
-    with ExitStack() as stack:
+    with stoppable(), ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="cluster-")))
         server = stack.enter_context(running(programs, "cAnArY/4711+x"))
         url = server.create("studies")
