@@ -14,19 +14,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from studies.dask_demands import ASK, Demands, misfit
-from studies.errors import ClusterError, UsageError
+from studies.dask_part import Ended, Lost, Part, stop_parts, take_part
+from studies.errors import ClusterError, StudyError, UsageError
 from tuners.redaction import process_redactor, redacted_url
 
 if TYPE_CHECKING:
     from distributed import Client, Future
 
-    from studies.dask_part import Part
 
 __all__ = ["LOCAL", "Cluster", "connected"]
 
 T = TypeVar("T")
 
 LOCAL = "local"
+NOWHERE = "127.0.0.1:0"  # Dask opens a page in any case: on loopback then
 SECONDS_TO_CONNECT = 10.0
 SECONDS_TO_ANSWER = 30.0
 INSTALL = "pip install 'mappertune[distributed]'"
@@ -61,7 +62,8 @@ def connected(where: str, cores: int) -> Iterator[Cluster]:
                 n_workers=1,
                 threads_per_worker=int(local[1] or cores),
                 processes=False,
-                dashboard_address=None,
+                dashboard_address=NOWHERE,
+                worker_dashboard_address=NOWHERE,
                 memory_limit=0,
             )
             settings = {"address": cluster}
@@ -237,17 +239,31 @@ class Cluster:
             part: What is to be done.
             wake: Called when it has ended, in a thread of Dask's.
         """
-        from studies.dask_part import take_part  # noqa: PLC0415  (loads what workers need)
-
         key = f"mappertune-{part.task.spec.name}-{part.token}-{part.number}"
-        future = self._client.submit(take_part, part, key=key, pure=False)
+        future = self._asked(lambda: self._client.submit(take_part, part, key=key, pure=False))
         future.add_done_callback(lambda _: wake())
         return future
 
+    def value(self, future: Future) -> Ended:
+        """What came of a part that has ended, whatever Dask makes of it.
+
+        Raises:
+            StudyError: It fails by itself.
+            ClusterError: The scheduler is gone.
+        """
+        if future.status in ("cancelled", "lost"):
+            raise self.gone()
+        error = self._asked(lambda: future.exception(SECONDS_TO_ANSWER))
+        if error is None:
+            ended: Ended = self._asked(lambda: future.result(SECONDS_TO_ANSWER))
+            return ended
+        if type(error).__name__ == "KilledWorker":
+            return Ended(Lost("died with its Dask worker, again and again"))
+        said = _said(f"{type(error).__name__}: {error}")
+        raise StudyError(f"the Dask cluster {self.shown} cannot run studies: {said}")
+
     def stop(self, token: str, number: int) -> None:
         """Ends the processes of a comparison on all workers, in order."""
-        from studies.dask_part import stop_parts  # noqa: PLC0415  (loads what workers need)
-
         self._asked(lambda: self._client.run(stop_parts, token, number, on_error="ignore"))
 
     def cancel(self, futures: list[Future]) -> None:
@@ -268,6 +284,10 @@ class Cluster:
         try:
             return ask()
         except (OSError, TimeoutError):  # Dask's errors of connections are among the first
+            raise self.gone() from None
+        except Exception:
+            if self._client.status == "running":
+                raise
             raise self.gone() from None
 
 

@@ -24,7 +24,6 @@ from studies.stop_rules import fair_share
 from studies.stops import signal_of, signals_wait
 from studies.under_way import StudyUnderWay
 from studies.worker import Done, Failed, Setting, Task
-from tuners.redaction import process_redactor
 
 if TYPE_CHECKING:
     from distributed import Future
@@ -273,7 +272,7 @@ class OnCluster:
         running = self._parts.pop(number)
         study = running.study
         study.parts -= 1
-        ended = self._value(running.future)
+        ended = self._cluster.value(running.future)
         match ended.message:
             case Lost(why):
                 self._lose(running, why)
@@ -291,19 +290,6 @@ class OnCluster:
                 self.tracked |= tracked
                 if running.tells and result is not None:
                     self._finish(study, result, ended)
-
-    def _value(self, future: Future) -> Ended:
-        """What came of a part, whatever Dask makes of it."""
-        if future.status in ("cancelled", "lost"):
-            raise self._cluster.gone()
-        error = future.exception()
-        if error is None:
-            ended: Ended = future.result()
-            return ended
-        if type(error).__name__ == "KilledWorker":
-            return Ended(Lost("died with its Dask worker, again and again"))
-        said = process_redactor().message(f"{type(error).__name__}: {error}").splitlines()[0]
-        raise StudyError(f"the Dask cluster {self._cluster.shown} cannot run studies: {said}")
 
     def _lose(self, running: _Running, why: str) -> None:
         study = running.study

@@ -311,7 +311,7 @@ def test_errors_for_users_name_their_worker():
 
 
 def test_a_cluster_on_which_nothing_runs_is_told(local, tmp_path, monkeypatch):
-    monkeypatch.setattr("studies.dask_part.take_part", broken)
+    monkeypatch.setattr("studies.dask_cluster.take_part", broken)
     studies = crew(local, tmp_path)
     with pytest.raises(StudyError, match="the Dask cluster local cannot run studies: ValueError"):
         studies.run(SPECS[:1], begin)
