@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from studies.errors import UsageError
 from studies.model_arm import ledger_file, short_names
-from studies.records import StudyResult, StudySpec, TrialRecord, fastest
-from studies.run import IDENTITY, SHORT_MAPPER, short_mapper, study_result
+from studies.records import IDENTITY, StudyResult, StudySpec, TrialRecord, fastest
+from studies.run import SHORT_MAPPER, short_mapper, study_result
 from studies.storage import open_all_studies
 from studies.suite import Case
 from tuners.redaction import redacted_url

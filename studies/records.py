@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HALF",
+    "IDENTITY",
     "ModelUse",
     "StudyResult",
     "StudySpec",
@@ -33,6 +34,8 @@ __all__ = [
     "trials_to_reach",
 ]
 
+# The note in which a study says what it is about.
+IDENTITY = "mappertune:identity"
 # Two runs that differ by less are equally fast: the simulator's sums are exact to about 1e-12.
 TOLERANCE = 1e-9
 # A study in which the model proposed less is not to be called by the model's name.

@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from studies.dashboard import Dashboard
 from studies.errors import ModelMissingError, UsageError
 from studies.model_arm import check_arm, leave_arm_note, ledger_file
-from studies.records import StudyResult, StudySpec, TrialRecord, fastest
+from studies.records import IDENTITY, StudyResult, StudySpec, TrialRecord, fastest
 from studies.references import best_reference
 from studies.setup_cost import SetupCost
 from studies.stop_rules import StopRules, StopWatch
@@ -44,7 +45,6 @@ __all__ = [
 # Called with every record so far, once at the start and once after each trial.
 Observer = Callable[[list[TrialRecord]], None]
 
-IDENTITY = "mappertune:identity"
 SHORT_MAPPER = "mappertune:short_mapper"
 REPEATS_WITHIN = 1e-9
 NO_RULES = StopRules()
@@ -60,6 +60,7 @@ def run_study(
     *,
     observe: Observer | None = None,
     rules: StopRules = NO_RULES,
+    artifacts: Path | None = None,
 ) -> StudyResult:
     """Runs a study until it has as many trials as asked for, a rule ends it, or until Ctrl-C
     or another signal that asks to end (`studies.stops`).
@@ -75,6 +76,7 @@ def run_study(
         observe: Called at the start and after each trial.
         rules: What ends it before it has all its trials; whoever runs it again without them goes
             on with it.
+        artifacts: The folder in which a database's trials have files; None for none.
 
     Raises:
         tuners.UnknownTunerError: There is no such tuner.
@@ -96,6 +98,8 @@ def run_study(
     check_arm(spec, store, records)
     leave_arm_note(spec, store, resumed if resumed >= spec.trials else None)
     _check_repeats(problem, records, store)
+    dashboard = Dashboard(problem, spec, store, artifacts)
+    dashboard.begin(records)
     store.begin(_sampler(problem, spec, ledger), trials)
     ours = 0
     observe = observe or _unobserved
@@ -104,13 +108,14 @@ def run_study(
     ended_by = watch.ended(records) or _ended(problem, spec, store)
     try:
         for trial in () if ended_by else _trials(problem, spec, store):
-            finished = None if trial is None else store.finish(trial, problem(trial))
+            finished = None if trial is None else _finished(problem, store, dashboard, trial)
             news = store.finished_elsewhere()
             if finished is not None:
                 ours += 1
                 news.append(finished)
             if news:
                 records += [TrialRecord.of(each) for each in news]
+                dashboard.learn(records)
                 observe(records)
                 ended_by = watch.ended(records) or _ended(problem, spec, store)
             if ended_by:
@@ -142,6 +147,15 @@ def run_study(
         ledger=ledger,
         mapper=mapper,
     )
+
+
+def _finished(
+    problem: MapperProblem, store: StoredStudy, dashboard: Dashboard, trial: Trial
+) -> FrozenTrial | None:
+    """Runs a trial and keeps it; None where another process has run it meanwhile."""
+    throughput = problem(trial)
+    dashboard.show(trial, throughput)
+    return store.finish(trial, throughput)
 
 
 def study_result(

@@ -29,6 +29,7 @@ from sqlalchemy.exc import IntegrityError
 
 from dsl.owners import has_died, this_process
 from studies.races import past_races
+from tuners.dashboard import noted_trial
 from tuners.samplers.claims import CLAIM
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class SharedStorage(_CachedStorage):
         super().__init__(_connect(url, made=made))
         self._owner = this_process()
         self._running: dict[int, FrozenTrial] = {}
+        self._notes: dict[int, dict[str, Any]] = {}  # for the dashboard, of running trials
         self._fresh = False
         self._beating = _Heart(self._backend)
 
@@ -122,6 +124,7 @@ class SharedStorage(_CachedStorage):
 
     def _forget(self, trial_id: int) -> None:
         self._running.pop(trial_id, None)
+        self._notes.pop(trial_id, None)
         self._beating.forget(trial_id)
 
     def _left_behind(self, session: Session, study_id: int, stale: set[int]) -> int | None:
@@ -209,6 +212,13 @@ class SharedStorage(_CachedStorage):
             return _exchange(session, model, where, before, after)
 
     # Optuna's storage: what is running stays in memory
+
+    def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
+        trial_id = noted_trial(key)
+        if trial_id is not None and trial_id in self._running:
+            self._notes.setdefault(trial_id, {})[key] = value
+        else:
+            super().set_study_system_attr(study_id, key, value)
 
     def set_trial_param(
         self,
@@ -303,6 +313,20 @@ class SharedStorage(_CachedStorage):
                 backend._set_trial_attr_without_commit(
                     session, models.TrialSystemAttributeModel, trial_id, key, value
                 )
+
+        self._write_note(session, row.study_id, self._notes.get(trial_id, {}))
+
+    def _write_note(self, session: Session, study_id: int, note: dict[str, Any]) -> None:
+        """A trial's note for the dashboard, unless somebody has written one there."""
+        model = models.StudySystemAttributeModel
+        there = sqlalchemy.select(model.key).where(
+            model.study_id == study_id, model.key.in_(list(note))
+        )
+        if note and session.execute(there).first() is None:
+            session.add_all(
+                model(study_id=study_id, key=key, value_json=json.dumps(value))
+                for key, value in note.items()
+            )
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
         return self._running.get(trial_id) or super().get_trial(trial_id)

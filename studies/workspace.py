@@ -6,6 +6,7 @@ FOLDER/stencil-p100x4/llm-seed0.transcript.jsonl  what was said to and by a mode
 FOLDER/stencil-p100x4/llm-seed0.ledger.jsonl  what each call of a model has cost
 FOLDER/stencil-p100x4/llm-seed0.aside1.*    a study that was set aside to begin again
 FOLDER/stencil-p100x4/best.mapper           the best mapper of a comparison
+FOLDER/artifacts                            files of the trials of studies in databases
 FOLDER/mlflow.db, FOLDER/mlflow-artifacts   tracked runs
 """
 
@@ -16,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from studies.dashboard import ARTIFACTS
 from studies.files import make_folder, write_text
 from studies.mapper_header import mapper_header
 from studies.model_arm import is_of_fallback, ledger_file, set_files_aside
@@ -95,7 +97,14 @@ class Workspace:
                     tracked = TrackedStudy(self.tracker, case.name, facts, spec, store)
                 tracked.observe(records)
 
-            result = run_study(problem, spec, store, observe=observe_all, rules=rules)
+            result = run_study(
+                problem,
+                spec,
+                store,
+                observe=observe_all,
+                rules=rules,
+                artifacts=self.folder / ARTIFACTS,
+            )
             self._write_best(case, result, self.best_mapper(case, spec))
             if tracked:
                 tracked.finish(result)

@@ -17,6 +17,7 @@ __all__ = [
     "MENDED",
     "MESSAGE",
     "NORMAL_FORM",
+    "OWN_PROPOSAL",
     "PROJECTION",
     "PROPOSER",
     "RAW",
@@ -65,6 +66,7 @@ FAILURE = "mappertune:failure"  # kind of the model's error, such as "timeout"; 
 ADDED = "mappertune:added"  # parameters that the model did not choose, with the sampler that did
 MENDED = "mappertune:mended"  # what was changed in what the model wrote, in sentences
 BASE = "mappertune:base"  # number of the trial whose mapper was revised
+OWN_PROPOSAL = "the model's proposal"  # WHY of a sound one
 IS_DONE = "the model is done"  # how WHY begins from there on
 DONE = "mappertune:done"  # why the model is done, which it said for this trial
 

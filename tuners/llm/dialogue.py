@@ -96,7 +96,7 @@ class Dialogue:
             repeated = self._repeated(found)
             good = [each for each in found if not each.complaints and each.key not in repeated]
             if good:
-                return DialogueResult(tuple(good), "the model's proposal", self.usage, messages)
+                return DialogueResult(tuple(good), attributes.OWN_PROPOSAL, self.usage, messages)
             if turn < self.settings.repairs:
                 back = self._sent_back(messages, found, repeated)
                 if back is None:
@@ -153,7 +153,7 @@ class Dialogue:
         repeated = self._repeated(found)
         faulty = [each for each in found if each.key not in repeated]
         if faulty:
-            why = f"the model's proposal, faulty{after}"
+            why = f"{attributes.OWN_PROPOSAL}, faulty{after}"
             return DialogueResult((faulty[0],), why, self.usage, messages)
         if repeated:
             why = f"the model repeats trial {min(repeated.values())}{after}"

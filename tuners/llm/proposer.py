@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 from optuna.study import StudyDirection
@@ -35,6 +36,9 @@ if TYPE_CHECKING:
 __all__ = ["ENQUEUED", "Proposal", "Proposer"]
 
 ENQUEUED = "enqueued"
+
+# Characters of candidates that are kept for later trials: databases hold so much in an attribute.
+MOST_KEPT = 40_000
 
 # What is left of a prompt's limit each time that one was too long for the model.
 SHRINKING = 0.7
@@ -105,6 +109,10 @@ class Proposer:
         """
         writer = self._writer(memory, [])
         return writer.prompt(self.strategy, memory.history([])).messages
+
+    def formatter(self, memory: StudyMemory, trials: Sequence[FrozenTrial]) -> TrialFormatter:
+        """What tells the model of trials: it remembers what it has told."""
+        return self._writer(memory, trials).formatter
 
     def _skip_reason(self, context: TrialContext) -> str | None:
         """Why the model is not asked for a trial; None where it is."""
@@ -241,7 +249,9 @@ def _proposal(
     if base is not None:
         notes[attributes.BASE] = base.number
     if further:
-        notes[attributes.CANDIDATES] = [each.text for each in further]
+        sizes = accumulate(len(each.text) for each in further)
+        kept = [each.text for each, size in zip(further, sizes, strict=True) if size <= MOST_KEPT]
+        notes[attributes.CANDIDATES] = kept
     return Proposal(values, result.why, result.usage, notes)
 
 

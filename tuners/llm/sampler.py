@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import logging
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +16,12 @@ from optuna import Study
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.study import StudyDirection
-from optuna.trial import FrozenTrial
+from optuna.trial import FrozenTrial, TrialState
 
 from tuners import attributes
+from tuners.dashboard import MOST_NOTES, attach, leave_note, trial_note
 from tuners.errors import ModelRequiredError
+from tuners.finished_trial import FinishedTrial
 from tuners.llm.done import ends_study
 from tuners.llm.fallback import Fallback
 from tuners.llm.lazy_model import LazyModel, ledger_of
@@ -30,6 +33,8 @@ from tuners.samplers.claims import is_shared
 from tuners.samplers.wrappers import DelegatingSampler
 
 if TYPE_CHECKING:
+    from optuna.artifacts._protocol import ArtifactStore
+
     from tuners.llm.model.exchange import Message, Model
     from tuners.problems.problem import TextProblem
 
@@ -37,6 +42,7 @@ __all__ = ["LLMSampler"]
 
 log = logging.getLogger(__name__)
 
+LONGEST_WHY = 1_000  # characters, though a provider may say more of a failure
 SEVERAL = "the study has several objectives, and a model is asked about one alone"
 
 
@@ -59,7 +65,9 @@ class LLMSampler(DelegatingSampler):
     same with ``examples=5``.
 
     Every trial says in its attributes who proposed it, why, and what that has cost
-    (`tuners.attributes`). Each call is entered before it is made in a ledger that all processes of
+    (`tuners.attributes`). In a storage that others may read, the first trials and those that were
+    the best also have a note for optuna-dashboard, with the mapper and the feedback
+    (`tuners.dashboard`). Each call is entered before it is made in a ledger that all processes of
     the study share: in its storage, unless ``ledger`` names a file. A budget is that of the study.
 
     Args:
@@ -68,6 +76,8 @@ class LLMSampler(DelegatingSampler):
         seed: Equal seeds ask and fall back alike; None for a random one.
         space: The search space, where there is no problem and it is known beforehand.
         description: What the objective is about, for the model, where there is no problem.
+        artifacts: Where the mappers go that the model proposed, as files of their trials; None
+            for no files.
         options: The fields of `ModelSettings` by name; ``model`` is the one that must be there.
 
     Raises:
@@ -87,6 +97,7 @@ class LLMSampler(DelegatingSampler):
         seed: int | None = None,
         space: Mapping[str, BaseDistribution] | None = None,
         description: str | None = None,
+        artifacts: ArtifactStore | None = None,
         **options: Any,
     ) -> None:
         if settings is None:
@@ -97,6 +108,7 @@ class LLMSampler(DelegatingSampler):
         seed = int(np.random.SeedSequence().generate_state(1)[0]) if seed is None else seed
         self._space = None if space is None else dict(space)
         self._description = description
+        self._artifacts = artifacts
         self._settings = settings
         self._fallback = Fallback(settings.fallback, problem, seed)
         self._proposer = Proposer(settings, seed)
@@ -188,6 +200,49 @@ class LLMSampler(DelegatingSampler):
             self._note_added(study, trial, param_name)
         return value
 
+    def after_trial(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        state: TrialState,
+        values: Sequence[float] | None,
+    ) -> None:
+        super().after_trial(study, trial, state, values)
+        if not is_shared(study) or len(study.directions) > 1:
+            return
+        ended = copy.copy(trial)
+        ended.state, ended.values = state, None if values is None else list(values)
+        try:
+            self._show(study, trial, FinishedTrial.of(ended, study.direction))
+        except Exception:  # whatever a problem or a folder of files raises: the trial counts
+            log.exception("trial %d has no note for the dashboard", trial.number)
+
+    def _show(self, study: Study, trial: FrozenTrial, ended: FinishedTrial) -> None:
+        """Leaves what the dashboard shows of a trial that is about to be finished."""
+        trials = study.get_trials(deepcopy=False)
+        memory = self._memory(study, {})
+        best = memory.history(trials).best
+        improves = ended.feasible and (best is None or ended.loss < best.loss)
+        if trial.number >= MOST_NOTES and not improves:
+            return
+        candidate = feedback = ""
+        if self._problem is not None and self._problem.form == "mapper":
+            formatter = self._proposer.formatter(memory, trials)
+            candidate = formatter.text(ended)
+            if improves or ended.proposer == "model":
+                feedback = formatter.feedback_on(ended)
+        unit = memory.problem.unit
+        note = trial_note(
+            trial.user_attrs,
+            score="not feasible" if ended.score is None else f"{ended.score:.6g} {unit}".rstrip(),
+            candidate=candidate,
+            feedback=feedback,
+            remark="the best so far" if improves else "",
+        )
+        leave_note(study._storage, study._study_id, trial._trial_id, note)  # noqa: SLF001  (no other way)
+        if self._artifacts is not None and candidate and ended.proposer == "model":
+            attach(self._artifacts, study, trial, f"trial-{trial.number}.mapper", candidate)
+
     def _note_added(self, study: Study, trial: FrozenTrial, name: str) -> None:
         """Notes that a parameter of a trial that the model proposed is the fallback's choice."""
         storage, this = study._storage, trial._trial_id  # noqa: SLF001  (as in _note)
@@ -258,7 +313,8 @@ class LLMSampler(DelegatingSampler):
         The notes go into the storage and into the running trial itself, which Optuna reads from
         the storage only once.
         """
-        noted: dict[str, Any] = {attributes.PROPOSER: proposer, attributes.WHY: why}
+        said = why if len(why) <= LONGEST_WHY else f"{why[:LONGEST_WHY]} ..."
+        noted: dict[str, Any] = {attributes.PROPOSER: proposer, attributes.WHY: said}
         if proposal is not None:
             noted |= proposal.noted()
         for key, value in noted.items():
