@@ -24,7 +24,15 @@ if TYPE_CHECKING:
     from studies.stored_study import StoredStudy
     from tuners import MapperProblem
 
-__all__ = ["ARTIFACTS", "Dashboard", "metric_name", "name_values", "score_of", "study_note"]
+__all__ = [
+    "ARTIFACTS",
+    "Dashboard",
+    "mapper_note",
+    "metric_name",
+    "study_note",
+    "tell_of_study",
+    "without_comments",
+]
 
 ARTIFACTS = "artifacts"  # the folder beside the cases of an output folder
 
@@ -32,22 +40,57 @@ ARTIFACTS = "artifacts"  # the folder beside the cases of an output folder
 def metric_name(unit: str) -> str:
     """What a study's values are called.
 
-    >>> metric_name("Gpoints/s")
-    'throughput in Gpoints/s'
+    >>> metric_name("Gpoints/s"), metric_name("")
+    ('throughput in Gpoints/s', 'throughput')
     """
-    return f"throughput in {unit}"
+    return f"throughput in {unit}" if unit else "throughput"
 
 
-def name_values(study: Study, unit: str) -> None:
-    """Tells whoever shows a study what its values are."""
-    with warnings.catch_warnings():  # Optuna calls it experimental since 3.2
-        warnings.simplefilter("ignore", ExperimentalWarning)
-        study.set_metric_names([metric_name(unit)])
+def tell_of_study(study: Study, unit: str, identity: Mapping[str, Any]) -> None:
+    """Names the values of a study, and says what it is about, where nobody has.
+
+    Args:
+        study: The study, in a database.
+        unit: Of its values; empty where nobody knows.
+        identity: The note in which it says what it is about.
+    """
+    if study.metric_names is None:
+        with warnings.catch_warnings():  # Optuna calls it experimental since 3.2
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            study.set_metric_names([metric_name(unit)])
+    leave_note(study._storage, study._study_id, None, study_note(identity))  # noqa: SLF001  (no other way)
 
 
-def score_of(status: str, throughput: float, unit: str) -> str:
-    """How good a trial is, in words."""
-    return f"{throughput:.6g} {unit}" if status == "ok" else status.replace("_", " ")
+def mapper_note(
+    noted: Mapping[str, Any],
+    throughput: float,
+    mapper: str,
+    *,
+    tuner: str,
+    unit: str,
+    improves: bool,
+    feedback: str = "",
+) -> str:
+    """The note of a trial.
+
+    Args:
+        noted: Its attributes.
+        throughput: What came of it.
+        mapper: What it ran; empty where nobody knows.
+        tuner: Who proposed it, where its attributes do not say.
+        unit: Of the throughput.
+        improves: Whether it was the best so far.
+        feedback: What the guide says of it; by default what the runtime said.
+    """
+    status = str(noted.get(attributes.STATUS, "ok"))
+    score = f"{throughput:.6g} {unit}".rstrip() if status == "ok" else status.replace("_", " ")
+    return trial_note(
+        {attributes.PROPOSER: tuner, **noted},
+        score=score,
+        candidate=mapper,
+        feedback=feedback,
+        remark="the best so far" if improves else "",
+    )
 
 
 def study_note(identity: Mapping[str, Any]) -> str:
@@ -58,7 +101,8 @@ def study_note(identity: Mapping[str, Any]) -> str:
     """
     sizes = ", ".join(f"{key}={value}" for key, value in identity.get("parameters", {}).items())
     told = {**identity, "parameters": sizes, "template": None}  # of which there is but a digest
-    rows = "".join(f"| {key} | `{value}` |\n" for key, value in told.items() if value)
+    shown = {key: value for key, value in told.items() if value not in (None, "")}
+    rows = "".join(f"| {key} | `{value}` |\n" for key, value in shown.items())
     return f"A study of mappertune.\n\n| | |\n| --- | --- |\n{rows}"
 
 
@@ -97,12 +141,8 @@ class Dashboard:
             records: The trials that there are.
         """
         self.learn(records)
-        study = self._study
-        if study is not None:
-            if study.metric_names is None:
-                name_values(study, self._problem.unit)
-            note = study_note(self._store.note(IDENTITY))
-            leave_note(study._storage, study._study_id, None, note)  # noqa: SLF001  (no other way)
+        if self._study is not None:
+            tell_of_study(self._study, self._problem.unit, self._store.note(IDENTITY))
 
     def learn(self, records: Iterable[TrialRecord]) -> None:
         """Notices how good other trials were."""
@@ -133,13 +173,14 @@ class Dashboard:
         improves: bool,
     ) -> None:
         problem = self._problem
-        status = str(noted.get(attributes.STATUS, "ok"))
-        note = trial_note(
-            {attributes.PROPOSER: self._spec.tuner, **noted},
-            score=score_of(status, throughput, problem.unit),
-            candidate=problem.shorten(mapper) if improves else _without_comments(mapper),
+        note = mapper_note(
+            noted,
+            throughput,
+            problem.shorten(mapper) if improves else without_comments(mapper),
+            tuner=self._spec.tuner,
+            unit=problem.unit,
+            improves=improves,
             feedback=self._feedback(mapper) if improves else "",
-            remark="the best so far" if improves else "",
         )
         for key, value in note_attributes(trial._trial_id, note).items():  # noqa: SLF001  (likewise)
             study._storage.set_study_system_attr(study._study_id, key, value)  # noqa: SLF001  (likewise)
@@ -160,7 +201,7 @@ class Dashboard:
         return FileSystemArtifactStore(self._artifacts)
 
 
-def _without_comments(mapper: str) -> str:
+def without_comments(mapper: str) -> str:
     """A mapper's statements alone; to leave out what changes nothing takes ten times as long."""
     lines = mapper.splitlines()
     return "\n".join(line for line in lines if line.strip() and not line.startswith("#"))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from studies.stored_study import StoredStudy
     from tuners import MapperProblem
 
-__all__ = ["FinishedStudy", "case_of_studies", "read_studies", "results_of"]
+__all__ = ["ENDING", "FinishedStudy", "case_of", "case_of_studies", "read_studies", "results_of"]
 
 ENDING = ".journal"
 ASIDE = ".aside"  # in the name of a study that was set aside to begin again
@@ -84,7 +84,11 @@ def read_studies(places: Sequence[str], wanted: Case | None = None) -> list[Fini
 
 def case_of_studies(studies: Sequence[FinishedStudy]) -> Case:
     """The case that studies were made of, as far as its names tell."""
-    identity = studies[0].identity
+    return case_of(studies[0].identity)
+
+
+def case_of(identity: Mapping[str, Any]) -> Case:
+    """The same from what a study says that it is about."""
     return Case(
         application=str(identity["application"]),
         machine=str(identity["machine"]),

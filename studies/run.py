@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 from studies.dashboard import Dashboard
 from studies.errors import ModelMissingError, UsageError
 from studies.model_arm import check_arm, leave_arm_note, ledger_file
-from studies.records import IDENTITY, StudyResult, StudySpec, TrialRecord, fastest
+from studies.records import (
+    IDENTITY,
+    StudyResult,
+    StudySpec,
+    TrialRecord,
+    fastest,
+    template_digest,
+)
 from studies.references import best_reference
 from studies.setup_cost import SetupCost
 from studies.stop_rules import StopRules, StopWatch
@@ -26,7 +32,7 @@ from tuners.problems.evaluators import RecallsTrials, StatesRepeatability
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
-    from optuna.trial import Trial
+    from optuna.trial import FrozenTrial, Trial
 
     from tuners import Evaluator
     from tuners.llm.model import Ledger, ModelUsage
@@ -304,7 +310,7 @@ def _check_identity(problem: MapperProblem, spec: StudySpec, store: StoredStudy)
         "parameters": dict(problem.application.parameters),
         "machine": problem.machine.name,
         "nodes": problem.machine.shape.nodes,
-        "template": hashlib.blake2b(problem.template.text.encode(), digest_size=8).hexdigest(),
+        "template": template_digest(problem.template.text),
         "tuner": spec.tuner,
         "seed": spec.seed,
         "objective": problem.objective,

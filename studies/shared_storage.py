@@ -29,7 +29,7 @@ from sqlalchemy.exc import IntegrityError
 
 from dsl.owners import has_died, this_process
 from studies.races import past_races
-from tuners.dashboard import noted_trial
+from tuners.dashboard import note_attributes, noted_trial
 from tuners.samplers.claims import CLAIM
 
 if TYPE_CHECKING:
@@ -90,12 +90,7 @@ class SharedStorage(_CachedStorage):
         self._fresh = False
         stale = set(self._backend._get_stale_trial_ids(study_id))
         with self._session() as session:
-            # Changes nothing, and locks the study for all processes, whatever the database.
-            session.execute(
-                sqlalchemy.update(models.StudyModel)
-                .where(models.StudyModel.study_id == study_id)
-                .values(study_name=models.StudyModel.study_name)
-            )
+            self._lock_study(session, study_id)
             left = self._left_behind(session, study_id, stale)
             if left is not None:
                 trial_id: int | None = left
@@ -115,6 +110,14 @@ class SharedStorage(_CachedStorage):
         if trial_id is not None:
             self._own(study_id, trial_id)
         return trial_id
+
+    def _lock_study(self, session: Session, study_id: int) -> None:
+        """Changes nothing, and locks a study for all processes, whatever the database."""
+        session.execute(
+            sqlalchemy.update(models.StudyModel)
+            .where(models.StudyModel.study_id == study_id)
+            .values(study_name=models.StudyModel.study_name)
+        )
 
     def give_back(self, trial_id: int) -> None:
         """Lets another process run a trial, or this one later."""
@@ -315,6 +318,31 @@ class SharedStorage(_CachedStorage):
                 )
 
         self._write_note(session, row.study_id, self._notes.get(trial_id, {}))
+
+    def add_finished(
+        self, study_id: int, trials: Sequence[FrozenTrial], notes: Sequence[str]
+    ) -> None:
+        """Keeps finished trials of another storage, all at once.
+
+        Args:
+            study_id: Of the study here.
+            trials: The trials, which take the next numbers.
+            notes: For each a note for the dashboard; an empty one for none.
+        """
+        self._read_trials_from_remote_storage(study_id)
+        known = self._studies[study_id].param_distribution
+        with self._session() as session:
+            self._lock_study(session, study_id)
+            for trial, note in zip(trials, notes, strict=True):
+                row = self._backend._get_prepared_new_trial(study_id, None, session)
+                row.datetime_start = trial.datetime_start
+                row.datetime_complete = trial.datetime_complete
+                self._write(session, row, trial, trial.values, known)
+                row.state = trial.state
+                known.update(trial.distributions)
+                if note:
+                    self._write_note(session, study_id, note_attributes(int(row.trial_id), note))
+        self._fresh = False
 
     def _write_note(self, session: Session, study_id: int, note: dict[str, Any]) -> None:
         """A trial's note for the dashboard, unless somebody has written one there."""

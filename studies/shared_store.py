@@ -147,6 +147,15 @@ class SharedStudyStore(StoredStudy):
         self._seen.add(finished.number)
         return finished
 
+    def add_with_notes(self, trials: Sequence[FrozenTrial], notes: Sequence[str]) -> None:
+        """Keeps finished trials of another storage, each with a note for the dashboard.
+
+        Raises:
+            StorageError: They cannot be written; none of them is.
+        """
+        with reported(self.location):
+            self._storage.add_finished(self._id, trials, notes)
+
     def is_done(self, limit: int) -> bool:
         return len(self.trials) >= limit
 

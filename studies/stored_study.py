@@ -65,6 +65,12 @@ class StoredStudy:
         with reported(self.location):
             return self._study.user_attrs.get(key)
 
+    @property
+    def notes(self) -> dict[str, Any]:
+        """All notes that were left with the study."""
+        with reported(self.location):
+            return dict(self._study.user_attrs)
+
     def leave_note(self, key: str, value: Any) -> None:
         """Leaves a note, any JSON value, with the study.
 

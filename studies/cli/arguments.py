@@ -162,11 +162,21 @@ def _explain_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _export_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", help="the mapper; - for standard input")
+    parser.add_argument(
+        "file",
+        metavar="FILE|FOLDER",
+        help="the mapper; - for standard input; or an output folder, or a journal, of studies",
+    )
     parser.add_argument(
         "--output",
         metavar="OUT.c",
         help="where to (default: beside the mapper; standard output for -)",
+    )
+    parser.add_argument(
+        "--storage",
+        metavar="URL",
+        help="the database that the studies of FOLDER are copied into, for optuna-dashboard and "
+        "Optuna's other tools",
     )
 
 
@@ -631,7 +641,11 @@ _COMMANDS: dict[str, tuple[str, str, Callable[[_Parser], object]]] = {
     "mcp": ("mcp", "serve ask, tell and more to agents, by the MCP", _mcp_options),
     "study": ("study", "run an experiment of the ICML 2025 paper", _study_options),
     "replay": ("replay", "judge the mappers of old transcripts anew", _replay_options),
-    "export": ("export", "write a mapper as a C file to ship", _export_options),
+    "export": (
+        "export",
+        "write a mapper as a C file to ship, or studies into a database",
+        _export_options,
+    ),
     "validate": ("validate", "hold simulated runs against measured ones", _validate_options),
     "doctor": ("doctor", "tell what was found here, and what is missing", _doctor_options),
     "capture": (
