@@ -94,7 +94,7 @@ def test_what_is_wrong_is_told(
 def test_another_study_of_the_name_is_left_alone(ask: Ask, tmp_path: Path, url: str) -> None:
     words = ["--no-mlflow", "--tuner", "random", "--trials", 1, "--output"]
     assert ask("tune", "stencil", *words, tmp_path / "a").code == 0
-    assert ask("tune", "stencil", "--start", "none", *words, tmp_path / "b").code == 0
+    assert ask("tune", "stencil", "--start", "expert", *words, tmp_path / "b").code == 0
     assert ask("export", tmp_path / "a", "--storage", url).code == 0
     answer = ask("export", tmp_path / "b", "--storage", url)
     assert answer.code == 2
