@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +102,12 @@ def tell_study(runner: StudyRunner, result: StudyResult) -> None:
         rows += [("not the model", f"{count} x {why}") for count, why in result.reasons]
         if result.hardly_asked:
             rows.append(("note", _told_hardly_asked(result)))
+    if "://" in result.location:
+        from studies.dashboard import ARTIFACTS
+
+        files = shlex.quote(str(runner.workspace.folder / ARTIFACTS))
+        where = shlex.quote(result.location)
+        rows.append(("trials", f"optuna-dashboard {where} --artifact-dir {files}"))
     if runner.ui_command:
         rows.append(("runs", runner.ui_command))
     columns(rows)

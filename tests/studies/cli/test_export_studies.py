@@ -100,3 +100,15 @@ def test_another_study_of_the_name_is_left_alone(ask: Ask, tmp_path: Path, url: 
     assert answer.code == 2
     assert f"has another study called {NAME}: name another database" in answer.err
     assert len(copied(url, NAME).trials) == 1
+
+
+def test_a_study_in_a_database_ends_with_how_to_look_at_it(
+    ask: Ask, tmp_path: Path, url: str
+) -> None:
+    answer = ask("tune", "stencil", "--output", tmp_path / "a b", "--no-mlflow", "--tuner",
+                 "random", "--trials", 1, "--storage", url)  # fmt: skip
+    assert f"optuna-dashboard {url} --artifact-dir '{tmp_path}/a b/artifacts'" in " ".join(
+        answer.out.split()
+    )
+    (file,) = (tmp_path / "a b" / "artifacts").iterdir()
+    assert "Task " in file.read_text()
