@@ -45,6 +45,7 @@ __all__ = [
     "Observer",
     "run_study",
     "short_mapper",
+    "study_identity",
     "study_result",
 ]
 
@@ -303,9 +304,9 @@ def _key_of(problem: MapperProblem, start: Start) -> str:
     return (problem.identity(start.text) if start.text else None) or problem.key(start.values)
 
 
-def _check_identity(problem: MapperProblem, spec: StudySpec, store: StoredStudy) -> None:
-    """A study goes on only with the space that it was begun with."""
-    ours = {
+def study_identity(problem: MapperProblem, spec: StudySpec) -> dict[str, Any]:
+    """What a study is about, as JSON values: it goes on only with what is equal in all of it."""
+    return {
         "application": problem.application.name,
         "parameters": dict(problem.application.parameters),
         "machine": problem.machine.name,
@@ -317,6 +318,11 @@ def _check_identity(problem: MapperProblem, spec: StudySpec, store: StoredStudy)
         "start": problem.start.name if problem.start else "none",
         **(spec.llm.identity() if spec.llm else {}),
     }
+
+
+def _check_identity(problem: MapperProblem, spec: StudySpec, store: StoredStudy) -> None:
+    """A study goes on only with the space that it was begun with."""
+    ours = study_identity(problem, spec)
     theirs = {"objective": "timed", **store.settle_note(IDENTITY, ours)}
     # A setting that an older study does not tell had the value that it has by default now.
     told = {"start": _untold_start(problem, store), **theirs}

@@ -11,7 +11,10 @@ from tuners.problems.start import Start
 if TYPE_CHECKING:
     from tuners import MapperProblem
 
-__all__ = ["start_of"]
+__all__ = ["STARTS", "start_of"]
+
+#: Starts that have a name; others are files of mappers.
+STARTS = ("default", "expert", "none")
 
 
 def start_of(problem: MapperProblem, named: str) -> Start | None:

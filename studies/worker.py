@@ -26,17 +26,18 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from studies.records import StudySpec
 from studies.stops import STOPPING, Stopped, signals_wait
 
 if TYPE_CHECKING:
-    from studies.records import StudyResult, StudySpec, TrialRecord
+    from studies.records import StudyResult, TrialRecord
     from studies.stop_rules import StopRules
     from studies.suite import Tunable
     from studies.workspace import Workspace
     from tuners import MapperProblem
     from tuners.problems.start import Start
 
-__all__ = ["Done", "Failed", "Found", "Setting", "Task", "Told", "main"]
+__all__ = ["CaseSpec", "Done", "Failed", "Found", "Setting", "Task", "Told", "main"]
 
 SECONDS_BETWEEN_NEWS = 0.2
 TRIALS_A_MESSAGE = 200
@@ -81,6 +82,22 @@ class Setting:
             self.folder, self.storage, tracker, anew=self.anew, repair=self.repair, tell=tell
         )
         return problem, workspace
+
+
+@dataclass(frozen=True, kw_only=True)
+class CaseSpec(StudySpec):
+    """A study of a case of its own, where those of several run side by side.
+
+    Of its trials are told how fast they were, and not the values that they chose: the studies of
+    a whole suite would fill the memory with them.
+
+    Attributes:
+        case: What is tuned.
+        start: What it tries first.
+    """
+
+    case: Tunable
+    start: Start | None
 
 
 @dataclass(frozen=True)
@@ -134,23 +151,19 @@ def main() -> None:
             sys.argv = list(setting.arguments)
             _tell_warnings(connection)
             problem, workspace = setting.open(lambda sentence: _tell(connection, sentence))
+            tuned = _Tuned(setting.case, problem)
         while True:
             with _stoppable():
                 task = connection.recv()
-                done = _run(connection, setting, problem, workspace, task)
+                done = _run(connection, tuned, workspace, task)
             connection.send(done)
 
 
-def _run(
-    connection: Connection,
-    setting: Setting,
-    problem: MapperProblem,
-    workspace: Workspace,
-    task: Task,
-) -> Done | Failed:
+def _run(connection: Connection, tuned: _Tuned, workspace: Workspace, task: Task) -> Done | Failed:
     try:
-        news = _News(connection)
-        result = workspace.run(setting.case, problem, task.spec, news, task.rules)
+        news = _News(connection, values=not isinstance(task.spec, CaseSpec))
+        case, problem = tuned.of(task.spec)
+        result = workspace.run(case, problem, task.spec, news, task.rules)
         news.send(result.records)
     except Stopped:  # while it was opened, or tracked
         return Done(None)
@@ -160,11 +173,33 @@ def _run(
     return Done(replace(result, records=()), tracker is not None and tracker.used)
 
 
-class _News:
-    """Tells of trials now and then, and ends the study where nobody listens any more."""
+@dataclass
+class _Tuned:
+    """The case of the last study, and its problem: caches of more would fill the memory."""
 
-    def __init__(self, connection: Connection) -> None:
+    case: Tunable
+    problem: MapperProblem
+
+    def of(self, spec: StudySpec) -> tuple[Tunable, MapperProblem]:
+        """What a study tunes."""
+        if isinstance(spec, CaseSpec):
+            if spec.case != self.case:
+                self.case, self.problem = spec.case, spec.case.problem()
+            self.problem.start = spec.start
+        return self.case, self.problem
+
+
+class _News:
+    """Tells of trials now and then, and ends the study where nobody listens any more.
+
+    Args:
+        connection: To whoever listens.
+        values: Whether the values that trials chose are told.
+    """
+
+    def __init__(self, connection: Connection, *, values: bool) -> None:
         self._connection = connection
+        self._values = values
         self._sent = 0
         self._last = -SECONDS_BETWEEN_NEWS
 
@@ -178,6 +213,8 @@ class _News:
         try:
             while True:
                 news = tuple(records[self._sent : self._sent + TRIALS_A_MESSAGE])
+                if not self._values:
+                    news = tuple(replace(each, values={}) for each in news)
                 with signals_wait():  # a message is sent whole
                     self._connection.send(Found(news))
                 self._sent += len(news)

@@ -45,8 +45,7 @@ DEFAULT_TUNER = "guided"
 DEFAULT_TUNERS = (DEFAULT_TUNER, "tpe", "random")
 DEFAULT_SEEDS = 5
 AGENT_TRIALS = 10
-EXPERIMENTS = ("tables", "feedback", "codegen", "failures")
-DEFAULT_SUITE = "paper"
+EXPERIMENTS = ("tables", "figures", "feedback", "codegen", "failures")
 
 
 def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
@@ -355,8 +354,9 @@ def _study_options(parser: argparse.ArgumentParser) -> None:
         "experiment",
         metavar="WHAT",
         choices=EXPERIMENTS,
-        help="tables (every arm on every case of a suite), feedback (what its levels are worth to "
-        "a model), codegen (from words to mappers), failures (what failed in studies, by kind)",
+        help="tables (every arm on every case of a suite), figures (the same after 10, 100 ... "
+        "trials, with a picture), feedback (what its levels are worth to a model), codegen (from "
+        "words to mappers), failures (what failed in studies, by kind)",
     )
     parser.add_argument(
         "application", metavar="APP", nargs="?", help="the application, for feedback"
@@ -364,9 +364,8 @@ def _study_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("the experiment")
     group.add_argument(
         "--suite",
-        default=DEFAULT_SUITE,
         metavar="NAME|FILE",
-        help=f"cases, arms, seeds and budget of tables (default: {DEFAULT_SUITE})",
+        help="cases, arms, seeds and budget (default: paper for tables, figures for figures)",
     )
     group.add_argument("--cases", type=_names, metavar="A,B", help="of the suite (default: all)")
     group.add_argument("--arms", type=_names, metavar="A,B", help="tuners (default: the suite's)")
@@ -387,7 +386,18 @@ def _study_options(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="where the studies lie (default: mappertune-runs/experiments)",
     )
+    _add_jobs(group)
+    group.add_argument(
+        "--as-is", action="store_true", help="run nothing: tables and figures of what there is"
+    )
+    group.add_argument(
+        "--write",
+        type=Path,
+        metavar="FOLDER",
+        help="write the figures as figures.md and figures.svg into this folder",
+    )
     _add_objective_and_start(group)
+    parser.set_defaults(start=None)  # the suite says it
     add_model_options(parser, when_done="fallback")  # each study has its whole budget
     _add_problem(parser)
 
@@ -475,13 +485,7 @@ def _compare_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"how many seeds, from 0 on, or a list such as 0,7,9 (default: {DEFAULT_SEEDS})",
     )
-    parser.add_argument(
-        "--jobs",
-        type=positive,
-        metavar="N",
-        help="studies that run at a time, each in a process of its own (default: one a core "
-        "where it is worth it)",
-    )
+    _add_jobs(parser)
     parser.add_argument(
         "--dask",
         nargs="?",
@@ -544,6 +548,16 @@ def _add_problem(parser: argparse.ArgumentParser) -> None:
     _add_space(group)
     group.add_argument(
         "--template", metavar="FILE", help="a template that takes the place of the space"
+    )
+
+
+def _add_jobs(group: argparse._ActionsContainer) -> None:
+    group.add_argument(
+        "--jobs",
+        type=positive,
+        metavar="N",
+        help="studies that run at a time, each in a process of its own (default: one a core "
+        "where it is worth it)",
     )
 
 

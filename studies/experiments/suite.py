@@ -5,6 +5,7 @@ summary = "What this suite is for, in a sentence."
 arms = ["guided", "tpe", "llm-trace"]   # those that ask a model run where one is named
 seeds = 5                               # 0 to 4
 trials = 10
+start = "none"                          # as of ``tune --start`` (left out: default)
 
 [[case]]
 application = "circuit"
@@ -30,17 +31,18 @@ from typing import Any
 
 from studies.errors import UsageError
 from studies.files import why
+from studies.starts import STARTS
 from studies.suite import Case
 
 __all__ = ["SUITES", "Suite", "SuiteCase", "load_suite"]
 
 #: The suites that come along, by name.
-SUITES = ("paper", "nodes", "tight")
+SUITES = ("paper", "figures", "nodes", "tight")
 
 MOST_BYTES = 1_000_000
 MOST_SEEDS, MOST_TRIALS = 1000, 1_000_000
 CASE_KEYS = ("application", "machine", "nodes", "parameters", "space", "best_known", "found_by")
-SUITE_KEYS = ("summary", "arms", "seeds", "trials", "case", "reported")
+SUITE_KEYS = ("summary", "arms", "seeds", "trials", "start", "case", "reported")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,9 @@ class Suite:
         arms: Names of tuners.
         seeds: The seeds of each arm.
         trials: Of a study.
+        start: What each study tries first, as of ``tune --start``.
         reported: What a publication says, by application and column.
+        page: What is said above its figures, in Markdown; empty where nobody has written it.
     """
 
     name: str
@@ -78,7 +82,9 @@ class Suite:
     arms: tuple[str, ...]
     seeds: tuple[int, ...]
     trials: int
+    start: str = "default"
     reported: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    page: str = ""
 
     def of_cases(self, names: Sequence[str]) -> tuple[SuiteCase, ...]:
         """The cases of these names, or of these applications; all where there are none.
@@ -151,7 +157,9 @@ class _Reader:
             arms=tuple(dict.fromkeys(arms)),
             seeds=tuple(range(self._number(found, "seeds", 5, MOST_SEEDS))),
             trials=self._number(found, "trials", 10, MOST_TRIALS),
+            start=self._start(found),
             reported=self._reported(found.get("reported", {})),
+            page=self._page(),
         )
 
     def _case(self, found: Any, number: int) -> SuiteCase:
@@ -192,6 +200,18 @@ class _Reader:
             return path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             raise self._wrong(f'"best_known" of {where} cannot be read ({error})') from None
+
+    def _start(self, found: dict[str, Any]) -> str:
+        start = self._text(found, "start", "the suite") or "default"
+        return start if start in STARTS else str(self._path.parent / start)
+
+    def _page(self) -> str:
+        """The text beside the suite's file that has its name."""
+        path = self._path.with_suffix(".md")
+        try:
+            return path.read_text(encoding="utf-8") if path.is_file() else ""
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"{path} cannot be read ({error})") from None
 
     def _reported(self, found: Any) -> dict[str, dict[str, float]]:
         if not isinstance(found, dict) or not all(

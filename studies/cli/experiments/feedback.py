@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     case = case_of(arguments)
     problem = case.problem()
-    problem.start = start_of(problem, arguments.start)
+    problem.start = start_of(problem, arguments.start or "default")
     reference = best_reference(problem)
     trials, seeds = arguments.trials or 10, arguments.seeds or 5
     found: list[LevelResult] = []
