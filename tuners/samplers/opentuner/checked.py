@@ -60,10 +60,8 @@ class _CheckedOpenTuner(OpenTunerSearch):
         self._refused = 0  # in a row
 
     def propose(self, rng: np.random.Generator) -> dict[str, Any]:
-        start = self._valid.defaults
-        if start is not None and not len(self.evaluated) and self.is_new(start):
-            return dict(start)
-        return super().propose(rng)
+        start = None if len(self.evaluated) else self._start()
+        return start if start is not None and self.is_new(start) else super().propose(rng)
 
     def point_of(self, asked: Asked, process: OpenTunerProcess) -> dict[str, Any] | None:
         wanted = super().point_of(asked, process)
@@ -84,5 +82,9 @@ class _CheckedOpenTuner(OpenTunerSearch):
         """A point that passes: the best one so far, else the template's defaults."""
         if self.best is not None and self.best.feasible:
             return {**wanted, **self.best.params}  # what is inactive there may have any value
+        return self._start()
+
+    def _start(self) -> dict[str, Any] | None:
+        """The template's defaults, where they pass."""
         start = self._valid.defaults
         return start if start is not None and self._valid.passes(start) else None
