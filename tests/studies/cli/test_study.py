@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 
 import pytest
 
@@ -68,6 +69,103 @@ def test_tables_go_on_in_any_order_and_run_nothing_twice(tables, tmp_path):
     tables("--cases", "circuit,cannon", "--quiet")
     assert all(each.read_bytes() == kept for each, kept in journals.items())
     assert len(list((tmp_path / "out").rglob("*.journal"))) == 4
+
+
+def test_tables_are_the_same_however_many_studies_run_at_a_time(tables, ask, suite, tmp_path):
+    alone = tables("--jobs", 1, "--json").json
+    other = ("study", "tables", "--suite", suite, "--output", tmp_path / "side by side", "--json")
+    side = ask(*other, "--jobs", 2)
+    assert side.json == alone
+    names = {each.name for each in (tmp_path / "side by side").rglob("*.mapper")}
+    assert names == {each.name for each in (tmp_path / "out").rglob("*.mapper")} != set()
+    assert ask(*other, "--jobs", 2).json == alone  # known, and not run again
+
+
+def test_the_rules_and_the_objective_of_a_study_hold_in_tables(tables):
+    arms = ("--arms", "random", "--cases", "circuit", "--json")
+    ended = tables(*arms, "--trials", 30, "--patience", 1).json["cases"][0]["arms"]["random"]
+    assert max(ended["trials"]) < 30
+    (whole,) = tables(*arms, "--objective", "whole").json["cases"]
+    assert whole["case"] == "circuit-p100x4-whole"
+
+
+def test_an_interrupted_suite_shows_the_seeds_that_it_has(tables, monkeypatch):
+    from studies.workspace import Workspace
+
+    run = Workspace.run
+
+    def stop(self, case, problem, spec, *rest):
+        if spec.seed == 1 and case.application == "cannon":
+            raise KeyboardInterrupt
+        return run(self, case, problem, spec, *rest)
+
+    monkeypatch.setattr(Workspace, "run", stop)
+    shown = tables("--json", "--jobs", 1)
+    assert shown.code == 130
+    assert "the same command goes on" in shown.err
+    circuit, cannon = shown.json["cases"]
+    assert circuit["arms"]["random"]["seeds"] == [0, 1]
+    assert cannon["arms"]["random"]["seeds"] == [0]
+    monkeypatch.undo()
+    assert tables("--json").json["cases"][1]["arms"]["random"]["seeds"] == [0, 1]
+
+
+# Figures
+
+
+@pytest.fixture
+def figures(ask, suite, tmp_path):
+    def run(*words):
+        common = ("--suite", suite, "--output", tmp_path / "out", "--arms", "random,coordinate")
+        return ask("study", "figures", *common, "--trials", 12, *words)
+
+    return run
+
+
+def test_figures_tell_what_was_reached_after_how_many_trials(figures, tmp_path):
+    shown = figures("--seeds", 2, "--write", tmp_path / "docs")
+    assert shown.code == 0
+    page = (tmp_path / "docs" / "figures.md").read_text()
+    assert "4 studies" not in page
+    assert "8 studies with 96 trials in all, 2 of each arm on each case" in page
+    assert page.count("## Means after ") == 2
+    for title in ("Where they start", "Means after 10 trials", "Means after 12 trials"):
+        assert f"## {title}\n" in page
+    row = page.partition("## Means after 12 trials")[2].partition("| cannon |")[2].splitlines()[0]
+    found = figures("--seeds", 2, "--json").json
+    ratios = found["ratios_after"]["12"]["cannon-p100x4"]["coordinate"]
+    assert f"| {sum(ratios) / 2:.2f} (2) |" in row
+    assert found["ratios_after"]["10"]["cannon-p100x4"]["coordinate"] <= ratios
+    picture = (tmp_path / "docs" / "figures.svg").read_bytes()
+    assert picture.startswith(b"<?xml")
+    figures("--seeds", 2, "--write", tmp_path / "docs")
+    assert (tmp_path / "docs" / "figures.svg").read_bytes() == picture
+
+
+def test_figures_as_is_run_nothing_and_count_the_seeds_of_each_cell(figures):
+    figures("--cases", "circuit", "--seeds", 1, "--quiet")
+    shown = figures("--seeds", 2, "--as-is", "--format", "csv")
+    rows = list(csv.reader(io.StringIO(shown.out)))
+    after = [row for row in rows if row[0] in ("circuit", "cannon") and "(" in row[1]]
+    assert {row[0] for row in after} == {"circuit"}
+    assert all(cell.endswith(" (1)") for row in after for cell in row[1:])
+    assert figures("--seeds", 1, "--json").json["cases"][1]["arms"]["random"]["trials"] == [12]
+
+
+def test_what_is_kept_of_a_study_is_not_believed_once_it_has_changed(figures, tmp_path):
+    words = ("--cases", "circuit", "--seeds", 1, "--json")
+    before = figures(*words).json
+    (curve,) = (tmp_path / "out").rglob("random-seed0.curve.json")
+    kept = json.loads(curve.read_text())
+    kept["curve"]["steps"] = [[1, 1e9]]
+    curve.write_text(json.dumps(kept))
+    assert figures(*words).json != before  # it is what tables are made of
+    kept["judged"]["known"]["expert"] = 1.0  # another simulator's
+    curve.write_text(json.dumps(kept))
+    assert figures(*words).json == before
+    curve.write_text("{")
+    assert figures(*words).json == before
+    assert figures("--cases", "circuit", "--seeds", 1, "--trials", 14, "--json").json != before
 
 
 def test_tables_come_as_csv_and_markdown_too(tables):

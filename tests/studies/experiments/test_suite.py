@@ -85,6 +85,15 @@ def test_what_is_wrong_is_told_with_its_file_and_place(write, old, new, sentence
     assert "\n" not in str(told.value)
 
 
+def test_a_suite_says_where_its_studies_start_and_has_a_page_beside_it(write, tmp_path):
+    assert (load_suite(write(GOOD)).start, load_suite(write(GOOD)).page) == ("default", "")
+    (tmp_path / "mine.md").write_text("# Mine\n")
+    suite = load_suite(write('start = "none"\n' + GOOD))
+    assert (suite.start, suite.page) == ("none", "# Mine\n")
+    suite = load_suite(write('start = "fast.mapper"\n' + GOOD))
+    assert suite.start == str(tmp_path / "fast.mapper")
+
+
 def test_unknown_suites_and_missing_files_are_told():
     with pytest.raises(UsageError, match="there are paper"):
         load_suite("papre")
