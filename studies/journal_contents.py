@@ -177,14 +177,12 @@ def trial_record(
     at: dict[int, Any] = {}
     for name, distribution in trial.distributions.items():
         number = known.get(name)
-        same = number is not None and (
-            parameters[number][1] is distribution or parameters[number][1] == distribution
-        )
+        same = number is not None and _same(parameters[number][1], distribution)
         if number is None or not same:
             number = len(parameters)
             parameters.append((name, distribution))
             new[str(number)] = [name, distribution_to_json(distribution)]
-        at[number] = distribution.to_internal_repr(trial.params[name])
+        at[number] = _internal(distribution, trial.params[name])
     record = {
         "at": list(at.values()) if list(at) == list(range(len(at))) else at,
         "value": float(trial.value),
@@ -194,6 +192,20 @@ def trial_record(
         "system": trial.system_attrs,
     }
     return record, new
+
+
+def _same(one: BaseDistribution, other: BaseDistribution) -> bool:
+    """Whether two distributions are equal; Optuna compares choices one by one, in Python."""
+    if isinstance(one, CategoricalDistribution) and isinstance(other, CategoricalDistribution):
+        return one is other or one.choices == other.choices or one == other
+    return one is other or one == other
+
+
+def _internal(distribution: BaseDistribution, value: Any) -> Any:
+    """A value as a journal has it; Optuna looks for choices in Python."""
+    if isinstance(distribution, CategoricalDistribution) and isinstance(value, str):
+        return distribution.choices.index(value)
+    return distribution.to_internal_repr(value)
 
 
 def _external(distribution: BaseDistribution, value: Any) -> Any:

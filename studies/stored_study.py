@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.samplers import RandomSampler
+from optuna.study._tell import _tell_with_warning
 from optuna.trial import TrialState
 
 from studies.errors import StorageError, UsageError
@@ -129,7 +130,9 @@ class StoredStudy:
         Raises:
             StorageError: It cannot be written; the trials before it are safe.
         """
-        finished = trial.study.tell(trial, value)
+        # As `Study.tell`, which copies the trial and all that is in it besides: nobody changes it.
+        _tell_with_warning(trial.study, trial, value)
+        finished = trial.study.get_trials(deepcopy=False)[trial.number]
         if trial.study is not self._begun:
             self._begun.add_trial(finished)
         self.add(finished)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unittest.mock import Mock
+from unittest.mock import MagicMock, Mock
 
 import pytest
 
@@ -194,7 +194,7 @@ def test_the_run_keeps_the_transcript_and_the_cost(tmp_path, monkeypatch, use, k
     monkeypatch.setattr(StudyResult, "model_share", 0.25)
     monkeypatch.setattr(StudyResult, "hardly_asked", True)
     monkeypatch.setattr(StudyResult, "reasons", [(2, "timeout: too slow")])
-    tracker, store = Mock(parent=None, failed=False, shown_uri="sqlite:///x"), Mock()
+    tracker, store = MagicMock(parent=None, failed=False, shown_uri="sqlite:///x"), Mock()
     store.note.return_value = None
     TrackedStudy(tracker, "case", facts, spec, store).finish(result)
     runs = tracker.runs.return_value
