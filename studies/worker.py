@@ -54,6 +54,7 @@ class Setting:
         folder, storage, anew, repair: As in ``studies.workspace.Workspace``.
         tracking_uri: Where studies are tracked, with its password; None for the folder's own.
         tracked: Whether they are.
+        parent: The tracked run of the comparison that they are part of; None for none.
         working_folder: Against which paths of the case are; None for the process's own.
     """
 
@@ -66,6 +67,7 @@ class Setting:
     repair: bool
     tracking_uri: str | None = field(repr=False)
     tracked: bool
+    parent: str | None = None
     working_folder: Path | None = None
 
     def open(self, tell: Callable[[str], None]) -> tuple[MapperProblem, Workspace]:
@@ -78,6 +80,8 @@ class Setting:
         problem = self.case.problem()
         problem.start = self.start
         tracker = Tracker(self.folder, self.tracking_uri, report=tell) if self.tracked else None
+        if tracker is not None:
+            tracker.parent = self.parent
         workspace = Workspace(
             self.folder, self.storage, tracker, anew=self.anew, repair=self.repair, tell=tell
         )

@@ -53,6 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         runner = StudyRunner(case_of(arguments), arguments.tuners, arguments)
         specs = _specs(arguments)
+        runner.begin_comparison(specs)
         results, stopped_by = _run(runner, specs, arguments)
     begun = [result for result in results if result.records]
     if not begun:
@@ -114,6 +115,7 @@ def _show(
     best = None if arguments.folders else runner.workspace.write_best_of(runner.case, results)
     whole = [each.spec.name for each in results if not each.interrupted]
     unfinished = [spec.name for spec in specs if spec.name not in whole]
+    runner.finish_comparison(comparison, results, interrupted=bool(unfinished))
     if arguments.json:
         print_json(
             comparison.as_json()

@@ -17,10 +17,12 @@ from studies.cli.console import warn
 
 if TYPE_CHECKING:
     from studies.cli.progress import StartProgress
+    from studies.compare import Comparison
     from studies.records import StudyResult, StudySpec, TrialRecord
     from studies.run import Observer
     from studies.stop_rules import StopRules
     from studies.suite import Tunable
+    from studies.tracking.comparison_run import ComparisonRun
     from studies.worker import Setting
 
 __all__ = ["StudyRunner", "ui_command"]
@@ -76,6 +78,7 @@ class StudyRunner:
             repair=arguments.repair,
             tell=warn,
         )
+        self._comparison: ComparisonRun | None = None
         self.reference = best_reference(self.problem)
         if not self.problem.application.mappers:
             name = self.problem.application.name
@@ -110,6 +113,25 @@ class StudyRunner:
         label = f"{spec.tuner} seed {spec.seed}"
         return start(label, spec.trials, self.problem.unit, self.reference)
 
+    def begin_comparison(self, specs: Sequence[StudySpec]) -> None:
+        """Makes the studies to come children of one tracked run."""
+        from studies.study_facts import StudyFacts
+        from studies.tracking.comparison_run import ComparisonRun
+
+        workspace = self.workspace
+        if workspace.tracker is not None:
+            facts = StudyFacts.of(self.problem, specs[0])
+            folder = workspace.folder / self.case.name
+            self._comparison = ComparisonRun(workspace.tracker, folder, facts)
+            self._comparison.begin()
+
+    def finish_comparison(
+        self, comparison: Comparison, results: Sequence[StudyResult], *, interrupted: bool
+    ) -> None:
+        """Tracks what the studies come to, where that was begun."""
+        if self._comparison is not None:
+            self._comparison.finish(comparison, results, interrupted=interrupted)
+
     @property
     def setting(self) -> Setting:
         """What processes need to know that run its studies."""
@@ -127,6 +149,7 @@ class StudyRunner:
             repair=workspace.repair,
             tracking_uri=None if tracker is None or tracker.embedded else tracker.uri,
             tracked=tracker is not None,
+            parent=None if tracker is None else tracker.parent,
         )
 
     def note_tracked(self) -> None:
