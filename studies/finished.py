@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from studies.errors import UsageError
+from studies.errors import StorageError, UsageError
 from studies.model_arm import ledger_file, short_names
 from studies.records import IDENTITY, StudyResult, StudySpec, TrialRecord, fastest
 from studies.run import SHORT_MAPPER, short_mapper, study_result
-from studies.storage import open_all_studies
+from studies.storage import open_all_studies, open_snapshot
 from studies.suite import Case
 from tuners.redaction import redacted_url
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from studies.stored_study import StoredStudy
     from tuners import MapperProblem
 
-__all__ = ["ENDING", "FinishedStudy", "case_of", "case_of_studies", "read_studies", "results_of"]
+__all__ = [
+    "ENDING",
+    "REAL",
+    "FinishedStudy",
+    "case_of",
+    "case_of_studies",
+    "read_each",
+    "read_studies",
+    "results_of",
+]
+
+OpenAll: TypeAlias = "Callable[[str], AbstractContextManager[Mapping[str, StoredStudy]]]"
 
 ENDING = ".journal"
+REAL = "-real-"  # in the name of a case whose program was run
 ASIDE = ".aside"  # in the name of a study that was set aside to begin again
 _NAME_PLACES = "name output folders of tune or compare, databases, or journals"
 
@@ -94,7 +110,17 @@ def case_of(identity: Mapping[str, Any]) -> Case:
         machine=str(identity["machine"]),
         parameters=identity["parameters"],
         nodes=identity["nodes"],
+        space=_space_of(studies[0].case),
+        objective=identity.get("objective", "timed"),
     )
+
+
+def _space_of(case: str) -> str:
+    """The search space, which a study does not tell but for the name of its case."""
+    from dsl.templates.space.template_for import SPACES  # noqa: PLC0415  (help answers without)
+
+    named = re.search(r"-([a-z]+)(?:-whole)?$", case)
+    return named[1] if named and named[1] in SPACES else "paper"
 
 
 def results_of(studies: Sequence[FinishedStudy], problem: MapperProblem) -> list[StudyResult]:
@@ -129,6 +155,55 @@ def results_of(studies: Sequence[FinishedStudy], problem: MapperProblem) -> list
     ]
 
 
+def read_each(places: Sequence[str]) -> tuple[list[list[FinishedStudy]], list[str]]:
+    """All studies that the places hold, of whatever cases, those that are running as well.
+
+    Args:
+        places: As of ``read_studies``; folders are searched with all folders in them.
+
+    Returns:
+        The studies of each case, under names of their own, and a sentence on each journal or
+        database that cannot be read.
+
+    Raises:
+        UsageError: A place is none.
+    """
+    cases: dict[str, list[FinishedStudy]] = {}
+    unread: list[str] = []
+    for location, source in dict.fromkeys(
+        each for place in places for each in _storages_in(place)
+    ):
+        try:
+            for study in _studies_of(location, source, open_snapshot):
+                cases.setdefault(_key_of_case(study), []).append(study)
+        except StorageError as error:
+            unread.append(str(error))
+    return [_named_by_place(_named_by_model(each)) for each in cases.values()], unread
+
+
+def _key_of_case(study: FinishedStudy) -> str:
+    """Equal for studies whose throughputs can be compared."""
+    told = ("application", "parameters", "machine", "nodes", "objective", "template")
+    identity = {"objective": "timed", **study.identity}
+    values = {key: identity.get(key) for key in told}
+    # What a program of --command depends on stands in the name of its case alone.
+    measured = study.case if REAL in study.case else ""
+    return json.dumps([values, measured], sort_keys=True, default=str)
+
+
+def _storages_in(place: str) -> list[tuple[str, str]]:
+    """The journals of a folder, or one storage, each with where it was looked for."""
+    path = Path(place)
+    if "://" in place or path.is_file():
+        return [(place, redacted_url(place))]
+    if not path.is_dir():
+        raise UsageError(f"{redacted_url(place)} is no folder: {_NAME_PLACES}")
+    journals = sorted(path.rglob(f"*{ENDING}"))
+    return [
+        (str(j), str(j.parent.parent)) for j in journals if ASIDE not in j.name and j.is_file()
+    ]
+
+
 def _studies_in(place: str) -> list[FinishedStudy]:
     """Those of a folder's journals, or of one storage; none that were set aside."""
     path = Path(place)
@@ -145,9 +220,11 @@ def _studies_in(place: str) -> list[FinishedStudy]:
     ]
 
 
-def _studies_of(location: str, source: str) -> Iterator[FinishedStudy]:
+def _studies_of(
+    location: str, source: str, open_all: OpenAll = open_all_studies
+) -> Iterator[FinishedStudy]:
     """The studies of a storage that have trials, and are this program's."""
-    with open_all_studies(location) as stores:
+    with open_all(location) as stores:
         for name, store in stores.items():
             identity, trials = store.note(IDENTITY), store.trials
             if identity and trials and ASIDE not in name:

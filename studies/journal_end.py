@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from studies.errors import StorageError
 from studies.files import write_text
 
-__all__ = ["JournalEnd"]
+__all__ = ["JournalEnd", "copy_end"]
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,12 @@ class JournalEnd:
             f"{journal} has lost its end: of {before.records} lines and {before.trials} trials "
             f"that it had when it was last closed, {self.records} and {self.trials} are left"
         )
+
+
+def copy_end(journal: Path, copy: Path) -> None:
+    """Gives the copy of a journal what was kept beside it, if anything was."""
+    with contextlib.suppress(OSError):
+        shutil.copyfile(_file(journal), _file(copy))
 
 
 def _file(journal: Path) -> Path:

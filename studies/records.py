@@ -178,6 +178,7 @@ class TrialRecord:
         rival: Digest of the normal form of the mapper that ran in turn with it; None without one.
         rival_samples: The throughputs of that.
         learned: Which decisions it fails for, as further runs have shown.
+        begun: When its tuner was asked.
     """
 
     number: int
@@ -200,6 +201,14 @@ class TrialRecord:
     rival: str | None = None
     rival_samples: tuple[float, ...] = ()
     learned: Mapping[str, Any] | None = None
+    begun: datetime | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took, its tuner's part included; None where nobody knows."""
+        if self.begun is None or self.finished is None:
+            return None
+        return max(0.0, (self.finished - self.begun).total_seconds())
 
     @classmethod
     def of(cls, trial: FrozenTrial) -> TrialRecord:
@@ -227,6 +236,7 @@ class TrialRecord:
             rival=rival.get("normal_form"),
             rival_samples=tuple(rival.get("samples", ())),
             learned=noted.get(attributes.LEARNED),
+            begun=trial.datetime_start,
         )
 
     def mapper(self, problem: MapperProblem) -> str:

@@ -9,18 +9,21 @@ it was running, and nothing else.
 from __future__ import annotations
 
 import importlib.util
+import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from dsl.scratch_folder import ScratchFolder
 from studies.addresses import database_file, refuse_misspelt, refuse_secrets_of_file
 from studies.errors import StorageError, StudyBusyError, UsageError
 from studies.files import make_folder, why
 from studies.journal import FileLock, JournalStudy, open_studies, open_study
+from studies.journal_end import copy_end
 from studies.stored_study import StoredStudy, reported
 from tuners.redaction import redacted_url
 
-__all__ = ["StudyStore", "open_all_studies", "say_nothing"]
+__all__ = ["StudyStore", "open_all_studies", "open_snapshot", "say_nothing"]
 
 # What SQLAlchemy needs beside itself for each scheme; None for nothing.
 SCHEMES: dict[str, str | None] = {
@@ -106,6 +109,39 @@ def open_all_studies(location: str) -> Iterator[Mapping[str, StoredStudy]]:
         yield {name: StudyStore(study, location) for name, study in studies.items()}
     finally:
         lock.release()
+
+
+@contextmanager
+def open_snapshot(location: str) -> Iterator[Mapping[str, StoredStudy]]:
+    """Opens all studies of a storage as they are now, though a process may be running one.
+
+    Of a journal a copy is read, so that the file and its folder need not be writable, and a
+    process that writes to it is not in the way. Notes cannot be left.
+
+    Args:
+        location: Path of a journal file, or the URL of a database.
+
+    Raises:
+        UsageError: The URL names no storage that can be had, or there is none.
+        StorageError: The storage cannot be opened, or is damaged.
+    """
+    path = Path(location)
+    if _is_database(location) or not path.is_file():
+        with open_all_studies(location) as stores:
+            yield stores
+        return
+    with ScratchFolder("snapshot") as folder:
+        copy = Path(folder) / path.name
+        try:
+            shutil.copyfile(path, copy)
+            copy_end(path, copy)
+        except OSError as error:
+            raise StorageError(f"cannot read {location}: {why(error)}") from error
+        try:
+            with open_all_studies(str(copy)) as stores:
+                yield {name: StudyStore(store.kept, location) for name, store in stores.items()}
+        except StorageError as error:
+            raise StorageError(str(error).replace(str(copy), location)) from error
 
 
 def _is_database(location: str) -> bool:

@@ -42,6 +42,11 @@ class StoredStudy:
         """The study in its database; None where it is in a journal."""
         return None
 
+    @property
+    def kept(self) -> optuna.Study | JournalStudy:
+        """The study where it is kept."""
+        return self._study
+
     def move_to_free_name(self) -> None:
         """Gives a study of a database another name; a journal's files are renamed instead."""
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["gantt_figure", "plot_gantt"]
+__all__ = ["GanttBar", "GanttRow", "busiest_rows", "gantt_figure", "gantt_rows", "plot_gantt"]
 
 MOST_TRACKS = 40
 """More rows than these cannot be told apart; the busiest of each group are shown."""
@@ -44,19 +44,24 @@ THINNEST = 0.004
 """Share of the window from which a bar is wide enough for an edge of another colour."""
 
 
-class _Bar(NamedTuple):
+class GanttBar(NamedTuple):
+    """An operation on a row: seconds since the window began, and its task or kind."""
+
     start: float
     length: float
     label: str
 
 
-class _Row(NamedTuple):
+class GanttRow(NamedTuple):
+    """What one processor, link or runtime did, or the critical path."""
+
     group: str
     name: str
-    bars: tuple[_Bar, ...]
+    bars: tuple[GanttBar, ...]
 
     @property
     def busy(self) -> float:
+        """Seconds of all its bars."""
         return sum(bar.length for bar in self.bars)
 
 
@@ -93,8 +98,8 @@ def gantt_figure(trace: Trace, *, iterations: int = 1) -> Figure:
         ) from None
     shown = min(max(iterations, 1), trace.iterations)
     length = (trace.end - trace.begin) / trace.iterations * shown
-    found = _rows(trace, length)
-    rows = _choose(found)
+    found = gantt_rows(trace, length)
+    rows = busiest_rows(found)
     colours = _colours(trace, rows)
     figure = Figure(figsize=(12, 1.8 + 0.26 * len(rows)), layout="constrained")
     axes = figure.add_subplot()
@@ -107,29 +112,29 @@ def gantt_figure(trace: Trace, *, iterations: int = 1) -> Figure:
     return figure
 
 
-def _rows(trace: Trace, length: float) -> list[_Row]:
-    """What falls in the window that begins where measuring begins."""
+def gantt_rows(trace: Trace, length: float) -> list[GanttRow]:
+    """What falls in a window of some seconds that begins where measuring begins."""
     names = OperationNames(trace)
     rows = [_row(names, track, trace.begin, trace.begin + length) for track in tracks(trace)]
     return [row for row in rows if row.bars]
 
 
-def _row(names: OperationNames, track: Track, begin: float, end: float) -> _Row:
+def _row(names: OperationNames, track: Track, begin: float, end: float) -> GanttRow:
     bars = []
     for span in track.spans:
         start, stop = max(span.start, begin), min(span.end, end)
         if stop > start:
             kind = span.part or names.kind(span.operation)
             label = names.task(span.operation) if kind == "task" else kind
-            bars.append(_Bar(start - begin, stop - start, label))
-    return _Row(track.group, track.name, tuple(bars))
+            bars.append(GanttBar(start - begin, stop - start, label))
+    return GanttRow(track.group, track.name, tuple(bars))
 
 
-def _choose(rows: Sequence[_Row]) -> list[_Row]:
+def busiest_rows(rows: Sequence[GanttRow], most: int = MOST_TRACKS) -> list[GanttRow]:
     """The busiest rows, as many of each group as fit, in their order."""
     groups = [[row for row in rows if row.group == group] for group in GROUPS]
     share = len(rows)
-    while sum(min(share, len(group)) for group in groups) > MOST_TRACKS:
+    while sum(min(share, len(group)) for group in groups) > most:
         share -= 1
     kept = {
         id(row) for group in groups for row in sorted(group, key=lambda row: -row.busy)[:share]
@@ -137,7 +142,7 @@ def _choose(rows: Sequence[_Row]) -> list[_Row]:
     return [row for row in rows if id(row) in kept]
 
 
-def _colours(trace: Trace, rows: Sequence[_Row]) -> dict[str, str]:
+def _colours(trace: Trace, rows: Sequence[GanttRow]) -> dict[str, str]:
     """A colour for each label, the tasks first, by how long they run."""
     busy: dict[str, float] = defaultdict(float)
     for row in rows:
@@ -150,14 +155,14 @@ def _colours(trace: Trace, rows: Sequence[_Row]) -> dict[str, str]:
     return found | {kind: colour for kind, colour in KIND_COLOURS.items() if kind in busy}
 
 
-def _note(rows: Sequence[_Row]) -> str:
+def _note(rows: Sequence[GanttRow]) -> str:
     """Why links may have the colours of tasks."""
     moved = {bar.label for row in rows if row.group == "links" for bar in row.bars}
     return " (a task on a link: its zero-copy traffic)" if moved - KIND_COLOURS.keys() else ""
 
 
 def _draw(
-    axes: Axes, rows: Sequence[_Row], colours: dict[str, str], unit: float, length: float
+    axes: Axes, rows: Sequence[GanttRow], colours: dict[str, str], unit: float, length: float
 ) -> None:
     heights: list[float] = []
     height = 0.0

@@ -501,9 +501,33 @@ def _compare_options(parser: argparse.ArgumentParser) -> None:
         help="with --dask and a database: how many processes may share a study (default: all "
         "that have nothing else to do)",
     )
+    parser.add_argument(
+        "--report", type=Path, metavar="OUT.html", help="write a page of it as well (see report)"
+    )
     _add_study(parser)
     add_model_options(parser, when_done="fallback")  # each study has its whole budget
     _add_problem(parser)
+
+
+def _report_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "places",
+        metavar="FOLDER|URL",
+        nargs="+",
+        help="output folders of tune and compare or folders in them, journals, databases",
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="OUT.html",
+        help="where the page goes (default: report.html in the first folder)",
+    )
+    parser.add_argument(
+        "--csv", type=Path, metavar="OUT.csv", help="write the trials as a table, too: a row each"
+    )
+    parser.add_argument(
+        "--parquet", type=Path, metavar="OUT.parquet", help="the same for data frames"
+    )
 
 
 def _add_mapper(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
@@ -650,6 +674,7 @@ _COMMANDS: dict[str, tuple[str, str, Callable[[_Parser], object]]] = {
     "explain": ("explain", "say why a mapper is slow or fails, and what to try", _explain_options),
     "tune": ("tune", "search a fast mapper; again: continue", _tune_options),
     "compare": ("compare", "tune with several tuners and compare them", _compare_options),
+    "report": ("report", "write one page of studies, or a table of trials", _report_options),
     "ask": ("ask", "print what a model is asked, for whoever answers in its place", _ask_options),
     "tell": ("tell", "answer what ask has printed, and see what came of it", _tell_options),
     "mcp": ("mcp", "serve ask, tell and more to agents, by the MCP", _mcp_options),

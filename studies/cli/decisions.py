@@ -45,7 +45,7 @@ def tell_decisions(
     except dsl.MapperSyntaxError:
         whole, statements = evaluate(text), []
     reference = best_reference(problem) if whole.ok else None
-    beside = reference and reference_text(problem.application, reference.name)
+    beside = None if reference is None else reference_text(problem.application, reference.name)
     decisions: list[DecisionGain] = []
     unmoved = 0
     if beside is not None:

@@ -1,0 +1,225 @@
+"""What a report tells: the studies of folders and storages by case, beside their references."""
+
+from __future__ import annotations
+
+import hashlib
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dsl.errors import MappertuneError
+from studies.compare import Comparison, compare_studies
+from studies.errors import StorageError, UsageError
+from studies.finished import REAL, FinishedStudy, case_of_studies, read_each
+from studies.records import StudyResult, hardly_asked
+from studies.references import references
+from studies.run import study_result
+from tuners import attributes
+from tuners.redaction import process_redactor, redacted_url
+
+if TYPE_CHECKING:
+    from studies.references import Reference
+    from studies.suite import Case
+    from tuners import MapperProblem
+
+__all__ = ["ReportContents", "ReportedCase", "read_contents"]
+
+MEASURED = (
+    "The program was run, and its runs are not repeated here: throughputs are as they were "
+    "measured, and there are no timelines."
+)
+CHANGED = "is another one today than it was in the studies, so that nothing is run."
+OTHER_TEMPLATE = (
+    "The template is another one today, or was a file: mappers are shown as far as the studies "
+    "keep their texts."
+)
+
+
+@dataclass(frozen=True)
+class ReportedCase:
+    """The studies of one application on one machine.
+
+    Attributes:
+        name: Of the case.
+        identity: What its studies say that they are of.
+        problem: The problem of mapping it, simulated; None where it cannot be made anew.
+        missing: Why something cannot be shown, in sentences.
+        studies: As they are kept.
+        results: What they found, in the same order.
+        references: The mappers that they stand beside.
+        comparison: What they come to.
+    """
+
+    name: str
+    identity: Mapping[str, Any]
+    problem: MapperProblem | None
+    missing: tuple[str, ...]
+    studies: tuple[FinishedStudy, ...]
+    results: tuple[StudyResult, ...]
+    references: tuple[Reference, ...]
+    comparison: Comparison
+
+    @property
+    def unit(self) -> str:
+        """Of the throughputs."""
+        return self.comparison.unit
+
+    @property
+    def best(self) -> StudyResult:
+        """The study with the fastest mapper, the first of several."""
+        return max(self.results, key=lambda result: result.throughput)
+
+    @property
+    def arms(self) -> dict[str, list[StudyResult]]:
+        """The studies by tuner, the best mean first."""
+        order = [summary.tuner for summary in self.comparison.tuners]
+        return {name: [r for r in self.results if r.spec.tuner == name] for name in order}
+
+    @property
+    def fallbacks(self) -> set[str]:
+        """The arms whose model proposed under half of the trials: they are their fallback's."""
+        return {
+            name
+            for name, arm in self.arms.items()
+            if arm[0].spec.llm is not None
+            and hardly_asked([record for result in arm for record in result.records])
+        }
+
+
+@dataclass(frozen=True)
+class ReportContents:
+    """What a report tells.
+
+    Attributes:
+        places: Where the studies were looked for, without passwords.
+        cases: By name.
+        unread: A sentence on each journal or database that cannot be read.
+    """
+
+    places: tuple[str, ...]
+    cases: tuple[ReportedCase, ...]
+    unread: tuple[str, ...]
+
+
+def read_contents(places: Sequence[str]) -> ReportContents:
+    """Reads all studies of some places, those that are running as well; nothing is changed there.
+
+    Args:
+        places: Output folders or folders in them, journals, URLs of databases.
+
+    Raises:
+        UsageError: There is no study.
+        StorageError: There are some, and none can be read.
+    """
+    groups, unread = read_each(places)
+    shown = tuple(map(redacted_url, places))
+    if not groups:
+        where = ", ".join(shown)
+        if unread:
+            raise StorageError(f"no study of {where} can be read: {unread[0]}")
+        raise UsageError(
+            f"there is no study with trials in {where}: name the --output folder of tune or "
+            "compare, a journal, or the URL of a database"
+        )
+    cases = sorted(map(_reported, groups), key=lambda case: (case.name, str(case.identity)))
+    return ReportContents(shown, tuple(cases), tuple(unread))
+
+
+def _reported(studies: Sequence[FinishedStudy]) -> ReportedCase:
+    problem, missing = _problem_of(studies)
+    if problem is None:
+        known: tuple[Reference, ...] = ()
+        results = _results_alone(studies)
+    else:
+        known = references(problem)
+        results = [_result(study, problem) for study in studies]
+    return ReportedCase(
+        name=studies[0].case,
+        identity=studies[0].identity,
+        problem=problem,
+        missing=tuple(missing),
+        studies=tuple(studies),
+        results=tuple(results),
+        references=known,
+        comparison=compare_studies(results, known),
+    )
+
+
+def _problem_of(studies: Sequence[FinishedStudy]) -> tuple[MapperProblem | None, list[str]]:
+    """The problem of the studies, and what of it cannot be had, in sentences."""
+    if REAL in studies[0].case:
+        return None, [MEASURED]
+    case = case_of_studies(studies)
+    try:
+        problem = case.problem()
+        digest = _digest(problem.template.text)
+    except (MappertuneError, OSError) as error:
+        said = f"The application or its machine cannot be loaded, so that nothing is run: {error}"
+        return None, [process_redactor().message(said)]
+    other = _differs(case, problem, studies[0])
+    if other:
+        return None, [f"The {other} {CHANGED}"]
+    if digest != studies[0].identity.get("template"):
+        return problem, [OTHER_TEMPLATE]
+    return problem, []
+
+
+def _differs(case: Case, problem: MapperProblem, study: FinishedStudy) -> str | None:
+    """What makes the throughputs of a case others than those of its studies, if anything."""
+    ours = {
+        "application": problem.application.name,
+        "parameters": dict(problem.application.parameters),
+        "machine": problem.machine.name,
+        "nodes": problem.machine.shape.nodes,
+        "objective": case.objective,
+    }
+    told = {"objective": "timed", **study.identity}
+    return next((key for key, value in ours.items() if told.get(key) != value), None)
+
+
+def _digest(template: str) -> str:
+    """As the identity of a study has it."""
+    return hashlib.blake2b(template.encode(), digest_size=8).hexdigest()
+
+
+def _result(study: FinishedStudy, problem: MapperProblem) -> StudyResult:
+    """What a study found, beside the reference of its case."""
+    renders = _digest(problem.template.text) == study.identity.get("template")
+    return study_result(
+        problem,
+        study.spec,
+        study.records,
+        study.location,
+        resumed=len(study.records),
+        mapper=study.mapper if renders else _kept_text(study),
+    )
+
+
+def _kept_text(study: FinishedStudy) -> str:
+    best = max(study.records, key=lambda record: record.throughput)
+    return study.mapper or best.text or "# the study does not keep its text\n"
+
+
+def _results_alone(studies: Sequence[FinishedStudy]) -> list[StudyResult]:
+    """What studies found, beside what they began with: nothing else is known."""
+    began = [
+        study.records[0].throughput
+        for study in studies
+        if study.records[0].proposer == attributes.START and study.records[0].status == "ok"
+    ]
+    own = REAL in studies[0].case
+    return [
+        StudyResult(
+            spec=study.spec,
+            unit="",
+            expert=statistics.median(began) if began else None,
+            records=study.records,
+            resumed=len(study.records),
+            stopped_by=None,
+            location=study.location,
+            mapper=_kept_text(study) if any(r.status == "ok" for r in study.records) else None,
+            reference=("own mapper" if own else "first trial") if began else None,
+        )
+        for study in studies
+    ]
