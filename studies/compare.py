@@ -7,6 +7,7 @@ import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import cache
 from typing import Any
 
 from studies.records import TOLERANCE, StudyResult, trials_to_reach
@@ -298,9 +299,19 @@ def bootstrap_interval(values: Sequence[float]) -> tuple[float, float] | None:
 
 def rank_test(first: TunerSummary, second: TunerSummary) -> RankTest:
     """Compares the best throughputs of two tuners' seeds; one pair alone needs no correction."""
+    a, b = first.throughputs, second.throughputs
+    p, above = _mann_whitney(a, b)
+    even = len(a) * len(b) / 2
+    smallest = 2 / math.comb(len(a) + len(b), len(a))
+    faster = None if above == even else first.tuner if above > even else second.tuner
+    return RankTest(first.tuner, second.tuner, p, p, smallest, faster)
+
+
+@cache
+def _mann_whitney(a: tuple[float, ...], b: tuple[float, ...]) -> tuple[float, float]:
+    """The probability and the statistic; of many arms some end alike, to the bit."""
     from scipy.stats import PermutationMethod, mannwhitneyu  # noqa: PLC0415  (0.7 s to load)
 
-    a, b = first.throughputs, second.throughputs
     # Where values are equal, scipy's own tables do not hold: every order is tried, or many are.
     tied = len({*a, *b}) < len(a) + len(b)
     result = (
@@ -308,11 +319,7 @@ def rank_test(first: TunerSummary, second: TunerSummary) -> RankTest:
         if tied
         else mannwhitneyu(a, b)
     )
-    p, even = float(result.pvalue), len(a) * len(b) / 2
-    smallest = 2 / math.comb(len(a) + len(b), len(a))
-    above = float(result.statistic)
-    faster = None if above == even else first.tuner if above > even else second.tuner
-    return RankTest(first.tuner, second.tuner, p, p, smallest, faster)
+    return float(result.pvalue), float(result.statistic)
 
 
 def holm(tests: Sequence[RankTest]) -> tuple[RankTest, ...]:

@@ -110,8 +110,10 @@ def _told_of_pairs(tests: Sequence[RankTest]) -> str:
     told = decided[:MOST_PAIRS]
     if len(decided) > MOST_PAIRS:
         told.append(f"so do {len(decided) - MOST_PAIRS} more pairs")
-    left = len(tests) - len(decided)
-    return "; ".join([*told, f"{left} of the other pairs are not told apart"] if left else told)
+    if left := len(tests) - len(decided):
+        which = f"{left} other" if decided else f"the {left} other"
+        told.append(f"{which} pairs are not told apart")
+    return "; ".join(told)
 
 
 def _reference_row(reference: ReferenceSummary, unit: str) -> list[str]:

@@ -8,11 +8,12 @@ own), ``reference``, or ``kind`` and a number.
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from dsl.units import quantity
-from studies.experiments.failures import FailureKind
+from studies.experiments.failures import kind_of
 from studies.report.curves import Curve, best_curve, valid_curve
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __all__ = ["MARK", "best_figure", "named", "outcome_figure", "text_for_plotly", 
 
 Figure = dict[str, Any]
 
+VALID = "valid"
 MARK = " *"  # behind the name of an arm that is its fallback's
 COLOURS = 8  # of the palette in page.css
 COLOURED = 12  # arms with a line of their own in the legend
@@ -105,15 +107,18 @@ def valid_figure(case: ReportedCase) -> Figure | None:
     }
 
 
-def outcome_figure(case: ReportedCase, kinds: Sequence[FailureKind]) -> Figure:
+def outcome_figure(case: ReportedCase) -> Figure:
     """What became of the trials of each arm: a bar an arm, the valid ones first."""
     names = list(case.arms)
     trials = {name: sum(len(r.records) for r in arm) for name, arm in case.arms.items()}
-    valid = {
-        name: sum(record.status == "ok" for result in arm for record in result.records)
-        for name, arm in case.arms.items()
-    }
-    shown = [("valid", valid), *((kind.kind, kind.counts) for kind in kinds)]
+    counted: dict[str, Counter[str]] = {VALID: Counter()}
+    for name, arm in case.arms.items():
+        for record in (each for result in arm for each in result.records):
+            ok = record.status == "ok"
+            kind = VALID if ok else kind_of(record.status, record.raw)
+            counted.setdefault(kind, Counter())[name] += 1
+    failures = sorted(counted.keys() - {VALID}, key=lambda kind: (-counted[kind].total(), kind))
+    shown = [(kind, counted[kind]) for kind in (VALID, *failures)]
     labels = [text_for_plotly(named(name, case)) for name in names]
     return {
         "data": [
@@ -122,17 +127,18 @@ def outcome_figure(case: ReportedCase, kinds: Sequence[FailureKind]) -> Figure:
                 "orientation": "h",
                 "name": text_for_plotly(label),
                 "y": labels,
-                "x": [_round(100 * counts.get(name, 0) / trials[name]) for name in names],
-                "customdata": [counts.get(name, 0) for name in names],
+                "x": [_round(100 * counts[name] / trials[name]) for name in names],
+                "customdata": [counts[name] for name in names],
                 "hovertemplate": "%{y}: %{customdata} trials, %{x:.1f} %",
                 "meta": {"role": "kind", "number": number},
             }
             for number, (label, counts) in enumerate(shown)
-            if any(counts.values())
+            if counts.total()
         ],
         "layout": {
             "barmode": "stack",
-            "height": 130 + 24 * len(names),
+            "legend": {"traceorder": "normal"},
+            "height": 85 + 24 * len(names),
             "xaxis": {"title": {"text": "trials, %"}, "range": [0, 100]},
             "yaxis": {"autorange": "reversed", "automargin": True, "type": "category"},
         },

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from studies.suite import Case
     from tuners import MapperProblem
 
-__all__ = ["ReportContents", "ReportedCase", "read_contents"]
+__all__ = ["ReportContents", "ReportedCase", "read_contents", "reported"]
 
 MEASURED = (
     "The program was run, and its runs are not repeated here: throughputs are as they were "
@@ -122,11 +122,12 @@ def read_contents(places: Sequence[str]) -> ReportContents:
             f"there is no study with trials in {where}: name the --output folder of tune or "
             "compare, a journal, or the URL of a database"
         )
-    cases = sorted(map(_reported, groups), key=lambda case: (case.name, str(case.identity)))
+    cases = sorted(map(reported, groups), key=lambda case: (case.name, str(case.identity)))
     return ReportContents(shown, tuple(cases), tuple(unread))
 
 
-def _reported(studies: Sequence[FinishedStudy]) -> ReportedCase:
+def reported(studies: Sequence[FinishedStudy]) -> ReportedCase:
+    """Studies of one case, beside the references that can be run here."""
     problem, missing = _problem_of(studies)
     if problem is None:
         known: tuple[Reference, ...] = ()

@@ -34,27 +34,37 @@
     return copy;
   }
 
-  function themed(layout, width) {
+  // A legend takes as many lines as its names need at this width.
+  function legendHeight(data, width) {
+    const names = new Set(data.filter((each) => each.showlegend !== false).map((each) => each.name));
+    const characters = [...names].reduce((sum, name) => sum + name.length * 6.4 + 62, 0);
+    return 22 * (1 + Math.ceil((1.15 * characters) / Math.max(width - 60, 200)));
+  }
+
+  function themed({ data, layout }, width, printed) {
     const axis = (own) => ({
       gridcolor: css("--grid"), zerolinecolor: css("--grid"), linecolor: css("--line"),
       ticks: "outside", tickcolor: css("--line"), automargin: true, ...own,
     });
+    const legend = {
+      orientation: "h", x: 0, y: 0, yanchor: "bottom", yref: "container", font: { size: 11.5 },
+    };
     return {
-      height: 380, width: width, autosize: !width,
+      width: printed, autosize: !printed,
       margin: { l: 12, r: 14, t: 26, b: 12 },
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { color: css("--ink"), family: 'system-ui, "Segoe UI", Roboto, "DejaVu Sans", sans-serif', size: 12 },
       hovermode: "closest", hoverlabel: { bgcolor: css("--panel"), font: { color: css("--ink") }, bordercolor: css("--line"), align: "left", namelength: -1 },
       modebar: { bgcolor: "rgba(0,0,0,0)", color: css("--soft"), activecolor: css("--ink") },
-      legend: { orientation: "h", x: 0, y: 0, yanchor: "bottom", yref: "container", font: { size: 11.5 } },
-      ...layout, xaxis: axis(layout.xaxis), yaxis: axis(layout.yaxis),
+      ...layout, height: (layout.height || 290) + legendHeight(data, width),
+      legend: { ...legend, ...layout.legend }, xaxis: axis(layout.xaxis), yaxis: axis(layout.yaxis),
     };
   }
 
-  function draw(place, width) {
+  function draw(place, printed) {
     const figure = figures[place.id];
     if (!figure) return;
-    Plotly.react(place, figure.data.map(painted), themed(figure.layout, width), {
+    Plotly.react(place, figure.data.map(painted), themed(figure, printed || place.clientWidth, printed), {
       responsive: true, displaylogo: false, modeBarButtons: [["toImage"]],
     });
     drawn.set(place, true);

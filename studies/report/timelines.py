@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ __all__ = ["Timeline", "timelines"]
 MOST_ROWS = 18
 # Bars of one kind that are nearer than this share of the window are one.
 NEAR = 1 / 1500
+_ONLY_NODE = re.compile(r" (?:of )?node 0\b")
 OTHER_TASKS = "other tasks"
 
 
@@ -38,6 +40,8 @@ class Timeline:
         self.tasks = frozenset(trace.program.application.task_kinds)
         self.length = (trace.end - trace.begin) / trace.iterations
         rows = gantt_rows(trace, self.length)
+        if trace.machine.machine.nodes == 1:
+            rows = [row._replace(name=_ONLY_NODE.sub("", row.name)) for row in rows]
         self.rows = busiest_rows(rows, MOST_ROWS)
         self.found = len(rows)
 
@@ -121,7 +125,7 @@ def _figure(timeline: Timeline, labels: dict[str, dict[str, Any]], window: float
         "layout": {
             "barmode": "overlay",
             "bargap": 0.1,
-            "height": 120 + 20 * len(names),
+            "height": 80 + 20 * len(names),
             "xaxis": {
                 "title": {"text": f"time in {symbol}"},
                 "range": [0, _round(window / scale)],
