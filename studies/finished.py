@@ -100,7 +100,7 @@ def read_studies(places: Sequence[str], wanted: Case | None = None) -> list[Fini
 
 def case_of_studies(studies: Sequence[FinishedStudy]) -> Case:
     """The case that studies were made of, as far as its names tell."""
-    return case_of(studies[0].identity)
+    return replace(case_of(studies[0].identity), space=_space_of(studies[0].case))
 
 
 def case_of(identity: Mapping[str, Any]) -> Case:
@@ -110,7 +110,6 @@ def case_of(identity: Mapping[str, Any]) -> Case:
         machine=str(identity["machine"]),
         parameters=identity["parameters"],
         nodes=identity["nodes"],
-        space=_space_of(studies[0].case),
         objective=identity.get("objective", "timed"),
     )
 

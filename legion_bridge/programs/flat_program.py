@@ -258,7 +258,6 @@ class _Data:
         self.groups = _field_groups(application, launches)
         self.keys: dict[tuple[str, int, tuple[int, ...]], int] = {}
         self.densities: list[float] = []
-        self.known: dict[tuple[str, str | None, tuple[str, ...]], list[list[int]]] = {}
         self.whole: list[int] = []  # slots that no requirement asks for
         # Launches of a loop in the program often have the very same requirements and colours.
         made: dict[tuple[object, ...], tuple[Ints, Ragged]] = {}
@@ -292,10 +291,7 @@ class _Data:
         colors = launch.colors[index] if launch.colors else None
         if colors is None:
             colors = np.arange(points) if requirement.partition else np.zeros(points, np.int64)
-        key = requirement.region, requirement.partition, requirement.fields
-        if key not in self.known:
-            self.known[key] = self._piece_slots(requirement)
-        pieces = self.known[key]
+        pieces = self._piece_slots(requirement)
         return [pieces[color] for color in colors.tolist()]
 
     def _piece_slots(self, requirement: Requirement) -> list[list[int]]:

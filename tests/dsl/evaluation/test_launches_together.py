@@ -16,7 +16,7 @@ TOGETHER = {
     "divided": "i = t.ipoint; return i[0] > 3 ? gpus[i[0] % 4, 0] : gpus[0, i[1] % 2];",
 }
 ALONE = {
-    "printing": "print("{}", t.ipoint); return gpus[t.ipoint[0] % 4, 0];",
+    "printing": 'print("{}", t.ipoint); return gpus[t.ipoint[0] % 4, 0];',
     "failing at some points": "i = t.ipoint; return gpus[i[0] / (i[0] - 5) % 4, 0];",
     "of differing shape": "return t.ipoint[0] > 3 ? (1, 2) : 3;",
 }
