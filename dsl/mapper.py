@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
-from math import prod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -192,7 +191,7 @@ class Mapper:
         except MapperEvaluationError:
             return
         for extents, alike in by_extents.items():
-            if len(alike) > 1 and prod(extents):
+            if len(alike) > 1 and all(extents):
                 self._launches(function, kind, extents, alike)
 
     def _launches(
