@@ -143,7 +143,8 @@ static uint64_t key_of(const struct state *state, const struct want *want, int64
         readers += mark_of(want[i].memory);
         needed += want[i].needs;
     }
-    int64_t launch = -1, first = -1, elsewhere = count > 1;
+    int common = state->is_common != NULL && state->is_common[atom];
+    int64_t launch = -1, first = -1, elsewhere = count > 1 || common;
     for (int64_t node = state->atom_pending[atom]; node >= 0; node = state->pending_next[node]) {
         const struct reduction *reduction = &state->reductions[state->pending_occurrence[node]];
         if (reduction->last >= state->first_of_launch)
@@ -156,7 +157,7 @@ static uint64_t key_of(const struct state *state, const struct want *want, int64
         first = reduction->memory;
         sums += mark_of(first);
     }
-    if (first < 0 && needed < 2)
+    if (first < 0 && (needed < 2 || common))
         return 0; /* a copy from one to the other is no collective */
     if (first >= 0 && !elsewhere)
         return 0; /* all sums are in one memory, and one reads them */
@@ -171,6 +172,18 @@ static uint64_t key_of(const struct state *state, const struct want *want, int64
     uint64_t key = first < 0 ? mark_of(-2) ^ readers : mark_of(launch) ^ sums;
     key ^= mark_of(-16 - (int64_t)want->column);
     return key ? key : 1;
+}
+
+/* Whether readers need what all replicas have in common: each of these gets the same then, or it is not
+ * known what they get. */
+static int must_be_shared(const struct state *state, const struct want *want, int64_t count)
+{
+    if (state->is_common == NULL || !state->is_common[want->atom])
+        return 0;
+    int needed = state->atom_pending[want->atom] >= 0;
+    for (int64_t i = 0; i < count; i++)
+        needed |= want[i].needs && state->atom_holder[want->atom] >= 0;
+    return needed;
 }
 
 static int compare_portions(const void *a, const void *b)
@@ -198,6 +211,8 @@ void gather(struct state *state, int64_t first_point, int64_t end_point)
         for (next = i + 1; next < of->wants && of->want[next].atom == of->want[i].atom;)
             next++;
         uint64_t key = key_of(state, &of->want[i], next - i);
+        if (!key && must_be_shared(state, &of->want[i], next - i))
+            state->not_alike = 1;
         of->portion =
             room_for(of->portion, sizeof *of->portion, of->portions, &of->portion_capacity, failed);
         if (*failed)
@@ -246,19 +261,31 @@ void free_later(struct state *state, int64_t memory, double bytes, int64_t opera
 
 /* Who takes part. They are in the order of their nodes, then of their memories, once all are there. */
 
-static struct participant *add_participant(struct state *state, struct group *group, int64_t memory)
+static void add_participant(struct state *state, struct group *group, int64_t memory, char elsewhere)
 {
     struct gathering *of = &state->gathering;
     int *failed = &state->graph->failed;
     of->participant = room_for(of->participant, sizeof *of->participant, of->participants,
                                &of->participant_capacity, failed);
     if (*failed)
-        return NULL;
-    struct participant *made = &of->participant[of->participants++];
+        return;
     int64_t node = state->in->rank_node[state->in->memory_rank[memory]];
-    *made = (struct participant){.node = (int32_t)node, .memory = (int32_t)memory, .operation = -1};
+    of->participant[of->participants++] = (struct participant){.node = (int32_t)node,
+                                                               .memory = (int32_t)memory,
+                                                               .elsewhere = elsewhere,
+                                                               .operation = -1};
     group->participants = of->participants - group->first_participant;
-    return made;
+}
+
+/* A memory, and those of other replicas that are like it where these have the atom in common. */
+static void enlist_alike(struct state *state, struct group *group, int64_t atom, int64_t memory)
+{
+    const struct input *in = state->in;
+    add_participant(state, group, memory, 0);
+    if (state->is_common == NULL || !state->is_common[atom])
+        return;
+    for (int64_t i = in->twin_start[memory]; i < in->twin_start[memory + 1]; i++)
+        add_participant(state, group, in->twin_values[i], 1);
 }
 
 static int compare_participants(const void *a, const void *b)
@@ -292,14 +319,14 @@ static void enlist(struct state *state, struct group *group, const struct portio
     const struct gathering *of = &state->gathering;
     int64_t atom = of->want[portion->first].atom;
     for (int64_t i = portion->first; i < portion->end; i++)
-        add_participant(state, group, of->want[i].memory);
+        enlist_alike(state, group, atom, of->want[i].memory);
     for (int64_t node = state->atom_pending[atom]; node >= 0; node = state->pending_next[node])
-        add_participant(state, group,
-                        state->reductions[state->pending_occurrence[node]].memory);
+        enlist_alike(state, group, atom,
+                     state->reductions[state->pending_occurrence[node]].memory);
     int64_t holder =
         holder_of(state, &of->want[portion->first], portion->end - portion->first, atom);
     if (holder >= 0)
-        add_participant(state, group, memory_of(state, holder));
+        enlist_alike(state, group, atom, memory_of(state, holder));
 }
 
 /* Once each, in order. */
@@ -344,24 +371,45 @@ static int64_t holder_for(const struct state *state, const struct portion *porti
                      atom_of(of, portion));
 }
 
+/* The participant of a memory, and then those of other replicas that are like it; NULL after the last. */
+static struct participant *alike(const struct state *state, const struct group *group, int64_t atom,
+                                 int64_t memory, int64_t number)
+{
+    const struct input *in = state->in;
+    if (number == 0)
+        return participant_of(state, group, memory);
+    int64_t twin = in->twin_start[memory] + number - 1;
+    int common = state->is_common != NULL && state->is_common[atom];
+    return common && twin < in->twin_start[memory + 1]
+               ? participant_of(state, group, in->twin_values[twin])
+               : NULL;
+}
+
 /* Who reads a portion, and who has it. */
 static void count_portion(struct state *state, const struct group *group,
                           const struct portion *portion, struct amounts *amounts)
 {
     const struct gathering *of = &state->gathering;
-    int64_t readers = portion->end - portion->first, atom = atom_of(of, portion);
+    int64_t atom = atom_of(of, portion), readers = portion->end - portion->first;
+    if (state->is_common != NULL && state->is_common[atom])
+        readers *= 1 + state->in->twin_start[of->want[portion->first].memory + 1] -
+                   state->in->twin_start[of->want[portion->first].memory];
     double bytes = state->in->atom_bytes[atom];
     for (int64_t i = portion->first; i < portion->end; i++) {
-        struct participant *reader = participant_of(state, group, of->want[i].memory);
-        reader->reads = 1;
-        if (!group->summed && of->want[i].needs)
-            reader->needed += bytes;
-        if (group->summed && readers == 1)
-            reader->owned += bytes;
+        struct participant *reader;
+        for (int64_t n = 0; (reader = alike(state, group, atom, of->want[i].memory, n)) != NULL; n++) {
+            reader->reads = 1;
+            if (!group->summed && of->want[i].needs)
+                reader->needed += bytes;
+            if (group->summed && readers == 1)
+                reader->owned += bytes;
+        }
     }
     for (int64_t node = state->atom_pending[atom]; node >= 0; node = state->pending_next[node]) {
         int64_t memory = state->reductions[state->pending_occurrence[node]].memory;
-        participant_of(state, group, memory)->adds = 1;
+        struct participant *one;
+        for (int64_t n = 0; (one = alike(state, group, atom, memory, n)) != NULL; n++)
+            one->adds = 1;
     }
     if (group->summed) {
         amounts->sums += bytes;
@@ -399,11 +447,12 @@ static struct amounts amounts_of(struct state *state, const struct group *group)
     for (int64_t i = group->first; i < group->end; i++)
         count_portion(state, group, &of->portion[i], &amounts);
     for (int64_t i = group->first; group->summed && i < group->end; i++) {
-        int64_t holder = holder_for(state, &of->portion[i]);
-        struct participant *one =
-            holder < 0 ? NULL : participant_of(state, group, memory_of(state, holder));
-        if (one != NULL && !one->reads)
-            one->adds = 1;
+        int64_t holder = holder_for(state, &of->portion[i]), atom = atom_of(of, &of->portion[i]);
+        int64_t memory = holder < 0 ? -1 : memory_of(state, holder);
+        struct participant *one;
+        for (int64_t n = 0; memory >= 0 && (one = alike(state, group, atom, memory, n)) != NULL; n++)
+            if (!one->reads)
+                one->adds = 1;
     }
     for (int64_t i = 0; i < group->participants; i++)
         amounts.adding += all[i].adds;
@@ -572,6 +621,8 @@ static void begin_group(struct state *state, struct group *group, int64_t region
     group->start = new_operation(graph, JOIN, 0, 0.0, point, iteration);
     for (int64_t i = 0; i < group->participants; i++) {
         struct participant *one = &of->participant[group->first_participant + i];
+        if (one->elsewhere)
+            continue;
         int64_t number =
             new_operation(graph, COLLECTIVE, one->memory, group->latency, point, iteration);
         if (graph->failed)

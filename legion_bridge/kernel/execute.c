@@ -220,12 +220,12 @@ static double on_grid(const struct run *run, double seconds)
 
 /* Adding this to a number of seconds rounds them to a grid of 2^-40 s, which is exact for 2^13 s;
  * runs that may take longer have a coarser grid. */
-static double grid_for(const struct graph *graph)
+static double grid_for(const struct graph *graph, double replicas)
 {
     double to_grid = 0x1.8p12, sum = 0.0;
     for (int64_t i = 0; i < graph->operations; i++)
         sum += graph->operation[i].seconds;
-    for (; sum > 0x1p10 && isfinite(sum); sum /= 2.0)
+    for (sum *= replicas; sum > 0x1p10 && isfinite(sum); sum /= 2.0)
         to_grid *= 2.0;
     return to_grid;
 }
@@ -616,7 +616,7 @@ static int open_run(struct run *run)
     }
     run->timing = run->schedule->timing;
     run->next_waiting = run->schedule->next_waiting;
-    run->to_grid = run->flows.to_grid = grid_for(run->graph);
+    run->to_grid = run->flows.to_grid = grid_for(run->graph, in->costs[COST_replicas]);
     return 1;
 }
 

@@ -11,7 +11,7 @@
 
 enum { READ_ONLY = 1, READ_WRITE = 2, WRITE_ONLY = 3, REDUCE = 4 };
 
-enum status { PLANNED = 0, OUT_OF_MEMORY = 1, NO_HOST_MEMORY = 2, CYCLE = 3 };
+enum status { PLANNED = 0, OUT_OF_MEMORY = 1, NO_HOST_MEMORY = 2, CYCLE = 3, NOT_ALIKE = 4 };
 
 /* What an operation is; see legion_bridge/simulation/kernel_arrays.py. */
 enum kind { RUNTIME = 0, TASK = 1, COPY = 2, FOLD = 3, FILL = 4, JOIN = 5, COLLECTIVE = 6 };

@@ -301,6 +301,10 @@ static int open_state(struct state *state, const struct input *in)
         state->atom_portion = space(in->atoms, sizeof *state->atom_portion, &failed);
     for (int64_t i = 0; !failed && state->atom_portion != NULL && i < in->atoms; i++)
         state->atom_portion[i] = -1;
+    if (in->commons > 0)
+        state->is_common = zeros(in->atoms, 1, &failed);
+    for (int64_t i = 0; !failed && i < in->commons; i++)
+        state->is_common[in->common_values[i]] = 1;
     return !failed;
 }
 
@@ -318,7 +322,7 @@ static void close_state(struct state *state)
                       state->deferred,       state->deferred_in,    state->deferred_behind,
                       state->passed,          state->new_join,      state->sibling_join,
                       state->next_point,      state->first_child,   state->next_sibling,
-                      state->last_in_queue,  state->atom_portion};
+                      state->last_in_queue,  state->atom_portion,   state->is_common};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         free(arrays[i]);
     free_gathering(&state->gathering);
@@ -372,6 +376,8 @@ static enum status plan_iteration(struct state *state)
         enum status status = run_launch(state, launch, state->iteration);
         if (state->graph->failed)
             return NO_HOST_MEMORY;
+        if (state->not_alike)
+            return NOT_ALIKE;
         if (status != PLANNED)
             return status;
     }

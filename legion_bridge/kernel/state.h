@@ -59,6 +59,7 @@ struct portion {
 struct participant {
     int32_t node, memory, operation, delivered; /* after which it has all that it gets */
     char adds, reads, joined;
+    char elsewhere; /* of a replica that another stands for: it has no operation */
     double owned, held, needed; /* bytes of the sums, and of the values, that it is to have or has */
     double near, far;           /* that it moves inside its node, and over the network */
 };
@@ -123,6 +124,8 @@ struct state {
     int64_t failed_requirement, failed_slot;
     struct gathering gathering;
     int32_t *atom_portion; /* [atoms] of what is got together, or -1 */
+    char *is_common;       /* [atoms] whether all replicas have it; NULL where each stands for itself */
+    char not_alike;        /* replicas are not alike in what they have in common */
 };
 
 /* graph.c */

@@ -217,13 +217,19 @@ class Decider:
         key = (launch.number, kind, function, used, parents)
         found = self._placements.get(key)
         if found is None:
-            launched, points = self.program.launches[launch.number], launch.points
             if function and not launch.single and mapper.is_new(launch.name, kind):
                 mapper().prepare_launches(launch.name, kind, self._domains_of(launch.name))
-            where = placement(self.machine, mapper(), launched, kind, parents=above, points=points)
+            where = self._where(mapper, launch.number, kind, above)
             placed = _Placement(where, where.tobytes(), rules.statements)
             found = self._placements.keep(key, placed)
         return found
+
+    def _where(
+        self, mapper: Callable[[], Mapper], number: int, kind: str, above: Ints | None
+    ) -> Ints:
+        """The processor of each point of a launch, whose parents' processors are known."""
+        launch, points = self.program.launches[number], self._launches[number].points
+        return placement(self.machine, mapper(), launch, kind, parents=above, points=points)
 
     def _domains_of(self, task: str) -> list[LaunchDomain]:
         """The domains of all index launches of a task."""

@@ -39,6 +39,7 @@ class KernelStatus(IntEnum):
     DONE = 0
     OUT_OF_MEMORY = 1
     CYCLE = 3
+    NOT_ALIKE = 4
 
 
 class OperationKind(IntEnum):

@@ -112,7 +112,10 @@ class Simulator:
 
     Attributes:
         floor: What an iteration takes at least, whatever the mapper.
+        replicas: How many replicas of a program the application stands for: see ``replicas.py``.
     """
+
+    replicas = 1
 
     def __init__(
         self, application: Application, machine: Machine, objective: Objective = "timed"
@@ -124,17 +127,21 @@ class Simulator:
         self.flat_machine = flatten_machine(self.machine)
         self.floor = Floor(partial(bounds_of, self.program, self.flat_machine))
         self._timer = PointTimer(self.program, self.flat_machine)
-        self._decider = Decider(self.program, self.flat_machine)
+        self._decider = self._new_decider()
+        self._alike = _each_for_itself(self.flat_machine)
         self._padded = PaddedInstances(self.program, self.flat_machine)
         self._windows = windows(self.program)
         self._kept = _kept(self.program, self.machine)
+
+    def _new_decider(self) -> Decider:
+        return Decider(self.program, self.flat_machine)
 
     @cached_property
     def _arrays(self) -> Arrays:
         """All that does not depend on the mapper."""
         traced = self.application.traced
         untraced = min(UNTRACED, self._windows[0].first) if traced else MOST_ITERATIONS
-        return _prepared_arrays(self.program, self.flat_machine, untraced)
+        return _prepared_arrays(self.program, self.flat_machine, untraced, self.replicas)
 
     @cached_property
     def _prepared(self) -> Prepared:
@@ -322,6 +329,7 @@ class Simulator:
             "collect": decisions.collect
             if self._kept is None
             else decisions.collect & ~self._kept,
+            **self._alike,
             "layout_weight": decisions.layouts.weights,
             "layout_room": decisions.layouts.rooms,
         }
@@ -363,7 +371,16 @@ def _kept(program: FlatProgram, machine: Machine) -> Ints | None:
     return kept
 
 
-def _prepared_arrays(program: FlatProgram, machine: FlatMachine, untraced: int) -> Arrays:
+def _each_for_itself(machine: FlatMachine) -> Arrays:
+    """Nothing stands for anything else."""
+    none = np.zeros(0, np.int64)
+    start = np.zeros(len(machine.memory_kind) + 1, np.int64)
+    return {"twin_start": start, "twin_values": none, "common_values": none}
+
+
+def _prepared_arrays(
+    program: FlatProgram, machine: FlatMachine, untraced: int, replicas: int
+) -> Arrays:
     """All that does not depend on the mapper."""
     joins = program.launch_blocking.copy()
     joins[program.after.values] = 1
@@ -392,9 +409,10 @@ def _prepared_arrays(program: FlatProgram, machine: FlatMachine, untraced: int) 
             "requirement": runtime.requirement,
             "untraced": runtime.untraced,
             "fold": runtime.fold,
-            "domain": runtime.domain,
+            "domain": runtime.domain * replicas,
             "instance": runtime.instance,
             "fresh": runtime.fresh,
+            "replicas": float(replicas),
         },
         settings={
             "setup_launches": program.setup_launches,
