@@ -17,11 +17,15 @@ from legion_bridge.machines.machine import Machine
 from legion_bridge.outcome import Objective, Outcome
 from legion_bridge.programs.application import Application
 from legion_bridge.simulation.kernel_library import simulator_missing
+from legion_bridge.simulation.replicas import simulate_replicas
 from legion_bridge.simulation.shortage import Shortage
 from legion_bridge.simulation.simulator import Simulator, Trace
 from legion_bridge.traces.profile import profile_of
 
 __all__ = ["Evaluator", "Obstacle", "least_of"]
+
+LARGE = 250_000
+"""Point tasks beyond which one replica of a program is simulated for all, if it has any."""
 
 
 def _read_only(mapping: dict[Any, Any]) -> MappingProxyType[Any, Any]:
@@ -86,12 +90,14 @@ class Evaluator:
 
         Args:
             program: A parsed mapper.
-            profile: Whether the outcome shall say where the time went.
+            profile: Whether the outcome shall say where the time went. It does not for large
+                programs of which one replica is simulated for all (``replicas.py``).
         """
         try:
             return self._evaluate(program, profile=profile)
         except dsl.MapperError as error:
-            return self.simulator.failure(_said(error))
+            unit, collective = self.application.unit, self.machine.runtime.collective
+            return Outcome("execution_error", 0.0, unit, None, _said(error), collective=collective)
 
     def forecast(self, mapper: dsl.Mapper) -> Obstacle:
         """What stops the program under a mapper: no room, or instance limits that clash.
@@ -138,7 +144,17 @@ class Evaluator:
         except dsl.MapperError:  # only a full parse knows the places of errors
             return self.evaluate(dsl.parse(text), profile=profile)
 
+    @cached_property
+    def _is_large(self) -> bool:
+        """Whether the program has so many point tasks that replicas are looked for."""
+        launches = self.application.launches()
+        return sum(each.volume for each in launches) > LARGE
+
     def _evaluate(self, program: dsl.Program, *, profile: bool) -> Outcome:
+        if self._is_large:
+            found = simulate_replicas(self.application, self.machine, program, self.objective)
+            if found is not None:
+                return found
         simulator = self.simulator
         decisions = simulator.decide_program(program)
         if isinstance(decisions, Outcome):

@@ -258,6 +258,7 @@ class _Data:
         self.groups = _field_groups(application, launches)
         self.keys: dict[tuple[str, int, tuple[int, ...]], int] = {}
         self.densities: list[float] = []
+        self._pieces: dict[object, list[list[int]]] = {}
         self.whole: list[int] = []  # slots that no requirement asks for
         # Launches of a loop in the program often have the very same requirements and colours.
         made: dict[tuple[object, ...], tuple[Ints, Ragged]] = {}
@@ -296,6 +297,12 @@ class _Data:
 
     def _piece_slots(self, requirement: Requirement) -> list[list[int]]:
         """The slots of each piece that a requirement selects from."""
+        key = (requirement.region, requirement.partition, requirement.fields)
+        if key not in self._pieces:
+            self._pieces[key] = self._made_slots(requirement)
+        return self._pieces[key]
+
+    def _made_slots(self, requirement: Requirement) -> list[list[int]]:
         bounds = self.application.piece_bounds(requirement)
         volumes = self.application.piece_volumes(requirement)
         groups = self.groups[requirement.region]

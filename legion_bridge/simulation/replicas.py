@@ -1,29 +1,31 @@
 """Programs of many replicas, of which one is simulated for all.
 
-Batch pieces of a model that is trained by data parallelism do the same at the same time on processors
-of their own, and have nothing in common but sums that all of them read. One of them tells what all
-do, to the bit, where along one dimension of all launch domains
+Batch pieces of a model that is trained by data parallelism do the same at the same time on
+processors of their own, and have nothing in common but sums that all of them read. One of them
+tells what all do, to the bit, where along one dimension of all launch domains
 
 - the points of different places do equal work under equal decisions, on nodes that no other place
-  uses, and the same processors of one place have counterparts in each other;
+  uses, and each processor of one place has its counterpart in each other;
 - each place has data of its own, in pieces that lie to each other as those of the first place do;
-- all data that they have in common is reduced to and read by all of them, from memories of GPUs, and
-  the machine runs collective operations (``Runtime.collective``).
+- all data that they have in common is reduced to and read by all of them, in memories of GPUs,
+  and the machine runs collective operations (``Runtime.collective``).
 
-Then no place waits for another but in these operations, which begin when the sums of all are there:
-at the same moment. What an operation takes counts all places (``kernel/collectives.c``). Where one of
-these conditions does not hold, there are no replicas, and all points must be simulated.
+Then no place waits for another but in these operations, which begin when the sums of all are
+there: at the same moment. What an operation takes counts all places (``kernel/collectives.c``).
+Where one of these conditions does not hold, there are no replicas: all points must be simulated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dsl.errors import MapperEvaluationError
 from dsl.launch_domain import LaunchDomain
 from dsl.load import load
 from dsl.mapper import Mapper
@@ -66,8 +68,10 @@ def simulate_replicas(
     seen = machine.for_ranks(application.ranks_per_node)
     if seen.runtime.collective != "nccl" or any(p.pooled for p in seen.processors.values()):
         return None
-    mapper = load(program, seen.shape)
-    for axis in _axes(application.launches()):
+    mapper, launches = load(program, seen.shape), application.launches()
+    for axis in _axes(launches):
+        if not _has_own_nodes(mapper, launches[-1], axis):
+            continue
         try:
             simulator = _ReplicaSimulator(application, machine, axis, objective)
             return simulator.outcome(program, mapper)
@@ -77,17 +81,29 @@ def simulate_replicas(
 
 
 def _axes(launches: Sequence[Launch]) -> list[int]:
-    """Dimensions along which all launches have as many points, the largest first."""
+    """Dimensions along which all launches have as many points, and more than one."""
     if not launches or any(x.parent is not None or x.single or x.points for x in launches):
         return []
     extents = {launch.domain for launch in launches}
     if len({len(each) for each in extents}) > 1:
         return []
-    equal = [sizes[0] for sizes in zip(*extents, strict=True) if len(set(sizes)) == 1]
-    if len(equal) < len(next(iter(extents))):
-        equal = [s[0] if len(set(s)) == 1 else 1 for s in zip(*extents, strict=True)]
-    found = [axis for axis, size in enumerate(equal) if size > 1]
-    return sorted(found, key=lambda axis: -equal[axis])
+    equal = [s[0] if len(set(s)) == 1 else 1 for s in zip(*extents, strict=True)]
+    return [axis for axis, size in enumerate(equal) if size > 1]
+
+
+def _has_own_nodes(mapper: Mapper, launch: Launch, axis: int) -> bool:
+    """Whether the places along a dimension have nodes of their own, by one launch."""
+    kinds = [kind for kind in mapper.shape.processors if mapper.has_index_map(launch.task, kind)]
+    for kind in kinds:
+        try:
+            chosen = mapper.launch_map(launch.task, kind, LaunchDomain.of(launch))
+        except MapperEvaluationError:
+            return True  # who asks about all launches says what is wrong
+        nodes = np.moveaxis(chosen[:, 0].reshape(launch.domain), axis, 0)
+        places = [set(place.ravel().tolist()) for place in nodes]
+        if sum(map(len, places)) == len(set().union(*places)):
+            return True
+    return not kinds
 
 
 class _Pieces(NamedTuple):
@@ -98,6 +114,18 @@ class _Pieces(NamedTuple):
     boxes: Ints
 
 
+class _Template(NamedTuple):
+    """What launches have alike but for their lower bounds: the first of them, at one place alone.
+
+    Attributes:
+        launch: With the points of the first place, and colours of all pieces.
+        colors: ``[points]`` which piece each takes, for each requirement.
+    """
+
+    launch: Launch
+    colors: tuple[Ints, ...]
+
+
 class _FirstPlace:
     """The launches of an application with the points of the first place along a dimension.
 
@@ -106,7 +134,7 @@ class _FirstPlace:
         axis: The dimension.
 
     Attributes:
-        application: One with these points alone.
+        application: One with these points alone, and the pieces that they use.
         common: Fields of regions that all places have in common.
 
     Raises:
@@ -118,56 +146,73 @@ class _FirstPlace:
         self._axis = axis
         self._own: dict[object, _Pieces] = {}
         self.common: set[tuple[str, str]] = set()
-        self._parts: dict[tuple[object, ...], Launch] = {}
+        templates: dict[tuple[object, ...], _Template] = {}
+        for launch in application.launches():
+            key = _parts_of(launch)
+            if key not in templates:
+                templates[key] = self._template(launch)
+        self._require_own_data()
+        used = self._used_pieces(templates.values())
+        made = {key: self._launch(each, used) for key, each in templates.items()}
         self.application = replace(
             application,
-            setup=tuple(map(self._first, application.setup)),
-            loop=tuple(map(self._first, application.loop)),
+            partitions={
+                name: replace(partition, pieces=partition.pieces[used[name]])
+                for name, partition in application.partitions.items()
+                if name in used
+            },
+            setup=tuple([_at(made[_parts_of(x)], x) for x in application.setup]),
+            loop=tuple([_at(made[_parts_of(x)], x) for x in application.loop]),
             finish=(),
         )
-        self._require_own_data()
 
-    def by_place(
-        self, values: NDArray[np.generic], domain: tuple[int, ...]
-    ) -> NDArray[np.generic]:
+    def by_place(self, values: NDArray[Any], domain: tuple[int, ...]) -> NDArray[Any]:
         """``[places, points, ...]`` what is given for each point of a launch."""
-        shaped = values.reshape(*domain, *values.shape[1:])
-        moved = np.moveaxis(shaped, self._axis, 0)
-        return moved.reshape(domain[self._axis], -1, *values.shape[1:])
+        axis, more = self._axis, values.shape[1:]
+        before, after = math.prod(domain[:axis]), math.prod(domain[axis + 1 :])
+        places = values.reshape(before, domain[axis], after, *more).swapaxes(0, 1)
+        return places.reshape(domain[axis], before * after, *more)
 
-    def _first(self, launch: Launch) -> Launch:
-        parts = (launch.requirements, launch.colors, launch.work)
-        key = (launch.task, launch.domain, *map(id, parts))
-        if key not in self._parts:
-            self._parts[key] = self._made(launch)
-        return replace(self._parts[key], lower=launch.lower, after=launch.after,
-                       blocking=launch.blocking, timed=launch.timed)  # fmt: skip
-
-    def _made(self, launch: Launch) -> Launch:
+    def _template(self, launch: Launch) -> _Template:
         domain, points = launch.domain, launch.volume
         colors = []
         given = launch.colors or (None,) * len(launch.requirements)
         for requirement, color in zip(launch.requirements, given, strict=True):
-            if color is None:
-                color = np.arange(points) if requirement.partition else np.zeros(points, np.int64)
-            places = self.by_place(color, domain).astype(np.int64)
+            each = np.arange(points) if requirement.partition else np.zeros(points, np.int64)
+            places = self.by_place(each if color is None else color, domain)
             self._note(requirement, places)
             colors.append(places[0])
         smaller = tuple(1 if d == self._axis else size for d, size in enumerate(domain))
-        return replace(launch, domain=smaller, colors=tuple(colors), work=self._work(launch))
+        return _Template(replace(launch, domain=smaller, work=self._work(launch)), tuple(colors))
+
+    def _used_pieces(self, templates: Iterable[_Template]) -> dict[str, Ints]:
+        """By partition the pieces that the first place takes, in ascending order."""
+        found: dict[str, list[Ints]] = {}
+        for launch, colors in templates:
+            for requirement, color in zip(launch.requirements, colors, strict=True):
+                if requirement.partition is not None:
+                    found.setdefault(requirement.partition, []).append(np.unique(color))
+        return {name: np.unique(np.concatenate(each)) for name, each in found.items()}
+
+    def _launch(self, template: _Template, used: Mapping[str, Ints]) -> Launch:
+        colors = tuple(
+            color if r.partition is None else np.searchsorted(used[r.partition], color)
+            for r, color in zip(template.launch.requirements, template.colors, strict=True)
+        )
+        return replace(template.launch, colors=colors)
 
     def _work(self, launch: Launch) -> Work:
         work = launch.work
         columns = {"flops": work.flops, "traffic": work.traffic, "accesses": work.accesses}
         if work.side is not None:
             columns["side"] = work.side
-        found = {}
+        found: dict[str, Any] = {}
         for name, values in columns.items():
             places = self.by_place(values, launch.domain)
             if not (places == places[:1]).all():
                 raise _NotAlikeError
             found[name] = places[0]
-        return replace(work, **found)  # type: ignore[arg-type]  # arrays of the types that it has
+        return replace(work, **found)
 
     def _note(self, requirement: Requirement, colors: Ints) -> None:
         """Takes down whether places use data of their own, or the same."""
@@ -207,6 +252,27 @@ class _FirstPlace:
                     raise _NotAlikeError
 
 
+def _parts_of(launch: Launch) -> tuple[object, ...]:
+    """What launches have the very same of that are alike."""
+    parts = (launch.requirements, launch.colors, launch.work)
+    return (launch.task, launch.domain, *map(id, parts))
+
+
+def _at(like: Launch, launch: Launch) -> Launch:
+    """A launch with the parts of another, in its own place of the program."""
+    return Launch(
+        task=launch.task,
+        domain=like.domain,
+        requirements=like.requirements,
+        work=like.work,
+        lower=launch.lower,
+        colors=like.colors,
+        after=launch.after,
+        blocking=launch.blocking,
+        timed=launch.timed,
+    )
+
+
 def _are_apart(lower: Ints, upper: Ints) -> bool:
     """Whether intervals do not overlap."""
     order = np.argsort(lower)
@@ -227,7 +293,7 @@ class _FirstPlaceDecider(Decider):
         self._first = simulator.first
         self._places = simulator.replicas
         self.twins = np.full((self._places, len(self.machine.processor_kind)), -1, np.int64)
-        self._seen: dict[tuple[str, bytes], Ints] = {}
+        self._seen: dict[tuple[object, ...], Ints] = {}
 
     def _domains_of(self, task: str) -> list[LaunchDomain]:
         if task not in self._domains:
@@ -238,13 +304,16 @@ class _FirstPlaceDecider(Decider):
     def _where(
         self, mapper: Callable[[], Mapper], number: int, kind: str, above: Ints | None
     ) -> Ints:
-        launch = self._whole[number]
-        where = placement(
-            self.machine, mapper(), launch, kind, parents=above, points=launch.volume
-        )
-        key = (launch.task, where.tobytes())
+        launch, of = self._whole[number], mapper()
+        domain = LaunchDomain.of(launch)
+        if of.has_index_map(launch.task, kind):
+            chosen = of.launch_map(launch.task, kind, domain).tobytes()
+        else:
+            chosen = b""
+        key = (launch.task, kind, launch.domain, chosen)
         if key not in self._seen:
-            places = self._first.by_place(where, launch.domain).astype(np.int64)
+            where = placement(self.machine, of, launch, kind, parents=above, points=domain.volume)
+            places = self._first.by_place(where, launch.domain)
             first = places[0]
             for twins, place in zip(self.twins, places, strict=True):
                 known = twins[first]
@@ -279,7 +348,8 @@ class _ReplicaSimulator(Simulator):
         super().__init__(self.first.application, machine, objective)
 
     def _new_decider(self) -> Decider:
-        return _FirstPlaceDecider(self, self._whole)
+        self._places = _FirstPlaceDecider(self, self._whole)
+        return self._places
 
     def outcome(self, program: Program, mapper: Mapper) -> Outcome:
         """The outcome of a mapper.
@@ -300,15 +370,13 @@ class _ReplicaSimulator(Simulator):
 
     def _require_alike(self, decisions: Decisions) -> None:
         """Each place has nodes of its own, and the same of each; data in common lies on GPUs."""
-        assert isinstance(self._decider, _FirstPlaceDecider)
-        machine, twins = self.flat_machine, self._decider.twins
+        machine, twins = self.flat_machine, self._places.twins
         used = np.flatnonzero(twins[0] >= 0)
         twins = twins[:, used]
         ranks = machine.processor_rank[twins]
         nodes = machine.rank_node[ranks]
-        kinds, position = machine.processor_kind[twins], twins - ranks * 0
-        count = machine.processor_count[kinds]
-        position = (twins - machine.processor_first[kinds]) % count
+        kinds = machine.processor_kind[twins]
+        position = (twins - machine.processor_first[kinds]) % machine.processor_count[kinds]
         for numbers in (ranks, nodes):
             places = [set(row.tolist()) for row in numbers]
             if sum(map(len, places)) != len(set().union(*places)):
