@@ -76,7 +76,7 @@ static enum status run_point(struct state *state, int64_t point, int64_t analysi
 static void begin_launch(struct state *state, int64_t launch, int64_t iteration)
 {
     const struct input *in = state->in;
-    int64_t first = in->launch_point[launch], points = in->launch_point[launch + 1] - first;
+    int64_t first = in->launch_point[launch];
     state->next_point[launch] = first;
     state->new_join[launch] = -1;
     if (in->launch_joins[launch])
@@ -85,7 +85,7 @@ static void begin_launch(struct state *state, int64_t launch, int64_t iteration)
         return;
     for (int64_t rank = 0; rank < in->ranks; rank++) /* whether or not it runs a point of it */
         state->owed[rank] += state->factor * (in->costs[COST_launch] +
-                                              in->costs[COST_domain] * (double)points);
+                                              in->costs[COST_domain] * (double)in->launch_volume[launch]);
 }
 
 static void end_launch(struct state *state, int64_t launch)

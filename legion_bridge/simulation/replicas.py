@@ -8,7 +8,9 @@ tells what all do, to the bit, where along one dimension of all launch domains
   uses, and each processor of one place has its counterpart in each other;
 - each place has data of its own, in pieces that lie to each other as those of the first place do;
 - all data that they have in common is reduced to and read by all of them, in memories of GPUs,
-  and the machine runs collective operations (``Runtime.collective``).
+  and the machine runs collective operations (``Runtime.collective``);
+- what is launched for all of them together touches no data, and runs at the first place, which
+  then is never sooner than the others.
 
 Then no place waits for another but in these operations, which begin when the sums of all are
 there: at the same moment. What an operation takes counts all places (``kernel/collectives.c``).
@@ -70,7 +72,8 @@ def simulate_replicas(
         return None
     mapper, launches = load(program, seen.shape), application.launches()
     for axis in _axes(launches):
-        if not _has_own_nodes(mapper, launches[-1], axis):
+        largest = max(launches, key=lambda launch: launch.volume)
+        if not _has_own_nodes(mapper, largest, axis):
             continue
         try:
             simulator = _ReplicaSimulator(application, machine, axis, objective)
@@ -81,14 +84,19 @@ def simulate_replicas(
 
 
 def _axes(launches: Sequence[Launch]) -> list[int]:
-    """Dimensions along which all launches have as many points, and more than one."""
+    """Dimensions along which all launches with data have as many points, and more than one."""
     if not launches or any(x.parent is not None or x.single or x.points for x in launches):
         return []
-    extents = {launch.domain for launch in launches}
-    if len({len(each) for each in extents}) > 1:
+    extents = {launch.domain for launch in launches if launch.requirements}
+    if len({len(launch.domain) for launch in launches}) > 1 or not extents:
         return []
     equal = [s[0] if len(set(s)) == 1 else 1 for s in zip(*extents, strict=True)]
-    return [axis for axis, size in enumerate(equal) if size > 1]
+    alone = {launch.domain for launch in launches if not launch.requirements}
+    return [
+        axis
+        for axis, size in enumerate(equal)
+        if size > 1 and all(domain[axis] in (1, size) for domain in alone)
+    ]
 
 
 def _has_own_nodes(mapper: Mapper, launch: Launch, axis: int) -> bool:
@@ -136,6 +144,7 @@ class _FirstPlace:
     Attributes:
         application: One with these points alone, and the pieces that they use.
         common: Fields of regions that all places have in common.
+        spread: The parts of its launches that all places have points of.
 
     Raises:
         _NotAlikeError: Some place does something else than the first.
@@ -154,6 +163,11 @@ class _FirstPlace:
         self._require_own_data()
         used = self._used_pieces(templates.values())
         made = {key: self._launch(each, used) for key, each in templates.items()}
+        self.spread = {
+            _parts_of(made[_parts_of(launch)])
+            for launch in application.launches()
+            if launch.domain[axis] > 1
+        }
         self.application = replace(
             application,
             partitions={
@@ -203,7 +217,11 @@ class _FirstPlace:
 
     def _work(self, launch: Launch) -> Work:
         work = launch.work
-        columns = {"flops": work.flops, "traffic": work.traffic, "accesses": work.accesses}
+        columns: dict[str, NDArray[Any]] = {
+            "flops": work.flops,
+            "traffic": work.traffic,
+            "accesses": work.accesses,
+        }
         if work.side is not None:
             columns["side"] = work.side
         found: dict[str, Any] = {}
@@ -293,6 +311,7 @@ class _FirstPlaceDecider(Decider):
         self._first = simulator.first
         self._places = simulator.replicas
         self.twins = np.full((self._places, len(self.machine.processor_kind)), -1, np.int64)
+        self.alone: set[int] = set()  # processors of what is launched for all places together
         self._seen: dict[tuple[object, ...], Ints] = {}
 
     def _domains_of(self, task: str) -> list[LaunchDomain]:
@@ -315,6 +334,10 @@ class _FirstPlaceDecider(Decider):
             where = placement(self.machine, of, launch, kind, parents=above, points=domain.volume)
             places = self._first.by_place(where, launch.domain)
             first = places[0]
+            if len(places) == 1:
+                self.alone |= set(first.tolist())
+                self._seen[key] = first
+                return first
             for twins, place in zip(self.twins, places, strict=True):
                 known = twins[first]
                 if ((known >= 0) & (known != place)).any():
@@ -343,9 +366,12 @@ class _ReplicaSimulator(Simulator):
         self, application: Application, machine: Machine, axis: int, objective: Objective
     ) -> None:
         self._whole = application.launches()
-        self.replicas = self._whole[0].domain[axis]
+        self.replicas = max(launch.domain[axis] for launch in self._whole)
         self.first = _FirstPlace(application, axis)
         super().__init__(self.first.application, machine, objective)
+
+    def _volume(self, launch: Launch) -> int:
+        return launch.volume * (self.replicas if _parts_of(launch) in self.first.spread else 1)
 
     def _new_decider(self) -> Decider:
         self._places = _FirstPlaceDecider(self, self._whole)
@@ -372,6 +398,8 @@ class _ReplicaSimulator(Simulator):
         """Each place has nodes of its own, and the same of each; data in common lies on GPUs."""
         machine, twins = self.flat_machine, self._places.twins
         used = np.flatnonzero(twins[0] >= 0)
+        if not self._places.alone <= set(used.tolist()):
+            raise _NotAlikeError
         twins = twins[:, used]
         ranks = machine.processor_rank[twins]
         nodes = machine.rank_node[ranks]

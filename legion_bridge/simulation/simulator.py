@@ -26,7 +26,7 @@ from legion_bridge.machines.flat_machine import FlatMachine, flatten_machine
 from legion_bridge.machines.machine import Machine
 from legion_bridge.mapping.decisions import Decider, Decisions
 from legion_bridge.outcome import Objective, Outcome
-from legion_bridge.programs.application import Application
+from legion_bridge.programs.application import Application, Launch
 from legion_bridge.programs.flat_program import PRIVILEGE_CODES, FlatProgram, flatten
 from legion_bridge.simulation.floor import Floor, bounds_of
 from legion_bridge.simulation.kernel_arrays import (
@@ -133,6 +133,10 @@ class Simulator:
         self._windows = windows(self.program)
         self._kept = _kept(self.program, self.machine)
 
+    def _volume(self, launch: Launch) -> int:
+        """Points of a launch's domain, all of which every rank looks at."""
+        return launch.volume
+
     def _new_decider(self) -> Decider:
         return Decider(self.program, self.flat_machine)
 
@@ -141,7 +145,10 @@ class Simulator:
         """All that does not depend on the mapper."""
         traced = self.application.traced
         untraced = min(UNTRACED, self._windows[0].first) if traced else MOST_ITERATIONS
-        return _prepared_arrays(self.program, self.flat_machine, untraced, self.replicas)
+        volumes = np.array([self._volume(launch) for launch in self.program.launches], np.int64)
+        return _prepared_arrays(
+            self.program, self.flat_machine, volumes, untraced=untraced, replicas=self.replicas
+        )
 
     @cached_property
     def _prepared(self) -> Prepared:
@@ -379,7 +386,7 @@ def _each_for_itself(machine: FlatMachine) -> Arrays:
 
 
 def _prepared_arrays(
-    program: FlatProgram, machine: FlatMachine, untraced: int, replicas: int
+    program: FlatProgram, machine: FlatMachine, volumes: Ints, *, untraced: int, replicas: int
 ) -> Arrays:
     """All that does not depend on the mapper."""
     joins = program.launch_blocking.copy()
@@ -392,6 +399,7 @@ def _prepared_arrays(
         {
             "launch_task": _task_numbers(program),
             "launch_joins": joins,
+            "launch_volume": volumes,
             "after_start": program.after.start,
             "after_values": program.after.values,
             "slot_start": program.slots.start,
@@ -409,7 +417,7 @@ def _prepared_arrays(
             "requirement": runtime.requirement,
             "untraced": runtime.untraced,
             "fold": runtime.fold,
-            "domain": runtime.domain * replicas,
+            "domain": runtime.domain,
             "instance": runtime.instance,
             "fresh": runtime.fresh,
             "replicas": float(replicas),

@@ -31,7 +31,7 @@ SAMPLE: dict[str, tuple[str, int, str, dict[str, int]]] = {
     "transformer": ("expert", 2, "a100x8-nccl", {"layers": 1}),
 }
 WINDOW = (4, 8, 9)
-FREE = {"slot_region", "limit"}
+FREE = {"slot_region", "limit", "launch_volume"}
 """Numbers that nothing is looked up by: any that is not below zero will do."""
 HUGE = (2**63 - 1, 2**40)
 NEGATIVE = (-2, -(2**63))

@@ -91,6 +91,13 @@ def spoilt_pieces(application: Application) -> Application:
     return replace(application, partitions=changed)
 
 
+def elsewhere(application: Application) -> str:
+    """What is launched for all places together runs at the second."""
+    text = application.mappers["expert"]
+    place = "def second(Task t) { return mgpu[1, 0]; }\nIndexTaskMap norm second;\n"
+    return text.replace("IndexTaskMap GPU", place + "IndexTaskMap GPU", 1)
+
+
 WHOLE = {
     "sharded state": (model(2, 8, 1, shards=1), "a100x8-nccl", None),
     "two replicas on a node": (model(2, 4, 1), "a100x8-nccl", None),
@@ -100,7 +107,12 @@ WHOLE = {
     "sums in the host's memory": (
         model(2, 8, 1),
         "a100x8-nccl",
-        "Region * layer_gradients GPU ZCMEM;\n",
+        "Region * layer_gradients GPU ZCMEM;\n" + model(2, 8, 1).mappers["expert"],
+    ),
+    "norm of the second place": (
+        model(2, 8, 1),
+        "a100x8-nccl",
+        elsewhere(model(2, 8, 1)),
     ),
     "another application": (Application.load("stencil", nodes=2), "a100x8-nccl", None),
 }
@@ -108,9 +120,8 @@ WHOLE = {
 
 @pytest.mark.parametrize("case", WHOLE.values(), ids=WHOLE)
 def test_what_are_no_replicas_is_not_taken_for_them(case: tuple[Any, str, str | None]) -> None:
-    application, machine, rules = case
-    text = application.mappers["expert"]
-    found = together(application, on(application, machine), rules and rules + text)
+    application, machine, text = case
+    found = together(application, on(application, machine), text)
     assert found is None
 
 
