@@ -21,6 +21,12 @@ static int can_take_part(const struct input *in, int64_t memory)
     return memory >= 0 && in->memory_owner[memory] >= 0;
 }
 
+/* Whether all replicas have an atom in common, where one of them stands for all. */
+static int is_common(const struct input *in, int64_t atom)
+{
+    return in->twins > 0 && in->atom_common[atom];
+}
+
 /* A number by which sets of memories are told apart: sums of such have all their bits mixed. */
 static uint64_t mark_of(int64_t number)
 {
@@ -143,7 +149,7 @@ static uint64_t key_of(const struct state *state, const struct want *want, int64
         readers += mark_of(want[i].memory);
         needed += want[i].needs;
     }
-    int common = state->is_common != NULL && state->is_common[atom];
+    int common = is_common(in, atom);
     int64_t launch = -1, first = -1, elsewhere = count > 1 || common;
     for (int64_t node = state->atom_pending[atom]; node >= 0; node = state->pending_next[node]) {
         const struct reduction *reduction = &state->reductions[state->pending_occurrence[node]];
@@ -178,7 +184,7 @@ static uint64_t key_of(const struct state *state, const struct want *want, int64
  * known what they get. */
 static int must_be_shared(const struct state *state, const struct want *want, int64_t count)
 {
-    if (state->is_common == NULL || !state->is_common[want->atom])
+    if (!is_common(state->in, want->atom))
         return 0;
     int needed = state->atom_pending[want->atom] >= 0;
     for (int64_t i = 0; i < count; i++)
@@ -282,7 +288,7 @@ static void enlist_alike(struct state *state, struct group *group, int64_t atom,
 {
     const struct input *in = state->in;
     add_participant(state, group, memory, 0);
-    if (state->is_common == NULL || !state->is_common[atom])
+    if (!is_common(in, atom))
         return;
     for (int64_t i = in->twin_start[memory]; i < in->twin_start[memory + 1]; i++)
         add_participant(state, group, in->twin_values[i], 1);
@@ -293,7 +299,9 @@ static int compare_participants(const void *a, const void *b)
     const struct participant *one = a, *other = b;
     if (one->node != other->node)
         return one->node < other->node ? -1 : 1;
-    return one->memory < other->memory ? -1 : one->memory > other->memory;
+    if (one->memory != other->memory)
+        return one->memory < other->memory ? -1 : 1;
+    return one->elsewhere - other->elsewhere; /* of two that are the same the first is kept */
 }
 
 static struct participant *participant_of(const struct state *state, const struct group *group,
@@ -379,8 +387,7 @@ static struct participant *alike(const struct state *state, const struct group *
     if (number == 0)
         return participant_of(state, group, memory);
     int64_t twin = in->twin_start[memory] + number - 1;
-    int common = state->is_common != NULL && state->is_common[atom];
-    return common && twin < in->twin_start[memory + 1]
+    return is_common(in, atom) && twin < in->twin_start[memory + 1]
                ? participant_of(state, group, in->twin_values[twin])
                : NULL;
 }
@@ -391,7 +398,7 @@ static void count_portion(struct state *state, const struct group *group,
 {
     const struct gathering *of = &state->gathering;
     int64_t atom = atom_of(of, portion), readers = portion->end - portion->first;
-    if (state->is_common != NULL && state->is_common[atom])
+    if (is_common(state->in, atom))
         readers *= 1 + state->in->twin_start[of->want[portion->first].memory + 1] -
                    state->in->twin_start[of->want[portion->first].memory];
     double bytes = state->in->atom_bytes[atom];

@@ -301,10 +301,6 @@ static int open_state(struct state *state, const struct input *in)
         state->atom_portion = space(in->atoms, sizeof *state->atom_portion, &failed);
     for (int64_t i = 0; !failed && state->atom_portion != NULL && i < in->atoms; i++)
         state->atom_portion[i] = -1;
-    if (in->commons > 0)
-        state->is_common = zeros(in->atoms, 1, &failed);
-    for (int64_t i = 0; !failed && i < in->commons; i++)
-        state->is_common[in->common_values[i]] = 1;
     return !failed;
 }
 
@@ -322,7 +318,7 @@ static void close_state(struct state *state)
                       state->deferred,       state->deferred_in,    state->deferred_behind,
                       state->passed,          state->new_join,      state->sibling_join,
                       state->next_point,      state->first_child,   state->next_sibling,
-                      state->last_in_queue,  state->atom_portion,   state->is_common};
+                      state->last_in_queue,  state->atom_portion};
     for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
         free(arrays[i]);
     free_gathering(&state->gathering);

@@ -124,7 +124,6 @@ struct state {
     int64_t failed_requirement, failed_slot;
     struct gathering gathering;
     int32_t *atom_portion; /* [atoms] of what is got together, or -1 */
-    char *is_common;       /* [atoms] whether all replicas have it; NULL where each stands for itself */
     char not_alike;        /* replicas are not alike in what they have in common */
 };
 

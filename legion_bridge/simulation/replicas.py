@@ -40,12 +40,12 @@ from legion_bridge.programs.application import Application, Launch, Requirement,
 from legion_bridge.simulation.kernel_arrays import KernelStatus
 from legion_bridge.simulation.simulator import Simulator
 
-__all__ = ["simulate_replicas"]
+__all__ = ["NotAlikeError", "ReplicaSimulator", "simulate_replicas"]
 
 Ints = NDArray[np.int64]
 
 
-class _NotAlikeError(Exception):
+class NotAlikeError(Exception):
     """The places along a dimension are no replicas of each other."""
 
 
@@ -76,9 +76,9 @@ def simulate_replicas(
         if not _has_own_nodes(mapper, largest, axis):
             continue
         try:
-            simulator = _ReplicaSimulator(application, machine, axis, objective)
+            simulator = ReplicaSimulator(application, machine, axis, objective)
             return simulator.outcome(program, mapper)
-        except _NotAlikeError:
+        except NotAlikeError:
             continue
     return None
 
@@ -147,7 +147,7 @@ class _FirstPlace:
         spread: The parts of its launches that all places have points of.
 
     Raises:
-        _NotAlikeError: Some place does something else than the first.
+        NotAlikeError: Some place does something else than the first.
     """
 
     def __init__(self, application: Application, axis: int) -> None:
@@ -228,7 +228,7 @@ class _FirstPlace:
         for name, values in columns.items():
             places = self.by_place(values, launch.domain)
             if not (places == places[:1]).all():
-                raise _NotAlikeError
+                raise NotAlikeError
             found[name] = places[0]
         return replace(work, **found)
 
@@ -239,16 +239,16 @@ class _FirstPlace:
             return
         if (colors == colors[:1]).all():
             if requirement.privilege not in ("READ_ONLY", "REDUCE"):
-                raise _NotAlikeError
+                raise NotAlikeError
             self.common |= fields
             return
         if requirement.partition is None:
-            raise _NotAlikeError
+            raise NotAlikeError
         key = (requirement.region, requirement.partition, requirement.fields, colors.tobytes())
         if key not in self._own:
             partition = self._whole.partitions[requirement.partition]
             if partition.volumes is not None:
-                raise _NotAlikeError
+                raise NotAlikeError
             own = frozenset(requirement.fields)
             self._own[key] = _Pieces(requirement.region, own, partition.pieces[colors])
 
@@ -257,17 +257,17 @@ class _FirstPlace:
         regions: dict[str, list[_Pieces]] = {}
         for pieces in self._own.values():
             if any((pieces.region, name) in self.common for name in pieces.fields):
-                raise _NotAlikeError
+                raise NotAlikeError
             regions.setdefault(pieces.region, []).append(pieces)
         for found in regions.values():
             lower = np.min([p.boxes[:, :, 0].min(axis=1) for p in found], axis=0)
             upper = np.max([p.boxes[:, :, 1].max(axis=1) for p in found], axis=0)
             if not any(_are_apart(lower[:, d], upper[:, d]) for d in range(lower.shape[1])):
-                raise _NotAlikeError
+                raise NotAlikeError
             for pieces in found:
                 moved = pieces.boxes - lower[:, None, None, :]
                 if not (moved == moved[:1]).all():
-                    raise _NotAlikeError
+                    raise NotAlikeError
 
 
 def _parts_of(launch: Launch) -> tuple[object, ...]:
@@ -305,7 +305,7 @@ class _FirstPlaceDecider(Decider):
             where it has no task.
     """
 
-    def __init__(self, simulator: _ReplicaSimulator, whole: Sequence[Launch]) -> None:
+    def __init__(self, simulator: ReplicaSimulator, whole: Sequence[Launch]) -> None:
         super().__init__(simulator.program, simulator.flat_machine)
         self._whole = whole
         self._first = simulator.first
@@ -341,15 +341,15 @@ class _FirstPlaceDecider(Decider):
             for twins, place in zip(self.twins, places, strict=True):
                 known = twins[first]
                 if ((known >= 0) & (known != place)).any():
-                    raise _NotAlikeError
+                    raise NotAlikeError
                 twins[first] = place
                 if (twins[first] != place).any():  # one processor here, several there
-                    raise _NotAlikeError
+                    raise NotAlikeError
             self._seen[key] = first
         return self._seen[key]
 
 
-class _ReplicaSimulator(Simulator):
+class ReplicaSimulator(Simulator):
     """Simulates the first of several places.
 
     Args:
@@ -359,7 +359,7 @@ class _ReplicaSimulator(Simulator):
         objective: What the throughput is over.
 
     Raises:
-        _NotAlikeError: The places are no replicas.
+        NotAlikeError: The places are no replicas.
     """
 
     def __init__(
@@ -381,7 +381,7 @@ class _ReplicaSimulator(Simulator):
         """The outcome of a mapper.
 
         Raises:
-            _NotAlikeError: Its places are no replicas.
+            NotAlikeError: Its places are no replicas.
         """
         decisions = self.decide_program(program, lambda: mapper)
         if isinstance(decisions, Outcome):
@@ -391,7 +391,7 @@ class _ReplicaSimulator(Simulator):
             return self.failure(str(short))
         run = self._simulate(decisions, self.times(decisions), trace=False)
         if run.status == KernelStatus.NOT_ALIKE:
-            raise _NotAlikeError
+            raise NotAlikeError
         return self._outcome(run, decisions)
 
     def _require_alike(self, decisions: Decisions) -> None:
@@ -399,7 +399,7 @@ class _ReplicaSimulator(Simulator):
         machine, twins = self.flat_machine, self._places.twins
         used = np.flatnonzero(twins[0] >= 0)
         if not self._places.alone <= set(used.tolist()):
-            raise _NotAlikeError
+            raise NotAlikeError
         twins = twins[:, used]
         ranks = machine.processor_rank[twins]
         nodes = machine.rank_node[ranks]
@@ -408,12 +408,12 @@ class _ReplicaSimulator(Simulator):
         for numbers in (ranks, nodes):
             places = [set(row.tolist()) for row in numbers]
             if sum(map(len, places)) != len(set().union(*places)):
-                raise _NotAlikeError
+                raise NotAlikeError
             for row in numbers[1:]:
                 if len(set(zip(numbers[0].tolist(), row.tolist(), strict=True))) != len(places[0]):
-                    raise _NotAlikeError
+                    raise NotAlikeError
         if (kinds != kinds[:1]).any() or (position != position[:1]).any():
-            raise _NotAlikeError
+            raise NotAlikeError
         self._alike = self._twins_of(decisions, used, twins)
 
     def _twins_of(self, decisions: Decisions, used: Ints, twins: Ints) -> dict[str, Ints]:
@@ -434,13 +434,13 @@ class _ReplicaSimulator(Simulator):
         return {
             "twin_start": np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]),
             "twin_values": values,
-            "common_values": self._common(decisions, program.launches),
+            "atom_common": self._common(decisions, program.launches),
         }
 
     def _common(self, decisions: Decisions, launches: Sequence[Launch]) -> Ints:
-        """The atoms of data that places have in common."""
+        """``[atoms]`` 1 for the data that places have in common."""
         program, common = self.program, self.first.common
-        found: list[Ints] = []
+        found = np.zeros(len(program.atom_bytes), np.int64)
         seen: set[int] = set()
         for number, launch in enumerate(launches):
             if id(launch.requirements) in seen:
@@ -455,9 +455,9 @@ class _ReplicaSimulator(Simulator):
                 memory = decisions.launches[number].memories[index]
                 kind = decisions.launches[number].kind
                 if memory is None or self.machine.memories[memory].scope != kind:
-                    raise _NotAlikeError
+                    raise NotAlikeError
                 start = int(program.point_requirement[first])
                 flat = start + np.arange(last - first) * width + index
                 _, slots = program.slots.rows(flat)
-                found.append(program.slot_atoms.rows(slots)[1])
-        return np.unique(np.concatenate([np.zeros(0, np.int64), *found]))
+                found[program.slot_atoms.rows(slots)[1]] = 1
+        return found

@@ -128,7 +128,7 @@ class Simulator:
         self.floor = Floor(partial(bounds_of, self.program, self.flat_machine))
         self._timer = PointTimer(self.program, self.flat_machine)
         self._decider = self._new_decider()
-        self._alike = _each_for_itself(self.flat_machine)
+        self._alike = _each_for_itself(self.program, self.flat_machine)
         self._padded = PaddedInstances(self.program, self.flat_machine)
         self._windows = windows(self.program)
         self._kept = _kept(self.program, self.machine)
@@ -378,11 +378,13 @@ def _kept(program: FlatProgram, machine: Machine) -> Ints | None:
     return kept
 
 
-def _each_for_itself(machine: FlatMachine) -> Arrays:
+def _each_for_itself(program: FlatProgram, machine: FlatMachine) -> Arrays:
     """Nothing stands for anything else."""
-    none = np.zeros(0, np.int64)
-    start = np.zeros(len(machine.memory_kind) + 1, np.int64)
-    return {"twin_start": start, "twin_values": none, "common_values": none}
+    return {
+        "twin_start": np.zeros(len(machine.memory_kind) + 1, np.int64),
+        "twin_values": np.zeros(0, np.int64),
+        "atom_common": np.zeros(len(program.atom_bytes), np.int64),
+    }
 
 
 def _prepared_arrays(

@@ -16,6 +16,7 @@ from legion_bridge.machines.machine import Machine
 from legion_bridge.outcome import Outcome
 from legion_bridge.programs.application import Application
 from legion_bridge.simulation.kernel_arrays import Arrays
+from legion_bridge.simulation.replicas import ReplicaSimulator
 from legion_bridge.simulation.simulator import Simulator
 
 Array = NDArray[Any]
@@ -29,6 +30,13 @@ SAMPLE: dict[str, tuple[str, int, str, dict[str, int]]] = {
     "pennant": ("expert", 1, "p100x4", {}),
     # Collective operations, on two nodes.
     "transformer": ("expert", 2, "a100x8-nccl", {"layers": 1}),
+    # The same by one of two replicas, which are the third dimension of all domains.
+    "gpt": (
+        "expert",
+        2,
+        "a100x8-nccl",
+        {"layers": 2, "stages": 1, "batch_pieces": 2, "tensor_pieces": 8, "batch": 4},
+    ),
 }
 WINDOW = (4, 8, 9)
 FREE = {"slot_region", "limit", "launch_volume"}
@@ -53,6 +61,11 @@ class Inputs:
         times = simulator._timer.times(decisions.launches)
         return cls(simulator._arrays, simulator._decided(decisions, times))
 
+    @classmethod
+    def of_replicas(cls, simulator: ReplicaSimulator, source: dsl.Program) -> Inputs:
+        simulator.outcome(source, dsl.load(source, simulator.machine.shape))
+        return cls.of(simulator, dsl.load(source, simulator.machine.shape))
+
     @property
     def arrays(self) -> Arrays:
         return {**self.prepared, **self.decisions}
@@ -71,9 +84,11 @@ def sample(name: str) -> Inputs:
     """The inputs of one run of the sample."""
     text, nodes, machine, sizes = SAMPLE[name]
     program = Application.load(name, **({"nodes": nodes} if nodes > 1 else {}), **sizes)
-    simulator = Simulator(program, Machine.load(machine, nodes=nodes))
-    mapper = dsl.load(dsl.parse(program.mappers.get(text, text)), simulator.machine.shape)
-    return Inputs.of(simulator, mapper)
+    on, source = Machine.load(machine, nodes=nodes), dsl.parse(program.mappers.get(text, text))
+    if name == "gpt":
+        return Inputs.of_replicas(ReplicaSimulator(program, on, 2, "timed"), source)
+    simulator = Simulator(program, on)
+    return Inputs.of(simulator, dsl.load(source, simulator.machine.shape))
 
 
 def wrong_lengths(array: Array) -> Iterator[Array]:
