@@ -163,7 +163,7 @@ class Data:
         handed = [
             f"{kind}{number}"
             for kind in ("x", "dx")
-            for number in range((cut.all_blocks + 1) * BUFFERS)
+            for number in range((cut.all_chunks + 1) * BUFFERS**2)
         ]
         kept = [f"k{number}" for number in range(self._first_slot[-1])]
         found = [
@@ -225,10 +225,13 @@ class Data:
 
     # What a point uses
 
-    @staticmethod
-    def handed(kind: str, block: int, buffer: int) -> str:
-        """The field of what enters a block (``"x"``), or of its gradient (``"dx"``)."""
-        return f"{kind}{block * BUFFERS + buffer}"
+    def handed(self, kind: str, block: int, buffer: int) -> str:
+        """The field of what enters a block (``"x"``), or of its gradient (``"dx"``).
+
+        The blocks of a chunk take turns: what has entered one is needed no more two blocks later.
+        """
+        chunk, within = divmod(block, self.cut.blocks)
+        return f"{kind}{(chunk * BUFFERS + within % BUFFERS) * BUFFERS + buffer}"
 
     def rows(self, privilege: Privilege, name: str) -> Use:
         """All tokens of the batch piece."""
