@@ -125,6 +125,7 @@ measured runs; `--json` gives every row. A file is a JSON object with a list `ro
 - `limits`: whether the run had the instance limits of its mapper. Where nothing is said, the
   multiplications had them on 8, 32 and 128 nodes, as the published ones did, and all others had.
 - `dim`: 2 where the stencil's nodes have blocks of 2 x 2 tiles.
+- `role`: what the row may be used for, such as `fit` or `judge`; agreement is told for each.
 - A row may be a list if `columns` names its values. What all rows share may stand beside `rows`,
   or in an object `common`.
 

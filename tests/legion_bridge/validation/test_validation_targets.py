@@ -89,3 +89,33 @@ def test_the_better_of_two_mappers_of_the_stencil_is_told(stencil):
     assert stencil.overall.pairs > 10
     assert stencil.overall.order > 0.95
     assert stencil.overall.tau > 0.88
+
+
+QUICK = ("table 1", "table 5", "figure 11", "figure 1")
+
+
+@pytest.fixture(scope="module")
+def training(tmp_path_factory) -> Validation:
+    """Published training steps with few point tasks: those without a pipeline."""
+    document = json.loads((DATA / "measured_training.json").read_text())
+    document["rows"] = [
+        row
+        for row in document["rows"]
+        if row["source"].endswith(QUICK) and row["stages"] == 1 and row["gpus"] < 100
+    ]
+    path = tmp_path_factory.mktemp("measured") / "training.json"
+    path.write_text(json.dumps(document))
+    return validate(path, "a100x8-nccl")
+
+
+def test_training_steps_take_the_published_time(training):
+    judged = training.by_application["gpt, judge"]
+    assert judged.rows >= 2
+    assert judged.median_error < 0.15
+    assert training.overall.median_error < 0.15
+
+
+def test_training_steps_run_out_of_memory_where_it_is_published(training):
+    found = training.overall
+    assert found.out_of_memory == found.out_of_memory_found == 1
+    assert found.out_of_memory_false == 0

@@ -11,6 +11,7 @@ import pytest
 import dsl
 from dsl.templates.space.index_map_library import (
     INDEX_MAPS,
+    SHARDING_MAPS,
     SINGLE_MAP,
     function_name,
     library_definitions,
@@ -47,6 +48,22 @@ def test_no_map_leaves_the_machine(name: str, kind: str) -> None:
             assert placed.shape == (*domain, 2)
             assert (placed >= 0).all()
             assert (placed < [nodes, processors]).all()
+
+
+def test_tensor_pieces_lie_side_by_side_and_chunks_go_round_the_stages() -> None:
+    maps = [f"IndexTaskMap {name} {function_name(name, 'GPU')};" for name in SHARDING_MAPS]
+    text = "\n".join([*library_definitions((name, "GPU") for name in SHARDING_MAPS), *maps])
+    mapper = dsl.load(dsl.parse(text), dsl.MachineShape(nodes=4, processors={"GPU": 4}))
+
+    def placed(name: str, chunk: int) -> list[int]:
+        pairs = mapper.index_map(name, "GPU", (1, 1, 2, 4), lower=(chunk, 3, 0, 0))
+        return (pairs[..., 0] * 4 + pairs[..., 1]).ravel().tolist()
+
+    assert placed("pipeline", 0) == placed("pipeline", 2) == [0, 1, 2, 3, 8, 9, 10, 11]
+    assert placed("pipeline", 1) == [4, 5, 6, 7, 12, 13, 14, 15]
+    assert placed("pipeline_outermost", 1) == [8, 9, 10, 11, 12, 13, 14, 15]
+    assert placed("tensor_batch", 1) == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert placed("data_parallel", 1) == [0, 0, 0, 0, 1, 1, 1, 1]
 
 
 @pytest.mark.parametrize("name", INDEX_MAPS)

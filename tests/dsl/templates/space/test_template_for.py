@@ -10,7 +10,7 @@ import pytest
 
 import dsl
 from dsl.facts import Privilege
-from dsl.templates.space.index_map_library import INDEX_MAPS, PAPER_MAPS
+from dsl.templates.space.index_map_library import INDEX_MAPS, PAPER_MAPS, SHARDING_MAPS
 from dsl.templates.space.parameters import Value
 from dsl.templates.space.template_for import SPACES
 from tests.dsl.facts import (
@@ -191,6 +191,13 @@ def test_the_rich_space_offers_memories_that_are_large_enough() -> None:
     assert choices("READ_WRITE", 2**28 + 1) == ()  # four pieces fit the frame buffers alone
     assert choices("READ_ONLY", 2**30) == ("FBMEM", "ZCMEM")  # one piece at a time might do
     assert choices("READ_ONLY", 2**30 + 1) == ()  # nothing fits: no choice
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_four_dimensions_are_sharded(space: str) -> None:
+    task = Task("t", ("GPU",), (), ((1, 1, 2, 4),))
+    template = dsl.template_for(program(task), TWO_NODES, space)
+    assert template.parameters["map.t"].choices == ("none", *SHARDING_MAPS)
 
 
 def test_the_rich_space_offers_maps_that_differ() -> None:
