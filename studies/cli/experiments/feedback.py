@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     from studies.records import StudySpec
     from studies.references import best_reference
     from studies.starts import start_of
+    from studies.stop_rules import StopRules, fair_share
     from studies.workspace import Workspace
 
     if arguments.application is None:
@@ -46,8 +48,10 @@ def run(arguments: argparse.Namespace) -> int:
     trials, seeds = arguments.trials or 10, arguments.seeds or 5
     found: list[LevelResult] = []
     stopped_by: int | None = None
+    rules = StopRules(arguments.time_limit, arguments.stop_after, arguments.patience)
+    until = None if rules.seconds is None else time.monotonic() + rules.seconds
     with progress() as start:
-        for level in LEVELS:
+        for number, level in enumerate(LEVELS):
             workspace = Workspace(
                 arguments.output / arm_name(level), anew=arguments.anew, tell=warn
             )
@@ -55,7 +59,11 @@ def run(arguments: argparse.Namespace) -> int:
             for seed in range(seeds):
                 spec = StudySpec(TUNER, seed, trials, replace(llm, feedback=level))
                 observe = start(f"{level} seed {seed}", trials, problem.unit, reference)
-                studies.append(workspace.run(case, problem, spec, observe))
+                if until is not None:
+                    waiting = (len(LEVELS) - number) * seeds - seed
+                    share = fair_share(until - time.monotonic(), waiting, 0, 1)
+                    rules = replace(rules, seconds=share)
+                studies.append(workspace.run(case, problem, spec, observe, rules))
                 stopped_by = stopped_by or studies[-1].stopped_by
                 if stopped_by is not None:
                     break

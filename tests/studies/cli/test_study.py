@@ -204,6 +204,8 @@ def test_feedback_compares_the_levels(ask, tmp_path):
         words += ("--base-url", server.url, "--seeds", 1, "--output", tmp_path / "out")
         found = ask(*words, "--start", "none", "--json").json
         shown = ask(*words, "--start", "none", "--format", "csv")
+        ended = ask(*words, "--start", "none", "--trials", 9, "--patience", 1, "--json").json
+    assert max(each["studies"][0]["trials"] for each in ended["levels"]) < 9
     levels = {each["level"]: each for each in found["levels"]}
     assert list(levels) == ["none", "raw", "explained", "suggested"]
     assert levels["none"]["mean_best_after"]["1"] == pytest.approx(1.0)
