@@ -88,11 +88,10 @@ PAGE = """\
 # How simulation time grows
 
 CPU seconds of one core under the experts' mappers on the machine `lassen`, each case in a process
-of its own; the transformer has 2 to 512 layers. Launches and points are those of one iteration; a
-run simulates several, until data has found its place and the runtime has its traces. *First
-mapper*
-also prepares what does not depend on the mapper; *simulation* is what a tuner pays for a further
-mapper whose statements were seen before.
+of its own, while other work kept both cores of the machine busy; the transformer has 2 to 512
+layers. Launches and points are those of one iteration; a run simulates several, until data has
+found its place and the runtime has its traces. *First mapper* also prepares what does not depend on
+the mapper; *simulation* is what a tuner pays for a further mapper whose statements were seen before.
 
 {table}
 
