@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from studies.errors import StorageError
 from studies.experiments.curves import StudyCurve, keep_curve, kept_curve
 from studies.experiments.tables import CaseResult
 from studies.references import best_reference, references
@@ -21,7 +22,7 @@ from studies.worker import CaseSpec, Setting
 
 if TYPE_CHECKING:
     from studies.experiments.suite import Suite, SuiteCase
-    from studies.records import StudyResult
+    from studies.records import StudyResult, TrialRecord
     from studies.references import Reference
     from studies.run import Observer
     from studies.stop_rules import StopRules
@@ -101,6 +102,20 @@ class SuiteRun:
     def is_begun(self, spec: CaseSpec) -> bool:
         """Whether a study has been begun before."""
         return self._journal(spec).exists()
+
+    def read(self, begun: Sequence[CaseSpec]) -> None:
+        """Takes in what studies have come to so far, and runs none of them.
+
+        Those that another process is running, or that cannot be read, are told and left out.
+        """
+        nothing_more = replace(self.rules, seconds=0.0)
+        for spec, problem in _with_problems(begun):
+            try:
+                result = self.workspace.run(spec.case, problem, spec, _unseen, nothing_more)
+            except StorageError as error:
+                self.workspace.tell(str(error))
+            else:
+                self._keep(spec, result)
 
     def run(self, missing: Sequence[CaseSpec], jobs: int | None, begin: Begin) -> None:
         """Runs studies, and keeps what they come to.
@@ -238,6 +253,9 @@ class SuiteRun:
         for result in results:
             self._keep(_of_case(result.spec), result)
         self.stopped_by = side.stopped_by
+
+
+def _unseen(records: Sequence[TrialRecord]) -> None: ...
 
 
 def _of_case(spec: Any) -> CaseSpec:

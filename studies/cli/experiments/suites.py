@@ -44,16 +44,13 @@ def run_suite(arguments: argparse.Namespace, default: str) -> SuiteRun:
         suite.of_cases(arguments.cases or ()),
         _arms(suite, arguments),
         Workspace(arguments.output / suite.name, anew=arguments.anew, tell=warn),
-        StopRules(
-            0.0 if arguments.as_is else arguments.time_limit,
-            arguments.stop_after,
-            arguments.patience,
-        ),
+        StopRules(arguments.time_limit, arguments.stop_after, arguments.patience),
         sys.argv,
     )
     missing = run.missing()
     if arguments.as_is:
-        missing = list(filter(run.is_begun, missing))
+        run.read(list(filter(run.is_begun, missing)))
+        return run
     jobs = arguments.jobs
     if arguments.transcript is not None and any(arm.llm is not None for arm in run.arms):
         if jobs is not None and jobs > 1:

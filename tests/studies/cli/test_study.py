@@ -10,6 +10,7 @@ import pytest
 
 from legion_bridge import Application
 from studies.experiments.codegen import exercise
+from studies.storage import StudyStore
 from tests.model_server.answers import Say
 from tests.model_server.server import ModelServer
 from tests.model_server.wire import Usage
@@ -142,13 +143,22 @@ def test_figures_tell_what_was_reached_after_how_many_trials(figures, tmp_path):
     assert (tmp_path / "docs" / "figures.svg").read_bytes() == picture
 
 
-def test_figures_as_is_run_nothing_and_count_the_seeds_of_each_cell(figures):
+def test_figures_as_is_run_nothing_and_count_the_seeds_of_each_cell(figures, tmp_path):
     figures("--cases", "circuit", "--seeds", 1, "--quiet")
     shown = figures("--seeds", 2, "--as-is", "--format", "csv")
     rows = list(csv.reader(io.StringIO(shown.out)))
     after = [row for row in rows if row[0] in ("circuit", "cannon") and "(" in row[1]]
     assert {row[0] for row in after} == {"circuit"}
     assert all(cell.endswith(" (1)") for row in after for cell in row[1:])
+    (curve,) = (tmp_path / "out").rglob("random-seed0.curve.json")
+    curve.unlink()
+    with StudyStore.open_study(
+        "circuit-p100x4-random-seed0", str(curve).replace("curve.json", "journal")
+    ):
+        shown = figures("--seeds", 1, "--as-is", "--format", "csv")
+    assert "another process is running a study in" in shown.err
+    assert "coordinate" in shown.out
+    assert "random" not in shown.out
     assert figures("--seeds", 1, "--json").json["cases"][1]["arms"]["random"]["trials"] == [12]
 
 
