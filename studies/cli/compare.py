@@ -183,6 +183,8 @@ def _print(
     rows_below = [("best mapper", _place(best, results))]
     if runner.ui_command:
         rows_below.append(("look at runs", runner.ui_command))
+    if runner.tracking_page:
+        rows_below.append(("their page", runner.tracking_page))
     columns(rows_below, indent="")
 
 

@@ -110,6 +110,8 @@ def tell_study(runner: StudyRunner, result: StudyResult) -> None:
         rows.append(("trials", f"optuna-dashboard {where} --artifact-dir {files}"))
     if runner.ui_command:
         rows.append(("runs", runner.ui_command))
+    if runner.tracking_page:
+        rows.append(("their page", runner.tracking_page))
     columns(rows)
     tell_failures(result)
     tell_setup(result)

@@ -173,6 +173,12 @@ class StudyRunner:
         return tracker.shown_uri if tracker and tracker.used else None
 
     @property
+    def tracking_page(self) -> str | None:
+        """Where the runs are seen, in a browser; None where they are not tracked."""
+        tracker = self.workspace.tracker
+        return tracker.page(self.case.name) if tracker and tracker.used else None
+
+    @property
     def ui_command(self) -> str | None:
         """The command that shows the runs; None where they are not tracked."""
         return None if self.tracking_uri is None else ui_command(self.tracking_uri)

@@ -67,7 +67,7 @@ class ComparisonRun:
                     "comparison",
                     int(time.time() * 1000),
                     plain | {"nodes": str(facts.nodes), "objective": facts.objective},
-                    source_tags() | plain | {STUDY: name, "unit": facts.unit},
+                    plain | {"unit": facts.unit} | source_tags() | {STUDY: name},
                 )
             else:
                 runs.reopen(run)
@@ -146,7 +146,7 @@ class ComparisonRun:
 
 
 def _statistics(comparison: Comparison) -> dict[str, float | None]:
-    """Metrics by name; those of a tuner begin with its name."""
+    """Metrics by name; those of a tuner have its name in theirs."""
     name = (comparison.reference or "reference").replace(" ", "_")
     best = max(value for summary in comparison.tuners for value in summary.throughputs)
     found: dict[str, float | None] = {
@@ -157,7 +157,8 @@ def _statistics(comparison: Comparison) -> dict[str, float | None]:
     if comparison.reference_throughput:
         found[f"best_over_{name}"] = best / comparison.reference_throughput
     for summary in comparison.tuners:
-        start = _NO_KEY.sub("_", summary.tuner)
+        # A group of its own on MLflow's page, after that of the curves.
+        start = f"tuner {_NO_KEY.sub('_', summary.tuner)}"
         for key, value in _of_tuner(summary, name).items():
             found[f"{start}/{key}"] = value
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
@@ -82,8 +82,8 @@ class _Picture:
             lines.append(f'<path d="M{x:.1f},{TOP}V{bottom}" stroke="#e5e5e5"/>')
             if trial == self._last or x < right - 50:
                 lines.append(_text(x, bottom + 18, f"{trial:,}", "middle"))
-        for step in range(5):
-            value = self._top * step / 4
+        step = next(each for each in _steps() if each * 6 > self._top)
+        for value in (step * count for count in range(int(self._top / step) + 1)):
             y = self.y(value)
             lines.append(f'<path d="M{LEFT},{y:.1f}H{right}" stroke="#e5e5e5"/>')
             lines.append(_text(LEFT - 8, y + 4, quantity(value, unit) if value else "0", "end"))
@@ -119,6 +119,13 @@ class _Picture:
     def _path(self, trials: Sequence[int], values: Sequence[float]) -> str:
         points = zip(trials, values, strict=True)
         return " L".join(f"{self.x(trial):.1f},{self.y(value):.1f}" for trial, value in points)
+
+
+def _steps() -> Iterator[float]:
+    """Distances of ticks, the smallest first: 1, 2 and 5 times powers of ten."""
+    for power in range(-300, 301):
+        for digit in (1, 2, 5):
+            yield digit * 10.0**power
 
 
 def _text(x: float, y: float, text: str, anchor: str = "start") -> str:

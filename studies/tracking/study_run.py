@@ -161,7 +161,7 @@ class TrackedStudy:
         return {
             **self._tags,
             "trials": str(len(result.records)),
-            "ended_by": result.ended_by or "",
+            "ended_by": result.ended_by or ("a signal" if result.interrupted else "its budget"),
             "reference": result.reference or "none runs",
             "mlflow.loggedArtifacts": json.dumps([{"path": t, "type": "table"} for t in tables]),
             "mlflow.note.content": described_study(self._facts, self._case, result),
@@ -214,10 +214,10 @@ class TrackedStudy:
     def _tags(self) -> dict[str, str]:
         parent = self._tracker.parent
         return {
-            **source_tags(),
             **self._plain,
             "unit": self._facts.unit,
             "study": self._store.location,
+            **source_tags(),
             STUDY: self._name,
             **({} if parent is None else {"mlflow.parentRunId": parent}),
         }

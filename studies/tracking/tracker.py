@@ -22,6 +22,7 @@ from studies.journal import FileLock
 from studies.races import past_races
 from studies.tracking.client_runs import ClientRuns, connect
 from studies.tracking.database import copy_empty, empty_version, whole_database
+from studies.tracking.experiment import EXPERIMENT_TAGS, experiment_page
 from studies.tracking.rows import RowRuns, add_first_experiment, is_known, schema_version
 from tuners.redaction import Redactor, process_redactor, redacted_url, secrets_in
 
@@ -43,22 +44,13 @@ ENVIRONMENT = {
     "LITELLM_LOCAL_MODEL_COST_MAP": "True",
 }
 
+LOCAL_SERVER = "http://127.0.0.1:5000"
+"""Where ``mlflow ui`` listens."""
+
 # For other processes that write to the same database.
 SECONDS_TO_WAIT = 60.0
 # For all calls of a server while a study runs, and for those at its end; none begins later.
 SECONDS_OF_A_WRITE, SECONDS_OF_AN_END = 5.0, 60.0
-
-_EXPERIMENT = {
-    "mlflow.experimentKind": "custom_model_development",  # how MLflow's page shows it
-    "mlflow.experiment.primaryMetric.name": "best",
-    "mlflow.experiment.primaryMetric.greaterIsBetter": "true",
-    "mlflow.note.content": (
-        "Mappers of one application on one machine, tuned by mappertune: a run for each study "
-        "(a tuner with a seed), and a parent run for a comparison. `best` is the best throughput "
-        "so far by trial, `throughput` that of each trial, 0 where the mapper is invalid."
-    ),
-}
-
 
 def embedded_uri(folder: Path) -> str:
     """The URI of the SQLite file that lies in an output folder."""
@@ -108,6 +100,7 @@ class Tracker:
         self._deadline: float | None = None
         self._runs: Runs | None = None
         self._client: MlflowClient | None = None
+        self._experiments: dict[str, str] = {}
         self.failed = False
         self.waits = False
         self.used = False
@@ -223,7 +216,16 @@ class Tracker:
     def experiment(self, name: str) -> str:
         """The id of an experiment, which is made where it is new."""
         artifacts = self._artifacts(name) if self.embedded else None
-        return self.runs().experiment(name, _EXPERIMENT, artifacts)
+        self._experiments[name] = self.runs().experiment(name, EXPERIMENT_TAGS, artifacts)
+        return self._experiments[name]
+
+    def page(self, name: str) -> str | None:
+        """Where an experiment that was tracked is seen: the address of its page."""
+        known = self._experiments.get(name)
+        if known is None:
+            return None
+        of_server = self.shown_uri.startswith(("http://", "https://"))
+        return experiment_page(self.shown_uri if of_server else LOCAL_SERVER, known)
 
     def _artifacts(self, experiment: str) -> str:
         return (self._folder / "mlflow-artifacts" / experiment).resolve().as_uri()
