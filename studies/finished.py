@@ -15,6 +15,7 @@ from studies.model_arm import ledger_file, short_names
 from studies.records import IDENTITY, StudyResult, StudySpec, TrialRecord, fastest
 from studies.run import SHORT_MAPPER, short_mapper, study_result
 from studies.storage import open_all_studies, open_snapshot
+from studies.study_facts import StudyFacts
 from studies.suite import Case
 from tuners.redaction import redacted_url
 
@@ -33,6 +34,7 @@ __all__ = [
     "read_each",
     "read_studies",
     "results_of",
+    "studies_of",
 ]
 
 OpenAll: TypeAlias = "Callable[[str], AbstractContextManager[Mapping[str, StoredStudy]]]"
@@ -55,6 +57,7 @@ class FinishedStudy:
         spec: With which tuner, seed and number of trials.
         records: Its trials.
         mapper: Its best mapper without what changes nothing; None where that was not kept.
+        facts: What it keeps about itself; None where it is from before that.
     """
 
     location: str
@@ -64,6 +67,7 @@ class FinishedStudy:
     spec: StudySpec
     records: tuple[TrialRecord, ...]
     mapper: str | None = None
+    facts: StudyFacts | None = None
 
 
 def read_studies(places: Sequence[str], wanted: Case | None = None) -> list[FinishedStudy]:
@@ -173,7 +177,7 @@ def read_each(places: Sequence[str]) -> tuple[list[list[FinishedStudy]], list[st
         each for place in places for each in _storages_in(place)
     ):
         try:
-            for study in _studies_of(location, source, open_snapshot):
+            for study in studies_of(location, source, open_snapshot):
                 cases.setdefault(_key_of_case(study), []).append(study)
         except StorageError as error:
             unread.append(str(error))
@@ -207,7 +211,7 @@ def _studies_in(place: str) -> list[FinishedStudy]:
     """Those of a folder's journals, or of one storage; none that were set aside."""
     path = Path(place)
     if "://" in place or path.is_file():
-        return list(_studies_of(place, redacted_url(place)))
+        return list(studies_of(place, redacted_url(place)))
     if not path.is_dir():
         raise UsageError(f"{redacted_url(place)} is no folder: {_NAME_PLACES}")
     journals = sorted({*path.glob(f"*{ENDING}"), *path.glob(f"*/*{ENDING}")})
@@ -215,11 +219,11 @@ def _studies_in(place: str) -> list[FinishedStudy]:
         study
         for journal in journals
         if ASIDE not in journal.name
-        for study in _studies_of(str(journal), str(journal.parent.parent))
+        for study in studies_of(str(journal), str(journal.parent.parent))
     ]
 
 
-def _studies_of(
+def studies_of(
     location: str, source: str, open_all: OpenAll = open_all_studies
 ) -> Iterator[FinishedStudy]:
     """The studies of a storage that have trials, and are this program's."""
@@ -240,7 +244,8 @@ def _study(
     spec = StudySpec(identity["tuner"], identity["seed"], len(records), _settings(store, identity))
     case = name.removesuffix(f"-{spec.name}")
     short = short_mapper(store.note(SHORT_MAPPER), fastest(records))
-    return FinishedStudy(store.location, source, case, identity, spec, tuple(records), short)
+    facts, location = StudyFacts.kept_in(store), store.location
+    return FinishedStudy(location, source, case, identity, spec, tuple(records), short, facts)
 
 
 def _settings(store: StoredStudy, identity: Mapping[str, Any]) -> Any:

@@ -249,6 +249,11 @@ def _ledger(spec: StudySpec, store: StoredStudy | None) -> Ledger | None:
     return ledger_of(spec.llm, study)
 
 
+def spent_of(spec: StudySpec, records: Sequence[TrialRecord]) -> ModelUsage | None:
+    """What the account of a finished study says."""
+    return _spent(_ledger(spec, None), records)
+
+
 def _spent(ledger: Ledger | None, records: Sequence[TrialRecord]) -> ModelUsage | None:
     """What the account says; None where the study is from before there were accounts."""
     if ledger is None:

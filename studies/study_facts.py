@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING
 
-from studies.records import StudyResult, fastest
+from studies.records import StudyResult, fastest, template_digest
 from studies.setup_cost import SetupCost
 from tuners.problems.references import best_reference
 
@@ -96,6 +96,11 @@ class StudyFacts:
         """Keeps them with the study."""
         if store.note(ABOUT) != asdict(self):
             store.leave_note(ABOUT, asdict(self))
+
+    @property
+    def template_digest(self) -> str:
+        """Of the template's text, as it is in a study's identity."""
+        return template_digest(self.template)
 
     def result(
         self,

@@ -55,6 +55,7 @@ class Setting:
         tracking_uri: Where studies are tracked, with its password; None for the folder's own.
         tracked: Whether they are.
         parent: The tracked run of the comparison that they are part of; None for none.
+        trace_model: Whether exchanges with a model are tracked as traces.
         working_folder: Against which paths of the case are; None for the process's own.
     """
 
@@ -68,6 +69,7 @@ class Setting:
     tracking_uri: str | None = field(repr=False)
     tracked: bool
     parent: str | None = None
+    trace_model: bool = False
     working_folder: Path | None = None
 
     def open(self, tell: Callable[[str], None]) -> tuple[MapperProblem, Workspace]:
@@ -81,7 +83,7 @@ class Setting:
         problem.start = self.start
         tracker = Tracker(self.folder, self.tracking_uri, report=tell) if self.tracked else None
         if tracker is not None:
-            tracker.parent = self.parent
+            tracker.parent, tracker.trace_model = self.parent, self.trace_model
         workspace = Workspace(
             self.folder, self.storage, tracker, anew=self.anew, repair=self.repair, tell=tell
         )

@@ -619,6 +619,33 @@ def _add_study(parser: argparse.ArgumentParser) -> None:
         help="MLflow tracking URI (default: MLFLOW_TRACKING_URI, or a file in FOLDER)",
     )
     group.add_argument("--no-mlflow", action="store_true", help="do not track in MLflow")
+    _add_trace_model(group)
+
+
+def _add_trace_model(group: argparse._ActionsContainer) -> None:
+    group.add_argument(
+        "--trace-model",
+        action="store_true",
+        help="track each exchange with a model as a trace: prompt, reply, tokens, cost, seconds",
+    )
+
+
+def _track_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "folder",
+        metavar="FOLDER",
+        type=Path,
+        nargs="?",
+        default=Path("mappertune-runs"),
+        help="the --output of tune or compare (default: mappertune-runs)",
+    )
+    parser.add_argument("--storage", metavar="URL", help="the database in which its studies are")
+    parser.add_argument(
+        "--mlflow",
+        metavar="URI",
+        help="MLflow tracking URI (default: MLFLOW_TRACKING_URI, or a file in FOLDER)",
+    )
+    _add_trace_model(parser)
 
 
 def _add_objective_and_start(group: argparse._ArgumentGroup) -> None:
@@ -675,6 +702,7 @@ _COMMANDS: dict[str, tuple[str, str, Callable[[_Parser], object]]] = {
     "tune": ("tune", "search a fast mapper; again: continue", _tune_options),
     "compare": ("compare", "tune with several tuners and compare them", _compare_options),
     "report": ("report", "write one page of studies, or a table of trials", _report_options),
+    "track": ("track", "show MLflow the studies that it has not seen", _track_options),
     "ask": ("ask", "print what a model is asked, for whoever answers in its place", _ask_options),
     "tell": ("tell", "answer what ask has printed, and see what came of it", _tell_options),
     "mcp": ("mcp", "serve ask, tell and more to agents, by the MCP", _mcp_options),

@@ -181,10 +181,7 @@ def _print(
     tell_models(results)
     _tell_setups(results)
     rows_below = [("best mapper", _place(best, results))]
-    if runner.ui_command:
-        rows_below.append(("look at runs", runner.ui_command))
-    if runner.tracking_page:
-        rows_below.append(("their page", runner.tracking_page))
+    rows_below += runner.tracking_rows
     columns(rows_below, indent="")
 
 

@@ -108,10 +108,7 @@ def tell_study(runner: StudyRunner, result: StudyResult) -> None:
         files = shlex.quote(str(runner.workspace.folder / ARTIFACTS))
         where = shlex.quote(result.location)
         rows.append(("trials", f"optuna-dashboard {where} --artifact-dir {files}"))
-    if runner.ui_command:
-        rows.append(("runs", runner.ui_command))
-    if runner.tracking_page:
-        rows.append(("their page", runner.tracking_page))
+    rows += runner.tracking_rows
     columns(rows)
     tell_failures(result)
     tell_setup(result)

@@ -69,7 +69,9 @@ class StudyRunner:
         tracker = None
         if not arguments.no_mlflow:
             uri = arguments.mlflow or os.environ.get("MLFLOW_TRACKING_URI")
-            tracker = Tracker(arguments.output, uri, report=warn)
+            tracker = Tracker(
+                arguments.output, uri, report=warn, trace_model=arguments.trace_model
+            )
         self.workspace = Workspace(
             arguments.output,
             arguments.storage,
@@ -150,6 +152,7 @@ class StudyRunner:
             tracking_uri=None if tracker is None or tracker.embedded else tracker.uri,
             tracked=tracker is not None,
             parent=None if tracker is None else tracker.parent,
+            trace_model=tracker is not None and tracker.trace_model,
         )
 
     def note_tracked(self) -> None:
@@ -173,15 +176,15 @@ class StudyRunner:
         return tracker.shown_uri if tracker and tracker.used else None
 
     @property
-    def tracking_page(self) -> str | None:
-        """Where the runs are seen, in a browser; None where they are not tracked."""
-        tracker = self.workspace.tracker
-        return tracker.page(self.case.name) if tracker and tracker.used else None
-
-    @property
-    def ui_command(self) -> str | None:
-        """The command that shows the runs; None where they are not tracked."""
-        return None if self.tracking_uri is None else ui_command(self.tracking_uri)
+    def tracking_rows(self) -> list[tuple[str, str]]:
+        """How the runs are looked at: a command, and the page; none where they are not tracked."""
+        tracker, uri = self.workspace.tracker, self.tracking_uri
+        if tracker is None or uri is None:
+            return []
+        page = tracker.page(self.case.name)
+        if page is not None and uri.startswith(("http://", "https://")):
+            return [("runs", page)]
+        return [("runs", ui_command(uri)), *([("their page", page)] if page else [])]
 
 
 class _Teller(logging.Handler):

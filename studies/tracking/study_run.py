@@ -91,19 +91,25 @@ class TrackedStudy:
             self._write_metrics(settled(records))
         self._last_write = time.monotonic()
 
-    def finish(self, result: StudyResult) -> None:
-        """Writes what is not yet written, the tables and the best mapper, and ends the run."""
+    def finish(self, result: StudyResult) -> bool:
+        """Writes what is not yet written, the tables and the best mapper, and ends the run.
+
+        Returns:
+            Whether anything was missing.
+        """
         if self._tracker.failed:
-            return
+            return True
         if result.stopped_by == signal.SIGINT and not self._tracker.quick:
-            return  # whoever presses Ctrl-C does not wait for MLflow to load; a resume tracks it
-        if not self._is_written(result) and self._store.leads():
+            return True  # whoever presses Ctrl-C does not wait for MLflow; a resume tracks it
+        missing = not self._is_written(result) and self._store.leads()
+        if missing:
             with self._tracker.guarded():
                 records = result.records
                 self._write_metrics(settled(records) if result.interrupted else records)
                 self._write_result(result)
                 self._leave_note(ended=len(result.records))
         self._tracker.used = not self._tracker.failed
+        return missing
 
     def _is_written(self, result: StudyResult) -> bool:
         """Whether an earlier process has written all of it, so that nothing need be opened."""
@@ -113,7 +119,12 @@ class TrackedStudy:
             and note.get("ended") == len(result.records) == note["written"]
             and self._tracker.parent in (None, note.get("parent"))
             and note.get("budget") == self._facts.budget
+            and (bool(note.get("traced")) or not self._traces)
         )
+
+    @property
+    def _traces(self) -> bool:
+        return self._tracker.trace_model and self._spec.llm is not None
 
     def _write_metrics(self, records: Sequence[TrialRecord]) -> None:
         runs, run = self._tracker.runs(), self._open_run()
@@ -154,6 +165,8 @@ class TrackedStudy:
         llm = self._spec.llm
         if llm is not None and llm.transcript is not None and llm.transcript.exists():
             runs.file(run, llm.transcript)
+            if self._tracker.trace_model:
+                self._tracker.trace(self._case, run, llm.transcript)
         runs.end(run, "KILLED" if result.interrupted else "FINISHED", now)
 
     def _result_tags(self, result: StudyResult) -> dict[str, str]:
@@ -269,6 +282,7 @@ class TrackedStudy:
             "ended": ended,
             "parent": self._tracker.parent,
             "budget": self._facts.budget,
+            "traced": ended is not None and self._traces,
         }
         self._store.leave_note(NOTE, note)
 

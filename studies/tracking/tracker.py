@@ -52,6 +52,7 @@ SECONDS_TO_WAIT = 60.0
 # For all calls of a server while a study runs, and for those at its end; none begins later.
 SECONDS_OF_A_WRITE, SECONDS_OF_AN_END = 5.0, 60.0
 
+
 def embedded_uri(folder: Path) -> str:
     """The URI of the SQLite file that lies in an output folder."""
     return f"sqlite:///{(folder / 'mlflow.db').resolve()}"
@@ -69,6 +70,7 @@ class Tracker:
         uri: MLflow's tracking URI; None for the embedded database in the folder.
         report: Called with a sentence when tracking fails: while a study runs, and at its end.
         patience: Seconds for all calls at the end of a study; None for no limit.
+        trace_model: Whether each exchange with a model is tracked as a trace.
 
     Attributes:
         uri: The tracking URI.
@@ -87,6 +89,7 @@ class Tracker:
         *,
         report: Callable[[str], None],
         patience: float | None = SECONDS_OF_AN_END,
+        trace_model: bool = False,
     ) -> None:
         self._folder = folder
         self.embedded = uri is None
@@ -97,6 +100,7 @@ class Tracker:
         self.shown_uri = redacted_url(self.uri)
         self._report = report
         self._patience = patience
+        self.trace_model = trace_model
         self._deadline: float | None = None
         self._runs: Runs | None = None
         self._client: MlflowClient | None = None
@@ -218,6 +222,12 @@ class Tracker:
         artifacts = self._artifacts(name) if self.embedded else None
         self._experiments[name] = self.runs().experiment(name, EXPERIMENT_TAGS, artifacts)
         return self._experiments[name]
+
+    def trace(self, name: str, run: str, transcript: Path) -> None:
+        """Tracks the exchanges with a model that a transcript keeps, as traces of a run."""
+        from studies.tracking.model_traces import trace_exchanges
+
+        trace_exchanges(self.client(), self.experiment(name), run, transcript, self._pause)
 
     def page(self, name: str) -> str | None:
         """Where an experiment that was tracked is seen: the address of its page."""

@@ -51,6 +51,7 @@ class Exchange:
         reply: What it said; None where it failed.
         error: The failure's ``kind``, ``sentence``, ``attempts`` and ``usage``; None where it did
             not fail.
+        time: When it had ended; None where the line does not tell.
     """
 
     line: int
@@ -58,6 +59,7 @@ class Exchange:
     request: Request
     reply: Reply | None
     error: dict[str, Any] | None
+    time: datetime | None = None
 
 
 class Transcript:
@@ -175,6 +177,7 @@ def _exchange(number: int, entry: dict[str, Any]) -> Exchange:
         Request(messages, **request),
         None if reply is None else _reply(reply),
         None if error is None else {**error, "sentence": plain(error.get("sentence") or "")},
+        datetime.fromisoformat(entry["time"]) if "time" in entry else None,
     )
 
 
