@@ -39,7 +39,8 @@ class Finding:
 def findings() -> list[Finding]:
     """All that the tests look for, in the order in which it is told."""
     found = [*_compilers("CC", C_COMPILERS), *_compilers("CXX", CXX_COMPILERS)]
-    return [*found, *_uses_of_compilers(), _nvcc(), _graphviz(), _postgresql(), _legion()]
+    others = (_nvcc(), _graphviz(), _chromium(), _postgresql(), _legion())
+    return [*found, *_uses_of_compilers(), *others]
 
 
 def report(found: list[Finding]) -> str:
@@ -107,6 +108,18 @@ def _nvcc() -> Finding:
 
 def _graphviz() -> Finding:
     return Finding("dot", _version(["dot"], "-V"), "graphs that graphviz draws")
+
+
+def chromium_program() -> str | None:
+    """A browser that needs no screen; None without."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    return next((found for name in names if (found := shutil.which(name))), None)
+
+
+def _chromium() -> Finding:
+    program = chromium_program()
+    found = "" if program is None else _version([program])
+    return Finding("Chromium", found, "pages of studies in a browser")
 
 
 def postgresql_programs() -> Path | None:

@@ -17,33 +17,10 @@ from studies.report.charts import best_figure, outcome_figure, valid_figure
 from studies.report.curves import MOST_POINTS, best_curve, valid_curve
 from studies.report.page import page_of
 from studies.report.trial_rows import COLUMNS
-from tests.studies.reported_studies import contents, model_trial, record, study
+from tests.studies.report.reported_studies import contents, model_trial, record, study
 from tuners.llm.settings import ModelSettings
 
-plotly = pytest.importorskip(
-    "plotly", reason="a page needs plotly: pip install 'mappertune[report]'"
-)
-
 SECTIONS = ("table", "curves", "mappers", "failures", "settings")
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """Two applications, tuned for a few trials."""
-    folder = tmp_path_factory.mktemp("runs")
-    common = ["--trials", "5", "--jobs", "1", "--no-mlflow", "--output", str(folder), "--quiet"]
-    assert main(["compare", "stencil", "--tuners", "guided,random", "--seeds", "2", *common]) == 0
-    assert (
-        main(["tune", "circuit", "--tuner", "random", "--start", "none", *common[:2], *common[4:]])
-        == 0
-    )
-    return folder
-
-
-@pytest.fixture(scope="module")
-def page(runs):
-    assert main(["report", str(runs)]) == 0
-    return (runs / "report.html").read_text()
 
 
 def without_scripts(page):
