@@ -14,8 +14,6 @@ CHROMIUM = chromium_program()
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None, reason="Chromium is not here: apt install chromium"
 )
-    CHROMIUM is None, reason="Chromium is not here: apt install chromium"
-)
 
 # What the browser itself says on a machine without a desktop.
 FOREIGN = re.compile(r"dbus|gpu|vaapi|gcm|google_apis|sandbox|ssl_|udev|DevTools", re.IGNORECASE)
