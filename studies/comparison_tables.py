@@ -16,6 +16,7 @@ __all__ = ["Rows", "closing_sentences", "floor_sentence", "ratios_to", "speeds",
 
 
 MOST_PAIRS = 12  # of tuners, told one by one
+MOST_NAMED = 12  # tuners in a sentence
 
 
 class Rows(NamedTuple):
@@ -72,11 +73,13 @@ def floor_sentence(comparison: Comparison) -> str | None:
     """How near the best mappers come to the floor; None where nobody knows it."""
     if comparison.floor is None:
         return None
-    reached = (
+    reached = [
         f"{summary.tuner} {percent(summary.of_floor, decimals=1)}"
         for summary in comparison.tuners
         if summary.of_floor is not None
-    )
+    ]
+    if len(reached) > MOST_NAMED:
+        reached[MOST_NAMED:] = [f"and {len(reached) - MOST_NAMED} more tuners less or as much"]
     said = f"no mapper can beat {quantity(comparison.floor, 's', digits=4)}, the floor"
     return f"{said}; of it the best reach: {', '.join(reached) or 'none'}"
 

@@ -28,6 +28,7 @@ VALID = "valid"
 MARK = " *"  # behind the name of an arm that is its fallback's
 COLOURS = 8  # of the palette in page.css
 COLOURED = 12  # arms with a line of their own in the legend
+MOST_BANDS = 6  # those of more arms hide each other
 DASHES = ("solid", "dash")
 LEVEL_DASHES = ("dashdot", "longdashdot", "longdash")
 FALLBACK_DASH = "dot"
@@ -185,7 +186,7 @@ def _arms(case: ReportedCase, curves: dict[str, Curve], scale: _Scale) -> Iterat
         number = places[name]  # an arm looks alike in all figures
         meta = {"role": "arm", "number": number % COLOURS}
         curve = curves[name]
-        if curve.seeds > 1 and curve.low != curve.high:
+        if curve.seeds > 1 and curve.low != curve.high and number < MOST_BANDS:
             yield from _band(name, curve, scale, meta)
         line = _line(named(name, case), name, curve, scale)
         falls_back = name in case.fallbacks

@@ -21,7 +21,14 @@ from studies.decision_gains import DecisionGain, decision_gains
 from studies.experiments.failures import failure_kinds
 from studies.records import ModelUse, model_share, reasons
 from studies.references import best_reference, reference_text
-from studies.report.charts import MARK, best_figure, named, outcome_figure, valid_figure
+from studies.report.charts import (
+    MARK,
+    MOST_BANDS,
+    best_figure,
+    named,
+    outcome_figure,
+    valid_figure,
+)
 from studies.report.curves import COSTS
 from studies.report.timelines import timelines
 from studies.sentences import first_sentence
@@ -89,6 +96,7 @@ def _case(anchor: str, case: ReportedCase, figures: dict[str, Any]) -> dict[str,
         "headline": _headline(case),
         "missing": case.missing,
         "arms": len(case.arms),
+        "bands": MOST_BANDS if len(case.arms) > MOST_BANDS else None,
         "seeds": max(len(each.seeds) for each in comparison.tuners),
         "trials": sum(len(result.records) for result in case.results),
         "best": quantity(best.throughput, case.unit, digits=4) if best.best else "none valid",
