@@ -181,6 +181,8 @@ def read_each(places: Sequence[str]) -> tuple[list[list[FinishedStudy]], list[st
                 cases.setdefault(_key_of_case(study), []).append(study)
         except StorageError as error:
             unread.append(str(error))
+        except (KeyError, TypeError, ValueError, AttributeError):
+            unread.append(f"{redacted_url(location)} is left out: its notes are impossible")
     return [_named_by_place(_named_by_model(each)) for each in cases.values()], unread
 
 

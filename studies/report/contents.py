@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from dsl import Template
 from dsl.errors import MappertuneError
+from legion_bridge.outcome import Outcome
 from studies.compare import Comparison, compare_studies
 from studies.errors import StorageError, UsageError
 from studies.finished import REAL, FinishedStudy, case_of_studies, read_each
-from studies.records import StudyResult, hardly_asked
-from studies.references import references
+from studies.records import StudyResult, fastest, hardly_asked
+from studies.references import Reference, references
 from studies.run import study_result
 from tuners import attributes
 from tuners.redaction import process_redactor, redacted_url
 
 if TYPE_CHECKING:
-    from studies.references import Reference
     from studies.suite import Case
     from tuners import MapperProblem
 
 __all__ = ["ReportContents", "ReportedCase", "read_contents", "reported"]
 
+FIRST = "first trial"
 MEASURED = (
     "The program was run, and its runs are not repeated here: throughputs are as they were "
     "measured, and there are no timelines."
@@ -129,12 +132,12 @@ def read_contents(places: Sequence[str]) -> ReportContents:
 def reported(studies: Sequence[FinishedStudy]) -> ReportedCase:
     """Studies of one case, beside the references that can be run here."""
     problem, missing = _problem_of(studies)
+    results = [_result(study, problem) for study in studies]
     if problem is None:
-        known: tuple[Reference, ...] = ()
-        results = _results_alone(studies)
+        results = _beside_their_start(results)
+        known = tuple(_told_reference(results))
     else:
         known = references(problem)
-        results = [_result(study, problem) for study in studies]
     return ReportedCase(
         name=studies[0].case,
         identity=studies[0].identity,
@@ -152,16 +155,19 @@ def _problem_of(studies: Sequence[FinishedStudy]) -> tuple[MapperProblem | None,
     if REAL in studies[0].case:
         return None, [MEASURED]
     case = case_of_studies(studies)
+    facts = studies[0].facts
     try:
         problem = case.problem()
         digest = _digest(problem.template.text)
+        if digest != studies[0].identity.get("template") and facts is not None:
+            problem = replace(case, template=facts.template).problem()
     except (MappertuneError, OSError) as error:
         said = f"The application or its machine cannot be loaded, so that nothing is run: {error}"
         return None, [process_redactor().message(said)]
     other = _differs(case, problem, studies[0])
     if other:
         return None, [f"The {other} {CHANGED}"]
-    if digest != studies[0].identity.get("template"):
+    if _digest(problem.template.text) != studies[0].identity.get("template"):
         return problem, [OTHER_TEMPLATE]
     return problem, []
 
@@ -184,43 +190,61 @@ def _digest(template: str) -> str:
     return hashlib.blake2b(template.encode(), digest_size=8).hexdigest()
 
 
-def _result(study: FinishedStudy, problem: MapperProblem) -> StudyResult:
-    """What a study found, beside the reference of its case."""
-    renders = _digest(problem.template.text) == study.identity.get("template")
-    return study_result(
-        problem,
-        study.spec,
-        study.records,
-        study.location,
-        resumed=len(study.records),
-        mapper=study.mapper if renders else _kept_text(study),
-    )
-
-
-def _kept_text(study: FinishedStudy) -> str:
-    best = max(study.records, key=lambda record: record.throughput)
-    return study.mapper or best.text or "# the study does not keep its text\n"
-
-
-def _results_alone(studies: Sequence[FinishedStudy]) -> list[StudyResult]:
-    """What studies found, beside what they began with: nothing else is known."""
-    began = [
-        study.records[0].throughput
-        for study in studies
-        if study.records[0].proposer == attributes.START and study.records[0].status == "ok"
-    ]
-    own = REAL in studies[0].case
-    return [
-        StudyResult(
+def _result(study: FinishedStudy, problem: MapperProblem | None) -> StudyResult:
+    """What a study found, beside the reference of its case as far as that is known."""
+    mapper = _mapper(study)
+    if problem is not None:
+        result = study_result(
+            problem,
+            study.spec,
+            study.records,
+            study.location,
+            resumed=len(study.records),
+            mapper=mapper,
+        )
+    elif study.facts is not None:
+        result = study.facts.result(study.spec, study.records, study.location, mapper)
+    else:
+        result = StudyResult(
             spec=study.spec,
             unit="",
-            expert=statistics.median(began) if began else None,
+            expert=None,
             records=study.records,
             resumed=len(study.records),
             stopped_by=None,
             location=study.location,
-            mapper=_kept_text(study) if any(r.status == "ok" for r in study.records) else None,
-            reference=("own mapper" if own else "first trial") if began else None,
+            mapper=mapper,
+            reference=None,
         )
-        for study in studies
-    ]
+    return result
+
+
+def _told_reference(results: Sequence[StudyResult]) -> Iterator[Reference]:
+    """The reference as the studies tell it, where nothing can be run."""
+    first = results[0]
+    if first.expert and first.reference is not None:
+        yield Reference(first.reference, Outcome("ok", first.expert, first.unit))
+
+
+def _mapper(study: FinishedStudy) -> str | None:
+    """The best mapper, as the study or its template writes it; None where none was valid."""
+    best = fastest(study.records)
+    if best is None:
+        return None
+    text = study.mapper or best.text
+    if text is None and study.facts is not None:
+        with contextlib.suppress(MappertuneError):
+            text = Template(study.facts.template, check=False).render(best.values)
+    return text or "# The study does not keep its text.\n"
+
+
+def _beside_their_start(results: list[StudyResult]) -> list[StudyResult]:
+    """The same, beside what the studies began with where they know no other reference."""
+    if any(result.expert for result in results):
+        return results
+    firsts = [result.records[0] for result in results]
+    began = [r.throughput for r in firsts if r.proposer == attributes.START and r.status == "ok"]
+    if not began:
+        return results
+    usual = statistics.median(began)
+    return [replace(result, expert=usual, reference=FIRST) for result in results]

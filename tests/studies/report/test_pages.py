@@ -332,7 +332,7 @@ def test_studies_of_real_runs_stand_beside_what_they_began_with(tmp_path):
     case = "circuit-real-0a1b2c3d-4e5f6a7b"
     made = contents([study("guided", 0, records, case=case, application="circuit")])
     comparison = made.cases[0].comparison
-    assert (comparison.reference, comparison.reference_throughput) == ("own mapper", 2.0)
+    assert (comparison.reference, comparison.reference_throughput) == ("first trial", 2.0)
     page = page_of(made)
     assert "The program was run" in page
     assert "1.500" in page
