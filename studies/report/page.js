@@ -4,7 +4,7 @@
   const figures = JSON.parse(document.getElementById("figures").textContent);
   const dark = window.matchMedia("(prefers-color-scheme: dark)");
   const PRINTED = 660; // pixels of a page's width
-  const drawn = new Map();
+  const drawn = new Set();
 
   const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
   const faint = (colour) => {
@@ -67,7 +67,7 @@
     Plotly.react(place, figure.data.map(painted), themed(figure, printed || place.clientWidth, printed), {
       responsive: true, displaylogo: false, modeBarButtons: [["toImage"]],
     });
-    drawn.set(place, true);
+    drawn.add(place);
   }
 
   const places = [...document.querySelectorAll(".plot")];
@@ -77,7 +77,14 @@
     }
   }, { rootMargin: "800px" });
   places.forEach((place) => watch.observe(place));
-  dark.addEventListener("change", () => [...drawn.keys()].forEach((place) => draw(place)));
-  window.addEventListener("beforeprint", () => places.forEach((place) => draw(place, PRINTED)));
-  window.addEventListener("afterprint", () => [...drawn.keys()].forEach((place) => draw(place)));
+  dark.addEventListener("change", () => drawn.forEach((place) => draw(place)));
+  const root = document.documentElement;
+  window.addEventListener("beforeprint", () => {
+    root.classList.add("printed"); // paper is white
+    places.forEach((place) => draw(place, PRINTED));
+  });
+  window.addEventListener("afterprint", () => {
+    root.classList.remove("printed");
+    places.forEach((place) => draw(place));
+  });
 })();

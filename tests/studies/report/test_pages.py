@@ -126,6 +126,22 @@ def test_reading_changes_nothing_and_waits_for_nobody(runs, tmp_path):
     assert before == {f: f.read_bytes() for f in copy.iterdir() if f.suffix != ".lock"}
 
 
+def test_a_template_of_ones_own_is_read(tmp_path, capsys):
+    template = tmp_path / "my.template"
+    template.write_text("Task * GPU,CPU;\nRegion * * GPU ${m: FBMEM | ZCMEM};\n")
+    words = ["tune", "circuit", "--tuner", "random", "--trials", "2", "--no-mlflow", "--quiet"]
+    runs = tmp_path / "runs"
+    assert main([*words, "--output", str(runs), "--template", str(template)]) == 0
+    template.unlink()
+    capsys.readouterr()
+    assert main(["report", str(runs), "--csv", str(tmp_path / "trials.csv"), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["page"] == str(runs / "report.html")
+    assert len(rows_of(tmp_path / "trials.csv")) == 2
+    text = (runs / "report.html").read_text()
+    assert "Region rp_shared FBMEM" in text
+    assert "template is another one" not in text
+
+
 # What is wrong
 
 
@@ -144,6 +160,21 @@ def test_a_damaged_journal_is_told_and_the_others_are_shown(runs, tmp_path, caps
         each.write_bytes(b"no journal\n")
     assert main(["report", str(copy)]) == 1
     assert "can be read" in capsys.readouterr().err
+
+
+def test_notes_that_make_no_sense_are_told(runs, tmp_path, capsys):
+    from studies.journal_records import read_line, write_line
+
+    copy = tmp_path / "copy"
+    shutil.copytree(runs / "stencil-p100x4", copy)
+    journal = copy / "guided-seed0.journal"
+    records = [read_line(line)[1] for line in journal.read_bytes().splitlines(keepends=True)]
+    for each in records:
+        if each.get("note") == "mappertune:identity":
+            each["value"] = {"application": 7}
+    journal.write_bytes(b"".join(write_line(n, each) for n, each in enumerate(records)))
+    assert main(["report", str(copy)]) == 1
+    assert f"{journal} is left out: its notes are impossible" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("place", ["", "missing"])
