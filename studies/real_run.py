@@ -226,9 +226,14 @@ class PairedComparison:
     ratios: tuple[float, ...]
 
     @property
+    def ratio(self) -> float:
+        """The median."""
+        return float(np.median(self.ratios))
+
+    @property
     def percent(self) -> float:
         """The median, in percent; below 0 where it is slower."""
-        return 100 * (float(np.median(self.ratios)) - 1)
+        return 100 * (self.ratio - 1)
 
     @property
     def interval(self) -> tuple[float, float]:

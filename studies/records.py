@@ -268,6 +268,8 @@ class StudyResult:
         setup: What the program's clock does not show; None where nobody has looked.
         spent: What the account of the study's calls says, those of lost trials included; None
             where there is none.
+        paired: The best mapper's throughput over the reference's, of a program that is measured:
+            the median of runs in pairs; None where none were made.
     """
 
     spec: StudySpec
@@ -284,6 +286,7 @@ class StudyResult:
     setup: SetupCost | None = None
     spent: ModelUsage | None = None
     ended_by: str | None = None
+    paired: float | None = None
 
     @property
     def interrupted(self) -> bool:
@@ -307,7 +310,13 @@ class StudyResult:
 
     @property
     def normalised(self) -> float | None:
-        """The best throughput over the reference's; None where no reference runs."""
+        """The best throughput over the reference's; None where no reference runs.
+
+        The fastest of many noisy trials is often one that was lucky: of a program that is measured
+        pairs of runs tell, and its trials do not.
+        """
+        if self.best is not None and self.best.samples:
+            return self.paired
         return self.throughput / self.expert if self.expert else None
 
     @property

@@ -65,6 +65,8 @@ class Workspace:
         spec: StudySpec,
         observe: Observer,
         rules: StopRules = NO_RULES,
+        *,
+        conclude: Callable[[StudyResult], StudyResult] | None = None,
     ) -> StudyResult:
         """Runs a study or continues it, tracks it, and writes its best mapper.
 
@@ -74,6 +76,7 @@ class Workspace:
             spec: With which tuner, seed and budget.
             observe: Called at the start and after each trial.
             rules: What ends the study before it has all its trials.
+            conclude: What further runs say of the result, before it is tracked.
 
         Raises:
             StudyError: It is another study's place, or something cannot be written.
@@ -106,8 +109,11 @@ class Workspace:
                 artifacts=self.folder / ARTIFACTS,
             )
             self._write_best(case, result, self.best_mapper(case, spec))
-            if tracked:
-                tracked.finish(result)
+            try:
+                result = result if conclude is None else conclude(result)
+            finally:
+                if tracked:
+                    tracked.finish(result)
         return result
 
     def _with_transcript(self, case: Tunable, spec: StudySpec) -> StudySpec:

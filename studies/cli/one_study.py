@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from studies.cli.console import columns, first_sentence, quantity, say, warn
@@ -31,6 +32,7 @@ def run_one(
     *,
     before: Callable[[StudyRunner], object] | None = None,
     observe: Observer | None = None,
+    conclude: Callable[[StudyRunner, StudyResult], StudyResult] | None = None,
 ) -> tuple[StudyRunner, StudyResult]:
     """Runs a study until it has as many trials as asked for, or until Ctrl-C.
 
@@ -39,6 +41,7 @@ def run_one(
         arguments: The options of the study.
         before: Called when the reference has been run, and no trial yet.
         observe: Called with the trials, at the start and after each one.
+        conclude: What further runs say of the result.
     """
     from studies.records import StudySpec
 
@@ -52,7 +55,8 @@ def run_one(
     if before is not None:
         before(runner)
     with progress() as start:
-        return runner, runner.run(spec, start, observe)
+        last = None if conclude is None else partial(conclude, runner)
+        return runner, runner.run(spec, start, observe, conclude=last)
 
 
 def study_as_json(runner: StudyRunner, result: StudyResult) -> dict[str, Any]:

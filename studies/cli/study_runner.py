@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from studies.cli.console import warn
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from studies.cli.progress import StartProgress
     from studies.compare import Comparison
     from studies.records import StudyResult, StudySpec, TrialRecord
@@ -92,6 +94,7 @@ class StudyRunner:
         start: StartProgress,
         watch: Observer | None = None,
         rules: StopRules | None = None,
+        conclude: Callable[[StudyResult], StudyResult] | None = None,
     ) -> StudyResult:
         """Runs one study and shows its progress.
 
@@ -100,6 +103,7 @@ class StudyRunner:
             start: Begins to show it.
             watch: Called with the trials as well.
             rules: What ends it early; None for what the options say.
+            conclude: What further runs say of its result.
         """
         show = self.begin(spec, start)
 
@@ -108,7 +112,9 @@ class StudyRunner:
                 watch(records)
             show(records)
 
-        return self.workspace.run(self.case, self.problem, spec, observe, rules or self.rules)
+        return self.workspace.run(
+            self.case, self.problem, spec, observe, rules or self.rules, conclude=conclude
+        )
 
     def begin(self, spec: StudySpec, start: StartProgress) -> Observer:
         """Begins to show a study."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from studies.cli.console import first_sentence, is_quiet, print_json, say, warn
@@ -44,13 +45,22 @@ def tune_program(arguments: argparse.Namespace) -> int:
         legion_bridge.BridgeError: There is no Legion, or the program cannot be captured.
     """
     case = _real_case(arguments)
+    comparison: PairedComparison | None = None
+
+    def conclude(runner: StudyRunner, result: StudyResult) -> StudyResult:
+        nonlocal comparison
+        if result.interrupted:
+            return result
+        result, comparison = _compared(case, runner, result, arguments.pairs)
+        return result
+
     runner, result = run_one(
         case,
         arguments,
         before=lambda runner: _make_ready(runner, arguments),
         observe=_WarnOfStart(),
+        conclude=conclude,
     )
-    comparison = None if result.interrupted else _compared(case, runner, result, arguments.pairs)
     _keep_lessons(case, runner)
     if arguments.json:
         print_json(study_as_json(runner, result) | {"against_own": _as_json(comparison)})
@@ -199,10 +209,10 @@ class _WarnOfStart:
 
 def _compared(
     case: RealCase, runner: StudyRunner, result: StudyResult, pairs: int
-) -> PairedComparison | None:
+) -> tuple[StudyResult, PairedComparison | None]:
     """How the best mapper does against the program's own; None where none was valid.
 
-    The mapper is written in place of the study's: further runs may have shown another to be best.
+    The mapper takes the place of the study's: further runs may have shown another to be best.
     """
     import dsl
     from dsl.unparse import unparse
@@ -213,7 +223,7 @@ def _compared(
     assert isinstance(runner.problem, MeasuredProblem)  # noqa: S101  (a real case's is one)
     mapper = confirm_best(runner.problem, result.records)
     if mapper is None:
-        return None
+        return result, None
     run = case.runner
     if isinstance(run, LegionRun) and run.keep_own:
         mapper = unparse(run.stated(dsl.parse(mapper)))
@@ -221,7 +231,7 @@ def _compared(
         mapper = essential(runner.problem, mapper)
     comparison = compare_with_own(case.runner, mapper, pairs)
     runner.workspace.keep_best(case, result.spec, mapper, comparison.sentence)
-    return comparison
+    return replace(result, mapper=mapper, paired=comparison.ratio), comparison
 
 
 def _keep_lessons(case: RealCase, runner: StudyRunner) -> None:
