@@ -17,6 +17,7 @@ from studies.records import IDENTITY, TrialRecord, best_so_far, fastest, templat
 from studies.run import SHORT_MAPPER, short_mapper
 from studies.shared_store import SharedStudyStore
 from studies.storage import StudyStore, open_all_studies
+from studies.tracking.study_run import NOTE, STUDY
 from tuners.dashboard import MOST_NOTES
 from tuners.redaction import redacted_url
 
@@ -84,7 +85,8 @@ def _export(name: str, source: StoredStudy, url: str) -> ExportedStudy:
                 f"{redacted_url(url)} has another study called {name}: name another database"
             )
         for key, value in source.notes.items():
-            target.leave_note(key, value)
+            if key not in (NOTE, STUDY):  # the run of MLflow stays that of the journal
+                target.leave_note(key, value)
         new = trials[len(there) :]
         _add(target, new, len(there), _Notes(identity or {}, source, trials))
         return ExportedStudy(name, len(trials), len(new))

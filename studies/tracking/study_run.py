@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from studies.study_facts import StudyFacts
     from studies.tracking.tracker import Tracker
 
-__all__ = ["STUDY", "TrackedStudy", "source_tags"]
+__all__ = ["NOTE", "STUDY", "TrackedStudy", "source_tags"]
 
 NOTE = "mappertune:mlflow"
 STUDY = "mappertune.study"
