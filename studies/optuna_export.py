@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dsl.errors import MappertuneError
-from dsl.templates.space.template_for import SPACES
+import dsl
 from studies.dashboard import mapper_note, tell_of_study, without_comments
 from studies.errors import UsageError
-from studies.finished import ENDING, case_of
-from studies.records import IDENTITY, TrialRecord, best_so_far, fastest, template_digest
+from studies.finished import ENDING
+from studies.records import IDENTITY, TrialRecord, best_so_far, fastest
 from studies.run import SHORT_MAPPER, short_mapper
 from studies.shared_store import SharedStudyStore
 from studies.storage import StudyStore, open_all_studies
+from studies.study_facts import StudyFacts
 from studies.tracking.study_run import NOTE, STUDY
 from tuners.dashboard import MOST_NOTES
 from tuners.redaction import redacted_url
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
     from studies.stored_study import StoredStudy
-    from tuners import MapperProblem
 
 __all__ = ["ExportedStudy", "export_studies"]
 
@@ -113,8 +112,9 @@ class _Notes:
         self, identity: Mapping[str, Any], source: StoredStudy, trials: Sequence[FrozenTrial]
     ) -> None:
         self.identity = identity
-        self._problem = _problem_of(identity)
-        self.unit = self._problem.unit if self._problem else ""
+        facts = StudyFacts.kept_in(source)  # None where it is from before it kept them
+        self._template = None if facts is None else dsl.Template(facts.template)
+        self.unit = "" if facts is None else facts.unit
         self._records = [TrialRecord.of(trial) for trial in trials]
         self._noted = [trial.user_attrs for trial in trials]
         best = fastest(self._records)
@@ -138,19 +138,7 @@ class _Notes:
         )
 
     def _mapper(self, record: TrialRecord) -> str:
-        """Empty where only the template could tell, and nobody knows that any more."""
-        if self._problem is None:
+        """Empty where only the template could tell, and nobody has kept that."""
+        if record.text is not None or self._template is None:
             return record.text or ""
-        return without_comments(record.mapper(self._problem))
-
-
-def _problem_of(identity: Mapping[str, Any]) -> MapperProblem | None:
-    """What a study has tuned, where that can be made again from what the study tells."""
-    for space in SPACES:
-        try:
-            problem = replace(case_of(identity), space=space).problem()
-        except (MappertuneError, KeyError):  # a program of the user's own, or of another version
-            return None
-        if template_digest(problem.template.text) == identity["template"]:
-            return problem
-    return None
+        return without_comments(self._template.render(record.values))

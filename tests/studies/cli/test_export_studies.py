@@ -55,12 +55,12 @@ def test_a_folder_of_studies_becomes_a_database(
     assert ask(*words, 6, "--storage", url, "--json").json["resumed"] == 6
 
 
-def test_studies_of_programs_that_are_gone_keep_what_they_tell(
+def test_studies_from_before_they_kept_their_template_keep_what_they_tell(
     ask: Ask, runs: Path, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = ["tune", "stencil", "--output", runs, "--no-mlflow", "--tuner", "random"]
     assert ask(*words, "--trials", 2).code == 0
-    monkeypatch.setattr("studies.optuna_export.SPACES", ())
+    monkeypatch.setattr("studies.study_facts.StudyFacts.kept_in", lambda _: None)
     assert ask("export", runs, "--storage", url).code == 0
     study = copied(url, NAME)
     assert study.metric_names == ["throughput"]
