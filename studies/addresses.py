@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from urllib.parse import unquote
 
 from studies.errors import UsageError
 from tuners.redaction import redacted_url, secrets_in
 
-__all__ = ["database_file", "refuse_misspelt", "refuse_secret_name", "refuse_secrets_of_file"]
+__all__ = [
+    "PROXY",
+    "database_file",
+    "proxy_address",
+    "refuse_misspelt",
+    "refuse_secret_name",
+    "refuse_secrets_of_file",
+]
+
+PROXY = "grpc://"  # of a storage that `mappertune proxy` passes on
 
 # Schemes whose addresses name a file here, which has no password.
 _FILES = ("sqlite", "file")
@@ -30,6 +40,23 @@ def database_file(uri: str) -> Path | None:
     except ArgumentError:
         return None
     return Path(name) if name and name != ":memory:" and not name.startswith("file:") else None
+
+
+def proxy_address(url: str) -> tuple[str, int]:
+    """Host and port of a gRPC proxy.
+
+    Raises:
+        UsageError: The address has another form.
+
+    >>> proxy_address("grpc://login1:13000")
+    ('login1', 13000)
+    """
+    match = re.fullmatch(rf"{PROXY}([\w.-]+|\[[0-9a-fA-F:]+\]):(\d{{1,5}})/?", url)
+    if match is None:
+        raise UsageError(
+            f"{redacted_url(url)!r} is no address of a gRPC proxy, which is grpc://HOST:PORT"
+        )
+    return match[1], int(match[2])
 
 
 def refuse_misspelt(location: str, what: str, otherwise: str) -> None:

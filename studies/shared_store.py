@@ -6,17 +6,21 @@ import itertools
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, Trial
 
 from dsl.owners import has_died, this_process
+from studies.addresses import PROXY, proxy_address
 from studies.shared_storage import SharedStorage, TrialLostError
 from studies.stored_study import StoredStudy, reported
 from tuners.problems.start import Start
 from tuners.samplers.claims import CLAIM
+
+if TYPE_CHECKING:
+    from studies.storage_proxy import ProxyStorage
 
 __all__ = ["SharedStudyStore", "open_shared_store", "open_shared_stores"]
 
@@ -37,7 +41,7 @@ def open_shared_store(name: str, url: str, location: str) -> Iterator[SharedStud
         StorageError: The database cannot be opened.
     """
     with reported(location):
-        storage = SharedStorage(url)
+        storage = _connected(url, made=False)
     try:
         with reported(location):
             study = optuna.create_study(
@@ -60,7 +64,7 @@ def open_shared_stores(url: str, location: str) -> Iterator[dict[str, StoredStud
         StorageError: The database cannot be opened.
     """
     with reported(location):
-        storage = SharedStorage(url, made=True)
+        storage = _connected(url, made=True)
     try:
         with reported(location):
             studies = {
@@ -72,13 +76,24 @@ def open_shared_stores(url: str, location: str) -> Iterator[dict[str, StoredStud
         storage.close()
 
 
+def _connected(url: str, *, made: bool) -> SharedStorage | ProxyStorage:
+    """The database, or the proxy that is connected to it."""
+    if not url.startswith(PROXY):
+        return SharedStorage(url, made=made)
+    from studies.storage_proxy import ProxyStorage  # noqa: PLC0415  (gRPC is an extra)
+
+    return ProxyStorage(*proxy_address(url))
+
+
 class SharedStudyStore(StoredStudy):
     """One study, of which this process runs some trials.
 
     Use ``StudyStore.open_study``.
     """
 
-    def __init__(self, study: optuna.Study, location: str, storage: SharedStorage) -> None:
+    def __init__(
+        self, study: optuna.Study, location: str, storage: SharedStorage | ProxyStorage
+    ) -> None:
         super().__init__(study, location)
         self._shared = study
         self._storage = storage

@@ -15,7 +15,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from dsl.scratch_folder import ScratchFolder
-from studies.addresses import database_file, refuse_misspelt, refuse_secrets_of_file
+from studies.addresses import (
+    PROXY,
+    database_file,
+    proxy_address,
+    refuse_misspelt,
+    refuse_secrets_of_file,
+)
 from studies.errors import StorageError, StudyBusyError, UsageError
 from studies.files import make_folder, why
 from studies.journal import FileLock, JournalStudy, open_studies, open_study
@@ -23,11 +29,18 @@ from studies.journal_end import copy_end
 from studies.stored_study import StoredStudy, reported
 from tuners.redaction import redacted_url
 
-__all__ = ["StudyStore", "open_all_studies", "open_snapshot", "say_nothing"]
+__all__ = [
+    "StudyStore",
+    "open_all_studies",
+    "open_snapshot",
+    "say_nothing",
+    "serve_database",
+]
 
 # What SQLAlchemy needs beside itself for each scheme; None for nothing.
 SCHEMES: dict[str, str | None] = {
     "sqlite": None,
+    "grpc": "grpc",
     "postgresql": "psycopg",
     "postgresql+psycopg": "psycopg",
     "postgresql+psycopg2": "psycopg2",
@@ -35,6 +48,8 @@ SCHEMES: dict[str, str | None] = {
     "mysql": "MySQLdb",
 }
 
+# Distributions that are not called as what is imported.
+PACKAGES = {"grpc": "grpcio", "MySQLdb": "mysqlclient"}
 
 Tell = Callable[[str], object]
 
@@ -196,6 +211,31 @@ def _lock_for_all(path: Path) -> FileLock:
     return lock
 
 
+def serve_database(
+    url: str, host: str, port: int, *, threads: int, ready: Callable[[], object]
+) -> None:
+    """Passes a database on by gRPC, until a signal ends it.
+
+    Args:
+        url: Of the database.
+        host: At which the proxy answers.
+        port: Likewise.
+        threads: How many calls it works on at a time.
+        ready: Called when it is about to answer.
+
+    Raises:
+        UsageError: It is no database.
+        StorageError: It cannot be reached, or the port cannot be had.
+    """
+    if not _is_database(url) or url.startswith(PROXY):
+        raise UsageError(f"{redacted_url(url)!r} is no database: only one can be passed on")
+    _require_driver(url)
+    _require_driver(f"{PROXY}{host}:{port}")
+    from studies.storage_proxy import serve  # noqa: PLC0415  (loads SQLAlchemy and gRPC)
+
+    serve(_with_driver(url), redacted_url(url), host, port, threads=threads, ready=ready)
+
+
 def _with_driver(url: str) -> str:
     """The address with the driver that was found, where SQLAlchemy has changed its own.
 
@@ -215,4 +255,7 @@ def _require_driver(url: str) -> None:
         )
     driver = SCHEMES[scheme]
     if driver is not None and importlib.util.find_spec(driver) is None:
-        raise UsageError(f"storage {scheme}:// needs the Python package {driver}: install it")
+        package = PACKAGES.get(driver, driver)
+        raise UsageError(f"storage {scheme}:// needs the Python package {package}: install it")
+    if scheme == "grpc":
+        proxy_address(url)

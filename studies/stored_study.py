@@ -174,12 +174,21 @@ def reported(location: str) -> Iterator[None]:
     except Exception as error:
         if not _is_of_storage(error):
             raise
-        said = process_redactor().message(str(error.__cause__ or error)).strip()
+        said = process_redactor().message(_said(error.__cause__ or error)).strip()
         first_line = said.splitlines()[0] if said else type(error).__name__
         raise StorageError(f"storage {location} failed: {first_line}") from error
+
+
+def _said(error: BaseException) -> str:
+    """What an error says; of a call to a proxy, what the proxy says."""
+    details = getattr(error, "details", None)
+    if type(error).__module__.startswith("grpc.") and callable(details):
+        return str(details())
+    return str(error)
 
 
 def _is_of_storage(error: Exception) -> bool:
     """Whether an exception is the database's: its classes are known only where it is loaded."""
     kinds = (optuna.exceptions.StorageInternalError, optuna.exceptions.OptunaError)
-    return isinstance(error, kinds) or type(error).__module__.startswith("sqlalchemy.")
+    module = type(error).__module__
+    return isinstance(error, kinds) or module.startswith(("sqlalchemy.", "grpc."))

@@ -456,6 +456,27 @@ def _add_agent_folder(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _proxy_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("database", metavar="URL", help="the database, such as postgresql://...")
+    parser.add_argument(
+        "--host", default="localhost", metavar="NAME", help="where to answer (default: localhost)"
+    )
+    parser.add_argument(
+        "--port",
+        type=positive,
+        default=13000,
+        metavar="N",
+        help="where to answer (default: 13000)",
+    )
+    parser.add_argument(
+        "--threads",
+        type=positive,
+        default=10,
+        metavar="N",
+        help="calls that are worked on at a time, each with a connection (default: 10)",
+    )
+
+
 def _compare_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "application",
@@ -703,6 +724,7 @@ _COMMANDS: dict[str, tuple[str, str, Callable[[_Parser], object]]] = {
     "compare": ("compare", "tune with several tuners and compare them", _compare_options),
     "report": ("report", "write one page of studies, or a table of trials", _report_options),
     "track": ("track", "show MLflow the studies that it has not seen", _track_options),
+    "proxy": ("proxy", "pass a database of studies on to many processes, by gRPC", _proxy_options),
     "ask": ("ask", "print what a model is asked, for whoever answers in its place", _ask_options),
     "tell": ("tell", "answer what ask has printed, and see what came of it", _tell_options),
     "mcp": ("mcp", "serve ask, tell and more to agents, by the MCP", _mcp_options),

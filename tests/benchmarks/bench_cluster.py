@@ -15,12 +15,13 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from studies.stops import stoppable
 from tests.studies.dask_workers import scheduler_in, workers_of
-from tests.studies.postgresql_server import running
+from tests.studies.postgresql_server import free_port, running
 from tests.tools_found import postgresql_programs
 
 SCRIPT = "import sys; from studies.cli import main; sys.exit(main(sys.argv[1:]))"
@@ -54,11 +55,12 @@ def main() -> int:
         url = server.create("studies")
         scheduler, _ = stack.enter_context(scheduler_in(folder))
         workers = stack.enter_context(workers_of(scheduler, folder, arguments.workers))
+        storage = stack.enter_context(_proxy(url)) if arguments.proxy else url
         begun = time.monotonic()
         command = [
             "compare", arguments.application, "--no-mlflow", "--output", folder / "runs",
             "--tuners", arguments.tuners, "--seeds", arguments.seeds,
-            "--trials", arguments.trials, "--dask", scheduler, "--storage", url,
+            "--trials", arguments.trials, "--dask", scheduler, "--storage", storage,
         ]  # fmt: skip
         comparison = subprocess.Popen([sys.executable, "-c", SCRIPT, *map(str, command)])
         kills, dice = 0, random.Random(arguments.seed)
@@ -70,6 +72,20 @@ def main() -> int:
                 kills += 1
         seconds = time.monotonic() - begun
         return _report(server.url("studies"), arguments, kills, seconds, comparison.returncode)
+
+
+@contextmanager
+def _proxy(url: str) -> Iterator[str]:
+    """The address of a proxy of a database."""
+    port = free_port()
+    process = subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", SCRIPT, "proxy", url, "--port", str(port)]
+    )
+    try:
+        yield f"grpc://localhost:{port}"
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def _report(url: str, arguments: argparse.Namespace, kills: int, seconds: float, code: int) -> int:

@@ -72,7 +72,7 @@ def running(programs: Path, password: str) -> Iterator[PostgresqlServer]:
              "--encoding=UTF8", "--locale=C", "--auth=scram-sha-256", f"--pwfile={secret}"],
             check=True, capture_output=True, cwd=folder, **as_user,
         )  # fmt: skip
-        port = _free_port()
+        port = free_port()
         settings = [f"--{name}={value}" for name, value in {**SETTINGS, "port": port}.items()]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
@@ -103,7 +103,8 @@ def _somebody(folder: Path) -> dict[str, str]:
     raise RuntimeError(f"there is no user {' or '.join(USERS)} who could run PostgreSQL")
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody has."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
