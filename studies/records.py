@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,6 +32,7 @@ __all__ = [
     "model_share",
     "reasons",
     "settled",
+    "template_digest",
     "trials_to_reach",
 ]
 
@@ -472,6 +474,11 @@ def best_so_far(records: Sequence[TrialRecord]) -> list[float]:
         best = max(best, record.throughput)
         curve.append(best)
     return curve
+
+
+def template_digest(text: str) -> str:
+    """A short name of a template, by which a study knows its space again."""
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def trials_to_reach(records: Sequence[TrialRecord], throughput: float) -> int | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +17,7 @@ from studies.records import (
     StudySpec,
     TrialRecord,
     fastest,
+    template_digest,
 )
 from studies.references import best_reference
 from studies.setup_cost import SetupCost
@@ -316,7 +316,7 @@ def study_identity(problem: MapperProblem, spec: StudySpec) -> dict[str, Any]:
         "parameters": dict(problem.application.parameters),
         "machine": problem.machine.name,
         "nodes": problem.machine.shape.nodes,
-        "template": hashlib.blake2b(problem.template.text.encode(), digest_size=8).hexdigest(),
+        "template": template_digest(problem.template.text),
         "tuner": spec.tuner,
         "seed": spec.seed,
         "objective": problem.objective,
