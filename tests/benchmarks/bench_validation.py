@@ -31,6 +31,9 @@ distributed matrix multiplications under their experts' mappers and under mapper
 maps, {runs} runs. Each is built at its size, mapped as it was, and simulated on the machine
 `lassen`, whose constants are the same for all; no program has a factor of its own.
 
+Published training steps of large language models on A100 have a page of their own,
+[sharding.md](sharding.md).
+
 {by_application}
 
 By number of nodes:
