@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from dsl.launch_domain import LaunchDomain
@@ -151,7 +151,7 @@ def _show_application(problem: MapperProblem) -> None:
             [
                 task.name,
                 ", ".join(task.variants),
-                "\n".join(map(_points, task.index_domains)) or "single task",
+                "\n".join(_domains(task.index_domains)) or "single task",
                 "\n".join(_requirement(r) for r in task.requirements) or "none",
             ]
             for task in application.tasks.values()
@@ -166,6 +166,17 @@ def _show_application(problem: MapperProblem) -> None:
     if "expert" in application.mappers:
         say(f"mappertune show {application.name} --mapper expert prints the expert mapper,")
     say(f"mappertune show {application.name} --template the search space")
+
+
+def _domains(domains: Sequence[LaunchDomain]) -> Iterator[str]:
+    """Launch domains, those that differ only in where they begin together."""
+    alike: dict[tuple[object, ...], list[LaunchDomain]] = {}
+    for domain in domains:
+        key = (domain.extents, domain.points) if domain.points else (domain.extents,)
+        alike.setdefault(key, []).append(domain)
+    for first, *others in alike.values():
+        box = first._replace(lower=(0,) * len(first.extents)) if others else first
+        yield f"{_points(box)}, at {len(others) + 1} places" if others else _points(first)
 
 
 def _points(domain: LaunchDomain) -> str:

@@ -27,6 +27,12 @@ def written(tmp_path, text):
     return path
 
 
+def test_equal_domains_that_begin_elsewhere_are_told_once(ask):
+    text = ask("show", "gpt", "-p", "batch=64").out
+    assert "1x1x1x2, at 128 places" in text
+    assert len(text.splitlines()) < 80
+
+
 def test_list_names_what_there_is(ask):
     answer = ask("list")
     assert answer.code == 0
