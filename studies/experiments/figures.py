@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -130,12 +131,16 @@ class Figures:
     def extent(self) -> str:
         """How many studies and trials these are figures of, in words."""
         arms = [studies for each in self.cases for studies in each.arms.values()]
-        trials = [study.trials for studies in arms for study in studies]
+        lengths = Counter(study.trials for studies in arms for study in studies)
+        said = " and ".join(
+            f"{count:,} {'study' if count == 1 else 'studies'} of {trials:,} trials"
+            for trials, count in sorted(lengths.items(), reverse=True)
+        )
         seeds = sorted({len(studies) for studies in arms})
         many = str(*seeds) if len(seeds) == 1 else f"{min(seeds)} to {max(seeds)}"
         return (
-            f"{len(trials):,} studies with {sum(trials):,} trials in all, {many} of each arm on "
-            "each case. Behind a mean stands the number of its seeds."
+            f"{said or 'No study'}; seeds of each arm on each case: {many}. Behind a mean stands "
+            "the number of its seeds."
         )
 
     def _name(self, result: CaseResult) -> str:

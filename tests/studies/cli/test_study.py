@@ -127,8 +127,7 @@ def test_figures_tell_what_was_reached_after_how_many_trials(figures, tmp_path):
     shown = figures("--seeds", 2, "--write", tmp_path / "docs")
     assert shown.code == 0
     page = (tmp_path / "docs" / "figures.md").read_text()
-    assert "4 studies" not in page
-    assert "8 studies with 96 trials in all, 2 of each arm on each case" in page
+    assert "8 studies of 12 trials; seeds of each arm on each case: 2." in page
     assert page.count("## Means after ") == 2
     for title in ("Where they start", "Means after 10 trials", "Means after 12 trials"):
         assert f"## {title}\n" in page
