@@ -57,6 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     _show(runner, begun, specs, stopped_by, arguments)
     if arguments.report is not None:
         _write_report(_places(arguments, runner), arguments)
+        runner.track_page(arguments.report)
     if stopped_by is None:
         return 0
     warn(GO_ON)

@@ -140,6 +140,11 @@ class StudyRunner:
         if self._comparison is not None:
             self._comparison.finish(comparison, results, interrupted=interrupted)
 
+    def track_page(self, page: Path) -> None:
+        """Adds the report to the tracked comparison, where that was begun."""
+        if self._comparison is not None:
+            self._comparison.add(page)
+
     @property
     def setting(self) -> Setting:
         """What processes need to know that run its studies."""

@@ -115,13 +115,11 @@ def _track_case(folder: Path, tracker: Tracker, studies: Sequence[_Found], done:
             done.untouched += not new
             done.studies.setdefault(folder.name, []).append(result.spec.name)
     if compared and results and not tracker.failed:
-        pages = [place / PAGE for place in (folder, folder.parent) if (place / PAGE).exists()]
-        comparison.finish(
-            compare_studies(results),
-            results,
-            interrupted=any(result.interrupted for result in results),
-            page=pages[0] if pages else None,
-        )
+        unfinished = any(result.interrupted for result in results)
+        comparison.finish(compare_studies(results), results, interrupted=unfinished)
+        pages = (place / PAGE for place in (folder, folder.parent))
+        if page := next((each for each in pages if each.exists()), None):
+            comparison.add(page)
 
 
 def _track(tracker: Tracker, found: _Found, facts: StudyFacts) -> tuple[StudyResult, bool]:

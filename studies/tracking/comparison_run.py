@@ -79,7 +79,6 @@ class ComparisonRun:
         results: Sequence[StudyResult],
         *,
         interrupted: bool,
-        page: Path | None = None,
     ) -> None:
         """Writes what the studies come to, and ends the run.
 
@@ -87,7 +86,6 @@ class ComparisonRun:
             comparison: The statistics.
             results: The studies.
             interrupted: Whether some of them are not finished.
-            page: The report; None where there is none.
         """
         tracker, run = self._tracker, self._tracker.parent
         if tracker.failed or run is None:
@@ -95,8 +93,6 @@ class ComparisonRun:
         with tracker.guarded():
             runs, now = tracker.runs(), int(time.time() * 1000)
             runs.texts(run, self._texts(comparison, results))
-            if page is not None:
-                runs.file(run, page)
             trials = max(len(result.records) for result in results)
             budgets = sorted({result.spec.trials for result in results})
             runs.log(
@@ -119,6 +115,13 @@ class ComparisonRun:
                 },
             )
             runs.end(run, "KILLED" if interrupted else "FINISHED", now)
+
+    def add(self, page: Path) -> None:
+        """Adds a file to the run, such as the report."""
+        tracker, run = self._tracker, self._tracker.parent
+        if not tracker.failed and run is not None:
+            with tracker.guarded():
+                tracker.runs().file(run, page)
 
     def _name(self) -> str:
         path = self._folder / NAME_FILE

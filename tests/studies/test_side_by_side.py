@@ -179,7 +179,7 @@ def test_studies_at_once_are_tracked_in_one_database(tmp_path):
         (spec.name, "FINISHED") for spec in SPECS
     }
     for run in runs:
-        assert len(client.get_metric_history(run.info.run_id, "best_so_far")) == 25
+        assert len(client.get_metric_history(run.info.run_id, "best")) == 25
 
 
 def test_processes_are_begun_where_they_are_worth_it(monkeypatch):

@@ -64,7 +64,7 @@ def test_runs_are_tracked_where_mlflow_is_wanted(ask, tmp_path, space, monkeypat
     common = ["--template", space, "--output", tmp_path / "runs", "--jobs", jobs]
     common += ["--tuners", "tpe,random"]
     answer = ask("compare", "stencil", "--trials", 11, "--seeds", 1, *common)
-    assert len(list((tmp_path / "runs/mlflow-artifacts").rglob("best.mapper"))) == 2
+    assert len(list((tmp_path / "runs/mlflow-artifacts").rglob("best.mapper.txt"))) == 3
     assert not list((tmp_path / "here").iterdir())
     assert answer.code == 0
     assert f"mlflow ui --backend-store-uri sqlite:///{tmp_path}/runs/mlflow.db" in answer.out

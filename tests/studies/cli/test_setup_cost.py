@@ -131,6 +131,7 @@ def test_compare_shows_it(ask: Callable[..., Any], tmp_path: Path) -> None:
     assert study["setup_grew"] in (True, False)
 
 
+@pytest.mark.filterwarnings("ignore")  # of MLflow, which is asked here
 def test_mlflow_has_it(ask: Callable[..., Any], tmp_path: Path) -> None:
     pytest.importorskip("mlflow")
     from studies.tracking import Tracker
