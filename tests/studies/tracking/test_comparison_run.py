@@ -39,7 +39,7 @@ def compared(tmp_path, make_toy_problem):
     return run
 
 
-def test_a_comparison_is_the_parent_of_its_studies(compared, tmp_path):
+def test_a_comparison_is_the_parent_of_its_studies(compared, monkeypatch):
     compared(interrupted=True)
     tracker, statistics, _ = compared()
     mlflow = pytest.importorskip("mlflow")
@@ -65,6 +65,7 @@ def test_a_comparison_is_the_parent_of_its_studies(compared, tmp_path):
     assert min(parent.data.metrics) == "best"  # the first column, and the first chart
     files = {each.path for each in client.list_artifacts(parent.info.run_id)}
     assert files == {"best.mapper.txt", "best.svg", "comparison.json", "report.html"}
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracker.uri)
     place = experiment.experiment_id
     table = client.load_table(place, "comparison.json", run_ids=[parent.info.run_id])
     assert set(means) <= set(table["name"])
