@@ -16,7 +16,7 @@ from studies.cli.model_options import arms
 from studies.cli.one_study import tell_setup
 from studies.cli.studies_at_once import refuse_shared_file, run_studies
 from studies.cli.study_runner import StudyRunner
-from studies.errors import UsageError
+from studies.errors import StorageError, UsageError
 from studies.stops import exit_code_of
 from tuners.redaction import redacted_url
 
@@ -54,10 +54,10 @@ def run(arguments: argparse.Namespace) -> int:
     begun = [result for result in results if result.records]
     if not begun:
         return _tell_nothing(results, stopped_by, as_json=arguments.json)
-    _show(runner, begun, specs, stopped_by, arguments)
-    if arguments.report is not None:
-        _write_report(_places(arguments, runner), arguments)
-        runner.track_page(arguments.report)
+    page, fault = _write_report(runner, arguments)
+    _show(runner, begun, specs, stopped_by, arguments, page=page)
+    if fault is not None:
+        raise fault
     if stopped_by is None:
         return 0
     warn(GO_ON)
@@ -86,12 +86,19 @@ def _places(arguments: argparse.Namespace, runner: StudyRunner | None = None) ->
     return storage or [str(arguments.output / runner.case.name)] if runner else storage
 
 
-def _write_report(places: Sequence[str], arguments: argparse.Namespace) -> None:
+def _write_report(
+    runner: StudyRunner, arguments: argparse.Namespace
+) -> tuple[Path | None, StorageError | None]:
+    """Writes the page that was asked for; what prevents it comes back, for the table is first."""
+    if arguments.report is None:
+        return None, None
     from studies.report import read_contents, write_page
 
-    write_page(read_contents(places), arguments.report)
-    if not arguments.json:
-        say(f"report       {arguments.report}")
+    try:
+        write_page(read_contents(_places(arguments, runner)), arguments.report)
+    except StorageError as error:
+        return None, error
+    return arguments.report, None
 
 
 def _specs(arguments: argparse.Namespace) -> list[StudySpec]:
@@ -121,6 +128,8 @@ def _show(
     specs: Sequence[StudySpec],
     stopped_by: int | None,
     arguments: argparse.Namespace,
+    *,
+    page: Path | None,
 ) -> None:
     """Prints what the studies come to, those that are not whole among them."""
     from studies.compare import compare_studies
@@ -130,7 +139,7 @@ def _show(
     best = None if arguments.folders else runner.workspace.write_best_of(runner.case, results)
     whole = [each.spec.name for each in results if not each.interrupted]
     unfinished = [spec.name for spec in specs if spec.name not in whole]
-    runner.finish_comparison(comparison, results, interrupted=bool(unfinished))
+    runner.finish_comparison(comparison, results, interrupted=bool(unfinished), page=page)
     if arguments.json:
         print_json(
             comparison.as_json()
@@ -143,12 +152,14 @@ def _show(
                 "studies": [result.as_json() for result in results],
                 "mapper": best and str(best),
                 "mlflow": runner.tracking_uri,
-                "report": arguments.report and str(arguments.report),
+                "report": page and str(page),
             }
         )
     else:
         _print(comparison, results, runner, best)
-        if arguments.report is None:
+        if page is not None:
+            say(f"report       {page}")
+        else:
             places = " ".join(shlex.quote(redacted_url(p)) for p in _places(arguments, runner))
             say(f"as one page  mappertune report {places}")
         if unfinished:

@@ -134,16 +134,18 @@ class StudyRunner:
             self._comparison.begin()
 
     def finish_comparison(
-        self, comparison: Comparison, results: Sequence[StudyResult], *, interrupted: bool
+        self,
+        comparison: Comparison,
+        results: Sequence[StudyResult],
+        *,
+        interrupted: bool,
+        page: Path | None = None,
     ) -> None:
-        """Tracks what the studies come to, where that was begun."""
+        """Tracks what the studies come to, where that was begun, with the page if there is one."""
         if self._comparison is not None:
             self._comparison.finish(comparison, results, interrupted=interrupted)
-
-    def track_page(self, page: Path) -> None:
-        """Adds the report to the tracked comparison, where that was begun."""
-        if self._comparison is not None:
-            self._comparison.add(page)
+            if page is not None:
+                self._comparison.add(page)
 
     @property
     def setting(self) -> Setting:

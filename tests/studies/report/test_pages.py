@@ -212,6 +212,20 @@ def test_compare_writes_the_page_itself(runs, tmp_path, capsys):
     assert "stencil-p100x4" in file.read_text()
 
 
+def test_a_page_that_cannot_be_written_costs_no_table(runs, tmp_path, capsys, monkeypatch):
+    from studies.errors import StorageError
+
+    def fail(*_):
+        raise StorageError("cannot write: no space left on device")
+
+    monkeypatch.setattr("studies.report.write_page", fail)
+    words = ["compare", "--from", str(runs / "stencil-p100x4"), "--no-mlflow"]
+    assert main([*words, "--report", str(tmp_path / "p.html")]) == 1
+    told = capsys.readouterr()
+    assert "95 % interval" in told.out
+    assert "no space left" in told.err
+
+
 # What nobody may smuggle in
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)><!--"
