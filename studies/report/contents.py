@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,7 +14,7 @@ from legion_bridge.outcome import Outcome
 from studies.compare import Comparison, compare_studies
 from studies.errors import StorageError, UsageError
 from studies.finished import REAL, FinishedStudy, case_of_studies, read_each
-from studies.records import StudyResult, fastest, hardly_asked
+from studies.records import StudyResult, fastest, hardly_asked, template_digest
 from studies.references import Reference, references
 from studies.run import study_result
 from tuners import attributes
@@ -30,7 +29,8 @@ __all__ = ["ReportContents", "ReportedCase", "read_contents", "reported"]
 FIRST = "first trial"
 MEASURED = (
     "The program was run, and its runs are not repeated here: throughputs are as they were "
-    "measured, and there are no timelines."
+    "measured, and there are no timelines. The fastest of many noisy trials is often one that was "
+    "lucky: what a mapper gains is told by the pairs of runs at the end of tune."
 )
 CHANGED = "is another one today than it was in the studies, so that nothing is run."
 OTHER_TEMPLATE = (
@@ -158,7 +158,7 @@ def _problem_of(studies: Sequence[FinishedStudy]) -> tuple[MapperProblem | None,
     facts = studies[0].facts
     try:
         problem = case.problem()
-        digest = _digest(problem.template.text)
+        digest = template_digest(problem.template.text)
         if digest != studies[0].identity.get("template") and facts is not None:
             problem = replace(case, template=facts.template).problem()
     except (MappertuneError, OSError) as error:
@@ -167,7 +167,7 @@ def _problem_of(studies: Sequence[FinishedStudy]) -> tuple[MapperProblem | None,
     other = _differs(case, problem, studies[0])
     if other:
         return None, [f"The {other} {CHANGED}"]
-    if _digest(problem.template.text) != studies[0].identity.get("template"):
+    if template_digest(problem.template.text) != studies[0].identity.get("template"):
         return problem, [OTHER_TEMPLATE]
     return problem, []
 
@@ -183,11 +183,6 @@ def _differs(case: Case, problem: MapperProblem, study: FinishedStudy) -> str | 
     }
     told = {"objective": "timed", **study.identity}
     return next((key for key, value in ours.items() if told.get(key) != value), None)
-
-
-def _digest(template: str) -> str:
-    """As the identity of a study has it."""
-    return hashlib.blake2b(template.encode(), digest_size=8).hexdigest()
 
 
 def _result(study: FinishedStudy, problem: MapperProblem | None) -> StudyResult:
