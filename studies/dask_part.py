@@ -166,7 +166,7 @@ class _Relay:
             while True:
                 message = self._next(child)
                 if message is not None:
-                    self._is_done = isinstance(message, Done)
+                    self._is_done = not isinstance(message, Lost)  # it waits for another task then
                     told = tuple(self._records) if self._part.tells else ()
                     return Ended(message, told)
                 self._tell_news()

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,11 +35,18 @@ class PostgresqlServer:
         port: On loopback.
         user: Who may do everything.
         password: Of that user.
+        pid: Of its first process, which starts the others.
     """
 
     port: int
     user: str
     password: str
+    pid: int
+
+    def processes(self) -> list[int]:
+        """All its processes; what those took that have ended, the first one tells."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children")
+        return [self.pid, *map(int, children.read_text().split())]
 
     def url(self, database: str) -> str:
         """The address of a database, as SQLAlchemy takes it."""
@@ -54,12 +61,15 @@ class PostgresqlServer:
 
 
 @contextmanager
-def running(programs: Path, password: str) -> Iterator[PostgresqlServer]:
+def running(
+    programs: Path, password: str, changed: Mapping[str, str] | None = None
+) -> Iterator[PostgresqlServer]:
     """Runs a server with empty databases.
 
     Args:
         programs: The folder of its programs.
         password: The one that it asks for.
+        changed: Settings that differ from those of tests.
     """
     folder = Path(tempfile.mkdtemp(prefix="mappertune-postgresql-"))
     as_user = _somebody(folder)
@@ -73,14 +83,15 @@ def running(programs: Path, password: str) -> Iterator[PostgresqlServer]:
             check=True, capture_output=True, cwd=folder, **as_user,
         )  # fmt: skip
         port = free_port()
-        settings = [f"--{name}={value}" for name, value in {**SETTINGS, "port": port}.items()]
+        values = {**SETTINGS, **(changed or {}), "port": port}
+        settings = [f"--{name}={value}" for name, value in values.items()]
         with (folder / "log").open("wb") as log:
             process = subprocess.Popen(
                 [programs / "postgres", "-D", folder / "data", *settings],
                 stdout=log, stderr=log, cwd=folder, **as_user,
             )  # fmt: skip
         try:
-            server = PostgresqlServer(port, "tests", password)
+            server = PostgresqlServer(port, "tests", password, process.pid)
             _wait_for(server, process, folder / "log")
             yield server
         finally:

@@ -117,16 +117,6 @@ def test_a_stop_ends_all_in_order_and_what_there_is_is_kept(local, tmp_path):
     assert not _CHILDREN[studies._token]
 
 
-def test_two_share_a_study_in_a_database_and_no_trial_is_there_twice(local, tmp_path):
-    studies = crew(
-        local, tmp_path, storage=f"sqlite:///{tmp_path}/studies.db", sharing=None, jobs=2
-    )
-    alone = StudySpec("random", 0, 30)
-    (result,) = studies.run([alone], begin)
-    assert [record.number for record in result.records] == list(range(30))
-    assert studies._count == 2
-
-
 def test_why_a_study_cannot_be_run_is_told_with_its_worker(local, tmp_path):
     studies = crew(local, tmp_path, storage="redis://me:s3cr3t@host")
     with pytest.raises(
