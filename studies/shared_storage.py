@@ -28,7 +28,7 @@ __all__ = ["RunningTrials", "SharedStorage", "TrialLostError"]
 
 
 class RunningTrials(BaseStorage):
-    """What is running stays in memory: goes before the class of a storage.
+    """What is running stays in memory: goes before the class of a storage, which ``super()`` is.
 
     That says, in four methods, how trials are claimed, given back, and ended, and where those are
     that it knows.
@@ -78,7 +78,7 @@ class RunningTrials(BaseStorage):
         self._fresh = False
         trial_id = self._claim(study_id, limit)
         if trial_id is not None:
-            trial = copy.deepcopy(super().get_trial(trial_id))
+            trial = copy.deepcopy(super().get_trial(trial_id))  # type: ignore[safe-super]
             self._running[trial_id] = trial
             self._read(study_id, anew=True)
             self._fresh = True
@@ -105,14 +105,14 @@ class RunningTrials(BaseStorage):
         distribution: BaseDistribution,
     ) -> None:
         if (trial := self._running.get(trial_id)) is None:
-            super().set_trial_param(trial_id, param_name, param_value_internal, distribution)
+            super().set_trial_param(trial_id, param_name, param_value_internal, distribution)  # type: ignore[safe-super]
             return
         trial.params[param_name] = distribution.to_external_repr(param_value_internal)
         trial.distributions[param_name] = distribution
 
     def set_trial_user_attr(self, trial_id: int, key: str, value: Any) -> None:
         if (trial := self._running.get(trial_id)) is None:
-            super().set_trial_user_attr(trial_id, key, value)
+            super().set_trial_user_attr(trial_id, key, value)  # type: ignore[safe-super]
             return
         trial.user_attrs[key] = value
 
@@ -121,7 +121,7 @@ class RunningTrials(BaseStorage):
         if trial is not None:
             trial.system_attrs[key] = value
         if trial is None or key == CLAIM:
-            super().set_trial_system_attr(trial_id, key, value)
+            super().set_trial_system_attr(trial_id, key, value)  # type: ignore[safe-super]
             self._fresh = False  # who claims a point looks at the others next
 
     def set_study_system_attr(self, study_id: int, key: str, value: Any) -> None:
@@ -129,7 +129,7 @@ class RunningTrials(BaseStorage):
         if trial_id is not None and trial_id in self._running:
             self._notes.setdefault(trial_id, {})[key] = value
         else:
-            super().set_study_system_attr(study_id, key, value)
+            super().set_study_system_attr(study_id, key, value)  # type: ignore[safe-super]
 
     def set_trial_state_values(
         self, trial_id: int, state: TrialState, values: Sequence[float] | None = None
@@ -141,7 +141,7 @@ class RunningTrials(BaseStorage):
         """
         trial = self._running.get(trial_id)
         if trial is None:
-            return super().set_trial_state_values(trial_id, state, values)
+            return super().set_trial_state_values(trial_id, state, values)  # type: ignore[safe-super]
         try:
             self._end(trial_id, trial, state, values)
         except TrialLostError:
@@ -152,7 +152,7 @@ class RunningTrials(BaseStorage):
         return True
 
     def get_trial(self, trial_id: int) -> FrozenTrial:
-        return self._running.get(trial_id) or super().get_trial(trial_id)
+        return self._running.get(trial_id) or super().get_trial(trial_id)  # type: ignore[safe-super]
 
     def get_all_trials(
         self,

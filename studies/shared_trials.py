@@ -215,6 +215,7 @@ class SharedTrials(_CachedStorage):
     ) -> None:
         """All of a trial at once."""
         backend, trial_id = self._backend, row.trial_id
+        rows: list[dict[str, Any]] = []
         for objective, value in enumerate(values or ()):
             backend._set_trial_value_without_commit(session, row, objective, value)
         for name, distribution in trial.distributions.items():
@@ -225,20 +226,24 @@ class SharedTrials(_CachedStorage):
                 )
                 continue
             check_distribution_compatibility(known[name], distribution)
-            session.add(
-                models.TrialParamModel(
-                    trial_id=trial_id,
-                    param_name=name,
-                    param_value=internal,
-                    distribution_json=distribution_to_json(distribution),
-                )
+            rows.append(
+                {
+                    "trial_id": trial_id,
+                    "param_name": name,
+                    "param_value": internal,
+                    "distribution_json": distribution_to_json(distribution),
+                }
             )
-        session.add_all(
-            models.TrialUserAttributeModel(
-                trial_id=trial_id, key=key, value_json=json.dumps(value)
-            )
+        attributes = [
+            {"trial_id": trial_id, "key": key, "value_json": json.dumps(value)}
             for key, value in trial.user_attrs.items()
-        )
+        ]
+        for model, values_of in (
+            (models.TrialParamModel, rows),
+            (models.TrialUserAttributeModel, attributes),
+        ):
+            if values_of:  # as plain rows, which objects of Python would cost several times
+                session.execute(sqlalchemy.insert(model), values_of)
         for key, value in trial.system_attrs.items():
             if key not in (OWNER, CLAIM):
                 backend._set_trial_attr_without_commit(
