@@ -81,9 +81,9 @@ def test_a_process_that_dies_costs_its_study_nothing(local, tmp_path, in_turn):
 
         return observe
 
-    spec = dataclasses.replace(SPECS[0], trials=300)
+    spec = dataclasses.replace(SPECS[0], trials=120)
     (result,) = studies.run([spec], harm)
-    assert [record.number for record in result.records] == list(range(300))
+    assert [record.number for record in result.records] == list(range(120))
     assert found([result])[0][1][:25] == in_turn[0][1]
     (sentence,) = told
     assert sentence.startswith("the process of random-seed0 was killed by signal 9; another one")
@@ -201,12 +201,12 @@ def test_what_dies_with_a_worker_is_run_again(tmp_path, in_turn):
 
             return observe
 
-        result = studies.run([dataclasses.replace(SPECS[0], trials=80)], kill)[0]
+        result = studies.run([dataclasses.replace(SPECS[0], trials=50)], kill)[0]
     assert killed
     with open_all_studies(url) as stored:
         (study,) = stored.values()
         trials = study.shared_study.trials
-    assert [trial.number for trial in trials] == list(range(80))
+    assert [trial.number for trial in trials] == list(range(50))
     assert {trial.state.name for trial in trials} == {"COMPLETE"}
     assert found([result])[0][1][:25] == in_turn[0][1]
     assert all("has gone" in each or "has no workers" in each for each in told)
