@@ -10,6 +10,7 @@ from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dsl.plain_text import plain
 from studies.errors import StorageError, UsageError
 from studies.experiments.failures import kind_of
 from studies.files import why, write_text
@@ -66,7 +67,8 @@ def trial_rows(contents: ReportContents) -> Iterator[dict[str, Any]]:
     """The trials, case by case, study by study, in order."""
     for case in contents.cases:
         for result in case.results:
-            yield from _rows_of(case, result)
+            for row in _rows_of(case, result):
+                yield {name: _printable(value) for name, value in row.items()}
 
 
 def write_csv(contents: ReportContents, path: Path) -> int:
@@ -175,6 +177,11 @@ def _moment(moment: datetime | None) -> str | None:
     if moment is None:
         return None
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _printable(value: Any) -> Any:
+    """Texts without what a terminal would obey, or a file of UTF-8 cannot hold."""
+    return plain(value) if isinstance(value, str) and not value.isprintable() else value
 
 
 def _cell(value: Any) -> Any:

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from studies.cli import main
-from studies.report import read_contents, write_csv, write_parquet
+from studies.report import read_contents, write_csv, write_page, write_parquet
 from studies.report.charts import best_figure, outcome_figure, valid_figure
 from studies.report.curves import MOST_POINTS, best_curve, valid_curve
 from studies.report.page import page_of
@@ -266,6 +266,17 @@ def test_a_spreadsheet_finds_no_formula(tmp_path):
     rows = rows_of(file)
     assert {row["tuner"] for row in rows} == {"'=cmd|'/c calc'!A1"}
     assert rows[1]["error"] == "'@SUM(A1)"
+
+
+def test_what_cannot_be_printed_is_written_otherwise(tmp_path):
+    """Names of files need not be text."""
+    failed = record(1, 0.0, raw="\x1b[2J\nbad")
+    made = contents([study("a", 0, [record(0, 1.0), failed], location="runs/\udcff.journal")])
+    write_csv(made, tmp_path / "t.csv")
+    write_parquet(made, tmp_path / "t.parquet")
+    write_page(made, tmp_path / "p.html")
+    written = (tmp_path / "t.csv").read_text("utf-8") + (tmp_path / "p.html").read_text("utf-8")
+    assert "\x1b" not in written
 
 
 def test_secrets_are_hidden(monkeypatch, tmp_path):
