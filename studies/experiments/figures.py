@@ -132,7 +132,7 @@ class Figures:
         """How many studies and trials these are figures of, in words."""
         arms = [studies for each in self.cases for studies in each.arms.values()]
         lengths = Counter(study.trials for studies in arms for study in studies)
-        said = " and ".join(
+        said = ", ".join(
             f"{count:,} {'study' if count == 1 else 'studies'} of {trials:,} trials"
             for trials, count in sorted(lengths.items(), reverse=True)
         )
