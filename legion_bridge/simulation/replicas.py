@@ -333,7 +333,7 @@ class _FirstPlaceDecider(Decider):
         if key not in self._seen:
             where = placement(self.machine, of, launch, kind, parents=above, points=domain.volume)
             places = self._first.by_place(where, launch.domain)
-            first = places[0]
+            first: Ints = places[0]
             if len(places) == 1:
                 self.alone |= set(first.tolist())
                 self._seen[key] = first

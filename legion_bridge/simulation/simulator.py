@@ -146,8 +146,9 @@ class Simulator:
         traced = self.application.traced
         untraced = min(UNTRACED, self._windows[0].first) if traced else MOST_ITERATIONS
         volumes = np.array([self._volume(launch) for launch in self.program.launches], np.int64)
+        computed = {"launch_volume": volumes, **self._alike}
         return _prepared_arrays(
-            self.program, self.flat_machine, volumes, untraced=untraced, replicas=self.replicas
+            self.program, self.flat_machine, computed, untraced=untraced, replicas=self.replicas
         )
 
     @cached_property
@@ -336,7 +337,6 @@ class Simulator:
             "collect": decisions.collect
             if self._kept is None
             else decisions.collect & ~self._kept,
-            **self._alike,
             "layout_weight": decisions.layouts.weights,
             "layout_room": decisions.layouts.rooms,
         }
@@ -388,7 +388,7 @@ def _each_for_itself(program: FlatProgram, machine: FlatMachine) -> Arrays:
 
 
 def _prepared_arrays(
-    program: FlatProgram, machine: FlatMachine, volumes: Ints, *, untraced: int, replicas: int
+    program: FlatProgram, machine: FlatMachine, more: Arrays, *, untraced: int, replicas: int
 ) -> Arrays:
     """All that does not depend on the mapper."""
     joins = program.launch_blocking.copy()
@@ -401,7 +401,7 @@ def _prepared_arrays(
         {
             "launch_task": _task_numbers(program),
             "launch_joins": joins,
-            "launch_volume": volumes,
+            **more,
             "after_start": program.after.start,
             "after_values": program.after.values,
             "slot_start": program.slots.start,
