@@ -90,8 +90,9 @@ PAGE = """\
 CPU seconds of one core under the experts' mappers on the machine `lassen`, each case in a process
 of its own, while other work kept both cores of the machine busy; the transformer has 2 to 512
 layers. Launches and points are those of one iteration; a run simulates several, until data has
-found its place and the runtime has its traces. *First mapper* also prepares what does not depend on
-the mapper; *simulation* is what a tuner pays for a further mapper whose statements were seen before.
+found its place and the runtime has its traces. *First mapper* also prepares what does not depend
+on the mapper; *simulation* is what a tuner pays for a further mapper whose statements were seen
+before.
 
 {table}
 
@@ -99,6 +100,8 @@ the mapper; *simulation* is what a tuner pays for a further mapper whose stateme
 
 Written by `python -m tests.benchmarks.bench_growth --write docs`.
 """
+REPLICAS = "## Replicas"
+"""Heading of what ``bench_scale`` measures, which stays as it is."""
 
 
 def measure(case: tuple[str, int, dict[str, int]]) -> dict[str, Any]:
@@ -176,7 +179,10 @@ def main() -> None:
         table.add_row(*cells(row))
     Console(width=120).print(table)
     if folder is not None:
-        (folder / "growth.md").write_text(PAGE.format(table=markdown(rows)), "utf-8")
+        page = folder / "growth.md"
+        _, heading, kept = (page.read_text("utf-8") if page.is_file() else "").partition(REPLICAS)
+        rest = f"\n{heading}{kept}" if heading else ""
+        page.write_text(PAGE.format(table=markdown(rows)) + rest, "utf-8")
         draw(rows, folder / "growth.png")
 
 
