@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 DATA = Path(__file__).parent.parent / "data"
 MEASURED = DATA / "measured_training.json"
 MACHINE = "a100x8-nccl"
-MOST = 160_000
+MOST = 200_000
 PAGE = Path(__file__).with_name("sharding_page.md")
 TIMELINE = {
     "layers": 16,
