@@ -158,6 +158,10 @@ class Contents:
         }
 
 
+# Optuna's TPE keeps there what it has proposed, of which it reads that of trials that run alone.
+_OF_RUNNING_TRIALS = "tpe:relative_params"
+
+
 def trial_record(
     trial: FrozenTrial, parameters: list[tuple[str, BaseDistribution]]
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -189,7 +193,11 @@ def trial_record(
         "begun": _text_of(trial.datetime_start),
         "ended": _text_of(trial.datetime_complete),
         "notes": trial.user_attrs,
-        "system": trial.system_attrs,
+        "system": {
+            key: value
+            for key, value in trial.system_attrs.items()
+            if not key.startswith(_OF_RUNNING_TRIALS)
+        },
     }
     return record, new
 

@@ -27,7 +27,7 @@ __all__ = ["ComparisonRun"]
 NAME_FILE = "comparison.name"
 """Beside the studies: the comparison's own name, by which its run is found again."""
 TABLE = "comparison.json"
-_NO_KEY = re.compile(r"[^\w./ -]")  # what MLflow allows in no metric's name
+_NO_KEY = re.compile(r"[^\w. -]")  # what MLflow allows in no metric's name
 
 
 class ComparisonRun:
@@ -160,10 +160,10 @@ def _statistics(comparison: Comparison) -> dict[str, float | None]:
     if comparison.reference_throughput:
         found[f"best_over_{name}"] = best / comparison.reference_throughput
     for summary in comparison.tuners:
-        # A group of its own on MLflow's page, after that of the curves.
-        start = f"tuner {_NO_KEY.sub('_', summary.tuner)}"
+        # Without a slash, by which MLflow's page would put them before the curves.
+        start = f"tuner.{_NO_KEY.sub('_', summary.tuner)}"
         for key, value in _of_tuner(summary, name).items():
-            found[f"{start}/{key}"] = value
+            found[f"{start}.{key}"] = value
     return found
 
 

@@ -20,7 +20,6 @@ _BY_TUNER = {
         *(f"metrics.`{key}`" for key in _METRICS),
         *(f"params.`{key}`" for key in _PARAMETERS),
     ],
-    "columnWidths": {f"metrics.`{key}`": 170 for key in _METRICS},
 }
 
 EXPERIMENT_TAGS = {

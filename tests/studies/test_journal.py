@@ -129,6 +129,7 @@ def test_a_long_study_takes_little_room_and_opens_at_once(path, monkeypatch):
     space = {f"mem.calculate_new_currents.{n}": CategoricalDistribution("abc") for n in range(80)}
     many = trial(1.0, ())
     many.distributions, many.params = space, dict.fromkeys(space, "b")
+    many.system_attrs = {"tpe:relative_params:0": "x" * 3000}  # which is read while it runs alone
     with StudyStore.open_study("s", str(path)) as store:
         for _ in range(1100):
             store.add(many)

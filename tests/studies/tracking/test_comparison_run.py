@@ -59,7 +59,7 @@ def test_a_comparison_is_the_parent_of_its_studies(compared, monkeypatch):
     assert parent.data.metrics["best"] == max(run.data.metrics["best"] for run in runs.values())
     means = {summary.tuner: summary.mean for summary in statistics.tuners}
     for tuner, mean in means.items():
-        assert parent.data.metrics[f"tuner {tuner}/mean_over_expert"] == mean
+        assert parent.data.metrics[f"tuner.{tuner}.mean_over_expert"] == mean
     note = parent.data.tags["mlflow.note.content"]
     assert all(tuner in note for tuner in means)
     assert min(parent.data.metrics) == "best"  # the first column, and the first chart
