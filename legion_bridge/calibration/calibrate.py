@@ -12,6 +12,7 @@ from legion_bridge.calibration.host import (
     cores,
     line_bytes,
     memory_bytes,
+    near_bytes,
     numpy_rates,
     processor_name,
 )
@@ -81,6 +82,7 @@ def _told() -> dict[str, Figure]:
         "count": Figure(cores(), "told by the kernel: cores that this process may use"),
         "cache": cache_bytes(),
         "line": line_bytes(),
+        "near": near_bytes(),
         "system_bytes": Figure(memory // 4, f"told by the kernel: a quarter {share}"),
         "registered_bytes": Figure(memory // 8, f"told by the kernel: an eighth {share}"),
         "start": guess(model.processors["CPU"].start, "part of the point's time, as on cpu2"),
@@ -103,7 +105,9 @@ def _from_model(why: str) -> dict[str, Figure]:
         "together": 1.0,  # the lines say the rest
         "far": 2.0,
         "farther": 1.0,
+        "paged": 1.0,
         "strided": processor.strided,
+        "overlap": processor.overlap,
         "gather": access.gather,
         "update": access.update,
         "dgemm": processor.dgemm,
@@ -116,6 +120,9 @@ def _from_model(why: str) -> dict[str, Figure]:
         "transpose": 2.0,
         "instance": 1e-4,
         "fresh": 0.0,
+        "refinement": 0.0,
+        "recording": 1.0,
+        "permit": 0.0,
         "analysis": model.route("SYSMEM", "SYSMEM", "rank").analysis,
     }
     return {name: guess(value, reason) for name, value in values.items()}

@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from legion_bridge.calibration.figure import Figure, guess, measured
 
-__all__ = ["cache_bytes", "cores", "line_bytes", "memory_bytes", "numpy_rates", "processor_name"]
+__all__ = [
+    "cache_bytes",
+    "cores",
+    "line_bytes",
+    "memory_bytes",
+    "near_bytes",
+    "numpy_rates",
+    "processor_name",
+]
 
 _CACHE = Path("/sys/devices/system/cpu/cpu0/cache")
 _WORDS = 4_000_000  # of an array that no cache holds
@@ -58,6 +66,16 @@ def line_bytes() -> Figure:
     if told.isdigit():
         return Figure(int(told), "told by the kernel")
     return guess(64, "the kernel does not tell the caches")
+
+
+def near_bytes() -> Figure:
+    """The second cache, which a core has to itself."""
+    for level in sorted(_CACHE.glob("index*")):
+        found = re.fullmatch(r"(\d+)([KM])", _read(level / "size"))
+        if found and _read(level / "level") == "2":
+            size = int(found[1]) << (10 if found[2] == "K" else 20)
+            return Figure(size, "told by the kernel: the second cache")
+    return guess(1 << 20, "the kernel does not tell the caches")
 
 
 def _read(path: Path) -> str:

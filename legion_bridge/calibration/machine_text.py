@@ -32,6 +32,9 @@ strided = {strided}
 line = {line}
 far = {far}
 farther = {farther}
+paged = {paged}
+near = {near}
+overlap = {overlap}
 pooled = true
 
 [memories.SYSMEM]
@@ -112,8 +115,11 @@ fold = {fold}
 transpose = {transpose}
 instance = {instance}
 fresh = {fresh}
+refinement = {refinement}
+recording = {recording}
+permit = {permit}
 recorded = true  # told: Legion replays a trace without asking the mapper
-keeps_folded = true  # told: mappertune's mapper collects no data that is reduced into
+keeps_folded = true  # told: data that was reduced into is collected when it is overwritten
 shares_cores = true  # told: a program is given as many CPU processors as there are cores
 """
 _WHOLE_NUMBERS = ("count", "system_bytes", "registered_bytes")

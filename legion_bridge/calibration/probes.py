@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,14 +19,14 @@ from legion_bridge.programs.application import (
     Work,
 )
 
-__all__ = ["copies", "empty_tasks", "sweep"]
+__all__ = ["copies", "empty_tasks", "sweep", "two_partitions"]
 
 WORD = 8  # bytes of a field
 
 
 def _application(
     region: Region,
-    partition: Partition,
+    partitions: tuple[Partition, ...],
     loop: list[Launch],
     iterations: int,
     *,
@@ -38,7 +39,7 @@ def _application(
         parameters={},
         task_kinds=tasks,
         regions={region.name: region},
-        partitions={partition.name: partition},
+        partitions={each.name: each for each in partitions},
         setup=(),
         loop=tuple(loop),
         warmup=2,
@@ -97,7 +98,7 @@ def sweep(
     )
     work = Work.of(pieces, 1, traffic=traffic, accesses=accesses, flops=flops, rate=rate)
     return _application(
-        region, partition, [Launch("sweep", (pieces,), (needed,), work)], iterations
+        region, (partition,), [Launch("sweep", (pieces,), (needed,), work)], iterations
     )
 
 
@@ -112,11 +113,17 @@ def empty_tasks(
     )
     work = Work.of(pieces, requirements)
     loop = [Launch("empty", (pieces,), needed, work) for _ in range(launches)]
-    return _application(region, partition, loop, iterations, traced=traced)
+    return _application(region, (partition,), loop, iterations, traced=traced)
 
 
 def copies(
-    points: int, fields: int, pieces: int, iterations: int, *, reads_only: bool = False
+    points: int,
+    fields: int,
+    pieces: int,
+    iterations: int,
+    *,
+    reads_only: bool = False,
+    traced: bool = False,
 ) -> Application:
     """Two tasks that change the same data in turn, and do nothing else.
 
@@ -137,4 +144,20 @@ def copies(
         )
         for task, privilege in (("here", changes), ("there", second))
     ]
-    return _application(region, partition, loop, iterations)
+    return _application(region, (partition,), loop, iterations, traced=traced)
+
+
+def two_partitions(pieces: int, iterations: int) -> Application:
+    """Two tasks that change the same data in turn, each through a partition of its own."""
+    region, partition = _grid(64, 1, pieces)
+    other = replace(partition, name="others")
+    loop = [
+        Launch(
+            task,
+            (pieces,),
+            (Requirement(region.name, through.name, "READ_WRITE", (region.fields[0].name,)),),
+            Work.of(pieces, 1),
+        )
+        for task, through in (("here", partition), ("there", other))
+    ]
+    return _application(region, (partition, other), loop, iterations)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from legion_bridge.calibration.figure import Figure, measured
-from legion_bridge.calibration.probes import WORD, copies, empty_tasks, sweep
+from legion_bridge.calibration.probes import WORD, copies, empty_tasks, sweep, two_partitions
 from legion_bridge.calibration.runs import SPREAD, Probe, probe_runs
 
 __all__ = ["LARGE", "SMALL", "real_figures"]
@@ -25,6 +25,7 @@ _FLOPS, _ACCESSES = 2e8, 5e5
 _TASKS, _LAUNCHES, _MANY = 8, 4, 16
 _FIELDS, _PAIR = 4, 2
 _DOUBLINGS = 2  # from two lines of 64 bytes to eight
+_FAR_POINTS, _DOUBLINGS_TO_PAGE = 16, 3  # fewer; from eight lines of 64 bytes to sixty-four
 _TINY = 1e-9
 _FASTEST_COPY = 1e12  # bytes a second; where noise has turned the difference round
 _ALIGNED = "Layout there * * SOA Align==64;"  # an instance of its own
@@ -48,10 +49,11 @@ def real_figures(
         LegionError: There is no Legion runtime or no compiler, or a probe fails.
     """
     rounds: list[Times] = []
-    with probe_runs(_probes(processors, points), processors) as runs:
+    probes = _probes(processors, points)
+    with probe_runs(probes, processors) as runs:
         begin = time.monotonic()
         while True:
-            rounds.append({p.name: runs.seconds(p.name) for p in _probes(processors, points)})
+            rounds.append({p.name: runs.seconds(p.name) for p in probes})
             spent = time.monotonic() - begin
             if spent + spent / len(rounds) > seconds:
                 break
@@ -69,6 +71,8 @@ def _probes(processors: int, points: int) -> list[Probe]:
     many_moved = copies(64, 1, _TASKS, 20)
     much_read = copies(points // 2, 1, _TASKS, 5, reads_only=True)
     read = copies(64, 1, _TASKS, 20, reads_only=True)
+    read_traced = copies(64, 1, _TASKS, 20, reads_only=True, traced=True)
+    paged = copies(points // _FAR_POINTS, _PAIR, 1, 10)
     tasks = empty_tasks(_TASKS, _LAUNCHES, 50, traced=False)
     more = empty_tasks(_MANY, _LAUNCHES, 50, traced=False)
     traced = empty_tasks(_TASKS, _LAUNCHES, 50, traced=True)
@@ -83,9 +87,14 @@ def _probes(processors: int, points: int) -> list[Probe]:
         Probe("farther", pair, "Layout * * * AOS Align==256;"),
         Probe("strided", pair, "Layout * * * C_order;"),
         Probe("pair", pair),
+        Probe("both", sweep(points, _FIELDS, 1, 3, flops=_FLOPS)),
+        Probe("apart-unmoved", paged),
+        Probe("apart", paged, "Layout there * * AOS Align==256;"),
+        Probe("paged", paged, "Layout there * * AOS Align==2048;"),
         Probe("gather", sweep(points, 1, 1, 3, passes=0, accesses=_ACCESSES, reads_only=True)),
         Probe("update", sweep(points, 1, 1, 3, passes=0, accesses=_ACCESSES)),
         Probe("empty", tasks),
+        Probe("empty-limited", tasks, "InstanceLimit empty 1;"),
         Probe("empty-more", more),
         Probe("empty-traced", traced),
         Probe("empty-more-traced", more_traced),
@@ -96,6 +105,8 @@ def _probes(processors: int, points: int) -> list[Probe]:
         Probe("transposed", moved, "Layout there * * C_order;"),
         Probe("few-read", read, _ALIGNED),
         Probe("few-collected", read, _ALIGNED + _COLLECTED),
+        Probe("few-collected-traced", read_traced, _ALIGNED + _COLLECTED),
+        Probe("two-partitions", two_partitions(_TASKS, 20)),
         Probe("much-read", much_read, _ALIGNED),
         Probe("much-collected", much_read, _ALIGNED + _COLLECTED),
         Probe("few-unmoved", many_moved),
@@ -125,6 +136,17 @@ def _figures(points: int, line: float) -> dict[str, Formula]:
         each = point(times, "empty-more-traced", "empty-traced")
         return _positive(times["empty-traced"] / _LAUNCHES - _TASKS * each)
 
+    def untraced(times: Times) -> float:
+        return max(1.0, times["empty"] / times["empty-traced"])
+
+    def apart(times: Times, name: str) -> float:
+        return _positive(times[name] - times["apart-unmoved"])
+
+    def overlap(times: Times) -> float:
+        alone = times["streams"], times["fp64"]
+        hidden = (sum(alone) - times["both"]) / min(alone)
+        return min(max(hidden, 0.0), 1.0)
+
     def rate_of_copies(times: Times, name: str) -> float:
         return half / max(times[name] - times["unmoved"], half / _FASTEST_COPY)
 
@@ -149,6 +171,11 @@ def _figures(points: int, line: float) -> dict[str, Formula]:
             lambda t: max(1.0, t["farther"] / t["far"]) ** (1 / _DOUBLINGS),
             "the same four times as far from each other, by doublings",
         ),
+        "paged": (
+            lambda t: max(1.0, apart(t, "paged") / apart(t, "apart")) ** (1 / _DOUBLINGS_TO_PAGE),
+            "copies to fields eight times as far from each other, by doublings",
+        ),
+        "overlap": (overlap, "multiply-adds beside fields that are updated"),
         "strided": (lambda t: t["strided"] / t["pair"], "fields in C order"),
         "gather": (lambda t: t["gather"] / _ACCESSES, "scattered reads"),
         "update": (lambda t: t["update"] / _ACCESSES, "scattered updates"),
@@ -168,8 +195,22 @@ def _figures(points: int, line: float) -> dict[str, Formula]:
             "empty tasks with more requirements, traced",
         ),
         "untraced": (
-            lambda t: max(1.0, t["empty"] / t["empty-traced"]),
+            untraced,
             "empty tasks without a trace and with one",
+        ),
+        "recording": (
+            lambda t: max(1.0, t["few-collected-traced"] / t["few-collected"]),
+            "collected instances in a trace and without one",
+        ),
+        "refinement": (
+            lambda t: (
+                _positive(t["two-partitions"] - t["few-unmoved"]) / (2 * _TASKS * untraced(t))
+            ),
+            "pieces of two partitions in turn, as if traced",
+        ),
+        "permit": (
+            lambda t: _positive(t["empty-limited"] - t["empty"]) / (_LAUNCHES * _TASKS),
+            "empty tasks under a limit of one",
         ),
         "copy": (lambda t: rate_of_copies(t, "moved"), "copies inside system memory"),
         "across": (lambda t: rate_of_copies(t, "moved-across"), "copies to registered memory"),
@@ -186,10 +227,7 @@ def _figures(points: int, line: float) -> dict[str, Formula]:
             "copies to instances that are collected, beside those to others",
         ),
         "analysis": (
-            lambda t: (
-                _positive(t["few-moved"] - t["few-unmoved"])
-                / (2 * _TASKS * max(1.0, t["empty"] / t["empty-traced"]))
-            ),
+            lambda t: _positive(t["few-moved"] - t["few-unmoved"]) / (2 * _TASKS * untraced(t)),
             "copies of a few bytes, as if traced",
         ),
     }

@@ -714,7 +714,7 @@ int take_part(struct state *state, int64_t atom, int64_t number, int64_t task, i
     after_users(state, number, one->operation);
     entry->readers = -1;
     entry->writer = (int32_t)delivered;
-    if (!state->instances[entry->instance].transient)
+    if (!state->untracked)
         hold(state, atom, number);
     return 1;
 }

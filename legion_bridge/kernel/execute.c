@@ -323,7 +323,8 @@ static void finish(struct run *run, int64_t operation, double end)
     }
     if (of->limit >= 0 && of->kind != RUNTIME) {
         run->resources[run->first_limit + of->limit].holder = (int32_t)operation;
-        push(&run->heap, turn_of(run->first_limit + of->limit, end));
+        push(&run->heap, turn_of(run->first_limit + of->limit,
+                                 end + on_grid(run, run->in->costs[COST_permit])));
     }
 }
 

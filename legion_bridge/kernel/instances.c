@@ -139,7 +139,7 @@ int64_t find(const struct state *state, int64_t site, int64_t slot, int64_t exac
 
 /* An instance that holds nothing yet, under the number that is known for it. */
 int64_t reset_instance(struct state *state, int64_t *known, int64_t site, int64_t slot,
-                       char transient)
+                       enum life life)
 {
     const struct input *in = state->in;
     int64_t atoms = atoms_of(in, slot);
@@ -149,7 +149,8 @@ int64_t reset_instance(struct state *state, int64_t *known, int64_t site, int64_
         state->entry_count += atoms;
     }
     int32_t first = state->instances[*known].entry;
-    state->instances[*known] = (struct instance){(int32_t)site, (int32_t)slot, first, 0, 1, transient};
+    state->instances[*known] = (struct instance){(int32_t)site, (int32_t)slot, first, 0, 1,
+                                                  (char)life};
     for (int64_t i = first; i < first + atoms; i++)
         state->entries[i] = (struct entry){(int32_t)*known, -1, -1, -1, -1, -1, 0};
     return *known;
@@ -161,5 +162,5 @@ int64_t make(struct state *state, int64_t site, int64_t slot)
     const struct input *in = state->in;
     if (!allocate(state, in->derived.site_memory[site], in->slot_bytes[slot]))
         return -1;
-    return reset_instance(state, &state->instance_of[site * in->slots + slot], site, slot, 0);
+    return reset_instance(state, &state->instance_of[site * in->slots + slot], site, slot, STAYS);
 }

@@ -20,6 +20,10 @@ enum kind { RUNTIME = 0, TASK = 1, COPY = 2, FOLD = 3, FILL = 4, JOIN = 5, COLLE
  * is none; one of just the slot; one that covers it, made for the widest slot around it. */
 enum extent { COVERING = 0, EXACT = 1, WHOLE = 2 };
 
+/* Whether data that is only read is collected: never, as soon as the task has read it, or as soon as
+ * it was overwritten. */
+enum collection { KEPT = 0, AT_ONCE = 1, WHEN_STALE = 2 };
+
 /* Whose a link is; see flat_machine.py. */
 enum { SCOPE_PROCESSOR = 0, SCOPE_RANK = 1, SCOPE_NODE = 2, SCOPES };
 

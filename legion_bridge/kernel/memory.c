@@ -53,6 +53,19 @@ static double take_first(struct state *state, struct fifo *fifo, double needed)
     return taken;
 }
 
+/* Deletes an instance; others can have its bytes once all that use it have ended. */
+static void delete(struct state *state, struct instance *instance)
+{
+    const struct input *in = state->in;
+    int64_t memory = in->derived.site_memory[instance->site];
+    instance->alive = 0;
+    int64_t last = new_operation(state->graph, JOIN, memory, 0.0, 0, -1);
+    int64_t atoms = atoms_of(in, instance->slot);
+    for (int64_t position = 0; position < atoms; position++)
+        after_readers(state, instance->entry + position, last);
+    free_after(state, memory, in->slot_bytes[instance->slot], last);
+}
+
 /* Deletes the oldest instance that holds no valid data, as Legion's collector does under pressure;
  * 0 where there is none. */
 static int evict(struct state *state, int64_t memory)
@@ -60,18 +73,27 @@ static int evict(struct state *state, int64_t memory)
     const struct input *in = state->in;
     for (int64_t i = 0; i < state->instance_count; i++) {
         struct instance *instance = &state->instances[i];
-        if (!instance->alive || instance->transient || instance->valid > 0 ||
+        if (!instance->alive || instance->life == ONE_TASK || instance->valid > 0 ||
             in->derived.site_memory[instance->site] != memory)
             continue;
-        instance->alive = 0;
-        int64_t last = new_operation(state->graph, JOIN, memory, 0.0, 0, -1);
-        int64_t atoms = atoms_of(in, instance->slot);
-        for (int64_t position = 0; position < atoms; position++)
-            after_readers(state, instance->entry + position, last);
-        free_after(state, memory, in->slot_bytes[instance->slot], last);
+        delete(state, instance);
         return 1;
     }
     return 0;
+}
+
+/* Deletes what was to be collected as soon as it is stale, of all that could serve a slot. */
+void collect_stale(struct state *state, int64_t site, int64_t slot)
+{
+    const struct input *in = state->in;
+    const int64_t *at_site = state->instance_of + site * in->slots;
+    for (int64_t i = in->wider_start[slot] - 1; i < in->wider_start[slot + 1]; i++) {
+        int64_t number = at_site[i < in->wider_start[slot] ? slot : in->wider_values[i]];
+        struct instance *instance = number < 0 ? NULL : &state->instances[number];
+        if (instance != NULL && instance->alive && instance->life == UNTIL_STALE &&
+            instance->valid == 0)
+            delete(state, instance);
+    }
 }
 
 /* Keeps bytes for the next task in a queue. */

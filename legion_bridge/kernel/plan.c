@@ -22,6 +22,9 @@ static int64_t analyse(struct state *state, int64_t point, int64_t iteration)
     double seconds = state->factor * (in->costs[COST_point] +
                                       in->costs[COST_requirement] * (double)width) +
                      state->owed[rank];
+    if (!state->replays)
+        seconds += state->factor * in->costs[COST_refinement] *
+                   (double)in->point_refinements[point];
     state->owed[rank] = 0.0;
     int64_t analysis = new_operation(state->graph, RUNTIME, rank, seconds, point, iteration);
     int64_t *before = parent >= 0 ? &state->last_child[parent] : &state->last_on_rank[rank];
@@ -42,6 +45,7 @@ static enum status run_point(struct state *state, int64_t point, int64_t analysi
     graph->operation[task].bytes = in->link_bytes[point];
     graph->operation[task].source = (int32_t)in->link_memory[point];
     edge(graph, analysis, task);
+    edge(graph, state->fence, task);
     int64_t complete = task;
     if (in->has_children[point]) {
         complete = new_operation(graph, JOIN, processor, 0.0, point, iteration);
@@ -246,7 +250,7 @@ static struct fifo *empty_fifos(int64_t count, int *failed)
 static int open_state(struct state *state, const struct input *in)
 {
     int failed = 0;
-    state->blocked = -1;
+    state->blocked = state->fence = -1;
     state->allocation_head = -1;
     state->occurrence_atom = integers(in->occurrences, 0, &failed);
     if (failed)
@@ -324,15 +328,28 @@ static void close_state(struct state *state)
     free_gathering(&state->gathering);
 }
 
+/* What begins now runs after all points that were planned so far. */
+static int64_t new_fence(struct state *state, int64_t iteration)
+{
+    int64_t fence = new_operation(state->graph, JOIN, 0, 0.0, 0, iteration);
+    for (int64_t point = 0; point < state->in->points; point++)
+        edge(state->graph, state->complete[point], fence);
+    return fence;
+}
+
 /* A trace that is recorded with its mapping is replayed without the mapper, and without limits;
- * but not where an instance of it was collected. */
+ * but not where an instance of it was collected: then it is recorded anew, behind a fence. */
 static void begin_iteration(struct state *state, int64_t iteration)
 {
     const struct input *in = state->in;
     int recorded = in->settings[SETTING_recorded] != 0;
-    int traced = iteration >= in->settings[SETTING_untraced] && !(recorded && state->collected);
-    state->replays = recorded && traced;
-    state->factor = traced ? 1.0 : in->costs[COST_untraced];
+    int first = iteration < in->settings[SETTING_untraced];
+    int anew = !first && recorded && state->collected;
+    state->replays = recorded && !first && !anew;
+    state->factor = first || anew ? in->costs[COST_untraced] : 1.0;
+    if (anew)
+        state->factor *= in->costs[COST_recording];
+    state->fence = anew ? new_fence(state, iteration) : -1;
     state->collected = 0;
 }
 

@@ -62,36 +62,54 @@ static int is_pending(const struct state *state, int64_t slot)
     return 0;
 }
 
-/* Whether some instance of a slot's region at a site holds newest values. */
+/* Whether some instance of a slot's region that is not collected holds newest values at a site. */
 static int holds_some(const struct state *state, int64_t site, int64_t slot)
 {
     const struct input *in = state->in;
     for (int64_t other = 0; other < in->slots; other++) {
         int64_t instance = state->instance_of[site * in->slots + other];
         if (in->slot_region[other] == in->slot_region[slot] && instance >= 0 &&
-            state->instances[instance].alive && state->instances[instance].valid > 0)
+            state->instances[instance].alive && state->instances[instance].valid > 0 &&
+            state->instances[instance].life == STAYS)
             return 1;
     }
     return 0;
 }
 
-/* Whether what is to be collected lies where it is read for other reasons: the newest values of all
- * of it, or, on a runtime whose instances have all fields of whole regions, of some of it. */
-static int stays_anyway(const struct state *state, int64_t site, int64_t instance, int64_t slot)
-{
-    if (state->in->settings[SETTING_recorded] && holds_some(state, site, slot))
-        return 1;
-    return instance >= 0 && is_ready(state, instance, slot);
-}
-
-/* Makes an instance for one task to read; -1 where the memory is full. */
-static int64_t make_transient(struct state *state, int64_t site, int64_t occurrence)
+/* Whether what is read from an instance is to be collected: its newest values do not lie there for
+ * other reasons. */
+static int is_collected(const struct state *state, int64_t requirement, int64_t slot,
+                        int64_t instance)
 {
     const struct input *in = state->in;
+    return in->collect[requirement] != KEPT && in->privilege[requirement] == READ_ONLY &&
+           !is_pending(state, slot) && !(instance >= 0 && is_ready(state, instance, slot));
+}
+
+/* Whether the instance that is to be collected stays all the same: on a runtime whose instances have
+ * all fields of whole regions it may hold newest values of others. */
+static int stays_anyway(const struct state *state, int64_t site, int64_t slot)
+{
+    return state->in->settings[SETTING_recorded] && holds_some(state, site, slot);
+}
+
+/* Makes an instance for one task to read, or until what it holds is overwritten; -1 where the memory
+ * is full. */
+static int64_t make_collected(struct state *state, int64_t requirement, int64_t occurrence)
+{
+    const struct input *in = state->in;
+    int64_t site = in->derived.site[requirement], memory = in->derived.site_memory[site];
     int64_t slot = in->slot_values[occurrence];
-    if (!allocate_transient(state, in->derived.site_memory[site], in->slot_bytes[slot]))
+    if (in->collect[requirement] == WHEN_STALE) {
+        int64_t instance = make(state, site, slot);
+        if (instance >= 0)
+            state->instances[instance].life = UNTIL_STALE;
+        state->stale = 1;
+        return instance;
+    }
+    if (!allocate_transient(state, memory, in->slot_bytes[slot]))
         return -1;
-    return reset_instance(state, &state->transient_of[occurrence], site, slot, 1);
+    return reset_instance(state, &state->transient_of[occurrence], site, slot, ONE_TASK);
 }
 
 /* The slot that a new instance is made for; of those around a slot the widest is the last. */
@@ -121,10 +139,13 @@ enum status require(struct state *state, int64_t requirement, int64_t task,
             continue;
         }
         int64_t before = state->allocation_head;
+        if (state->stale)
+            collect_stale(state, site, slot);
         int64_t instance = find(state, site, slot, in->extent[requirement] == EXACT);
-        if (in->collect[requirement] && in->privilege[requirement] == READ_ONLY &&
-            !is_pending(state, slot) && !stays_anyway(state, site, instance, slot)) {
-            instance = make_transient(state, site, i);
+        int collected = is_collected(state, requirement, slot, instance);
+        state->untracked = collected && in->collect[requirement] == AT_ONCE;
+        if (collected && !stays_anyway(state, site, slot)) {
+            instance = make_collected(state, requirement, i);
             if (instance < 0)
                 return OUT_OF_MEMORY;
             state->graph->operation[analysis].seconds += in->costs[COST_instance];

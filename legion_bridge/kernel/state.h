@@ -10,11 +10,14 @@
 
 #include "kernel.h"
 
+/* How long an instance lasts: until the memory is needed, for one task alone, or until nothing that
+ * it holds is the newest value. */
+enum life { STAYS = 0, ONE_TASK = 1, UNTIL_STALE = 2 };
+
 struct instance {
     int32_t site, slot, entry; /* its first entry */
     int32_t valid;             /* how many of its entries hold the newest value */
-    char alive;
-    char transient; /* made for one task, to be released after it */
+    char alive, life;
 };
 
 struct entry {
@@ -114,7 +117,10 @@ struct state {
     double factor; /* on the runtime's work: 1 in a trace */
     char replays;   /* a trace whose mapping was recorded */
     char collected; /* an instance was, in this iteration or, as one begins, in that before */
+    char stale;     /* whether there are instances that last until they are stale */
+    char untracked; /* what the current requirement reads is not recorded as valid where it does */
     int64_t *join, blocked;
+    int64_t fence; /* after which all of this iteration runs, or -1 */
     int64_t *new_join, *sibling_join; /* of this iteration so far; of what one parent point made */
     int64_t *next_point, *first_child, *next_sibling; /* [launches] */
     int64_t *last_in_queue; /* [queues] the last analysis under a limit */
@@ -187,7 +193,7 @@ void after_readers(struct state *state, int64_t number, int64_t operation);
 int64_t nearest(const struct state *state, int64_t atom, int64_t target);
 int64_t find(const struct state *state, int64_t site, int64_t slot, int64_t exact);
 int64_t reset_instance(struct state *state, int64_t *known, int64_t site, int64_t slot,
-                       char transient);
+                       enum life life);
 int64_t make(struct state *state, int64_t site, int64_t slot);
 
 /* memory.c */
@@ -195,6 +201,7 @@ void free_after(struct state *state, int64_t memory, double bytes, int64_t opera
 void free_transient(struct state *state, int64_t memory, double bytes, int64_t operation);
 void release_before(struct state *state, int64_t queue);
 void release_all(struct state *state);
+void collect_stale(struct state *state, int64_t site, int64_t slot);
 int allocate(struct state *state, int64_t memory, double bytes);
 int allocate_transient(struct state *state, int64_t memory, double bytes);
 

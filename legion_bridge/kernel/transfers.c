@@ -15,6 +15,7 @@ int64_t operation_for(struct state *state, enum kind kind, int64_t source, int64
     graph->operation[number].source = (int32_t)source;
     graph->operation[number].region = (int32_t)region;
     edge(graph, analysis, number);
+    edge(graph, state->fence, number);
     const struct listed *pending = state->lists->allocation.listed;
     for (int64_t i = state->allocation_head; i >= 0; i = pending[i].next)
         edge(graph, pending[i].operation, number);
@@ -188,7 +189,7 @@ static double weight_of(const struct state *state, int64_t source, int64_t targe
     int64_t layout = in->derived.site_layout[to->site];
     double weight =
         in->layout_weight[in->derived.site_layout[from] * in->layouts + layout];
-    return to->transient ? weight + in->costs[COST_fresh] * in->layout_room[layout] : weight;
+    return to->life != STAYS ? weight + in->costs[COST_fresh] * in->layout_room[layout] : weight;
 }
 
 /* The copy that brings the newest value of an atom to an entry, from the nearest instance that
@@ -234,7 +235,7 @@ void bring(struct state *state, int64_t atom, int64_t number, int64_t task, int6
             after_readers(state, number, copy);
             entry->writer = (int32_t)copy;
         }
-        if (state->instances[entry->instance].transient)
+        if (state->untracked)
             return; /* Legion does not record it as valid: nobody copies from it */
         hold(state, atom, number);
     }

@@ -95,8 +95,13 @@ class Processor:
         far: Factor where fields that lie together are more than a line from point to point, as
             aligned ones are: lines then come one by one, each from a page of its own.
         farther: Further factor for each doubling of that distance from two lines up to eight.
+        paged: What ``farther`` is for copies beyond that distance, up to a page of 64 lines.
         pooled: Whether tasks that no map places run on whichever of them is free, as Legion's
             default mapper lets them on CPUs.
+        near: Bytes of the cache of one of them; 0 where it does not matter. Of fields that lie
+            together in it, a task brings each line once.
+        overlap: Share of the shorter of arithmetic and streams that goes on beside the longer; 1
+            where a task takes no longer than the longer of the two.
         products: Matrix products on tensor cores; None where it has none.
     """
 
@@ -113,7 +118,10 @@ class Processor:
     line: float = 0.0
     far: float = 1.0
     farther: float = 1.0
+    paged: float = 1.0
     pooled: bool = False
+    near: float = 0.0
+    overlap: float = 1.0
     products: Products | None = None
 
     def rate(self, name: str) -> float:
@@ -265,9 +273,16 @@ class Runtime:
         instance: Added for each instance that is made for one task, as collected ones are.
         fresh: Added to the factor on the bytes of copies into such an instance, for each byte of
             room that one of them takes: no cache holds memory that was just given.
+        refinement: Added for each requirement of a point whose region the loop reaches through
+            several partitions, as if traced, where no trace is replayed: what each of them sees
+            must be found anew.
+        recording: Further factor where a traced loop is not replayed, but recorded anew each time.
+        permit: From the end of a point under an instance limit until the mapper hears of it and
+            the next one can be mapped.
         recorded: Whether traces are recorded with their mapping and replayed without the mapper,
             so that instance limits hold until then. Collected data keeps a trace from it.
-        keeps_folded: Whether data that reductions are folded into is never collected.
+        keeps_folded: Whether data that reductions are folded into is collected only when it is
+            overwritten, in place of as soon as it was read.
         shares_cores: Whether the runtime's work and copies hold up the processors, as where there
             are no cores but theirs.
         collective: ``"legion"`` where partial sums are folded into one owner, one after the other,
@@ -285,6 +300,9 @@ class Runtime:
     transpose: float = 1.0
     instance: float = 0.0
     fresh: float = 0.0
+    refinement: float = 0.0
+    recording: float = 1.0
+    permit: float = 0.0
     recorded: bool = False
     keeps_folded: bool = False
     shares_cores: bool = False

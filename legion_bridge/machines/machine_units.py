@@ -35,10 +35,10 @@ UNITS = {
     BANDWIDTH: ("bandwidth",),
     STREAM: ("stream", "split_stream"),
     BYTES: ("capacity",),
-    CACHE: ("cache", "line", "chunk"),
+    CACHE: ("cache", "near", "line", "chunk"),
     SECONDS: ("start", "kernel", "gather", "update", "latency", "overhead", "launch", "point",
               "requirement", "message", "domain", "analysis", "doubling", "instance", "base",
-              "hop", "far_hop"),
+              "hop", "far_hop", "refinement", "permit"),
 }  # fmt: skip
 UNIT_OF = {key: unit for unit, keys in UNITS.items() for key in keys}
 """By key; all others are factors."""

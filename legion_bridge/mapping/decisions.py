@@ -21,7 +21,7 @@ from dsl.syntax import Program, Statement
 from dsl.tables import Tables
 from legion_bridge.machines.flat_machine import FlatMachine
 from legion_bridge.mapping.launch_decisions import LaunchDecisions, LaunchQuestions, placement
-from legion_bridge.mapping.layouts import Aligns, LayoutClasses, LayoutFactors, alignments
+from legion_bridge.mapping.layouts import Aligns, LayoutClasses, LayoutFactors, aligned, alignments
 from legion_bridge.mapping.rules import Rules, Subjects, definitions_for
 from legion_bridge.programs.flat_program import FlatProgram
 
@@ -37,6 +37,8 @@ class Decisions:
 
     Attributes:
         launches: What was decided for each launch as a whole.
+        found: The same with the alignment of the instances that their points find, where that is
+            another.
         processor: ``[P]`` processor of each point task.
         memory: ``[R]`` memory of each requirement of each point; -1 where there is no data.
         layout: ``[R]`` layout class (``LayoutClasses``); -1 where there is no data.
@@ -47,6 +49,7 @@ class Decisions:
     """
 
     launches: tuple[LaunchDecisions, ...]
+    found: tuple[LaunchDecisions, ...]
     processor: Ints
     memory: Ints
     layout: Ints
@@ -149,16 +152,18 @@ class Decider:
                 self._known.get(key)
                 or self._known.keep(key, self._know(mapper, rules, launch, above))
             )
-        launches = tuple([each.answer.decided for each in known])
+        found = launches = tuple([each.answer.decided for each in known])
         columns = [each.column for each in known]
         if self._layouts.exact:
             aligns = alignments(self.program.launches, launches)
+            found = tuple(map(aligned, launches, aligns))
             places = [each.place for each in known]
             alike = [each.alike for each in self._launches]
             columns = list(map(self._column, alike, launches, aligns, places))
         memory, layout, exact, collect = np.concatenate(columns, axis=1)
         return Decisions(
             launches=launches,
+            found=found,
             processor=np.concatenate([each.place.processors for each in known]),
             memory=memory,
             layout=layout,

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from math import log2
+from dataclasses import replace
+from functools import lru_cache
+from math import inf, log2
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +25,7 @@ from legion_bridge.programs.application import Launch, Region, Requirement
 __all__ = [
     "LayoutClasses",
     "LayoutFactors",
+    "aligned",
     "alignments",
     "element_bytes",
     "together_factor",
@@ -31,9 +34,12 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 Aligns = tuple[Align | None, ...]
+MOST_ALIGNED = 20_000
+"""Decisions that are kept with their alignments; a tuning run needs some hundreds."""
 _C_ORDER, _TOGETHER = 2, 1
 _AT_LEAST = ("==", ">=")
 _NEAREST, _FARTHEST = 2.0, 8.0  # lines from point to point between which ``farther`` was measured
+_PAGE = 64.0  # lines from point to point beyond which ``paged`` grows no more
 _EVEN = np.ones((2 * _C_ORDER, 2 * _C_ORDER))
 
 
@@ -91,6 +97,11 @@ class LayoutClasses:
             return _C_ORDER * c_order + _TOGETHER * together
         names = [field.name for field in region.fields]
         factor = max(together_factor(p, region, names, layout) for p in self._processors)
+        factor *= (
+            max(_paging_factor(p, element_bytes(region, layout)) for p in self._processors)
+            if not layout.soa
+            else 1.0
+        )
         key = (region.name, c_order, layout.soa, align)
         room = 1.0 if layout.soa else element_bytes(region, layout) / region.field_bytes(names)
         with self._lock:
@@ -115,6 +126,16 @@ def alignments(launches: Sequence[Launch], decisions: Sequence[LaunchDecisions])
         )
         for launch, decided in zip(launches, decisions, strict=True)
     ]
+
+
+@lru_cache(maxsize=MOST_ALIGNED)
+def aligned(decided: LaunchDecisions, aligns: Aligns) -> LaunchDecisions:
+    """Decisions with the alignments that ``alignments`` found for them."""
+    layouts = tuple(
+        layout and (layout if layout.align == align else replace(layout, align=align))
+        for layout, align in zip(decided.layouts, aligns, strict=True)
+    )
+    return replace(decided, layouts=layouts)
 
 
 def _alignment(
@@ -143,17 +164,36 @@ def element_bytes(region: Region, layout: LayoutDecision) -> int:
 
 
 def together_factor(
-    processor: Processor, region: Region, fields: Sequence[str], layout: LayoutDecision
+    processor: Processor,
+    region: Region,
+    fields: Sequence[str],
+    layout: LayoutDecision,
+    points: float = inf,
 ) -> float:
-    """Factor on the traffic of fields that lie together with the others of their region."""
+    """Factor on the traffic of fields that lie together with the others of their region.
+
+    Args:
+        points: That a task goes through; what a near cache holds of them is brought once.
+    """
     if layout.soa or not fields:
         return 1.0
     if not processor.line:
         return processor.together if len(fields) > 1 else 1.0
     step, sizes = element_bytes(region, layout), {f.name: f.bytes for f in region.fields}
     moved = sum(max(sizes[name], min(step, processor.line)) for name in fields)
-    lines = processor.together * _distance_factor(processor, step) * moved
+    if step * points <= processor.near:
+        lines = processor.together * min(moved, step)
+    else:
+        lines = processor.together * _distance_factor(processor, step) * moved
     return max(1.0, lines / region.field_bytes(fields))
+
+
+def _paging_factor(processor: Processor, step: int) -> float:
+    """Further factor on copies of points that lie ``step`` bytes from the next one."""
+    if not processor.line:
+        return 1.0
+    doublings = log2(min(max(step / processor.line, _FARTHEST), _PAGE) / _FARTHEST)
+    return float(processor.paged**doublings)
 
 
 def _distance_factor(processor: Processor, step: int) -> float:
@@ -166,10 +206,18 @@ def _distance_factor(processor: Processor, step: int) -> float:
 
 
 def traffic_factor(
-    processor: Processor, region: Region, fields: Sequence[str], layout: LayoutDecision
+    processor: Processor,
+    region: Region,
+    fields: Sequence[str],
+    layout: LayoutDecision,
+    points: float = inf,
 ) -> float:
-    """Factor on the traffic of a kernel that goes along the first dimension."""
-    together = together_factor(processor, region, fields, layout)
+    """Factor on the traffic of a kernel that goes along the first dimension.
+
+    Args:
+        points: That a task goes through.
+    """
+    together = together_factor(processor, region, fields, layout, points)
     strided = processor.strided if layout.c_order and region.dimension > 1 else 1.0
     # Where lines are counted, those that fields share serve the next stride, too.
     return max(together, strided) if processor.line else together * strided

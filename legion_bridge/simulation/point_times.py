@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from math import inf
 from typing import NamedTuple
 
 import numpy as np
@@ -117,6 +118,8 @@ def _launch_times(
     arithmetic = _arithmetic(machine, work, chosen.kind)
     launches = work.kernels * machine.kernel[code]
     seconds += np.maximum(np.maximum(arithmetic, streams), launches) + scattered
+    if processor.overlap < 1.0:
+        seconds += (1.0 - processor.overlap) * np.minimum(arithmetic, streams)
     return PointTimes(seconds, link_bytes, link_memory)
 
 
@@ -290,4 +293,5 @@ def _layout_factor(
     region = application.regions[requirement.region]
     if requirement.need is not None:  # it was compiled for the order
         layout = replace(layout, c_order=False)
-    return traffic_factor(processor, region, requirement.fields, layout)
+    points = application.piece_volumes(requirement).mean() if processor.near else inf
+    return traffic_factor(processor, region, requirement.fields, layout, points)

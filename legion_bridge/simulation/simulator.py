@@ -26,7 +26,7 @@ from legion_bridge.machines.flat_machine import FlatMachine, flatten_machine
 from legion_bridge.machines.machine import Machine
 from legion_bridge.mapping.decisions import Decider, Decisions
 from legion_bridge.outcome import Objective, Outcome
-from legion_bridge.programs.application import Application, Launch
+from legion_bridge.programs.application import Application, Launch, Requirement
 from legion_bridge.programs.flat_program import PRIVILEGE_CODES, FlatProgram, flatten
 from legion_bridge.simulation.floor import Floor, bounds_of
 from legion_bridge.simulation.kernel_arrays import (
@@ -57,6 +57,8 @@ __all__ = ["Simulator", "Trace", "simulate"]
 
 UNTRACED = 2
 """Iterations that the runtime analyses before it replays a trace (facts of the mapper logs)."""
+AT_ONCE = 1
+"""How data is collected that no reductions are folded into (``kernel/kernel.h``)."""
 MOST_ITERATIONS = 1 << 20
 """More than are simulated."""
 
@@ -131,7 +133,7 @@ class Simulator:
         self._alike = _each_for_itself(self.program, self.flat_machine)
         self._padded = PaddedInstances(self.program, self.flat_machine)
         self._windows = windows(self.program)
-        self._kept = _kept(self.program, self.machine)
+        self._folded = _folded(self.program, self.machine)
 
     def _volume(self, launch: Launch) -> int:
         """Points of a launch's domain, all of which every rank looks at."""
@@ -192,13 +194,13 @@ class Simulator:
 
     def times(self, decisions: Decisions) -> PointTimes:
         """How long each point takes by itself under given decisions."""
-        return self._timer.times(decisions.launches)
+        return self._timer.times(decisions.found)
 
     def run_decisions(self, decisions: Decisions) -> Outcome:
         """The outcome under given decisions; without a profile."""
         if short := self._padded.shortage(decisions):
             return self.failure(str(short))
-        times = self._timer.times(decisions.launches)
+        times = self._timer.times(decisions.found)
         run = self._simulate(decisions, times, trace=False)
         return self._outcome(run, decisions)
 
@@ -206,7 +208,7 @@ class Simulator:
         """The outcome under given decisions, and the whole run unless it failed."""
         if short := self._padded.shortage(decisions):
             return self.failure(str(short)), None
-        times = self._timer.times(decisions.launches)
+        times = self._timer.times(decisions.found)
         run = self._simulate(decisions, times, trace=True)
         outcome = self._outcome(run, decisions)
         if run.trace is None:
@@ -239,7 +241,7 @@ class Simulator:
         """
         if short := self._padded.shortage(decisions):
             return short
-        run = self._simulate(decisions, self._timer.times(decisions.launches), trace=False)
+        run = self._simulate(decisions, self._timer.times(decisions.found), trace=False)
         if run.status == KernelStatus.OUT_OF_MEMORY:
             return self._shortage(run, decisions)
         if run.status == KernelStatus.CYCLE:
@@ -254,7 +256,7 @@ class Simulator:
             for launch, chosen in zip(self.program.launches, decisions.launches, strict=True)
         )
         changed = replace(decisions, launches=launches)
-        run = self._simulate(changed, self._timer.times(decisions.launches), trace=False)
+        run = self._simulate(changed, self._timer.times(decisions.found), trace=False)
         return bool(run.status == KernelStatus.CYCLE)
 
     def failure(self, raw: str) -> Outcome:
@@ -335,8 +337,8 @@ class Simulator:
             "layout": decisions.layout,
             "extent": decisions.exact,
             "collect": decisions.collect
-            if self._kept is None
-            else decisions.collect & ~self._kept,
+            if self._folded is None
+            else decisions.collect * (AT_ONCE + self._folded),
             "layout_weight": decisions.layouts.weights,
             "layout_room": decisions.layouts.rooms,
         }
@@ -366,16 +368,18 @@ def simulate(application: Application, machine: Machine, mapper: Mapper) -> Outc
     return Simulator(application, machine).run(mapper)
 
 
-def _kept(program: FlatProgram, machine: Machine) -> Ints | None:
-    """``[R]`` 1 for what the machine does not collect; ``None`` where it collects all."""
+def _folded(program: FlatProgram, machine: Machine) -> Ints | None:
+    """``[R]`` 1 for data that reductions are folded into, which the machine collects when it is
+    stale; ``None`` where it collects all as soon as it was read.
+    """
     if not machine.runtime.keeps_folded:
         return None
     owner = np.repeat(np.arange(len(program.privilege)), np.diff(program.slots.start))
     region = program.slot_region[program.slots.values]
     folded = np.unique(region[program.privilege[owner] == PRIVILEGE_CODES["REDUCE"]])
-    kept = np.zeros(len(program.privilege), np.int64)
-    kept[owner[np.isin(region, folded)]] = 1
-    return kept
+    tied = np.zeros(len(program.privilege), np.int64)
+    tied[owner[np.isin(region, folded)]] = 1
+    return tied
 
 
 def _each_for_itself(program: FlatProgram, machine: FlatMachine) -> Arrays:
@@ -402,6 +406,7 @@ def _prepared_arrays(
             "launch_task": _task_numbers(program),
             "launch_joins": joins,
             **more,
+            "point_refinements": _refinements(program),
             "after_start": program.after.start,
             "after_values": program.after.values,
             "slot_start": program.slots.start,
@@ -423,6 +428,9 @@ def _prepared_arrays(
             "instance": runtime.instance,
             "fresh": runtime.fresh,
             "replicas": float(replicas),
+            "refinement": runtime.refinement,
+            "recording": runtime.recording,
+            "permit": runtime.permit,
         },
         settings={
             "setup_launches": program.setup_launches,
@@ -432,6 +440,24 @@ def _prepared_arrays(
             "collective": runtime.collective == "nccl",
         },
     )
+
+
+def _refinements(program: FlatProgram) -> Ints:
+    """``[P]`` requirements of each point on regions of which the loop uses several partitions."""
+    launches = program.launches
+    ways: dict[str, set[str | None]] = {}
+    for launch in launches[program.setup_launches :]:
+        for each in filter(_has_data, launch.requirements):
+            ways.setdefault(each.region, set()).add(each.partition)
+    counts = [
+        sum(len(ways.get(r.region, ())) > 1 for r in launch.requirements if _has_data(r))
+        for launch in launches
+    ]
+    return np.repeat(np.array(counts, np.int64), np.diff(program.launch_point))
+
+
+def _has_data(requirement: Requirement) -> bool:
+    return bool(requirement.fields) and not requirement.virtual
 
 
 def _task_numbers(program: FlatProgram) -> Ints:
