@@ -123,6 +123,7 @@ def _from_model(why: str) -> dict[str, Figure]:
         "refinement": 0.0,
         "recording": 1.0,
         "permit": 0.0,
+        "threads": 1.0,
         "analysis": model.route("SYSMEM", "SYSMEM", "rank").analysis,
     }
     return {name: guess(value, reason) for name, value in values.items()}

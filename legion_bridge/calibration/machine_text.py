@@ -118,6 +118,7 @@ fresh = {fresh}
 refinement = {refinement}
 recording = {recording}
 permit = {permit}
+threads = {threads}
 recorded = true  # told: Legion replays a trace without asking the mapper
 keeps_folded = true  # told: data that was reduced into is collected when it is overwritten
 shares_cores = true  # told: a program is given as many CPU processors as there are cores

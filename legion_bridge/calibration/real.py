@@ -94,6 +94,7 @@ def _probes(processors: int, points: int) -> list[Probe]:
         Probe("gather", sweep(points, 1, 1, 3, passes=0, accesses=_ACCESSES, reads_only=True)),
         Probe("update", sweep(points, 1, 1, 3, passes=0, accesses=_ACCESSES)),
         Probe("empty", tasks),
+        Probe("empty-cores", tasks, cores=True),
         Probe("empty-limited", tasks, "InstanceLimit empty 1;"),
         Probe("empty-more", more),
         Probe("empty-traced", traced),
@@ -207,6 +208,10 @@ def _figures(points: int, line: float) -> dict[str, Formula]:
                 _positive(t["two-partitions"] - t["few-unmoved"]) / (2 * _TASKS * untraced(t))
             ),
             "pieces of two partitions in turn, as if traced",
+        ),
+        "threads": (
+            lambda t: max(1.0, t["empty-cores"] / t["empty"]),
+            "seconds that cores are busy in empty tasks",
         ),
         "permit": (
             lambda t: _positive(t["empty-limited"] - t["empty"]) / (_LAUNCHES * _TASKS),

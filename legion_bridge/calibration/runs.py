@@ -16,7 +16,7 @@ from legion_bridge.legion.build import build_mapper
 from legion_bridge.legion.installation import find_legion
 from legion_bridge.legion.metric import Metric
 from legion_bridge.legion.priority import with_priority
-from legion_bridge.legion.replay import REPLAY_PATTERN, build_replay, write_plan
+from legion_bridge.legion.replay import CORES_PATTERN, REPLAY_PATTERN, build_replay, write_plan
 from legion_bridge.legion.run import LegionRun
 from legion_bridge.programs.application import Application
 
@@ -41,12 +41,15 @@ class Probe:
         name: One word.
         rules: Statements about memories and layouts.
         maps: Where the points go.
+        cores: Whether it tells how long cores were busy, of all together, in place of how long
+            it took.
     """
 
     name: str
     application: Application
     rules: str = ""
     maps: str = ONE
+    cores: bool = False
 
     @property
     def mapper(self) -> str:
@@ -78,7 +81,7 @@ class ProbeRuns:
         command = [*program, str(plan), *counts, *flags]
         return LegionRun(
             with_priority(command, f"LD_PRELOAD={preload} MAPPERTUNE_POLICY={loaded}"),
-            Metric(REPLAY_PATTERN),
+            Metric(CORES_PATTERN if probe.cores else REPLAY_PATTERN),
             repeats=1,
             warmup=0,
         )

@@ -53,7 +53,7 @@ struct run {
     int64_t first_link, first_lock, first_limit;
     int any_unpinned; /* whether a task may run on whichever processor is free */
     int all_timed;    /* whether the program's clock runs for all launches */
-    struct busy *busy; /* of each resource but the limits */
+    struct busy *busy; /* of each resource but locks and limits; then what shares a rank's cores */
     int64_t latest;    /* the first of the iterations up to the last, as many as are measured */
     double to_grid;
     double now;
@@ -291,12 +291,14 @@ static double occupy(struct run *run, const struct link_path *path, double bytes
 }
 
 /* Where the runtime shares the cores of the processors, its work and its copies hold up the one that
- * is free soonest, if all are busy. */
-static void borrow_core(struct run *run, int64_t rank, double seconds)
+ * is free soonest, if all are busy. They count as work of all these together. */
+static void borrow_core(struct run *run, int64_t rank, const struct operation *of, double seconds)
 {
     const struct input *in = run->in;
     if (!in->settings[SETTING_shares_cores])
         return;
+    if (is_counted(run, of))
+        count_work(run, run->first_lock + rank, of, seconds);
     int64_t best = -1;
     for (int64_t i = 0; i < in->processors; i++)
         if (in->processor_rank[i] == rank &&
@@ -393,7 +395,7 @@ static int64_t begin_copy(struct run *run, int64_t operation)
     if (busy >= 0)
         return busy;
     double end = occupy(run, &path, bytes, of->bytes, 1, operation);
-    borrow_core(run, run->in->memory_rank[target], end - run->now);
+    borrow_core(run, run->in->memory_rank[target], of, end - run->now);
     double arrived = on_grid(run, path.latency) + end;
     lock_until(run, operation, arrived, 0);
     finish(run, operation, arrived);
@@ -476,7 +478,7 @@ static int64_t begin_on_processor(struct run *run, int64_t operation)
     if (is_counted(run, of))
         count_work(run, number, of, end - run->now);
     if (!task)
-        borrow_core(run, of->place, seconds);
+        borrow_core(run, of->place, of, on_grid(run, seconds * run->in->costs[COST_threads]));
     finish(run, operation, end);
     return -1;
 }
@@ -592,7 +594,7 @@ static int open_run(struct run *run)
     size_t locks = (size_t)run->graph->locks;
     size_t resources = processors + links + locks + (size_t)in->derived.queues;
     run->resources = calloc(resources + 1, sizeof *run->resources);
-    run->busy = calloc(processors + links + 1, sizeof *run->busy);
+    run->busy = calloc(processors + links + (size_t)in->ranks + 1, sizeof *run->busy);
     /* Each operation may be ready and return a permit; each resource may be due once. */
     run->heap.events = malloc((2 * (size_t)run->graph->operations + resources + 1) *
                               sizeof *run->heap.events);
@@ -619,6 +621,22 @@ static int open_run(struct run *run)
     run->next_waiting = run->schedule->next_waiting;
     run->to_grid = run->flows.to_grid = grid_for(run->graph, in->costs[COST_replicas]);
     return 1;
+}
+
+/* What the processors of a rank have to do each, with all that shares their cores. */
+static struct busy shared_work(const struct run *run, int64_t rank)
+{
+    const struct input *in = run->in;
+    struct busy all = run->busy[run->first_lock + rank];
+    double cores = 0.0;
+    for (int64_t i = 0; i < in->processors; i++) {
+        if (in->processor_rank[i] != rank)
+            continue;
+        cores += 1.0;
+        all.measured += run->busy[i].measured;
+        all.latest += run->busy[i].latest;
+    }
+    return (struct busy){all.measured / larger(cores, 1.0), all.latest / larger(cores, 1.0)};
 }
 
 /* Starts what waits for nothing, and goes on until nothing happens any more. */
@@ -657,6 +675,11 @@ static enum status follow(struct run *run)
     for (int64_t i = 0; i < run->first_lock; i++) {
         schedule->busiest = larger(schedule->busiest, run->busy[i].measured);
         schedule->busiest_at_last = larger(schedule->busiest_at_last, run->busy[i].latest);
+    }
+    for (int64_t rank = 0; run->in->settings[SETTING_shares_cores] && rank < run->in->ranks; rank++) {
+        struct busy all = shared_work(run, rank);
+        schedule->busiest = larger(schedule->busiest, all.measured);
+        schedule->busiest_at_last = larger(schedule->busiest_at_last, all.latest);
     }
     return done == graph->operations ? PLANNED : CYCLE;
 }

@@ -125,7 +125,7 @@ struct schedule {
     int64_t wait_count, wait_capacity;
     struct wait *wait; /* in the order in which they began; none unless traced */
     /* Seconds that the busiest processor, runtime or link works for what the program's clock runs
-     * for: in the measured iterations, and in as many up to the last that there is. */
+     * for, or all cores of a rank together, divided by their number, where the runtime shares them: in the measured iterations, and in as many up to the last that there is. */
     double busiest, busiest_at_last;
 };
 

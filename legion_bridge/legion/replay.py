@@ -22,6 +22,7 @@ from legion_bridge.machines.machine import Machine
 from legion_bridge.programs.application import Application
 
 __all__ = [
+    "CORES_PATTERN",
     "REPLAY_PATTERN",
     "ReplayResult",
     "build_replay",
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 REPLAY_PATTERN = r"^ELAPSED ([0-9.]+) s$"
+CORES_PATTERN = r"^CORES ([0-9.]+) s$"
 """Finds in what it prints the seconds of the iterations that count."""
 
 _PROGRAM = Path(__file__).with_name("programs") / "replay"

@@ -279,6 +279,7 @@ class Runtime:
         recording: Further factor where a traced loop is not replayed, but recorded anew each time.
         permit: From the end of a point under an instance limit until the mapper hears of it and
             the next one can be mapped.
+        threads: Cores that the runtime's work keeps busy at a time, where it shares them.
         recorded: Whether traces are recorded with their mapping and replayed without the mapper,
             so that instance limits hold until then. Collected data keeps a trace from it.
         keeps_folded: Whether data that reductions are folded into is collected only when it is
@@ -303,6 +304,7 @@ class Runtime:
     refinement: float = 0.0
     recording: float = 1.0
     permit: float = 0.0
+    threads: float = 1.0
     recorded: bool = False
     keeps_folded: bool = False
     shares_cores: bool = False

@@ -431,6 +431,7 @@ def _prepared_arrays(
             "refinement": runtime.refinement,
             "recording": runtime.recording,
             "permit": runtime.permit,
+            "threads": runtime.threads,
         },
         settings={
             "setup_launches": program.setup_launches,

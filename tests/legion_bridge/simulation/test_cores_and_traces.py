@@ -100,18 +100,142 @@ class TestRecordedTraces:
         collects = tiny.mapper(f"{moved} CollectMemory work *;")
         assert steady(collects, loop, slow) == pytest.approx(240.0, rel=0.1)
 
+    def test_it_is_recorded_anew_behind_a_fence(self) -> None:
+        """Two chains of tasks, of which the longer keeps the shorter from running ahead."""
+        loop = (
+            tiny.launch("long", tiny.updates("data", "quarters"), seconds=3.0),
+            tiny.launch("short", tiny.updates("other", "ends"), seconds=1.0),
+            tiny.launch("work", tiny.reads("data", "quarters"), seconds=0.0),
+        )
+        program = tiny.application(
+            (*REGIONS, tiny.region("other", 40)),
+            loop,
+            partitions=[QUARTERS, tiny.pieces("ends", "other", (0, 9))],
+            warmup=4,
+            timed=8,
+            traced=True,
+        )
+        moved = "Region work * GPU ZCMEM;"
+        for text, runs_ahead in ((moved, True), (f"{moved} CollectMemory work *;", False)):
+            places = {"long": (0, 0), "short": (0, 1), "work": (0, 0)}
+            run = tiny.Run(program, machine(recorded=True), tiny.mapper(text, **places))
+            ends, starts_ = run.times("long"), run.times("short")
+            assert (starts_[-1][0] < ends[-2][1]) == runs_ahead
 
-def test_what_is_reduced_into_is_kept() -> None:
-    """Only a collected instance is made anew, which takes ten seconds for each piece here."""
+    def test_recording_costs_a_factor(self) -> None:
+        loop = (
+            tiny.launch("write", tiny.updates("data", "quarters"), domain=(4,), seconds=0.0),
+            tiny.launch("work", tiny.reads("data", "quarters"), domain=(4,), seconds=0.0),
+        )
+        text = tiny.mapper("Region work * GPU ZCMEM; CollectMemory work *;")
+        slow = machine(recorded=True, point=10.0, recording=2.0)
+        assert steady(text, loop, slow) == pytest.approx(160.0, rel=0.1)
+
+
+def test_what_is_reduced_into_is_collected_when_it_is_stale() -> None:
+    """An instance that is made takes ten seconds; a second reader finds that of the first one."""
+    read = tiny.reads("data", "quarters")
     loop = (
         tiny.launch("add", tiny.reduces("data", "quarters"), domain=(4,)),
         tiny.launch("fold", tiny.updates("data", "quarters"), domain=(4,)),
-        tiny.launch("work", tiny.reads("data", "quarters"), domain=(4,)),
+        tiny.launch("work", read, domain=(4,)),
+        tiny.launch("again", read, domain=(4,)),
     )
-    text = tiny.mapper("Region work * GPU ZCMEM; CollectMemory work *;")
-    assert steady(text, loop, machine(instance=10.0)) >= 40.0
-    assert steady(text, loop, machine(instance=10.0, keeps_folded=True)) < 40.0
-    assert steady(text, loop[1:], machine(instance=10.0, keeps_folded=True)) >= 40.0
+    moved = "Region work * GPU ZCMEM; Region again * GPU ZCMEM;"
+    collects = "CollectMemory work *; CollectMemory again *;"
+
+    def made(collected: str, **runtime: Any) -> int:
+        text = tiny.mapper(moved + collected)
+        return round(steady(text, loop, machine(instance=10.0, **runtime)) / 10.0 - 0.4)
+
+    assert made(collects) == 8
+    assert made(collects, keeps_folded=True) == 4
+    assert made("", keeps_folded=True) == 0
+
+
+def test_what_is_collected_beside_data_that_stays_is_copied_each_time() -> None:
+    """The instance of another task's piece stays, so that a trace with it is replayed."""
+    tail = tiny.pieces("tail", "data", (30, 39))
+    setup = [
+        tiny.launch("made", tiny.writes("data", "quarters"), domain=(4,), seconds=0.0),
+        tiny.launch("held", tiny.reads("data", "tail"), seconds=0.0),
+    ]
+    loop = [tiny.launch("work", tiny.reads("data", "quarters"), domain=(4,))]
+    program = tiny.application(
+        REGIONS, loop, setup=setup, partitions=[QUARTERS, tail], warmup=4, timed=8, traced=True
+    )
+
+    def copies_and_seconds(text: str) -> tuple[int, float]:
+        moved = "Region work * GPU ZCMEM; Region held * GPU ZCMEM;"
+        run = tiny.Run(program, machine(recorded=True, point=1.0, untraced=9.0), moved + text)
+        assert run.outcome.elapsed is not None
+        return len(run.copies()), run.outcome.elapsed
+
+    mapper = tiny.mapper()
+    once, plain = copies_and_seconds(mapper)
+    each, collected = copies_and_seconds(f"CollectMemory work *; {mapper}")
+    assert each > once + 8
+    assert collected < 2 * plain
+
+
+def test_data_that_several_partitions_reach_is_analysed_longer() -> None:
+    others = tiny.pieces("others", "data", (0, 9), (10, 19), (20, 29), (30, 39))
+
+    def elapsed(second: str, **runtime: Any) -> float:
+        loop = [
+            tiny.launch("one", tiny.updates("data", "quarters"), domain=(4,), seconds=0.25),
+            tiny.launch("two", tiny.updates("data", second), domain=(4,), seconds=0.25),
+        ]
+        program = tiny.application(
+            REGIONS, loop, partitions=[QUARTERS, others], warmup=4, timed=8, traced=True
+        )
+        found = tiny.Run(program, machine(refinement=1.0, **runtime), tiny.mapper()).outcome
+        assert found.elapsed is not None
+        return found.elapsed / 8
+
+    assert elapsed("quarters") == pytest.approx(1.0)
+    assert elapsed("others") == pytest.approx(8.0)
+    assert elapsed("others", recorded=True) == pytest.approx(1.0)  # a replay analyses nothing
+
+
+def test_a_permit_takes_its_time_to_come_back() -> None:
+    text = tiny.mapper("InstanceLimit work 1;")
+    program = tiny.application(REGIONS, [POINTS])
+    at_once = tiny.Run(program, machine(), text)
+    late = tiny.Run(program, machine(permit=0.5), text)
+    assert starts(at_once) == [0.0, 1.0, 2.0, 3.0]
+    assert starts(late) == [0.0, 1.5, 3.0, 4.5]
+
+
+class TestUnderALimit:
+    """One point at a time beside two, where the runtime's work has no core of its own."""
+
+    def slower(self, work: float) -> float:
+        """How many times as long a loop takes under a limit of one."""
+
+        def elapsed(limit: str) -> float:
+            program = tiny.application(
+                REGIONS,
+                [
+                    tiny.launch("work", tiny.updates("data", "quarters"), domain=(4,)),
+                    tiny.launch("beside", domain=(8,), seconds=0.0),
+                ],
+                partitions=[QUARTERS],
+                warmup=4,
+                timed=8,
+            )
+            on = machine(point=work, shares_cores=True)
+            found = tiny.Run(program, on, tiny.mapper(limit)).outcome.elapsed
+            assert found is not None
+            return found
+
+        return elapsed("InstanceLimit work 1;") / elapsed("")
+
+    def test_the_limit_costs_less_the_more_work_there_is_beside_the_tasks(self) -> None:
+        """The work goes on while a core idles under the limit, and holds up tasks without it."""
+        nothing, some, much = self.slower(0.0), self.slower(0.25), self.slower(0.5)
+        assert nothing == pytest.approx(2.0)
+        assert nothing > some > much
 
 
 class TestSharedCores:

@@ -63,6 +63,23 @@ def test_the_slowest_of_kernels_arithmetic_and_streams_counts(
     assert seconds(program(**work)) == pytest.approx(0.5 + expected)
 
 
+def test_what_does_not_overlap_is_added() -> None:
+    work = program(flops=200.0, traffic=5000.0)
+    assert seconds(work, on=slow(start=0.0)) == 5.0
+    assert seconds(work, on=slow(start=0.0, overlap=0.25)) == 5.0 + 0.75 * 2.0
+    assert seconds(work, on=slow(start=0.0, overlap=0.0)) == 7.0
+
+
+def test_a_near_cache_holds_the_lines_that_fields_share() -> None:
+    """Each line of a near hundred points has what eight of them need, both fields of each."""
+    work, layout = program(traffic=1600.0), "Layout work * GPU AOS;"
+    plain = seconds(work, on=slow(start=0.0, kernel=0.0))
+    far = seconds(work, layout, slow(start=0.0, kernel=0.0, line=64.0))
+    near = seconds(work, layout, slow(start=0.0, kernel=0.0, line=64.0, near=1600.0))
+    outgrown = seconds(work, layout, slow(start=0.0, kernel=0.0, line=64.0, near=100.0))
+    assert near == plain < far == outgrown
+
+
 def test_updates_cost_more_than_gathers() -> None:
     assert seconds(program(writes, accesses=10.0)) == pytest.approx(0.5 + 0.25 + 1.0)
 

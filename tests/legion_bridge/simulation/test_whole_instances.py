@@ -199,3 +199,27 @@ def test_what_alignment_makes_too_large_for_a_memory_is_refused_before_a_run() -
     codes, ran = found("AOS Align==64")
     assert (codes, ran) == (["out-of-memory"], False)
     assert found("AOS Align==64 Compact Exact") == ([], True)  # a piece of it fits
+
+
+def test_a_task_pays_for_the_alignment_of_the_instance_that_it_finds() -> None:
+    program = copies(1_000_000, 2, 1, 6)
+    evaluator = Evaluator(program, WHOLE)
+
+    def busy(here: str, there: str) -> float:
+        rules = f"Layout here * * AOS {here}; Layout there * * AOS {there};"
+        mapper = dsl.parse(f"Task * CPU; Region * * CPU SYSMEM; {rules}")
+        _, trace = evaluator.trace(mapper)
+        assert trace is not None
+        return float(trace.times.seconds[1])
+
+    plain = copies(1_000_000, 2, 1, 6)
+    assert plain.loop[1].task == "there"
+    assert busy("Align==64", "") == busy("Align==64", "Align==64")
+
+
+def test_copies_to_points_a_page_apart_take_longer() -> None:
+    processors = {"CPU": replace(WHOLE.processors["CPU"], paged=2.0)}
+    paged = replace(WHOLE, processors=processors)
+    near, far = "Layout there * * AOS Align==256;", "Layout there * * AOS Align==2048;"
+    assert seconds(near, paged, 100_000) == seconds(near, WHOLE, 100_000)
+    assert seconds(far, paged, 100_000) > 3 * seconds(far, WHOLE, 100_000)

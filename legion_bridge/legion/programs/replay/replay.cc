@@ -6,10 +6,12 @@
 //
 //   CHECKSUM <16 hexadecimal digits>   of all data at the end; no mapper may change it
 //   ELAPSED <seconds> s                of the iterations that count
+//   CORES <seconds> s                  that they kept cores busy, those of the runtime's work too
 //   THROUGHPUT <iterations a second> iterations/s
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <memory>
 
 #include "launching.h"
@@ -44,15 +46,18 @@ public:
         if (wanted == running) return;
         runtime->issue_execution_fence(ctx).get_void_result();
         const double now = Realm::Clock::current_time();
+        const double used = static_cast<double>(std::clock()) / CLOCKS_PER_SEC;
         elapsed += running ? now : -now;
+        busy += running ? used : -used;
         running = wanted;
     }
     double seconds() const { return elapsed; }
+    double core_seconds() const { return busy; }
 
 private:
     Context ctx;
     Runtime *runtime;
-    double elapsed = 0;
+    double elapsed = 0, busy = 0;
     bool running = false;
 };
 
@@ -113,6 +118,7 @@ void top(const Task *, const std::vector<PhysicalRegion> &, Context ctx, Runtime
     printf("CHECKSUM %016llx\n",
            static_cast<unsigned long long>(checksum(*world, ctx, runtime)));
     printf("ELAPSED %.6f s\n", clock.seconds());
+    printf("CORES %.6f s\n", clock.core_seconds());
     printf("THROUGHPUT %.6g iterations/s\n",
            clock.seconds() > 0 ? settings.iterations / clock.seconds() : 0.0);
     fflush(stdout);
