@@ -210,7 +210,7 @@ def test_a_permit_takes_its_time_to_come_back() -> None:
 class TestUnderALimit:
     """One point at a time beside two, where the runtime's work has no core of its own."""
 
-    def slower(self, work: float) -> float:
+    def slower(self, threads: float) -> float:
         """How many times as long a loop takes under a limit of one."""
 
         def elapsed(limit: str) -> float:
@@ -224,7 +224,7 @@ class TestUnderALimit:
                 warmup=4,
                 timed=8,
             )
-            on = machine(point=work, shares_cores=True)
+            on = machine(point=0.25, threads=threads, shares_cores=True)
             found = tiny.Run(program, on, tiny.mapper(limit)).outcome.elapsed
             assert found is not None
             return found
@@ -232,10 +232,14 @@ class TestUnderALimit:
         return elapsed("InstanceLimit work 1;") / elapsed("")
 
     def test_the_limit_costs_less_the_more_work_there_is_beside_the_tasks(self) -> None:
-        """The work goes on while a core idles under the limit, and holds up tasks without it."""
-        nothing, some, much = self.slower(0.0), self.slower(0.25), self.slower(0.5)
-        assert nothing == pytest.approx(2.0)
-        assert nothing > some > much
+        """The work goes on while a core idles under the limit, and takes its time without it.
+
+        Three seconds of analysis and four of tasks: one after the other in seven under the limit;
+        without it both cores share four and as many times three as the analysis has threads.
+        """
+        assert self.slower(1.0) == pytest.approx(7.0 / 3.5)
+        assert self.slower(2.0) == pytest.approx(7.0 / 5.0)
+        assert self.slower(3.0) == pytest.approx(7.0 / 6.5)
 
 
 class TestSharedCores:
