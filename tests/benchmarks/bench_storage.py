@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from studies.stops import stoppable
 from tests.studies.postgresql_server import free_port, running
 from tests.tools_found import postgresql_programs
 
@@ -53,7 +54,7 @@ def main() -> int:
     if programs is None:
         sys.stderr.write("PostgreSQL is not here\n")
         return 2
-    with ExitStack() as stack:
+    with stoppable(), ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="storage-")))
         server = stack.enter_context(running(programs, "cAnArY/4711+x", {"fsync": "on"}))
         url = server.create("studies")
