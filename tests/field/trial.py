@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import dsl
+from legion_bridge.capture.profile_log import ARRIVALS_FLAG
 from legion_bridge.legion import LegionInstallation
 from legion_bridge.legion.guarded import Ended, Guard
 from legion_bridge.legion.preload_environment import preload_environment
@@ -91,7 +92,7 @@ class Bench:
         for _ in range(_ATTEMPTS):
             with Guard() as guard:
                 flags = PROFILE_FLAGS.format(folder=shlex.quote(str(guard.folder)))
-                ended = self._ended(guard, None, f"{flags} -lg:prof_all_critical_arrivals")
+                ended = self._ended(guard, None, f"{flags} {ARRIVALS_FLAG}")
                 failed = failure_of(ended, self._words[0], self._program.timeout, _MEMORY)
                 if failed is None and list(guard.folder.glob("times_*")):
                     uses = profile_of_run(guard.folder).tasks
