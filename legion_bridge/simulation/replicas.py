@@ -61,8 +61,9 @@ def simulate_replicas(
         objective: What the throughput is over.
 
     Returns:
-        The outcome, which is that of ``Simulator`` to the bit but for its floor, a bound that is
-        lower here; None where the program has no replicas on the machine under this mapper.
+        The outcome, which is that of ``Simulator`` to the bit but has no floor, which takes too
+        long for large programs; None where the program has no replicas on the machine under this
+        mapper.
 
     Raises:
         MapperError: The mapper cannot be loaded, or one of its functions fails.
@@ -392,7 +393,7 @@ class ReplicaSimulator(Simulator):
         run = self._simulate(decisions, self.times(decisions), trace=False)
         if run.status == KernelStatus.NOT_ALIKE:
             raise NotAlikeError
-        return self._outcome(run, decisions)
+        return replace(self._outcome(run, decisions), floor=None)
 
     def _require_alike(self, decisions: Decisions) -> None:
         """Each place has nodes of its own, and the same of each; data in common lies on GPUs."""

@@ -240,9 +240,45 @@ def cases(
 def spread_cases(
     draw: st.DrawFn, *, capacities: Sequence[int] = AMPLE, chunks: Sequence[float] = (0.0,)
 ) -> Case:
-    """A case on a machine with collective operations, whose points are spread over GPUs."""
+    """A case on a machine with collective operations, its points spread over GPUs.
+
+    What some points make is read by several: such launches come after those of a random program.
+    """
     case = draw(cases(capacities=capacities, chunks=chunks))
-    rules = "\n".join([case.rules, *draw(spread_maps(case, case.program))])
+    loop = list(case.program.loop)
+    for number in range(draw(st.integers(1, 3))):
+        region = draw(st.sampled_from(["x", "y"]))
+        parts = [None, *(p.name for p in case.program.partitions.values() if p.region == region)]
+        make = draw(st.sampled_from([tiny.writes, tiny.reduces, tiny.reduces]))
+        part, count = draw(st.sampled_from(parts)), draw(st.integers(2, 4))
+        if make is tiny.writes:
+            part, count = None, 1
+        use = draw(st.sampled_from([tiny.reads, tiny.reads, tiny.updates]))
+        readers = 1 if use is tiny.updates else draw(st.integers(2, 4))
+        for task, needed, points in (
+            (f"make_{number}", make(region, part, "a"), count),
+            (f"use_{number}", use(region, None, "a"), readers),
+        ):
+            colors = None if needed.partition is None else [0] * points
+            loop.append(tiny.launch(task, needed, domain=(points,), colors=[colors]))
+    tasks = {x.task: replace(next(iter(case.program.task_kinds.values())), name=x.task,
+                             inner=False) for x in loop}  # fmt: skip
+    program = replace(
+        case.program, loop=tuple(loop), task_kinds={**tasks, **case.program.task_kinds}
+    )
+    program.validate()
+    rules = [case.rules, *draw(spread_maps(case, program))]
+    for name in sorted(tasks):
+        if name.startswith(("make", "use")) and f"IndexTaskMap {name} " not in rules[-1]:
+            rules = [rule for rule in rules if f"spread_{name}" not in rule]
+            shift = draw(st.integers(0, 2))
+            rules.append(
+                f"def far_{name}(Task t) {{ all = every.merge(0, 1); "
+                f"return all[(t.ipoint[0] + {shift}) % all.size[0]]; }}"
+            )
+            rules.append(f"IndexTaskMap {name} far_{name};")
+            if name.startswith("use") and draw(st.booleans()):
+                rules.append(f"CollectMemory {name} *;")
     seconds, shares = st.sampled_from([0.0, 0.25]), st.sampled_from([0.5, 1.0])
     algorithms = [
         Algorithm(kind, draw(seconds), draw(seconds), draw(seconds), draw(shares))
@@ -250,7 +286,7 @@ def spread_cases(
     ]
     runtime = replace(case.machine.runtime, collective="nccl")
     machine = replace(case.machine, runtime=runtime, algorithms=tuple(algorithms))
-    return replace(case, machine=machine, rules=rules)
+    return replace(case, program=program, machine=machine, rules="\n".join(rules))
 
 
 @st.composite

@@ -32,7 +32,7 @@ from tests.legion_bridge.tiny import (
 from .random_runs import Case, spread_cases
 from .reference_run import OutOfMemoryError, Plan, Replay
 
-EXAMPLES = settings(max_examples=50, deadline=None)
+EXAMPLES = settings(max_examples=40, deadline=None)
 RING = Algorithm("ring", 0.0, 0.0, 0.0, 1.0)
 LINE = region("line", 96)
 SPREAD = """
