@@ -85,14 +85,19 @@ def _written_at_once(uri: str) -> Iterator[None]:
     """Has traces written to a server when they end, and not by a thread that may fail unseen."""
     import mlflow
 
-    before = mlflow.get_tracking_uri()
+    names = ("MLFLOW_TRACKING_URI", "MLFLOW_ENABLE_ASYNC_TRACE_LOGGING")
+    before = {name: os.environ.get(name) for name in names}
     os.environ["MLFLOW_ENABLE_ASYNC_TRACE_LOGGING"] = "false"
-    mlflow.set_tracking_uri(uri)
-    mlflow.tracing.reset()  # type: ignore[no-untyped-call]  # its exporter is made once
+    mlflow.set_tracking_uri(uri)  # of the whole process, and of those that it starts
     try:
         yield
     finally:
-        mlflow.set_tracking_uri(before)
+        mlflow.set_tracking_uri(None)  # type: ignore[arg-type]  # forgets it
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
 
 
 def _trace(experiment: str, run: str, exchange: Exchange) -> None:

@@ -65,7 +65,8 @@ def test_a_comparison_is_the_parent_of_its_studies(compared, monkeypatch):
     assert min(parent.data.metrics) == "best"  # the first column, and the first chart
     files = {each.path for each in client.list_artifacts(parent.info.run_id)}
     assert files == {"best.mapper.txt", "best.svg", "comparison.json", "report.html"}
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracker.uri)
+    service = "mlflow.tracking._tracking_service.utils._tracking_uri"
+    monkeypatch.setattr(service, tracker.uri)  # as `set_tracking_uri`, for this test
     place = experiment.experiment_id
     table = client.load_table(place, "comparison.json", run_ids=[parent.info.run_id])
     assert set(means) <= set(table["name"])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from studies import Tracker
@@ -23,6 +25,7 @@ def tracker(tmp_path):
 
 def test_exchanges_become_traces_once(tracker, tmp_path, monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret-key")
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     transcript = Transcript(tmp_path / "said.jsonl", Redactor([]))
     transcript.record("some/model", REQUEST, REPLY)
     leak = "my key is sk-very-secret-key"
@@ -31,6 +34,7 @@ def test_exchanges_become_traces_once(tracker, tmp_path, monkeypatch):
     run = tracker.runs().create(experiment, "llm-seed0", 0, {}, {})
     with tracker.guarded():
         tracker.trace("a case", run, transcript.path)
+    assert "MLFLOW_TRACKING_URI" not in os.environ  # which other studies would follow
     transcript.record("some/model", REQUEST, Reply("done", "some/model"))
     with tracker.guarded():
         tracker.trace("a case", run, transcript.path)
