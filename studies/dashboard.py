@@ -146,7 +146,7 @@ class Dashboard:
 
     def learn(self, records: Iterable[TrialRecord]) -> None:
         """Notices how good other trials were."""
-        self._best = max((each.throughput for each in records), default=self._best)
+        self._best = max([self._best, *(each.throughput for each in records)])
 
     def show(self, trial: Trial, throughput: float) -> None:
         """Leaves what the dashboard shows of a trial that is about to be finished."""

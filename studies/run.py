@@ -121,8 +121,9 @@ def run_study(
                 ours += 1
                 news.append(finished)
             if news:
+                begun = len(records)
                 records += [TrialRecord.of(each) for each in news]
-                dashboard.learn(records)
+                dashboard.learn(records[begun:])
                 observe(records)
                 ended_by = watch.ended(records) or _ended(problem, spec, store)
             if ended_by:

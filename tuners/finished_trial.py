@@ -154,13 +154,14 @@ class TrialHistory:
         direction: Whether larger or smaller values are better.
         trials: The record of each, in the order in which they were noticed.
         distributions: The distributions of all parameters seen, the latest where they changed.
+        unfinished_from: All trials of lower numbers have finished, and never change again.
     """
 
     def __init__(self, direction: StudyDirection) -> None:
         self.direction = direction
         self.trials: list[FinishedTrial] = []
         self.distributions: dict[str, BaseDistribution] = {}
-        self._unfinished_from = 0
+        self.unfinished_from = 0
         self._seen: set[int] = set()
 
     def update(self, trials: Sequence[FrozenTrial]) -> None:
@@ -170,7 +171,7 @@ class TrialHistory:
             trials: All trials of the study, by number.
         """
         gap = False
-        for trial in trials[self._unfinished_from :]:
+        for trial in trials[self.unfinished_from :]:
             if not trial.state.is_finished():
                 gap = True
             elif trial.number not in self._seen:
@@ -178,7 +179,7 @@ class TrialHistory:
                 self.distributions.update(trial.distributions)
                 self.trials.append(FinishedTrial.of(trial, self.direction))
             if not gap:
-                self._unfinished_from = trial.number + 1
+                self.unfinished_from = trial.number + 1
 
     def by_number(self) -> TrialHistory:
         """The same trials in the order of their numbers, whatever finishes later."""

@@ -43,7 +43,7 @@ def claims(trials: Iterable[FrozenTrial], this: int) -> set[str]:
 
 
 def conflicting_trial(
-    study: Study, trial: FrozenTrial, point: str, finished: Container[int]
+    study: Study, trial: FrozenTrial, point: str, finished: Container[int], *, since: int = 0
 ) -> int | None:
     """Claims a point for a trial; the number of another trial that claims it too, if any.
 
@@ -53,10 +53,11 @@ def conflicting_trial(
         point: The key of the point, equal for equal candidates.
         finished: Numbers of the trials that had finished when the point was chosen: what they
             tried is known.
+        since: All trials of lower numbers had finished then as well.
     """
     trial.system_attrs[CLAIM] = point
     study._storage.set_trial_system_attr(trial._trial_id, CLAIM, point)  # noqa: SLF001  (likewise)
-    for other in study.get_trials(deepcopy=False):
+    for other in study.get_trials(deepcopy=False)[since:]:
         if (
             other.system_attrs.get(CLAIM) == point
             and other.number != trial.number

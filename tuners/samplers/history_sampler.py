@@ -211,6 +211,8 @@ class HistorySampler(BaseSampler, ABC):
         memory, trials = self._memory_of(study), study.get_trials(deepcopy=False)
         memory.history.update(trials)
         search = self._search(memory, search_space)
+        since = memory.history.unfinished_from
+        trials = trials[since:]
         running = {t.number: t.params for t in trials if t.state == TrialState.RUNNING}
         running.pop(trial.number, None)
         memory.handed_out = {n: point for n, point in memory.handed_out.items() if n in running}
@@ -221,7 +223,9 @@ class HistorySampler(BaseSampler, ABC):
         for _ in range(MAX_RETRIES):
             point = memory.handed_out[trial.number] = _untried(search, rng, asked_for)
             identity = search.evaluated.identity(point)
-            if not is_shared(study) or conflicting_trial(study, trial, identity, finished) is None:
+            if not is_shared(study):
+                break
+            if conflicting_trial(study, trial, identity, finished, since=since) is None:
                 break
             search.avoid(identity)
         return point

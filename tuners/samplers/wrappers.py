@@ -152,7 +152,7 @@ class DistinctSampler(DelegatingSampler):
         self._seed = seed
         self._redraws = redraws
         self._changes = changes
-        self._keys: dict[str, dict[int, str]] = {}  # by study name, then trial number
+        self._seen: dict[str, _Seen] = {}  # by study name
         self._lock = threading.Lock()
 
     def __str__(self) -> str:
@@ -181,13 +181,18 @@ class DistinctSampler(DelegatingSampler):
         search_space: dict[str, BaseDistribution],  # noqa: ARG002  (Optuna's signature)
     ) -> dict[str, Any]:
         trials = study.get_trials(deepcopy=False)
-        finished = {each.number for each in trials if each.state.is_finished()}
-        tried = self._tried_in(study, trials) | claims(trials, trial.number)
+        with self._lock:
+            seen = self._seen.setdefault(study.study_name, _Seen())
+            seen.update(trials, self._problem)
+            since, tried = seen.unfinished_from, seen.keys.copy()
+        open_trials = trials[since:]
+        finished = {each.number for each in open_trials if each.state.is_finished()}
+        tried |= claims(open_trials, trial.number)
         values: dict[str, Value] = {}
         for _ in range(MAX_RETRIES):
             values = self._untried(study, trial, tried)
             key = self._problem.key(values)
-            if conflicting_trial(study, trial, key, finished) is None:
+            if conflicting_trial(study, trial, key, finished, since=since) is None:
                 break
             tried.add(key)
         return values
@@ -228,15 +233,32 @@ class DistinctSampler(DelegatingSampler):
                 return values
         return proposal
 
-    def _tried_in(self, study: Study, trials: Sequence[FrozenTrial]) -> set[str]:
-        with self._lock:
-            keys = self._keys.setdefault(study.study_name, {})
-            for trial in trials:
-                if trial.state in (TrialState.COMPLETE, TrialState.PRUNED) and (
-                    trial.number not in keys
-                ):
-                    keys[trial.number] = _key_of(trial, self._problem)
-            return set(keys.values())
+
+class _Seen:
+    """What the trials of a study have tried, each of them looked at once it has finished.
+
+    Attributes:
+        keys: The keys of the points that were tried.
+        unfinished_from: All trials of lower numbers have finished, and never change again.
+    """
+
+    def __init__(self) -> None:
+        self.keys: set[str] = set()
+        self.unfinished_from = 0
+        self._known: set[int] = set()
+
+    def update(self, trials: Sequence[FrozenTrial], problem: Problem) -> None:
+        """Notices what has finished since the last time; ``trials`` are all of the study's."""
+        gap = False
+        for trial in trials[self.unfinished_from :]:
+            if not trial.state.is_finished():
+                gap = True
+            elif trial.number not in self._known:
+                self._known.add(trial.number)
+                if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
+                    self.keys.add(_key_of(trial, problem))
+            if not gap:
+                self.unfinished_from = trial.number + 1
 
 
 def _key_of(trial: FrozenTrial, problem: Problem) -> str:
