@@ -112,7 +112,7 @@ static int64_t settle(struct flows *flows)
         struct flow *flow = &flows->flows[i];
         if (flow->settled)
             continue;
-        flow->rate = bound_of(flows, flow);
+        flow->rate = larger(bound_of(flows, flow), 0.0); /* rounded, others may have a bit too much */
         for (int64_t l = 0; l < flow->path.count; l++) {
             double *lowest = &flows->lowest[flow->path.links[l]];
             *lowest = smaller(*lowest, flow->rate);
@@ -152,7 +152,10 @@ static void find_next(struct flows *flows)
     flows->next = INFINITY;
     for (int64_t i = 0; i < flows->count; i++) {
         const struct flow *flow = &flows->flows[i];
-        flows->next = smaller(flows->next, flow->rate > 0.0 ? flow->end : flow->held);
+        if (flow->rate > 0.0)
+            flows->next = smaller(flows->next, flow->end);
+        else if (flow->held > flows->now) /* any other waits for what changes the shares */
+            flows->next = smaller(flows->next, flow->held);
     }
     flows->changed = flows->other = 0;
 }

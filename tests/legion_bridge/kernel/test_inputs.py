@@ -168,6 +168,12 @@ class TestTogether:
     def test_random_breaks_do_no_harm(self) -> None:
         assert broken_inputs.survive(seed=1, count=300) > 0
 
+    def test_links_without_bandwidth_do_not_hold_up_the_run(self) -> None:
+        inputs = broken_inputs.sample("cannon")
+        bandwidth = np.zeros_like(inputs.arrays["link_bandwidth"])
+        status, *_ = inputs.with_array("link_bandwidth", bandwidth).simulate()
+        assert status == 0
+
     def test_a_child_before_its_parent(self, small: Inputs) -> None:
         with pytest.raises(ValueError, match=r"launch_parent\[0\] is 1 and must be below it"):
             small.with_array("launch_parent", np.array([1, -1])).simulate()
