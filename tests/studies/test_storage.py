@@ -70,7 +70,7 @@ def test_a_journal_that_is_in_use_is_told(tmp_path):
     [
         ("redis://localhost/0", "unknown storage"),
         ("sqlit:///x.db", "sqlite://"),
-        ("mysql://me:secret@localhost/x", "needs the Python package MySQLdb"),
+        ("mysql://me:secret@localhost/x", "needs the Python package mysqlclient"),
     ],
 )
 def test_a_storage_that_cannot_be_had_is_told(location, sentence):

@@ -198,10 +198,11 @@ def test_a_damaged_journal_is_told_and_repaired(tmp_path, tune):
     assert tune("--trials", 6).code == 0
     journal = tmp_path / "runs" / "stencil-p100x4-template" / "guided-seed0.journal"
     lines = journal.read_bytes().splitlines(keepends=True)
-    journal.write_bytes(b"".join([*lines[:6], lines[6][:50] + b"\n", *lines[7:]]))
+    place = [number for number, line in enumerate(lines) if b'"trial":' in line][3]
+    journal.write_bytes(b"".join([*lines[:place], lines[place][:50] + b"\n", *lines[place + 1 :]]))
     answer = tune("--trials", 6)
     assert answer.code == 1
-    assert f"{journal} is damaged in line 7" in answer.err
+    assert f"{journal} is damaged in line {place + 1}" in answer.err
     assert "--repair" in answer.err
     answer = tune("--trials", 6, "--repair", "--json")
     assert answer.code == 0

@@ -8,7 +8,7 @@ from studies import Tracker
 from tuners.llm.model.errors import ModelError
 from tuners.llm.model.exchange import Message, Reply, Request
 from tuners.llm.model.transcript import Transcript
-from tuners.redaction import Redactor
+from tuners.redaction import Redactor, process_redactor
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # MLflow's own, of which there are many
 
@@ -23,8 +23,17 @@ def tracker(tmp_path):
     return tracker
 
 
-def test_exchanges_become_traces_once(tracker, tmp_path, monkeypatch):
+@pytest.fixture
+def _secret_key(monkeypatch):
+    """A process looks for its keys once, and has looked by now."""
     monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret-key")
+    process_redactor.cache_clear()
+    yield
+    process_redactor.cache_clear()
+
+
+@pytest.mark.usefixtures("_secret_key")
+def test_exchanges_become_traces_once(tracker, tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     transcript = Transcript(tmp_path / "said.jsonl", Redactor([]))
     transcript.record("some/model", REQUEST, REPLY)
