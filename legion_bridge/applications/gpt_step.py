@@ -28,7 +28,7 @@ widened to 32 bits, unscaled, its norm is taken, it is clipped, read by Adam and
 weight is narrowed, each by a kernel of its own (Megatron-LM, ``megatron/optimizer``)."""
 
 
-ADDING = ("backward", "loss", "embed_backward")
+ADDING = ("backward", "backward_sum", "loss", "embed_backward")
 """Tasks that add to gradients."""
 
 
@@ -212,11 +212,18 @@ class StepWriter:
         return self._launch("backward", uses, self._products(flops, 16 * layers), chunk)
 
     def _add_up_back(self, chunk: int, block: int, buffer: int) -> Launch:
+        """What goes over each token by itself, and the gradients of the norms.
+
+        So a stage hands on what it found before its gradients can be added up over the batch
+        pieces, as in Megatron-LM: otherwise those of one stage after the other would take the
+        links that the next one's begin depends on.
+        """
         data, layers, stage = self.data, self.cut.layers_of(block), chunk % self.cut.stages
         uses = [
             *data.inner("inner_gradients", "READ_ONLY", stage),
             data.slice("READ_WRITE", f"s{stage}"),
             data.slice("WRITE_ONLY", data.handed("dx", block, buffer)),
+            data.gradients("layer", block),
             data.workspace(self._streams(layers, BACKWARD_PASSES) + self._streamed_again(layers)),
         ]
         return self._launch("backward_sum", uses, {"kernels": 12 * layers}, chunk)

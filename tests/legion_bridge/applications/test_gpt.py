@@ -288,6 +288,25 @@ def test_nothing_is_updated_before_all_gradients_are_there() -> None:
     gpt = Application.load("gpt", **SMALL, stages=2, blocks=2, batch=3)
     norm = next(number for number, launch in enumerate(gpt.loop) if launch.task == "norm")
     waited = {(gpt.loop[n].task, gpt.loop[n].lower[0]) for n in gpt.loop[norm].after}
-    assert waited == {("backward", 0), ("backward", 1), ("loss", 1), ("embed_backward", 0)}
+    layers = {(task, chunk) for task in ("backward", "backward_sum") for chunk in (0, 1)}
+    assert waited == {*layers, ("loss", 1), ("embed_backward", 0)}
     assert all(gpt.loop[n].lower[1] == 2 for n in gpt.loop[norm].after)
     assert [x.after for x in gpt.loop[norm + 1 :]] == [(norm,)] * 6
+
+
+def test_sums_of_gradients_hold_up_no_other_stage() -> None:
+    """What a stage hands on goes before its gradients, so that the stages' sums are at once."""
+
+    def seconds(stages: int, pieces: int) -> float:
+        cut = {"stages": stages, "tensor_pieces": 8, "batch_pieces": pieces}
+        gpt = Application.load(
+            "gpt", nodes=stages * pieces, layers=stages, hidden=16384, heads=32, sequence=512,
+            vocabulary=1024, batch=stages * pieces, steps=1, prune=0, **cut,
+        )  # fmt: skip
+        machine = Machine.load("a100x8-nccl", nodes=stages * pieces)
+        outcome = Evaluator(gpt, machine).evaluate(dsl.parse(gpt.mappers["expert"]))
+        assert outcome.iteration is not None
+        return outcome.iteration
+
+    of_two, of_four = (seconds(stages, 2) - seconds(stages, 1) for stages in (2, 4))
+    assert of_four == pytest.approx(of_two, rel=0.01)
