@@ -221,9 +221,9 @@ class _News:
                 news = tuple(records[self._sent : self._sent + TRIALS_A_MESSAGE])
                 if not self._values:
                     news = tuple(replace(each, values={}) for each in news)
-                with signals_wait():  # a message is sent whole
+                with signals_wait():  # a message is sent whole, and once
                     self._connection.send(Found(news))
-                self._sent += len(news)
+                    self._sent += len(news)
                 if self._sent >= len(records):
                     return
         except (BrokenPipeError, ConnectionResetError):

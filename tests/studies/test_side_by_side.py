@@ -10,8 +10,9 @@ import pytest
 from studies import StudyError, StudySpec, UsageError
 from studies.side_by_side import SideBySide, default_jobs
 from studies.stop_rules import StopRules
+from studies.stops import Stopped, stoppable
 from studies.suite import Case
-from studies.worker import Setting
+from studies.worker import Setting, _News
 from studies.workspace import Workspace
 from tests.studies.cli.conftest import SPACE
 
@@ -152,6 +153,22 @@ def test_a_stop_ends_all_in_order_and_what_there_is_is_kept(tmp_path):
         CASE, CASE.problem(), StudySpec("random", 0, len(results[0].records)), begin(None)
     )
     assert again.resumed == len(again.records)
+
+
+def test_a_stop_while_trials_are_told_tells_none_twice():
+    told = []
+
+    class Stopping:
+        def send(self, message):
+            told.extend(message.records)
+            if len(told) == 3:
+                signal.raise_signal(signal.SIGTERM)
+
+    news = _News(Stopping(), values=True)
+    with pytest.raises(Stopped), stoppable():
+        news.send("abc")
+    news.send("abcd")
+    assert told == ["a", "b", "c", "d"]
 
 
 def test_rules_end_studies_and_no_time_is_left_for_more(tmp_path):
