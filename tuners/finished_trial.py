@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from tuners.problems.problem import Problem
 
-__all__ = ["FinishedTrial", "TrialHistory"]
+__all__ = ["FinishedSince", "FinishedTrial", "TrialHistory"]
 
 _SIGNATURE = 60  # characters of a message that tell one kind of failure from another
 
@@ -147,6 +147,35 @@ def _reason(violation: float, value: float | None) -> str:
     return "" if value is not None and math.isfinite(value) else "it gave no value"
 
 
+class FinishedSince:
+    """Notices which trials of a study have finished, each of them once.
+
+    Attributes:
+        unfinished_from: All trials of lower numbers have finished, and never change again.
+    """
+
+    def __init__(self) -> None:
+        self.unfinished_from = 0
+        self._seen: set[int] = set()
+
+    def take(self, trials: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+        """Those that have finished since the last time.
+
+        Args:
+            trials: All trials of the study, by number.
+        """
+        new, gap = [], False
+        for trial in trials[self.unfinished_from :]:
+            if not trial.state.is_finished():
+                gap = True
+            elif trial.number not in self._seen:
+                self._seen.add(trial.number)
+                new.append(trial)
+            if not gap:
+                self.unfinished_from = trial.number + 1
+        return new
+
+
 class TrialHistory:
     """The finished trials of a study with one objective.
 
@@ -154,15 +183,18 @@ class TrialHistory:
         direction: Whether larger or smaller values are better.
         trials: The record of each, in the order in which they were noticed.
         distributions: The distributions of all parameters seen, the latest where they changed.
-        unfinished_from: All trials of lower numbers have finished, and never change again.
     """
 
     def __init__(self, direction: StudyDirection) -> None:
         self.direction = direction
         self.trials: list[FinishedTrial] = []
         self.distributions: dict[str, BaseDistribution] = {}
-        self.unfinished_from = 0
-        self._seen: set[int] = set()
+        self._finished = FinishedSince()
+
+    @property
+    def unfinished_from(self) -> int:
+        """All trials of lower numbers have finished, and never change again."""
+        return self._finished.unfinished_from
 
     def update(self, trials: Sequence[FrozenTrial]) -> None:
         """Notices what has finished since the last time.
@@ -170,16 +202,9 @@ class TrialHistory:
         Args:
             trials: All trials of the study, by number.
         """
-        gap = False
-        for trial in trials[self.unfinished_from :]:
-            if not trial.state.is_finished():
-                gap = True
-            elif trial.number not in self._seen:
-                self._seen.add(trial.number)
-                self.distributions.update(trial.distributions)
-                self.trials.append(FinishedTrial.of(trial, self.direction))
-            if not gap:
-                self.unfinished_from = trial.number + 1
+        for trial in self._finished.take(trials):
+            self.distributions.update(trial.distributions)
+            self.trials.append(FinishedTrial.of(trial, self.direction))
 
     def by_number(self) -> TrialHistory:
         """The same trials in the order of their numbers, whatever finishes later."""

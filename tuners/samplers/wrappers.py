@@ -15,6 +15,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from tuners import attributes
+from tuners.finished_trial import FinishedSince
 from tuners.problems.fixed_trial import FixedTrial
 from tuners.problems.parameter_values import random_value
 from tuners.problems.problem import Problem, Value
@@ -184,7 +185,7 @@ class DistinctSampler(DelegatingSampler):
         with self._lock:
             seen = self._seen.setdefault(study.study_name, _Seen())
             seen.update(trials, self._problem)
-            since, tried = seen.unfinished_from, seen.keys.copy()
+            since, tried = seen.finished.unfinished_from, seen.keys.copy()
         open_trials = trials[since:]
         finished = {each.number for each in open_trials if each.state.is_finished()}
         tried |= claims(open_trials, trial.number)
@@ -239,26 +240,18 @@ class _Seen:
 
     Attributes:
         keys: The keys of the points that were tried.
-        unfinished_from: All trials of lower numbers have finished, and never change again.
+        finished: Which trials have finished.
     """
 
     def __init__(self) -> None:
         self.keys: set[str] = set()
-        self.unfinished_from = 0
-        self._known: set[int] = set()
+        self.finished = FinishedSince()
 
     def update(self, trials: Sequence[FrozenTrial], problem: Problem) -> None:
         """Notices what has finished since the last time; ``trials`` are all of the study's."""
-        gap = False
-        for trial in trials[self.unfinished_from :]:
-            if not trial.state.is_finished():
-                gap = True
-            elif trial.number not in self._known:
-                self._known.add(trial.number)
-                if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
-                    self.keys.add(_key_of(trial, problem))
-            if not gap:
-                self.unfinished_from = trial.number + 1
+        for trial in self.finished.take(trials):
+            if trial.state in (TrialState.COMPLETE, TrialState.PRUNED):
+                self.keys.add(_key_of(trial, problem))
 
 
 def _key_of(trial: FrozenTrial, problem: Problem) -> str:
