@@ -148,15 +148,23 @@ def copies(
 
 
 def two_partitions(pieces: int, iterations: int) -> Application:
-    """Two tasks that change the same data in turn, each through a partition of its own."""
+    """Two tasks that change the same data in turn, each through a partition of its own.
+
+    The second is cut in the middle of the pieces of the first, so that each of its pieces meets two
+    of these; it has one piece more.
+    """
     region, partition = _grid(64, 1, pieces)
-    other = replace(partition, name="others")
+    lower, upper = partition.pieces[:, 0, 1], partition.pieces[:, 1, 1]
+    cuts = np.concatenate([lower[:1], (lower + upper + 1) // 2, upper[-1:] + 1])
+    between = np.repeat(partition.pieces[:1], pieces + 1, axis=0)
+    between[:, 0, 1], between[:, 1, 1] = cuts[:-1], cuts[1:] - 1
+    other = replace(partition, name="others", pieces=between)
     loop = [
         Launch(
             task,
-            (pieces,),
+            (len(through.pieces),),
             (Requirement(region.name, through.name, "READ_WRITE", (region.fields[0].name,)),),
-            Work.of(pieces, 1),
+            Work.of(len(through.pieces), 1),
         )
         for task, through in (("here", partition), ("there", other))
     ]

@@ -69,7 +69,8 @@ def _probes(processors: int, points: int) -> list[Probe]:
     all_streams = sweep(points, _FIELDS, processors, 3)
     moved = copies(points // 2, _PAIR, 1, 3)
     many_moved = copies(64, 1, _TASKS, 20)
-    much_read = copies(points // 2, 1, _TASKS, 5, reads_only=True)
+    # In one piece: several copies into fresh memory at a time would hide how long one takes a core.
+    much_read = copies(points // 2, 1, 1, 5, reads_only=True)
     read = copies(64, 1, _TASKS, 20, reads_only=True)
     read_traced = copies(64, 1, _TASKS, 20, reads_only=True, traced=True)
     paged = copies(points // _FAR_POINTS, _PAIR, 1, 10)
@@ -153,7 +154,7 @@ def _figures(points: int, line: float) -> dict[str, Formula]:
 
     def fresh(times: Times) -> float:
         much = times["much-collected"] - times["much-read"]
-        return (much - (times["few-collected"] - times["few-read"])) / read_once
+        return (much - (times["few-collected"] - times["few-read"]) / _TASKS) / read_once
 
     return {
         "bandwidth": (lambda t: streamed / t["streams"], "fields updated by one core"),

@@ -60,14 +60,24 @@ static int is_below_its_like(const struct input *in, int64_t launch)
     return above >= 0;
 }
 
+int are_alike(const struct input *in, int64_t a, int64_t b)
+{
+    return in->processor_kind[a] == in->processor_kind[b] &&
+           in->processor_rank[a] == in->processor_rank[b];
+}
+
 /* The processor that a point's launch comes from; the top-level task has one of its own on each
- * rank. */
+ * rank. A task that no map places is taken to launch from the first of its processors: short ones
+ * mostly run there, for it is free again when the next one comes. */
 static int64_t origin_of(const struct input *in, int64_t point)
 {
     int64_t parent = in->point_parent[point];
-    if (parent >= 0)
-        return in->processor[parent];
-    return in->processors + in->processor_rank[in->processor[point]];
+    if (parent < 0)
+        return in->processors + in->processor_rank[in->processor[point]];
+    int64_t origin = in->processor[parent];
+    while (in->unpinned[parent] && origin > 0 && are_alike(in, origin - 1, origin))
+        origin--;
+    return origin;
 }
 
 /* Queues are numbered by task, then by origin. */

@@ -51,7 +51,7 @@ struct run {
     struct timing *timing; /* of each operation */
     int32_t *next_waiting;
     int64_t first_link, first_lock, first_limit;
-    int any_unpinned; /* whether a task may run on whichever processor is free */
+    int any_unpinned; /* whether something may run on whichever processor is free */
     int all_timed;    /* whether the program's clock runs for all launches */
     struct busy *busy; /* of each resource but locks and limits; then what shares a rank's cores */
     int64_t latest;    /* the first of the iterations up to the last, as many as are measured */
@@ -179,16 +179,34 @@ static void find_access_path(const struct run *run, int64_t processor, int64_t m
                  processor);
 }
 
+/* Puts an operation into the queue of a resource: at its end, but a runtime's work before the tasks that
+ * wait for a processor. */
+static void queue_up(struct run *run, int64_t number, int64_t operation)
+{
+    struct resource *resource = &run->resources[number];
+    int64_t before = resource->last;
+    if (number < run->in->processors && run->graph->operation[operation].kind == RUNTIME) {
+        before = -1;
+        for (int64_t i = resource->first;
+             i >= 0 && run->graph->operation[i].kind == RUNTIME; i = run->next_waiting[i])
+            before = i;
+    }
+    if (resource->first < 0 || before < 0) {
+        run->next_waiting[operation] = resource->first;
+        resource->first = (int32_t)operation;
+    } else {
+        run->next_waiting[operation] = run->next_waiting[before];
+        run->next_waiting[before] = (int32_t)operation;
+    }
+    if (run->next_waiting[operation] < 0)
+        resource->last = (int32_t)operation;
+}
+
 /* Lets an operation wait for a resource. */
 static void wait_for(struct run *run, int64_t number, int64_t operation)
 {
     struct resource *resource = &run->resources[number];
-    run->next_waiting[operation] = -1;
-    if (resource->first < 0)
-        resource->first = (int32_t)operation;
-    else
-        run->next_waiting[resource->last] = (int32_t)operation;
-    resource->last = (int32_t)operation;
+    queue_up(run, number, operation);
     /* A limit wakes when a permit is returned, and a flow's lock when it ends. */
     if (number < run->first_limit && !resource->woken && !resource->flows) {
         resource->woken = 1;
@@ -290,22 +308,33 @@ static double occupy(struct run *run, const struct link_path *path, double bytes
     return run->now + longest;
 }
 
-/* Where the runtime shares the cores of the processors, its work and its copies hold up the one that
- * is free soonest, if all are busy. They count as work of all these together. */
-static void borrow_core(struct run *run, int64_t rank, const struct operation *of, double seconds)
+/* The core of a rank that is free soonest, where the runtime has none of its own; else, or where there
+ * is none, -1. */
+static int64_t soonest_core(const struct run *run, int64_t rank)
 {
     const struct input *in = run->in;
-    if (!in->settings[SETTING_shares_cores])
-        return;
-    if (is_counted(run, of))
-        count_work(run, run->first_lock + rank, of, seconds);
     int64_t best = -1;
-    for (int64_t i = 0; i < in->processors; i++)
+    for (int64_t i = 0; in->settings[SETTING_shares_cores] && i < in->processors; i++)
         if (in->processor_rank[i] == rank &&
             (best < 0 || run->resources[i].free < run->resources[best].free))
             best = i;
-    if (best >= 0 && run->resources[best].free > run->now)
-        run->resources[best].free += seconds;
+    return best;
+}
+
+/* Work beside the tasks that the kernel of the operating system divides among the cores, copies for
+ * example: if all are busy, it holds up the one that is free soonest. */
+static void hold_up_core(struct run *run, int64_t rank, double seconds)
+{
+    int64_t core = soonest_core(run, rank);
+    if (core >= 0 && run->resources[core].free > run->now)
+        run->resources[core].free += seconds;
+}
+
+/* Counts what is done on the cores of a rank beside its tasks, as the work of all of them together. */
+static void count_beside(struct run *run, int64_t rank, const struct operation *of, double seconds)
+{
+    if (run->in->settings[SETTING_shares_cores] && is_counted(run, of))
+        count_work(run, run->first_lock + rank, of, seconds);
 }
 
 /* Gives an operation its times and wakes those that waited for it. */
@@ -395,7 +424,8 @@ static int64_t begin_copy(struct run *run, int64_t operation)
     if (busy >= 0)
         return busy;
     double end = occupy(run, &path, bytes, of->bytes, 1, operation);
-    borrow_core(run, run->in->memory_rank[target], of, end - run->now);
+    count_beside(run, run->in->memory_rank[target], of, end - run->now);
+    hold_up_core(run, run->in->memory_rank[target], end - run->now);
     double arrived = on_grid(run, path.latency) + end;
     lock_until(run, operation, arrived, 0);
     finish(run, operation, arrived);
@@ -427,13 +457,6 @@ __attribute__((noinline)) static int64_t begin_collective(struct run *run, int64
     return -1;
 }
 
-/* Whether two processors are of the same kind and rank. */
-static int are_alike(const struct input *in, int64_t a, int64_t b)
-{
-    return in->processor_kind[a] == in->processor_kind[b] &&
-           in->processor_rank[a] == in->processor_rank[b];
-}
-
 /* The processor that a task which no map places gets: of all that are alike the first to be free. */
 static int64_t soonest(const struct run *run, int64_t processor)
 {
@@ -449,7 +472,8 @@ static int64_t soonest(const struct run *run, int64_t processor)
 }
 
 /* Tries to begin a task or a rank's runtime work; returns the resource it must wait for, or -1.
- * What a task moves to and from zero-copy memory queues behind what its links carry already. */
+ * What a task moves to and from zero-copy memory queues behind what its links carry already. A runtime
+ * without cores of its own works on one of the processors, between tasks, and before those that wait. */
 static int64_t begin_on_processor(struct run *run, int64_t operation)
 {
     struct operation *of = &run->graph->operation[operation];
@@ -459,11 +483,14 @@ static int64_t begin_on_processor(struct run *run, int64_t operation)
     int64_t number = of->place + (task ? 0 : run->in->processors);
     if (run->resources[number].free > run->now)
         return number;
-    if (!task && of->limit >= 0) { /* mapping waits for a permit; the end of the point returns it */
-        if (run->resources[run->first_limit + of->limit].permits == 0)
-            return run->first_limit + of->limit;
+    int limited = !task && of->limit >= 0;
+    if (limited && run->resources[run->first_limit + of->limit].permits == 0)
+        return run->first_limit + of->limit;
+    int64_t core = task ? -1 : soonest_core(run, of->place);
+    if (core >= 0 && run->resources[core].free > run->now)
+        return core;
+    if (limited) /* mapping takes a permit; the end of the point returns it */
         run->resources[run->first_limit + of->limit].permits--;
-    }
     double seconds = on_grid(run, of->seconds), end = run->now + seconds;
     if (task && of->bytes > 0.0) {
         struct link_path path;
@@ -477,8 +504,12 @@ static int64_t begin_on_processor(struct run *run, int64_t operation)
     take(run, number, operation, end);
     if (is_counted(run, of))
         count_work(run, number, of, end - run->now);
-    if (!task)
-        borrow_core(run, of->place, of, on_grid(run, seconds * run->in->costs[COST_threads]));
+    if (core >= 0) {
+        double beside = on_grid(run, seconds * run->in->costs[COST_threads]);
+        take(run, core, operation, end);
+        count_beside(run, of->place, of, beside);
+        hold_up_core(run, of->place, beside - seconds);
+    }
     finish(run, operation, end);
     return -1;
 }
@@ -525,7 +556,7 @@ static int begin(struct run *run, int64_t operation)
     return 0;
 }
 
-/* Tasks that no map places and that wait for a processor go to one that is free sooner. */
+/* Tasks that no map places and a runtime's work that wait for a processor go to one that is free sooner. */
 static int64_t move_on(struct run *run, int64_t number)
 {
     struct resource *resource = &run->resources[number];
@@ -534,7 +565,10 @@ static int64_t move_on(struct run *run, int64_t number)
     for (; operation >= 0; operation = next) {
         next = run->next_waiting[operation];
         int64_t sooner = number;
-        if (run->in->unpinned[run->graph->operation[operation].point])
+        const struct operation *of = &run->graph->operation[operation];
+        if (of->kind == RUNTIME)
+            sooner = soonest_core(run, of->place);
+        else if (run->in->unpinned[of->point])
             sooner = soonest(run, number);
         if (sooner == number) {
             wait_for(run, number, operation);
@@ -601,6 +635,7 @@ static int open_run(struct run *run)
     if (!open_schedule(run->schedule, run->graph, links) ||
         !(run->resources && run->busy && run->heap.events) || !open_flows(&run->flows, in))
         return 0;
+    run->any_unpinned = in->settings[SETTING_shares_cores] != 0;
     for (int64_t i = 0; i < in->points; i++)
         run->any_unpinned |= in->unpinned[i] != 0;
     run->all_timed = 1;

@@ -158,6 +158,8 @@ struct link_path {
 
 /* Fills in what follows from the decisions, in the memory that it has; 0 without memory. */
 int derive(struct input *in);
+/* Whether two processors are of the same kind and rank. */
+int are_alike(const struct input *in, int64_t a, int64_t b);
 
 /* Begins a plan: graph and lists are written anew, in the memory that they have. `peak` is as long as there are
  * memories. `in_turn`: permits go in the order of planning, and nested launches are planned with the

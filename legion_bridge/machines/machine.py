@@ -284,8 +284,9 @@ class Runtime:
             so that instance limits hold until then. Collected data keeps a trace from it.
         keeps_folded: Whether data that reductions are folded into is collected only when it is
             overwritten, in place of as soon as it was read.
-        shares_cores: Whether the runtime's work and copies hold up the processors, as where there
-            are no cores but theirs.
+        shares_cores: Whether there are no cores but those of the processors, and no utility
+            processor (``-ll:util 0``): the runtime works on a processor of its rank, between tasks
+            and before those that wait; copies hold up the processors.
         collective: ``"legion"`` where partial sums are folded into one owner, one after the other,
             and each reader copies for itself, as Legion does; ``"nccl"`` where they are added up,
             and what many read is spread, by collective operations of all processors concerned.

@@ -22,6 +22,7 @@ from legion_bridge.outcome import Outcome
 from legion_bridge.simulation.data_movement import DataMovement, Moved
 
 if TYPE_CHECKING:
+    from legion_bridge.machines.flat_machine import FlatMachine
     from legion_bridge.mapping.decisions import Decisions
     from legion_bridge.programs.flat_program import FlatProgram
     from legion_bridge.simulation.point_times import PointTimes
@@ -67,6 +68,7 @@ class Estimator:
         self._movement = DataMovement(self.program, self.flat_machine)
         self._below = _descendants(self.program.launch_parent)
         self._timed = self.program.launch_timed[self.program.setup_launches :] != 0
+        self._first_alike = _first_alike(self.flat_machine)
 
     def decide(self, program: dsl.Program) -> Decisions | None:
         """What a mapper decides; None where it fails or Legion refuses it."""
@@ -202,8 +204,11 @@ class Estimator:
         """
         parents, processor = self.program.point_parent[part], decisions.processor
         ranks = self.flat_machine.processor_rank[processor[part]]
-        origins: NDArray[np.int64] = np.where(parents < 0, -1 - ranks, processor[parents])
-        return origins
+        # Tasks that no map places launch from the first of their processors, as in the kernel.
+        first = self._first_alike[processor[parents]]
+        origins = np.where(decisions.unpinned[parents] != 0, first, processor[parents])
+        found: NDArray[np.int64] = np.where(parents < 0, -1 - ranks, origins)
+        return found
 
     def _limited(self, decisions: Decisions, part: slice, seconds: Floats, limit: int) -> float:
         """Seconds of a launch of whose points so many may be under way for each parent."""
@@ -254,6 +259,13 @@ class Estimator:
             else:
                 seconds += costs.launch / ranks
         return seconds
+
+
+def _first_alike(machine: FlatMachine) -> NDArray[np.int64]:
+    """``[processors]`` the first processor of the same kind and rank."""
+    alike = np.stack([machine.processor_rank, machine.processor_kind])
+    _, first, group = np.unique(alike, axis=1, return_index=True, return_inverse=True)
+    return first[group.ravel()]
 
 
 def _descendants(parents: NDArray[np.int64]) -> list[list[int]]:

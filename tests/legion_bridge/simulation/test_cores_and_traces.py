@@ -207,6 +207,23 @@ def test_a_permit_takes_its_time_to_come_back() -> None:
     assert starts(late) == [0.0, 1.5, 3.0, 4.5]
 
 
+def test_tasks_that_no_map_places_launch_from_the_first_processor() -> None:
+    """A limit counts by the processor of the parent: two that a map places launch beside each other."""
+    loop = [
+        tiny.launch("outer", domain=(2,)),
+        tiny.launch("child", above=2, parent=0),
+    ]
+    program = tiny.application(REGIONS, loop)
+    spread = (
+        "InstanceLimit child 1; both = Machine(GPU);"
+        "def spread(Task t) { return both[0, t.ipoint[0]]; } IndexTaskMap outer spread;"
+    )
+    placed = tiny.Run(program, machine(), tiny.mapper(spread))
+    free = tiny.Run(program, machine(), tiny.mapper("InstanceLimit child 1;"))
+    assert [start for start, _ in placed.times("child")] == [1.0, 1.0]
+    assert [start for start, _ in free.times("child")] == [1.0, 2.0]
+
+
 class TestUnderALimit:
     """One point at a time beside two, where the runtime's work has no core of its own."""
 
@@ -241,8 +258,8 @@ class TestUnderALimit:
 
 
 class TestSharedCores:
-    def test_runtime_work_and_copies_hold_up_busy_processors(self) -> None:
-        """While the CPU and both GPUs are busy a fourth task is mapped and its data copied."""
+    def test_runtime_work_waits_for_a_processor(self) -> None:
+        """The CPU and both GPUs are busy when the fourth and the fifth task are mapped."""
         loop = [
             tiny.launch("on_cpu", seconds=20.0),
             tiny.launch("long", domain=(3,), seconds=10.0),
@@ -254,9 +271,37 @@ class TestSharedCores:
         apart = tiny.Run(program, machine(point=0.5), text)
         shared = tiny.Run(program, machine(point=0.5, shares_cores=True), text)
         assert [task.start for task in apart.tasks] == [0.5, 1.0, 1.5, 2.0, 11.5, 12.0]
-        # One GPU is held up by mapping twice, half a second each; the other by a copy of a second.
+        # The fourth is mapped when the first GPU is free, the fifth when the second is, and its data
+        # takes a second to come.
         assert [task.start for task in shared.tasks][:4] == [0.5, 1.0, 1.5, 2.0]
-        assert starts(shared)[4:] == [12.5, 13.0]
+        assert starts(shared)[4:] == [12.0, 13.5]
+
+    def test_runtime_work_goes_before_tasks_that_wait(self) -> None:
+        loop = [
+            tiny.launch("on_cpu", seconds=20.0),
+            tiny.launch("first", domain=(3,), seconds=10.0),
+            tiny.launch("second", domain=(2,), seconds=10.0),
+        ]
+        text = tiny.mapper("Task on_cpu CPU;", first=(0, 0), second=(0, 1))
+        on = machine(point=0.5, shares_cores=True)
+        run = tiny.Run(tiny.application(REGIONS, loop), on, text)
+        # The last point is mapped at 11 s, when the first GPU is free, before its next task runs.
+        assert sorted(start for start, _ in run.times("first")) == [1.0, 11.5, 21.5]
+        assert sorted(start for start, _ in run.times("second")) == [2.5, 12.5]
+
+    def test_copies_hold_up_busy_processors(self) -> None:
+        """A copy of a second begins while all processors have some seconds of work."""
+        loop = [
+            tiny.launch("on_cpu", seconds=20.0),
+            tiny.launch("long", domain=(2,), seconds=10.0),
+            tiny.launch("moved", tiny.reads("data"), seconds=1.0),
+        ]
+        setup = [tiny.launch("made", tiny.writes("data"), seconds=0.0)]
+        program = tiny.application([tiny.region("data", 10)], loop, setup=setup)
+        text = tiny.mapper("Region made * GPU ZCMEM; Task on_cpu CPU;")
+        apart = tiny.Run(program, machine(), text)
+        shared = tiny.Run(program, machine(shares_cores=True), text)
+        assert starts(shared)[-1] == starts(apart)[-1] + 1.0
 
     def test_idle_processors_are_not_held_up(self) -> None:
         single = tiny.application(REGIONS, [tiny.launch("work", domain=(1,))])
