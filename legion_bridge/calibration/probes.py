@@ -150,8 +150,8 @@ def copies(
 def two_partitions(pieces: int, iterations: int) -> Application:
     """Two tasks that change the same data in turn, each through a partition of its own.
 
-    The second is cut in the middle of the pieces of the first, so that each of its pieces meets two
-    of these; it has one piece more.
+    The second is cut in the middle of the pieces of the first, so that each of its pieces meets
+    two of these; it has one piece more.
     """
     region, partition = _grid(64, 1, pieces)
     lower, upper = partition.pieces[:, 0, 1], partition.pieces[:, 1, 1]

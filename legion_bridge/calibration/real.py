@@ -23,6 +23,7 @@ LARGE, SMALL = 2_000_000, 200_000
 
 _FLOPS, _ACCESSES = 2e8, 5e5
 _TASKS, _LAUNCHES, _MANY = 8, 4, 16
+_REFINED = 2 * _TASKS + 1  # tasks of two partitions, of which one has a piece more
 _FIELDS, _PAIR = 4, 2
 _DOUBLINGS = 2  # from two lines of 64 bytes to eight
 _FAR_POINTS, _DOUBLINGS_TO_PAGE = 16, 3  # fewer; from eight lines of 64 bytes to sixty-four
@@ -69,7 +70,7 @@ def _probes(processors: int, points: int) -> list[Probe]:
     all_streams = sweep(points, _FIELDS, processors, 3)
     moved = copies(points // 2, _PAIR, 1, 3)
     many_moved = copies(64, 1, _TASKS, 20)
-    # In one piece: several copies into fresh memory at a time would hide how long one takes a core.
+    # In one piece: several copies into fresh memory at a time hide how long one keeps a core.
     much_read = copies(points // 2, 1, 1, 5, reads_only=True)
     read = copies(64, 1, _TASKS, 20, reads_only=True)
     read_traced = copies(64, 1, _TASKS, 20, reads_only=True, traced=True)
@@ -206,7 +207,8 @@ def _figures(points: int, line: float) -> dict[str, Formula]:
         ),
         "refinement": (
             lambda t: (
-                _positive(t["two-partitions"] - t["few-unmoved"]) / (2 * _TASKS * untraced(t))
+                _positive(t["two-partitions"] - t["few-unmoved"] * _REFINED / (2 * _TASKS))
+                / (_REFINED * untraced(t))
             ),
             "pieces of two partitions in turn, as if traced",
         ),

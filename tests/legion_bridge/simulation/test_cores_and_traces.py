@@ -208,7 +208,7 @@ def test_a_permit_takes_its_time_to_come_back() -> None:
 
 
 def test_tasks_that_no_map_places_launch_from_the_first_processor() -> None:
-    """A limit counts by the processor of the parent: two that a map places launch beside each other."""
+    """A limit counts by the processor of the parent: those on two launch beside each other."""
     loop = [
         tiny.launch("outer", domain=(2,)),
         tiny.launch("child", above=2, parent=0),
@@ -271,8 +271,8 @@ class TestSharedCores:
         apart = tiny.Run(program, machine(point=0.5), text)
         shared = tiny.Run(program, machine(point=0.5, shares_cores=True), text)
         assert [task.start for task in apart.tasks] == [0.5, 1.0, 1.5, 2.0, 11.5, 12.0]
-        # The fourth is mapped when the first GPU is free, the fifth when the second is, and its data
-        # takes a second to come.
+        # The fourth is mapped when the first GPU is free, the fifth when the second is, and its
+        # data takes a second to come.
         assert [task.start for task in shared.tasks][:4] == [0.5, 1.0, 1.5, 2.0]
         assert starts(shared)[4:] == [12.0, 13.5]
 
