@@ -93,23 +93,34 @@ static int stays_anyway(const struct state *state, int64_t site, int64_t slot)
     return state->in->settings[SETTING_recorded] && holds_some(state, site, slot);
 }
 
+/* How much memory an instance touches for each byte that a requirement brings into it: where fields lie
+ * together, it has all those of its region, and what is copied is spread over their room. */
+static double room_of(const struct input *in, int64_t requirement)
+{
+    double apart = in->layout_room[in->layout[requirement]], bytes = in->point_bytes[requirement];
+    return apart > 0.0 && bytes > 0.0 ? apart / bytes : 1.0;
+}
+
 /* Makes an instance for one task to read, or until what it holds is overwritten; -1 where the memory
  * is full. */
 static int64_t make_collected(struct state *state, int64_t requirement, int64_t occurrence)
 {
     const struct input *in = state->in;
     int64_t site = in->derived.site[requirement], memory = in->derived.site_memory[site];
-    int64_t slot = in->slot_values[occurrence];
+    int64_t slot = in->slot_values[occurrence], instance;
     if (in->collect[requirement] == WHEN_STALE) {
-        int64_t instance = make(state, site, slot);
+        instance = make(state, site, slot);
         if (instance >= 0)
             state->instances[instance].life = UNTIL_STALE;
         state->stale = 1;
-        return instance;
+    } else {
+        if (!allocate_transient(state, memory, in->slot_bytes[slot]))
+            return -1;
+        instance = reset_instance(state, &state->transient_of[occurrence], site, slot, ONE_TASK);
     }
-    if (!allocate_transient(state, memory, in->slot_bytes[slot]))
-        return -1;
-    return reset_instance(state, &state->transient_of[occurrence], site, slot, ONE_TASK);
+    if (instance >= 0)
+        state->instances[instance].room = room_of(in, requirement);
+    return instance;
 }
 
 /* The slot that a new instance is made for; of those around a slot the widest is the last. */

@@ -18,6 +18,7 @@ struct instance {
     int32_t site, slot, entry; /* its first entry */
     int32_t valid;             /* how many of its entries hold the newest value */
     char alive, life;
+    double room; /* of one that goes: bytes of memory for each that a requirement copies into it */
 };
 
 struct entry {

@@ -189,7 +189,7 @@ static double weight_of(const struct state *state, int64_t source, int64_t targe
     int64_t layout = in->derived.site_layout[to->site];
     double weight =
         in->layout_weight[in->derived.site_layout[from] * in->layouts + layout];
-    return to->life != STAYS ? weight + in->costs[COST_fresh] * in->layout_room[layout] : weight;
+    return to->life != STAYS ? weight + in->costs[COST_fresh] * to->room : weight;
 }
 
 /* The copy that brings the newest value of an atom to an entry, from the nearest instance that

@@ -49,7 +49,8 @@ class LayoutFactors(NamedTuple):
     Attributes:
         weights: ``[classes, classes]`` factor on the bytes of copies from one to another. Half of
             a copy's traffic is at each end; a copy that changes the order is strided, too.
-        rooms: ``[classes]`` bytes of an instance over those of its data, as fields are aligned.
+        rooms: ``[classes]`` bytes from one point to the next where all fields lie together, as
+            they are aligned; 0 where they lie apart, or the machine does not tell.
     """
 
     weights: Floats
@@ -69,9 +70,9 @@ class LayoutClasses:
         self._transpose = machine.runtime.transpose
         self._processors = tuple(machine.processors.values())
         self._codes: dict[tuple[object, ...], int] = {}
-        # Whether in C order, factor on traffic, factor on room.
+        # Whether in C order, factor on traffic, bytes from point to point.
         self._classes: list[tuple[bool, float, float]] = []
-        self._factors = LayoutFactors(_EVEN, _EVEN[0])
+        self._factors = LayoutFactors(_EVEN, np.zeros(len(_EVEN)))
         if self.exact:
             self._factors = LayoutFactors(np.zeros((0, 0)), np.zeros(0))
         self._lock = threading.Lock()
@@ -103,7 +104,7 @@ class LayoutClasses:
             else 1.0
         )
         key = (region.name, c_order, layout.soa, align)
-        room = 1.0 if layout.soa else element_bytes(region, layout) / region.field_bytes(names)
+        room = 0.0 if layout.soa else float(element_bytes(region, layout))
         with self._lock:
             code = self._codes.setdefault(key, len(self._classes))
             if code == len(self._classes):

@@ -104,6 +104,7 @@ class FlatProgram:
         point_launch, point_parent: ``[P]`` the launch and the parent point, or -1.
         point_requirement: ``[P + 1]`` first requirement of each point.
         privilege: ``[R]`` codes of privileges (``PRIVILEGE_CODES``).
+        point_bytes: ``[R]`` bytes of the fields of one point of the region.
         slots: Row ``r``: slots of a requirement; none for ``NO_ACCESS``, empty pieces and inner
             tasks, unless they reduce: a reduction cannot be virtual.
         fold_into: For each entry of ``slots.values``, the index there of the entry of the parent
@@ -128,6 +129,7 @@ class FlatProgram:
     point_requirement: Ints
     has_children: Ints
     privilege: Ints
+    point_bytes: Floats
     slots: Ragged
     fold_into: Ints
     traffic: Floats
@@ -190,6 +192,7 @@ def flatten(application: Application, *, whole: bool = False) -> FlatProgram:
         point_requirement=point_requirement,
         has_children=has_children,
         privilege=data.privilege,
+        point_bytes=_point_bytes(application, launches, volumes),
         slots=data.slots,
         fold_into=_fold_into(data.privilege, data.slots, point_requirement, point_parent),
         traffic=np.concatenate([x.work.traffic.ravel() for x in launches]),
@@ -200,6 +203,16 @@ def flatten(application: Application, *, whole: bool = False) -> FlatProgram:
         slot_region=data.slot_region,
         atom_bytes=data.atom_bytes,
     )
+
+
+def _point_bytes(
+    application: Application, launches: Sequence[Launch], volumes: Ints
+) -> Floats:
+    rows = [
+        np.tile([application.regions[r.region].field_bytes(r.fields) for r in x.requirements], n)
+        for x, n in zip(launches, volumes.tolist(), strict=True)
+    ]
+    return np.concatenate(rows).astype(float)
 
 
 def _parent(launches: Sequence[Launch], setup: int, index: int) -> int:
