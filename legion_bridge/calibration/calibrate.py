@@ -60,6 +60,7 @@ def calibrate(seconds: float = 45.0) -> Calibration:
             seconds=seconds,
             points=LARGE if seconds >= _ENOUGH else SMALL,
             line=figures["line"].value,
+            near=figures["near"].value,
         )
     except LegionError as error:
         why = str(error)
@@ -107,6 +108,7 @@ def _from_model(why: str) -> dict[str, Figure]:
         "farther": 1.0,
         "paged": 1.0,
         "strided": processor.strided,
+        "near_strided": processor.strided,
         "overlap": processor.overlap,
         "gather": access.gather,
         "update": access.update,

@@ -29,6 +29,7 @@ dgemm = {dgemm}
 cache = {cache}
 together = {together}
 strided = {strided}
+near_strided = {near_strided}
 line = {line}
 far = {far}
 farther = {farther}

@@ -26,6 +26,7 @@ _TASKS, _LAUNCHES, _MANY = 8, 4, 16
 _REFINED = 2 * _TASKS + 1  # tasks of two partitions, of which one has a piece more
 _FIELDS, _PAIR = 4, 2
 _DOUBLINGS = 2  # from two lines of 64 bytes to eight
+_PASSES = 30.0  # through data that the second cache holds
 _FAR_POINTS, _DOUBLINGS_TO_PAGE = 16, 3  # fewer; from eight lines of 64 bytes to sixty-four
 _TINY = 1e-9
 _FASTEST_COPY = 1e12  # bytes a second; where noise has turned the difference round
@@ -36,7 +37,7 @@ Times = Mapping[str, float]
 
 
 def real_figures(
-    processors: int, *, seconds: float, points: int, line: float
+    processors: int, *, seconds: float, points: int, line: float, near: float
 ) -> dict[str, Figure]:
     """Figures by name, from as many rounds as fit into the time, but one at least.
 
@@ -44,13 +45,13 @@ def real_figures(
         processors: CPU processors that the runtime is told to have.
         seconds: That it may take, but for the first round and what is compiled.
         points: ``LARGE``, or ``SMALL`` for figures that need not be right.
-        line: Bytes of a cache line.
+        line, near: Bytes of a cache line, and of the cache that a core has to itself.
 
     Raises:
         LegionError: There is no Legion runtime or no compiler, or a probe fails.
     """
     rounds: list[Times] = []
-    probes = _probes(processors, points)
+    probes = _probes(processors, points, near)
     with probe_runs(probes, processors) as runs:
         begin = time.monotonic()
         while True:
@@ -64,9 +65,10 @@ def real_figures(
     }
 
 
-def _probes(processors: int, points: int) -> list[Probe]:
+def _probes(processors: int, points: int, near: float) -> list[Probe]:
     streams = sweep(points, _FIELDS, 1, 3)
     pair = sweep(points, _PAIR, 1, 3)
+    near_pair = sweep(int(near / (_PAIR * WORD)), _PAIR, 1, 3, passes=_PASSES)
     all_streams = sweep(points, _FIELDS, processors, 3)
     moved = copies(points // 2, _PAIR, 1, 3)
     many_moved = copies(64, 1, _TASKS, 20)
@@ -89,6 +91,8 @@ def _probes(processors: int, points: int) -> list[Probe]:
         Probe("farther", pair, "Layout * * * AOS Align==256;"),
         Probe("strided", pair, "Layout * * * C_order;"),
         Probe("pair", pair),
+        Probe("near-pair", near_pair),
+        Probe("near-strided", near_pair, "Layout * * * C_order;"),
         Probe("both", sweep(points, _FIELDS, 1, 3, flops=_FLOPS)),
         Probe("apart-unmoved", paged),
         Probe("apart", paged, "Layout there * * AOS Align==256;"),
@@ -180,6 +184,10 @@ def _figures(points: int, line: float) -> dict[str, Formula]:
         ),
         "overlap": (overlap, "multiply-adds beside fields that are updated"),
         "strided": (lambda t: t["strided"] / t["pair"], "fields in C order"),
+        "near_strided": (
+            lambda t: t["near-strided"] / t["near-pair"],
+            "fields in C order that the second cache holds",
+        ),
         "gather": (lambda t: t["gather"] / _ACCESSES, "scattered reads"),
         "update": (lambda t: t["update"] / _ACCESSES, "scattered updates"),
         "fp32": (lambda t: _FLOPS / t["fp32"], "multiply-adds in vectors"),

@@ -100,6 +100,8 @@ class Processor:
             default mapper lets them on CPUs.
         near: Bytes of the cache of one of them; 0 where it does not matter. Of fields that lie
             together in it, a task brings each line once.
+        near_strided: Factor in place of ``strided`` where what a task goes through of one field
+            would fit into that cache; 0 where it is no other.
         overlap: Share of the shorter of arithmetic and streams that goes on beside the longer; 1
             where a task takes no longer than the longer of the two.
         products: Matrix products on tensor cores; None where it has none.
@@ -121,6 +123,7 @@ class Processor:
     paged: float = 1.0
     pooled: bool = False
     near: float = 0.0
+    near_strided: float = 0.0
     overlap: float = 1.0
     products: Products | None = None
 

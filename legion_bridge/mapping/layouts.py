@@ -206,6 +206,15 @@ def _distance_factor(processor: Processor, step: int) -> float:
     return float(processor.far * processor.farther**doublings)
 
 
+def _strided_factor(processor: Processor, region: Region, points: float) -> float:
+    """Factor on the traffic of a kernel that goes across the fastest dimension."""
+    if region.dimension < 2:
+        return 1.0
+    widest = max(field.bytes for field in region.fields)
+    fits = processor.near_strided > 0.0 and widest * points <= processor.near
+    return processor.near_strided if fits else processor.strided
+
+
 def traffic_factor(
     processor: Processor,
     region: Region,
@@ -219,6 +228,6 @@ def traffic_factor(
         points: That a task goes through.
     """
     together = together_factor(processor, region, fields, layout, points)
-    strided = processor.strided if layout.c_order and region.dimension > 1 else 1.0
+    strided = _strided_factor(processor, region, points) if layout.c_order else 1.0
     # Where lines are counted, those that fields share serve the next stride, too.
     return max(together, strided) if processor.line else together * strided

@@ -205,9 +205,7 @@ def flatten(application: Application, *, whole: bool = False) -> FlatProgram:
     )
 
 
-def _point_bytes(
-    application: Application, launches: Sequence[Launch], volumes: Ints
-) -> Floats:
+def _point_bytes(application: Application, launches: Sequence[Launch], volumes: Ints) -> Floats:
     rows = [
         np.tile([application.regions[r.region].field_bytes(r.fields) for r in x.requirements], n)
         for x, n in zip(launches, volumes.tolist(), strict=True)

@@ -153,6 +153,16 @@ def test_the_other_order_costs_traffic_in_two_dimensions() -> None:
     assert seconds(square, "Layout work * * F_order;", on) == pytest.approx(2.5)
 
 
+def test_the_other_order_costs_less_where_a_near_cache_holds_the_data() -> None:
+    """A hundred points of a byte, in a cache that holds them and in one that does not."""
+    square, layout = program(of=SQUARE, traffic=2000.0), "Layout work * * C_order;"
+    near = seconds(square, layout, slow(strided=4.0, near_strided=2.0, near=100.0))
+    outgrown = seconds(square, layout, slow(strided=4.0, near_strided=2.0, near=99.0))
+    untold = seconds(square, layout, slow(strided=4.0, near=100.0))
+    assert near == pytest.approx(4.5)
+    assert outgrown == untold == pytest.approx(8.5)
+
+
 def test_a_task_compiled_for_an_order_pays_nothing_for_it() -> None:
     needed = replace(reads("square"), need=LayoutNeed("C_order", None, "wrong stride"))
     loop = [replace(launch("work", needed), work=Work.of(1, 1, traffic=2000.0))]
