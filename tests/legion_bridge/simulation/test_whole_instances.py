@@ -137,6 +137,24 @@ def test_room_that_alignment_adds_is_fresh_too() -> None:
     assert 3.0 < elapsed(128) / elapsed(32) < 4.5
 
 
+def test_fields_that_lie_beside_what_is_copied_are_fresh_too() -> None:
+    """One of four fields is read: together with the others it is spread over their room."""
+    fresh = replace(WHOLE, runtime=replace(WHOLE.runtime, fresh=1000.0))
+    read = copies(1_000_000, 4, 1, 6, reads_only=True)
+    (needed,) = read.loop[1].requirements
+    one = replace(read.loop[1], requirements=(replace(needed, fields=("field0",)),))
+    program = replace(read, loop=(read.loop[0], one))
+
+    def elapsed(form: str) -> float:
+        rules = f"Region there * CPU RDMEM; Layout there * * {form}; CollectMemory there *;"
+        text = f"{rules} Task * CPU; Region * * CPU SYSMEM;"
+        found = Evaluator(program, fresh).evaluate(dsl.parse(text)).elapsed
+        assert found is not None
+        return found
+
+    assert elapsed("AOS") / elapsed("SOA") == pytest.approx(4.0, rel=0.05)
+
+
 def test_what_is_collected_is_no_home_for_others() -> None:
     """The second task takes the first's alignment, unless that one's instance goes."""
     stays = "Layout here * * AOS Align==64; Layout there * * AOS;"
