@@ -244,15 +244,34 @@ void gather(struct state *state, int64_t first_point, int64_t end_point)
     }
 }
 
-/* Forgets it, once all points are planned: the room of sums that were added up comes free. */
+/* Forgets it, once all points are planned: the room of sums that were added up comes free, and what
+ * changes a value that was given waits for all who get it. No point of the launch itself does: some of
+ * those may be mapped only when it has ended. */
 void scatter(struct state *state)
 {
     struct gathering *of = &state->gathering;
     for (int64_t i = 0; i < of->portions; i++)
         state->atom_portion[of->want[of->portion[i].first].atom] = -1;
+    for (int64_t i = 0; i < of->gifts; i++) {
+        read_by(state, of->given[i].entry, of->given[i].done);
+        state->instances[state->entries[of->given[i].entry].instance].given = 0;
+    }
     for (int64_t i = 0; i < of->spent; i++)
         free_after(state, of->freed[i].memory, of->freed[i].bytes, of->freed[i].operation);
-    of->spent = of->portions = of->groups = 0;
+    of->spent = of->gifts = of->portions = of->groups = 0;
+}
+
+/* An entry is given to all that take part in a group. Its instance is not deleted before the launch is
+ * planned. */
+static void give(struct state *state, const struct group *group, int64_t entry)
+{
+    struct gathering *of = &state->gathering;
+    int *failed = &state->graph->failed;
+    of->given = room_for(of->given, sizeof *of->given, of->gifts, &of->given_capacity, failed);
+    if (*failed)
+        return;
+    of->given[of->gifts++] = (struct given){entry, group->done};
+    state->instances[state->entries[entry].instance].given = 1;
 }
 
 /* The room of a reduction instance comes free after an operation, once the launch is planned. */
@@ -592,8 +611,9 @@ static void choose(struct state *state, struct group *group)
 
 /* The operations. */
 
-/* All waits for the sums of a portion and for the value that they are added to, or that is spread. What
- * was summed is nowhere until its readers have it. */
+/* All waits for the sums of a portion and for the value that they are added to, or that is spread. These
+ * are in use until all that take part are done: a processor whose links are busy takes its share later
+ * than others. What was summed is nowhere until its readers have it. */
 static void begin_portion(struct state *state, const struct group *group,
                           const struct portion *portion)
 {
@@ -603,14 +623,14 @@ static void begin_portion(struct state *state, const struct group *group,
         const struct participant *one = participant_of(state, group, memory_of(state, holder));
         edge(graph, state->entries[holder].writer, group->start);
         read_by(state, holder, one->operation);
+        give(state, group, holder);
     }
     if (group->summed)
         invalidate(state, atom);
     for (int64_t node; (node = take_due(state, atom)) >= 0;) {
         const struct reduction *reduction = &state->reductions[state->pending_occurrence[node]];
-        int64_t memory = reduction->memory;
         edge(graph, reduction->operation, group->start);
-        spend(state, node, participant_of(state, group, memory)->operation, 1);
+        spend(state, node, group->done, 1);
     }
 }
 
@@ -626,6 +646,7 @@ static void begin_group(struct state *state, struct group *group, int64_t region
     choose(state, group);
     int64_t point = graph->operation[analysis].point, iteration = graph->operation[analysis].iteration;
     group->start = new_operation(graph, JOIN, 0, 0.0, point, iteration);
+    group->done = new_operation(graph, JOIN, 0, 0.0, point, iteration);
     for (int64_t i = 0; i < group->participants; i++) {
         struct participant *one = &of->participant[group->first_participant + i];
         if (one->elsewhere)
@@ -642,6 +663,7 @@ static void begin_group(struct state *state, struct group *group, int64_t region
         operation->lock = (int32_t)group->algorithm;
         one->operation = (int32_t)number;
         edge(graph, group->start, number);
+        edge(graph, number, group->done);
         if (one->reads)
             continue;
         if (group->sent < 0)
@@ -725,5 +747,6 @@ void free_gathering(struct gathering *of)
     free(of->portion);
     free(of->group);
     free(of->participant);
+    free(of->given);
     free(of->freed);
 }

@@ -150,7 +150,7 @@ int64_t reset_instance(struct state *state, int64_t *known, int64_t site, int64_
     }
     int32_t first = state->instances[*known].entry;
     state->instances[*known] = (struct instance){(int32_t)site, (int32_t)slot, first, 0, 1,
-                                                  (char)life, 1.0};
+                                                  (char)life, 0, 1.0};
     for (int64_t i = first; i < first + atoms; i++)
         state->entries[i] = (struct entry){(int32_t)*known, -1, -1, -1, -1, -1, 0};
     return *known;

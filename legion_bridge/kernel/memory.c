@@ -66,6 +66,13 @@ static void delete(struct state *state, struct instance *instance)
     free_after(state, memory, in->slot_bytes[instance->slot], last);
 }
 
+/* Whether an instance may be deleted: nothing that it holds is the newest value, and none of it is on
+ * its way to others that have yet to be planned. */
+static int is_stale(const struct instance *instance)
+{
+    return instance->alive && instance->valid == 0 && !instance->given;
+}
+
 /* Deletes the oldest instance that holds no valid data, as Legion's collector does under pressure;
  * 0 where there is none. */
 static int evict(struct state *state, int64_t memory)
@@ -73,7 +80,7 @@ static int evict(struct state *state, int64_t memory)
     const struct input *in = state->in;
     for (int64_t i = 0; i < state->instance_count; i++) {
         struct instance *instance = &state->instances[i];
-        if (!instance->alive || instance->life == ONE_TASK || instance->valid > 0 ||
+        if (!is_stale(instance) || instance->life == ONE_TASK ||
             in->derived.site_memory[instance->site] != memory)
             continue;
         delete(state, instance);
@@ -90,8 +97,7 @@ void collect_stale(struct state *state, int64_t site, int64_t slot)
     for (int64_t i = in->wider_start[slot] - 1; i < in->wider_start[slot + 1]; i++) {
         int64_t number = at_site[i < in->wider_start[slot] ? slot : in->wider_values[i]];
         struct instance *instance = number < 0 ? NULL : &state->instances[number];
-        if (instance != NULL && instance->alive && instance->life == UNTIL_STALE &&
-            instance->valid == 0)
+        if (instance != NULL && is_stale(instance) && instance->life == UNTIL_STALE)
             delete(state, instance);
     }
 }

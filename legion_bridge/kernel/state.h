@@ -18,6 +18,7 @@ struct instance {
     int32_t site, slot, entry; /* its first entry */
     int32_t valid;             /* how many of its entries hold the newest value */
     char alive, life;
+    char given; /* to a collective operation of the launch that is being planned */
     double room; /* of one that goes: bytes of memory for each that a requirement copies into it */
 };
 
@@ -72,19 +73,27 @@ struct participant {
 struct group {
     int64_t first, end, first_participant, participants;
     int64_t start, sent; /* before all, and after those that only give; -1 before it is begun */
+    int64_t done;        /* after all */
     int64_t algorithm;
     double latency;
     char summed;
 };
 
+/* An entry that a collective operation takes a value from, and when all have got it. */
+struct given {
+    int64_t entry, done;
+};
+
 /* What the points of a launch get together. */
 struct gathering {
-    int64_t wants, portions, groups, participants, spent;
-    int64_t want_capacity, portion_capacity, group_capacity, participant_capacity, freed_capacity;
+    int64_t wants, portions, groups, participants, gifts, spent;
+    int64_t want_capacity, portion_capacity, group_capacity, participant_capacity;
+    int64_t given_capacity, freed_capacity;
     struct want *want;
     struct portion *portion;
     struct group *group;
     struct participant *participant;
+    struct given *given; /* is in use by those who get it, once the launch is planned */
     struct freed *freed; /* comes free once the launch is planned */
 };
 

@@ -39,7 +39,8 @@ class Group:
         served: Memories that have been given an atom.
         steps: By memory, once it has begun.
         sources: By atom, from where it is taken, and whether that is a sum.
-        values: By atom, what all get, once a step has begun.
+        given, values: By atom, what each source held when the first step began that gets it, and
+            what all get.
     """
 
     summed: bool
@@ -47,6 +48,7 @@ class Group:
     served: set[tuple[int, int]] = field(default_factory=set)
     steps: dict[int, Step] = field(default_factory=dict)
     sources: dict[int, list[tuple[Holder, bool]]] = field(default_factory=dict)
+    given: dict[int, list[Any]] = field(default_factory=dict)
     values: dict[int, Any] = field(default_factory=dict)
 
 

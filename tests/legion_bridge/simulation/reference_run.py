@@ -14,7 +14,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import groupby
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -94,8 +94,10 @@ class Step:
             yield from (source, target)
         for holder, *_ in (*self.adds, *self.fills, *self.gives):
             yield holder
-        for _, holder, _ in self.gets:
+        for group, holder, atom in self.gets:
             yield holder
+            for source, _ in group.sources[atom]:
+                yield source
 
 
 class OutOfMemoryError(Exception):
@@ -200,6 +202,7 @@ class Plan:
         self.together = run.simulator.machine.runtime.collective == "nccl"
         self.groups: dict[int, Group] = {}
         self.later: list[Holder] = []
+        self.given: set[Holder] = set()
         self.launch_of: list[int] = []
         self.tasks: dict[TaskId, Step] = {}
         self.held: list[dict[int, float]] = []
@@ -336,7 +339,7 @@ class Plan:
     def _end_groups(self) -> None:
         for holder in self.later:
             self.freed[holder.memory].append(holder)
-        self.later, self.groups = [], {}
+        self.later, self.groups, self.given = [], {}, set()
 
     def _take_part(self, atom: int, holder: Holder) -> bool:
         """Whether a holder gets an atom together with others."""
@@ -362,6 +365,7 @@ class Plan:
             base = sender(self, atom, readers)
             if base is not None:
                 given[base.memory].append((base, atom, False))
+                self.given.add(base)
             for memory in readers:
                 given[memory] += []
             if group.summed:
@@ -526,6 +530,7 @@ class Plan:
             holder = self.instances[key]
             atoms = self.program.slot_atoms.row(holder.slot).tolist()
             stale = not any(holder in self.valid[atom] for atom in atoms)
+            stale &= holder not in self.given  # it is on its way to others
             if holder.alive and holder.memory == memory and stale:
                 holder.alive = False
                 self.freed[memory].append(holder)
@@ -683,7 +688,9 @@ class Replay:
             assert source.contributions[atom], "a sum begins before its reduction"
         for group, holder, atom in step.gets:
             if atom not in group.values:
+                group.given[atom] = _given(group, atom)
                 group.values[atom] = _result(group, atom)
+            assert _is_kept(group, atom), "data changes before all have it"
             holder.values[atom] = "being copied"
         for holder, atom, summed in step.gives:
             if summed:
@@ -708,6 +715,7 @@ class Replay:
             target.values[atom] = (value[0], value[1] | frozenset(source.contributions[atom]))
             self.folding.remove((target, atom))
         for group, holder, atom in step.gets:
+            assert _is_kept(group, atom), "data changes before all have it"
             assert holder.values[atom] == "being copied", "two write the same data"
             holder.values[atom] = group.values[atom]
         for source, target, atom in step.sums:
@@ -741,18 +749,36 @@ class Replay:
         }
 
 
+def _given(group: Group, atom: int) -> list[Any]:
+    """What each source of an atom holds at present: some sums, or a value."""
+    return [
+        frozenset(holder.contributions[atom]) if summed else holder.values.get(atom)
+        for holder, summed in group.sources[atom]
+    ]
+
+
 def _result(group: Group, atom: int) -> Value:
     """What all get of an atom: its value, and all sums."""
     writer, added = UNWRITTEN
-    for holder, summed in group.sources[atom]:
+    for (_, summed), given in zip(group.sources[atom], group.given[atom], strict=True):
         if summed:
-            assert holder.contributions[atom], "sums are added up before they are there"
-            added |= frozenset(holder.contributions[atom])
+            assert given, "sums are added up before they are there"
+            added |= given
         else:
-            value = holder.values.get(atom)
-            assert isinstance(value, tuple), "data is spread before it is there"
-            writer, added = value[0], added | value[1]
+            assert isinstance(given, tuple), "data is spread before it is there"
+            writer, added = given[0], added | given[1]
     return writer, added
+
+
+def _is_kept(group: Group, atom: int) -> bool:
+    """Whether all sources have what they gave, or what they got for it in the same place."""
+    getters = [holder for step in group.steps.values() for _, holder, x in step.gets if x == atom]
+    return all(
+        now == given or (holder in getters and now in ("being copied", group.values[atom]))
+        for (holder, _), now, given in zip(
+            group.sources[atom], _given(group, atom), group.given[atom], strict=True
+        )
+    )
 
 
 def _order(event: tuple[float, int, int, Step]) -> tuple[float, int, int, int]:

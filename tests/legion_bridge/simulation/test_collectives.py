@@ -188,6 +188,69 @@ def test_eight_gpus_of_a_node_are_about_as_fast_as_was_measured() -> None:
     assert np.median(ratios) < 1.2
 
 
+# What is given is in use until all have it
+
+MAKE = launch("make", writes("line"))
+ADD = launch("add", reduces("line"), domain=(2,))
+GIVEN = {
+    "one gives and reads": ([MAKE, launch("use", reads("line"), domain=(3,))], "all[0"),
+    "one only gives": ([MAKE, launch("use", reads("line"), domain=(2,))], "all[1"),
+    "sums": ([ADD, launch("use", reads("line"), domain=(3,))], "all[0"),
+    "a value and sums": ([MAKE, ADD, launch("use", reads("line"), domain=(3,))], "all[0"),
+}
+
+
+@pytest.mark.parametrize("given", GIVEN)
+def test_nothing_changes_before_the_last_has_got_it(given: str) -> None:
+    """One GPU reads what it got for so long that it gets the next value later than others."""
+    loop, first = GIVEN[given]
+    read_on = launch("read_on", reads("line"), seconds=20.0)
+    program = application([LINE], [*loop, read_on], warmup=1, timed=3)
+    text = f"""
+{SPREAD.replace("IndexTaskMap", "IndexTaskMap make spread; IndexTaskMap add spread; #")}
+def near(Task t) {{ all = gpus.merge(0, 1); return {first} + t.ipoint[0]]; }}
+def third(Task t) {{ return gpus[0, 2]; }}
+IndexTaskMap use near;
+IndexTaskMap read_on third;
+"""
+    found = run(program, text, nccl(3, capacity=200))
+    operations = found.trace.operations
+    changes = OperationKind.FILL if loop[0] is ADD else OperationKind.TASK
+    changing = (operations.kind == changes) & (operations.point <= int(loop[0] is ADD))
+    for iteration in range(3):
+        get = (operations.kind == OperationKind.COLLECTIVE) & (operations.iteration == iteration)
+        change = changing & (operations.iteration == iteration + 1)
+        assert operations.start[change].min() >= operations.end[get].max(), iteration
+    assert len(set(operations.start[get].tolist())) > 1
+    Replay(found)
+
+
+@pytest.mark.parametrize(("capacity", "fits"), [(383, False), (384, True)])
+def test_what_is_given_makes_no_room_for_others_of_its_launch(capacity: int, fits: bool) -> None:
+    """Some of those may get it only once the others have ended."""
+    fields = ("a", "b")
+    loop = [
+        launch("make", writes("line", None, *fields)),
+        launch("add", reduces("line", None, *fields), domain=(2,)),
+        launch("far", writes("other")),
+        launch("use", reads("line", None, *fields), reads("other"), domain=(2,)),
+    ]
+    program = application([region("line", 48, fields), region("other", 96)], loop)
+    text = f"""
+Layout use line * AOS;
+{SPREAD.replace("IndexTaskMap *", "IndexTaskMap use spread; IndexTaskMap add")}
+def second(Task t) {{ return gpus[0, 1]; }}
+IndexTaskMap far second;
+"""
+    found = run(program, text, nccl(2, capacity=capacity))
+    assert found.outcome.ok == fits, found.outcome.raw
+    if fits:
+        Replay(found)
+        return
+    with pytest.raises(OutOfMemoryError):
+        Plan(found)
+
+
 # Sums that go on
 
 
