@@ -21,7 +21,7 @@ from legion_bridge.capture.observed import (
     ObservedRequirement,
     Piece,
 )
-from legion_bridge.capture.phases import divided
+from legion_bridge.capture.phases import divided, may_hide_loop
 from legion_bridge.errors import CaptureError
 from legion_bridge.programs.application import (
     Application,
@@ -35,7 +35,7 @@ from legion_bridge.programs.application import (
     Work,
 )
 
-__all__ = ["assemble"]
+__all__ = ["assemble", "may_be_disturbed"]
 
 _UNSEEN_BYTES = 8  # of a field whose size is not known
 # Where times are not known, a guess at which launches take longest.
@@ -63,6 +63,11 @@ def assemble(observed: ObservedProgram, name: str, summary: str) -> Application:
     if not observed.launches:
         raise CaptureError("no launch of a task was seen: there is nothing to map")
     return _Assembly(observed).application(name, summary)
+
+
+def may_be_disturbed(observed: ObservedProgram) -> bool:
+    """Whether the times of a short run may hide its main loop: those of a further run tell."""
+    return _Assembly(observed).may_be_disturbed()
 
 
 class _Merged(NamedTuple):
@@ -136,6 +141,12 @@ class _Assembly:
         )
         application.validate()
         return application
+
+    def may_be_disturbed(self) -> bool:
+        launches = self._observed.launches
+        return self._any_seconds and may_hide_loop(
+            launches, _signature, self._seconds_of, _overhead
+        )
 
     def _task_table(self, phases: dict[str, tuple[Launch, ...]]) -> dict[str, TaskKind]:
         used = {launch.task for launches in phases.values() for launch in launches}
@@ -334,7 +345,7 @@ class _Assembly:
     def _seconds_of(self, launch: ObservedLaunch) -> float:
         """How long the points of a launch run: as was seen, or as they would stream their data."""
         points = launch.points.values()
-        overhead = _POINT_SECONDS * len(points)
+        overhead = _overhead(launch)
         if self._any_seconds:  # the median, for a point is disturbed now and then
             return overhead + len(points) * median(point.seconds or 0.0 for point in points)
         return overhead + _BYTE_SECONDS * sum(
@@ -380,6 +391,10 @@ class _Assembly:
             taken = np.arange(points) if taken is None else taken
             traffic[:, index] = ways * each * volumes[taken]
         return traffic
+
+
+def _overhead(launch: ObservedLaunch) -> float:
+    return _POINT_SECONDS * len(launch.points)
 
 
 def _extents(launch: ObservedLaunch) -> tuple[int, ...]:

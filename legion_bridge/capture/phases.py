@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from legion_bridge.capture.loops import Loop, find_loop
 from legion_bridge.capture.observed import ObservedLaunch, ObservedPoint
 
-__all__ = ["Phases", "divided"]
+__all__ = ["Phases", "divided", "may_hide_loop"]
 
 _LEAST = 0.5  # of a run's time, that its main loop takes
+_SHORT = (
+    1.0  # seconds of all tasks: of a longer run, milliseconds that one is put off hide no loop
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,11 @@ class Phases:
     rounds: list[list[ObservedLaunch]]
     finish: list[ObservedLaunch]
     told: str | None
+
+    @property
+    def has_loop(self) -> bool:
+        """Whether a main loop was found: otherwise the whole run is one iteration."""
+        return len(self.rounds) > 1
 
 
 def divided(
@@ -55,6 +64,34 @@ def divided(
     return Phases([], [list(launches)], [], _why_whole(launches, *first, signature, seconds))
 
 
+def may_hide_loop(
+    launches: Sequence[ObservedLaunch],
+    signature: Callable[[ObservedLaunch], Hashable],
+    seconds: Callable[[ObservedLaunch], float],
+    least: Callable[[ObservedLaunch], float],
+) -> bool:
+    """Whether a launch that was disturbed may be why the whole run is one iteration.
+
+    A launch that has no equal shows nowhere how long it takes undisturbed. In a short run, a loop
+    may be hidden if there would be one, were each of these to take no longer than it must.
+
+    Args:
+        launches: The launches of the top-level task.
+        signature: What is equal of launches that are repeated.
+        seconds: How long the points of a launch run, without what they launch.
+        least: How long they run at least.
+    """
+    short = sum(_with_children(launch, seconds) for launch in launches) < _SHORT
+    if not short or divided(launches, signature, seconds).has_loop:
+        return False
+    often = Counter(map(signature, _with_all_below(launches)))
+
+    def undisturbed(launch: ObservedLaunch) -> float:
+        return least(launch) if often[signature(launch)] == 1 else seconds(launch)
+
+    return divided(launches, signature, undisturbed).has_loop
+
+
 def _loop_of(
     row: Sequence[ObservedLaunch],
     signature: Callable[[ObservedLaunch], Hashable],
@@ -78,6 +115,12 @@ def _loop_of(
 def _with_children(launch: ObservedLaunch, seconds: Callable[[ObservedLaunch], float]) -> float:
     below = (child for point in launch.points.values() for child in point.children)
     return seconds(launch) + sum(_with_children(child, seconds) for child in below)
+
+
+def _with_all_below(launches: Iterable[ObservedLaunch]) -> Iterator[ObservedLaunch]:
+    for launch in launches:
+        yield launch
+        yield from _with_all_below(_children(launch))
 
 
 def _inside(

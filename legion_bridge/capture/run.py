@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,11 +17,8 @@ from legion_bridge.capture.decisions import Decisions, decisions_of
 from legion_bridge.capture.mapper_log import MapperLog, read_mapper_log
 from legion_bridge.capture.observed import ObservedProgram
 from legion_bridge.capture.own_mapper import with_own_mapper
-from legion_bridge.capture.profile_log import ARRIVALS_FLAG
-from legion_bridge.capture.same_program import times_of
+from legion_bridge.capture.profile_runs import timed_program
 from legion_bridge.capture.spy_log import SpyLog, read_spy_log
-from legion_bridge.capture.spy_program import program_of
-from legion_bridge.capture.times import Times, read_times
 from legion_bridge.errors import CaptureError, LegionError
 from legion_bridge.legion.build import build_recorder
 from legion_bridge.legion.guarded import Guard
@@ -32,9 +29,8 @@ from legion_bridge.programs.application import Application
 
 __all__ = ["capture", "last_words", "program_name", "recorded"]
 
-# Each in a run of its own: together they make some programs crash, and all sleep for 5 seconds.
+# Not with Legion's profile: together they make some programs crash, and all sleep for 5 seconds.
 _SPY = "-ll:util 0 -lg:spy 1 -logfile {folder}/spy_% -level legion_spy=2,taskreg=2,mapper=2"
-_PROFILE = "-ll:util 0 -lg:prof 1 -lg:prof_logfile {folder}/times_% -logfile {folder}/profiling_%"
 _RECORDING = "-ll:util 0 -logfile {folder}/decisions_% -level mapper=2"
 _LAST_LINES = 12  # of a program that failed
 _UNTELLING = re.compile(
@@ -55,7 +51,8 @@ def capture(
     """Runs a Legion program with its own mapper, and makes an application of its logs.
 
     It runs twice, a little slower than usual: once to log what it asks of the runtime, and once
-    for its times. What its mapper decided becomes the mapper ``"own"`` of the application.
+    for its times; a short program whose loop a disturbance may hide runs up to twice more for
+    those. What its mapper decided becomes the mapper ``"own"`` of the application.
 
     Args:
         command: The program and its arguments.
@@ -79,10 +76,7 @@ def capture(
         output = run(environment | recorder, _SPY)
         logs = _logs_of(guard.folder, command)
         spy = read_spy_log(logs)
-        times, untimed = _profiled(partial(run, environment), guard.folder, spy)
-        observed = program_of(spy, times)
-        if untimed is not None:
-            observed.unknown["*.work.seconds"] = untimed
+        observed = timed_program(partial(run, environment), guard.folder, spy)
         found = _captured(observed, command, name or program_name(command), output)
         if unseen is not None:
             return replace(found, application=_unknown_mapper(found.application, unseen))
@@ -164,23 +158,6 @@ def last_words(said: str) -> str:
     """
     lines = [line for line in said.splitlines() if not _UNTELLING.match(line)]
     return "\n".join(lines[-_LAST_LINES:])
-
-
-def _profiled(run: Callable[[str], str], folder: Path, log: SpyLog) -> tuple[Times, str | None]:
-    """The times of a further run, or why there are none."""
-    try:
-        try:
-            run(_PROFILE)
-        except CaptureError as error:
-            if ARRIVALS_FLAG not in str(error):
-                raise
-            for part in folder.glob("times_*"):
-                part.unlink()
-            run(f"{_PROFILE} {ARRIVALS_FLAG}")
-        profiles = sorted(folder.glob("times_*"))
-        return times_of(log, read_times(profiles)) if profiles else Times(), None
-    except CaptureError as error:
-        return Times(), f"a run with Legion's profile failed, so that no times are known: {error}"
 
 
 def _with_own_mapper(found: Captured, log: MapperLog, spy: SpyLog) -> Captured:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from legion_bridge.capture.profile_log import Record, read_profile
@@ -58,6 +58,30 @@ class Times:
     def kinds_of(self, task: int) -> set[str]:
         """Processor kinds that a task was recorded to run on."""
         return self.kinds.get(task, set())
+
+    def least_busy(self, other: Times, launch_of: Callable[[int], int]) -> Times:
+        """These times, each point task as busy as in the run that disturbed it less.
+
+        Which point of a launch is which may differ from run to run. So the least busy points of a
+        launch are compared with each other, then the next, on each kind of processor.
+
+        Args:
+            other: The times of another run, with the same numbers.
+            launch_of: The launch that a point is a part of.
+        """
+        launches: dict[tuple[int, str | None], list[int]] = {}
+        for number in self.spans.keys() & other.spans.keys():
+            kind = self.ran_on.get(number)
+            if kind == other.ran_on.get(number):
+                launches.setdefault((launch_of(number), kind), []).append(number)
+        spans = dict(self.spans)
+        for points in launches.values():
+            points.sort(key=lambda number: self.spans[number][2])
+            again = sorted(other.spans[number][2] for number in points)
+            for number, busy in zip(points, again, strict=True):
+                start, stop, before = self.spans[number]
+                spans[number] = start, stop, min(before, busy)
+        return replace(self, spans=spans)
 
     def blocks(self, points: Iterable[int], parent: int, after: int | None) -> bool:
         """Whether the parent waited for a launch before it made the launch ``after`` it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from legion_bridge.capture.observed import ObservedLaunch, ObservedPoint
-from legion_bridge.capture.phases import Phases, divided
+from legion_bridge.capture.phases import Phases, divided, may_hide_loop
 
 
 def launch(
@@ -16,12 +16,20 @@ def launch(
     return ObservedLaunch(task, (0,), (points - 1,), (), own)
 
 
+def name(each: ObservedLaunch) -> str:
+    return each.task
+
+
+def seconds(each: ObservedLaunch) -> float:
+    return sum(point.seconds or 0.0 for point in each.points.values())
+
+
 def phases(*launches: ObservedLaunch) -> Phases:
-    return divided(
-        launches,
-        lambda each: each.task,
-        lambda each: sum(point.seconds or 0.0 for point in each.points.values()),
-    )
+    return divided(launches, name, seconds)
+
+
+def hides(*launches: ObservedLaunch) -> bool:
+    return may_hide_loop(launches, name, seconds, lambda _: 1e-5)
 
 
 def tasks(launches: Sequence[ObservedLaunch]) -> list[str]:
@@ -77,3 +85,23 @@ def test_a_loop_in_each_of_several_points_is_told() -> None:
 def test_nothing_repeated_is_told() -> None:
     told = phases(launch("a"), launch("b", children=[launch("c")])).told
     assert told == "nothing is repeated: the whole run counts as one iteration"
+
+
+STEPS = [launch("step", 0.001)] * 5
+
+
+def test_a_launch_that_has_no_equal_may_hide_a_loop() -> None:
+    assert not phases(launch("init", 0.009), *STEPS).has_loop
+    assert hides(launch("init", 0.009), *STEPS)
+    assert not hides(launch("init", 0.001), *STEPS)  # the loop is seen
+    assert not hides(launch("init", 0.009), launch("step", 0.001))  # there is none
+    assert not hides(launch("init", 0.999), *STEPS)  # of a long run
+
+
+def test_it_may_hide_a_loop_below() -> None:
+    main = launch("main", children=[launch("read", 0.001), *STEPS])
+    for point in main.points.values():
+        point.seconds = 0.0
+    assert phases(launch("init", 0.001), main).has_loop
+    assert not phases(launch("init", 0.009), main).has_loop
+    assert hides(launch("init", 0.009), main)
