@@ -10,18 +10,16 @@ from __future__ import annotations
 import contextlib
 import pickle
 import queue
-import signal
 import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from studies.child_process import GRACE, HUNG_AFTER, seconds_asking
 from studies.dask_part import Ended, Lost, Part, topic_of
 from studies.errors import StudyBusyError, StudyError
-from studies.stop_rules import fair_share
-from studies.stops import signal_of, signals_wait
+from studies.stops import signals_wait, stops_in_order
 from studies.under_way import StudyUnderWay
 from studies.worker import Done, Failed, Setting, Task
 
@@ -145,17 +143,10 @@ class OnCluster:
         self._waiting = list(self._studies)
         self._cluster.subscribe(topic_of(self._token), self._events.put)
         try:
-            while any(study.result is None for study in self._studies):
-                self._submit(begin)
-                self._listen()
-        except KeyboardInterrupt as stop:
-            self.stopped_by = signal_of(stop)
-            with contextlib.suppress(KeyboardInterrupt):  # whoever stops again does not wait
-                self._stop()
-        except BaseException:
-            self.stopped_by = signal.SIGTERM
-            self._stop()
-            raise
+            with stops_in_order(self._stop):
+                while any(study.result is None for study in self._studies):
+                    self._submit(begin)
+                    self._listen()
         finally:
             with contextlib.suppress(StudyError):
                 self._cluster.cancel([running.future for running in self._parts.values()])
@@ -203,18 +194,15 @@ class OnCluster:
         return study.result is None and not study.closing and 0 < study.parts < most
 
     def _give(self, study: _Study, slots: int, *, tells: bool) -> None:
-        if self._end is not None and study.deadline is None:
-            left, waiting = self._end - time.monotonic(), len(self._waiting) + 1
-            share = fair_share(left, waiting, len(self._parts), max(slots, 1))
-            study.deadline = time.monotonic() + share
-        seconds = None if study.deadline is None else max(0.0, study.deadline - time.monotonic())
+        waiting, running = len(self._waiting) + 1, len(self._parts)
+        rules = study.rules_now(self._rules, self._end, waiting, running, max(slots, 1))
         self._count += 1
         number = self._count
         part = Part(
             self._token,
             number,
             self._setting,
-            Task(study.spec, replace(self._rules, seconds=seconds)),
+            Task(study.spec, rules),
             tells,
             self._demands,
             self._hung_after,
@@ -320,11 +308,12 @@ class OnCluster:
             self._cluster.cancel([self._parts.pop(number).future for number in rest])
             study.parts = 0
 
-    def _stop(self) -> None:
+    def _stop(self, number: int) -> None:
         """Ends all studies in order, as Ctrl-C ends one."""
+        self.stopped_by = number
         until = time.monotonic() + GRACE
         with contextlib.suppress(StudyError):
-            self._cluster.stop(self._token, self.stopped_by or signal.SIGTERM)
+            self._cluster.stop(self._token, number)
             while self._parts and time.monotonic() < until:
                 self._cluster.slots(self._demands)  # whether it is still there
                 self._listen()

@@ -9,18 +9,15 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING
 
 from studies.child_process import GRACE, HUNG_AFTER, ChildProcess, seconds_asking
 from studies.errors import StudyError
-from studies.stop_rules import fair_share
-from studies.stops import signal_of, signals_wait
+from studies.stops import signals_wait, stops_in_order
 from studies.under_way import StudyUnderWay
 from studies.worker import Done, Failed, Found, Setting, Task, Told
 
@@ -103,15 +100,8 @@ class SideBySide:
         studies = [StudyUnderWay(spec) for spec in specs]
         self._waiting.extend(studies)
         try:
-            self._run(begin)
-        except KeyboardInterrupt as stop:
-            self.stopped_by = signal_of(stop)
-            with contextlib.suppress(KeyboardInterrupt):  # whoever stops again does not wait
-                self._stop()
-        except BaseException:
-            self.stopped_by = signal.SIGTERM
-            self._stop()
-            raise
+            with stops_in_order(self._stop):
+                self._run(begin)
         finally:
             for worker in self._workers:
                 worker.kill()
@@ -130,16 +120,13 @@ class SideBySide:
     def _begin(self, study: StudyUnderWay, begin: Callable[[StudySpec], Observer]) -> None:
         if study.observe is None:
             study.observe = begin(study.spec)
-        if self._end is not None and study.deadline is None:
-            left, waiting = self._end - time.monotonic(), len(self._waiting) + 1
-            share = fair_share(left, waiting, len(self._busy), self._jobs)
-            study.deadline = time.monotonic() + share
-        seconds = None if study.deadline is None else max(0.0, study.deadline - time.monotonic())
+        waiting, running = len(self._waiting) + 1, len(self._busy)
+        rules = study.rules_now(self._rules, self._end, waiting, running, self._jobs)
         idle = next((worker for worker in self._workers if worker.study is None), None)
         if idle is None:
             idle = _Worker(self._setting)
             self._workers.append(idle)
-        idle.run(study, replace(self._rules, seconds=seconds))
+        idle.run(study, rules)
 
     def _listen(self) -> None:
         """Takes what the processes tell, and looks after those that tell nothing."""
@@ -193,10 +180,11 @@ class SideBySide:
         study.begin_again()
         self._waiting.appendleft(study)
 
-    def _stop(self) -> None:
+    def _stop(self, number: int) -> None:
         """Ends all studies in order, as Ctrl-C ends one."""
+        self.stopped_by = number
         for worker in self._busy:
-            worker.stop(self.stopped_by or signal.SIGTERM)
+            worker.stop(number)
         until = time.monotonic() + GRACE
         while self._busy and time.monotonic() < until:
             with contextlib.suppress(StudyError):

@@ -9,11 +9,19 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import NoReturn
 
-__all__ = ["STOPPING", "Stopped", "exit_code_of", "signal_of", "signals_wait", "stoppable"]
+__all__ = [
+    "STOPPING",
+    "Stopped",
+    "exit_code_of",
+    "signal_of",
+    "signals_wait",
+    "stoppable",
+    "stops_in_order",
+]
 
 _SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 STOPPING = (signal.SIGINT, *_SIGNALS)
@@ -53,6 +61,25 @@ def signals_wait() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextlib.contextmanager
+def stops_in_order(stop: Callable[[int], object]) -> Iterator[None]:
+    """Lets processes end in order where this one is asked to end, or where anything fails.
+
+    Of a signal nothing is raised: what was found until then counts.
+
+    Args:
+        stop: Ends them; takes the signal to do it by, SIGTERM where something failed.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as by:
+        with contextlib.suppress(KeyboardInterrupt):  # whoever stops again does not wait
+            stop(signal_of(by))
+    except BaseException:
+        stop(signal.SIGTERM)
+        raise
 
 
 @contextlib.contextmanager

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from studies.errors import StudyError
+from studies.stop_rules import fair_share
 
 if TYPE_CHECKING:
     from studies.records import StudyResult, StudySpec, TrialRecord
     from studies.run import Observer
+    from studies.stop_rules import StopRules
 
 __all__ = ["MOST_DEATHS", "StudyUnderWay"]
 
@@ -38,6 +41,24 @@ class StudyUnderWay:
     deaths: int = 0
     known: int = 0
     result: StudyResult | None = None
+
+    def rules_now(
+        self, rules: StopRules, end: float | None, waiting: int, running: int, jobs: int
+    ) -> StopRules:
+        """What ends it early; its fair share of the time of all begins with its first process.
+
+        Args:
+            rules: What ends each study; the time is that of all of them together.
+            end: When that is over, by ``time.monotonic``; None for never.
+            waiting: How many studies have not begun, this one among them.
+            running: How many others run now.
+            jobs: How many run at the same time.
+        """
+        now = time.monotonic()
+        if end is not None and self.deadline is None:
+            self.deadline = now + fair_share(end - now, waiting, running, jobs)
+        left = None if self.deadline is None else max(0.0, self.deadline - now)
+        return replace(rules, seconds=left)
 
     def take(self, records: Sequence[TrialRecord]) -> None:
         """Takes further trials."""

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from studies.stops import Stopped, stoppable
+from studies.stops import Stopped, stoppable, stops_in_order
 
 
 def work(number, tidied):
@@ -53,3 +53,34 @@ def test_a_thread_of_its_own_has_no_signals():
     thread.start()
     thread.join()
     assert entered == [True]
+
+
+@pytest.mark.parametrize(
+    ("stop", "number"),
+    [(KeyboardInterrupt(), signal.SIGINT), (Stopped(signal.SIGHUP), signal.SIGHUP)],
+)
+def test_processes_end_by_the_signal_that_stops(stop, number):
+    ended = []
+    with stops_in_order(ended.append):
+        raise stop
+    assert ended == [number]
+
+
+def test_processes_end_in_order_where_something_fails():
+    ended = []
+    with pytest.raises(ValueError, match="of its own"), stops_in_order(ended.append):
+        raise ValueError("of its own")
+    assert ended == [signal.SIGTERM]
+
+
+def test_who_stops_again_does_not_wait():
+    def again(_):
+        raise KeyboardInterrupt
+
+    with stops_in_order(again):
+        raise Stopped(signal.SIGTERM)
+
+
+def test_what_ends_well_is_not_stopped():
+    with stops_in_order(pytest.fail):
+        pass
