@@ -56,6 +56,21 @@ def test_experts_use_all_gpus_evenly(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", application_names())
+@pytest.mark.parametrize("text", ["expert", "default"])
+def test_data_has_the_order_in_which_tasks_use_it(name: str, text: str) -> None:
+    """Last dimension fastest where a library needs it so, and nowhere else: tasks stream."""
+    application = Application.load(name)
+    mapper = dsl.load(dsl.parse(application.mappers[text]), machine(1, 4))
+    used = [(x.task, i, r) for x in application.launches() for i, r in enumerate(x.requirements)]
+    wanted = {r.region for _, _, r in used if r.need is not None and r.need.order == "C_order"}
+    for task, index, requirement in used:
+        if application.regions[requirement.region].dimension > 1:
+            names = application.tasks[task].requirements[index].names
+            layout = mapper.layout(task, names, "FBMEM", "GPU")
+            assert (layout is not None and layout.c_order) == (requirement.region in wanted)
+
+
+@pytest.mark.parametrize("name", application_names())
 def test_the_default_maps_no_index_launch_that_decides(name: str) -> None:
     application = Application.load(name)
     shape = machine(1, 4)
