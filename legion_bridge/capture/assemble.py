@@ -22,7 +22,7 @@ from legion_bridge.capture.observed import (
     Piece,
 )
 from legion_bridge.capture.phases import divided, may_hide_loop
-from legion_bridge.errors import CaptureError
+from legion_bridge.errors import ApplicationError, CaptureError
 from legion_bridge.programs.application import (
     Application,
     Field,
@@ -58,7 +58,7 @@ def assemble(observed: ObservedProgram, name: str, summary: str) -> Application:
     """The application that an observed program amounts to.
 
     Raises:
-        CaptureError: Nothing was launched.
+        CaptureError: Nothing was launched, or what was seen does not fit together.
     """
     if not observed.launches:
         raise CaptureError("no launch of a task was seen: there is nothing to map")
@@ -139,7 +139,10 @@ class _Assembly:
             unknown=self._unknown,
             copies=self._copies(regions),
         )
-        application.validate()
+        try:
+            application.validate()
+        except ApplicationError as error:
+            raise CaptureError(f"what was seen does not fit together: {error}") from error
         return application
 
     def may_be_disturbed(self) -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path
 from dsl.facts import Privilege
 from legion_bridge.capture.assemble import assemble
 from legion_bridge.capture.captured import Captured
+from legion_bridge.capture.damaged import damage_told
 from legion_bridge.capture.decisions import decisions_of
 from legion_bridge.capture.mapper_log import (
     Box,
@@ -76,16 +77,12 @@ def capture_log(paths: Sequence[Path], *, name: str | None = None) -> Captured:
     """
     called = name or Path(paths[0].name.removesuffix(".gz")).stem
     files = ", ".join(path.name for path in paths)
-    try:
+    with damage_told(f"{files}: the log", "write it again"):
         log = read_mapper_log(paths)
         observed = _Reader(log).program()
         application = assemble(observed, called, f"Captured from {files}")
         application = replace(application, own_mapper=log.brought)
         application = with_own_mapper(application, decisions_of(log))
-    except (ValueError, LookupError) as error:  # lines were cut, or mixed with others
-        raise CaptureError(
-            f"{files}: the log is damaged, its lines do not fit together ({error}): write it again"
-        ) from error
     return Captured(application, dict(observed.skipped))
 
 

@@ -34,7 +34,7 @@ def timed_program(run: Callable[[str], object], folder: Path, log: SpyLog) -> Ob
         log: What the program asked of the runtime.
 
     Raises:
-        CaptureError: The log has no top-level task, or it launched nothing.
+        CaptureError: The log has no top-level task, or it launched nothing; or it is damaged.
     """
     profiles = _Profiles(run, folder, log)
     try:

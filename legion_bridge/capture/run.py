@@ -13,6 +13,7 @@ from pathlib import Path
 import dsl
 from legion_bridge.capture.assemble import assemble
 from legion_bridge.capture.captured import Captured
+from legion_bridge.capture.damaged import damage_told
 from legion_bridge.capture.decisions import Decisions, decisions_of
 from legion_bridge.capture.mapper_log import MapperLog, read_mapper_log
 from legion_bridge.capture.observed import ObservedProgram
@@ -77,10 +78,11 @@ def capture(
         logs = _logs_of(guard.folder, command)
         spy = read_spy_log(logs)
         observed = timed_program(partial(run, environment), guard.folder, spy)
-        found = _captured(observed, command, name or program_name(command), output)
-        if unseen is not None:
-            return replace(found, application=_unknown_mapper(found.application, unseen))
-        return _with_own_mapper(found, read_mapper_log(logs, silent=True), spy)
+        with damage_told():
+            found = _captured(observed, command, name or program_name(command), output)
+            if unseen is not None:
+                return replace(found, application=_unknown_mapper(found.application, unseen))
+            return _with_own_mapper(found, read_mapper_log(logs, silent=True), spy)
 
 
 def recorded(

@@ -73,7 +73,6 @@ class SpyLog:
     boxes: dict[int, list[Box]] = field(default_factory=lambda: defaultdict(list))
     space_names: dict[int, str] = field(default_factory=dict)
     partition_names: dict[int, str] = field(default_factory=dict)
-    partition_parents: dict[int, int] = field(default_factory=dict)
     subspaces: dict[int, dict[Index, int]] = field(default_factory=lambda: defaultdict(dict))
     field_names: dict[tuple[int, int], str] = field(default_factory=dict)
     field_bytes: dict[tuple[int, int], int] = field(default_factory=dict)
@@ -93,7 +92,6 @@ class SpyLog:
     slices: dict[int, int] = field(default_factory=dict)
     points: dict[int, tuple[int, Index]] = field(default_factory=dict)
     variant_decisions: dict[int, int] = field(default_factory=dict)
-    task_processors: dict[int, int] = field(default_factory=dict)
     virtual: set[tuple[int, int]] = field(default_factory=set)
     future_makers: dict[int, int] = field(default_factory=dict)
     future_uses: dict[int, set[int]] = field(default_factory=lambda: defaultdict(set))
@@ -104,6 +102,7 @@ class SpyLog:
     not_run: set[int] = field(default_factory=set)  # their predicate was false
     instances: dict[tuple[int, int], set[int]] = field(default_factory=lambda: defaultdict(set))
     compact_instances: set[int] = field(default_factory=set)
+    damaged: int = 0  # lines that could not be read
 
     def task_names(self) -> TaskNames:
         """What to call the tasks that are launched."""
@@ -154,7 +153,6 @@ class _Reader:
     def __init__(self) -> None:
         self.log = SpyLog()
         self.events = 0
-        self.malformed = 0
         self._registered: dict[int, list[int]] = {}
         self._kinds: dict[int, str] = {}
         self._handlers: dict[str, Callable[[list[str]], None]] = {
@@ -185,7 +183,7 @@ class _Reader:
                 try:
                     handler(words[count:])
                 except (ValueError, IndexError):
-                    self.malformed += 1  # two threads' lines in one
+                    self.log.damaged += 1  # two threads' lines in one
                 return
 
     # The machine and the tasks.
@@ -227,9 +225,6 @@ class _Reader:
 
     def _on_index__partition__name(self, w: list[str]) -> None:
         self.log.partition_names[int(w[0])] = " ".join(w[1:])
-
-    def _on_index__partition(self, w: list[str]) -> None:
-        self.log.partition_parents[int(w[1])] = int(w[0])
 
     def _on_index__subspace(self, w: list[str]) -> None:
         self.log.subspaces[int(w[0])][tuple(map(int, w[4:]))] = int(w[1])
@@ -320,9 +315,6 @@ class _Reader:
 
     def _on_variant__decision(self, w: list[str]) -> None:
         self.log.variant_decisions[int(w[0])] = int(w[1])
-
-    def _on_task__processor(self, w: list[str]) -> None:
-        self.log.task_processors[int(w[0])] = int(w[1], 16)
 
     def _on_mapping__decision(self, w: list[str]) -> None:
         key = int(w[0]), int(w[1])

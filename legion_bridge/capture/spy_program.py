@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import pairwise
 
 from dsl.facts import Privilege
+from legion_bridge.capture.damaged import damage_told
 from legion_bridge.capture.observed import (
     Key,
     ObservedLaunch,
@@ -18,7 +20,14 @@ from legion_bridge.capture.observed import (
     ObservedTask,
     Piece,
 )
-from legion_bridge.capture.spy_log import Box, LoggedRequirement, Operation, SpyLog, bounding_boxes
+from legion_bridge.capture.spy_log import (
+    Box,
+    Index,
+    LoggedRequirement,
+    Operation,
+    SpyLog,
+    bounding_boxes,
+)
 from legion_bridge.capture.times import Times
 from legion_bridge.errors import CaptureError
 
@@ -42,13 +51,14 @@ def program_of(log: SpyLog, times: Times) -> ObservedProgram:
     """The program whose run the tables describe.
 
     Raises:
-        CaptureError: There is no top-level task, or it launched nothing.
+        CaptureError: There is no top-level task, or it launched nothing; or the log is damaged.
     """
     if log.top_task is None:
         raise CaptureError(
             "no top-level task was seen: the program ended before it began its work"
         )
-    return _Reader(log, times).program()
+    with damage_told():
+        return _Reader(log, times).program()
 
 
 class _Reader:
@@ -61,7 +71,7 @@ class _Reader:
         self._partition_of = {
             space: part for part, colors in log.subspaces.items() for space in colors.values()
         }
-        self._points: dict[int, dict[tuple[int, ...], int]] = {}
+        self._points: dict[int, dict[Index, int]] = {}
         for point, (_, index) in log.points.items():
             self._points.setdefault(log.launch_of(point), {})[index] = point
         self._children_of: dict[int, list[int]] = {}
@@ -74,6 +84,8 @@ class _Reader:
         observed.launches = self._children(top)
         if not observed.launches:
             raise CaptureError("the top-level task launched no task: there is nothing to map")
+        if self._log.damaged:
+            observed.skip("damaged lines of Legion Spy", self._log.damaged)
         observed.traced = self._times.traced
         observed.copies = self._times.copies
         return observed
@@ -88,7 +100,11 @@ class _Reader:
             operation = self._log.operations.get(row[0])
             if operation is not None:
                 self._first_shards |= dict.fromkeys(row[1:], row[0])
-                launches.append(self._launch(operation, row, following.get(row[0])))
+                points = self._points_of(operation, row)
+                if points:
+                    launches.append(self._launch(operation, row, points, following.get(row[0])))
+                else:
+                    self._observed.skip(f"launches of {self._task(operation.task)} without points")
             elif self._log.others.get(row[0], _MUST_EPOCH) != _MUST_EPOCH:
                 self._observed.skip(f"{self._log.others[row[0]]} operation")
         return launches
@@ -115,21 +131,59 @@ class _Reader:
                 placed[max(before, default=-1), number] = [number]
         return placed
 
+    def _points_of(self, operation: Operation, row: Sequence[int]) -> dict[Index, int]:
+        """The point tasks of a launch, by index point; those of an equal one if it did not run."""
+        number = operation.number
+        if not operation.is_index:
+            return {(): next((each for each in row if self._ran_here(each)), number)}
+        numbers = {i: p for each in row for i, p in self._points.get(each, {}).items()}
+        boxes = self._log.domains.get(number, [])
+        if not numbers and number in self._log.not_run:
+            numbers = self._points_of_equals.get(self._asked_for(operation), {})
+        elif not numbers and (not boxes or any(bounding_boxes(boxes))):
+            raise CaptureError(
+                f"an index launch of {self._task(operation.task)} has no points: the log breaks "
+                "off, because the program did not end well"
+            )
+        return {index: numbers[index] for index in sorted(numbers)}
+
+    @cached_property
+    def _points_of_equals(self) -> dict[Hashable, dict[Index, int]]:
+        """Points of launches that ran, by what was asked for."""
+        found: dict[Hashable, dict[Index, int]] = {}
+        for operation in self._log.operations.values():
+            ran = self._points.get(operation.number)
+            if ran:
+                found.setdefault(self._asked_for(operation), {}).update(ran)
+        return found
+
+    def _asked_for(self, operation: Operation) -> Hashable:
+        """What is the same of launches of one task with the same domain and arguments."""
+        arguments = self._log.requirements.get(operation.number, {})
+        return (
+            operation.task,
+            tuple(self._log.domains.get(operation.number, ())),
+            tuple(
+                (i, each.space, each.tree, *each.fields) for i, each in sorted(arguments.items())
+            ),
+        )
+
     def _launch(
-        self, operation: Operation, row: Sequence[int], after: int | None
+        self,
+        operation: Operation,
+        row: Sequence[int],
+        points: Mapping[Index, int],
+        after: int | None,
     ) -> ObservedLaunch:
         number = operation.number
-        if operation.is_index:
-            numbers = {i: p for each in row for i, p in self._points.get(each, {}).items()}
-        else:
-            numbers = {(): next((each for each in row if self._ran_here(each)), number)}
-        lower, upper = self._domain(number, numbers) if operation.is_index else (None, None)
-        points = {index: numbers[index] for index in sorted(numbers)}
+        ran = number not in self._log.not_run
+        lower, upper = self._domain(number, points) if operation.is_index else (None, None)
         logged = next(filter(None, map(self._log.requirements.get, row)), {})
         indices = sorted(logged)
         makers = {
             self._log.launch_of(maker)
-            for user in (*row, *points.values())  # of an index launch its points take them
+            # Of an index launch, its points take them.
+            for user in (*row, *(points.values() if ran else ()))
             for future in self._log.future_uses.get(user, ())
             if (maker := self._log.future_makers.get(future)) is not None
         }
@@ -142,31 +196,23 @@ class _Reader:
             upper=upper,
             requirements=requirements,
             points={
-                index: self._point(point, number, requirements, indices)
+                index: self._point(point, number, requirements, indices, ran=ran)
                 for index, point in points.items()
             },
             number=number,
             uses=frozenset(self._first_shards.get(maker, maker) for maker in makers),
-            blocking=self._times.blocks(points.values(), operation.parent, after),
+            blocking=ran and self._times.blocks(points.values(), operation.parent, after),
             inlined=number in self._log.inlined,
             predicated=number in self._log.predicated,
-            ran=number not in self._log.not_run,
+            ran=ran,
         )
 
     def _ran_here(self, number: int) -> bool:
         """Whether a task that all shards launch is run by the shard that numbers it so."""
         return number in self._log.variant_decisions or number in self._log.replicas
 
-    def _domain(
-        self, number: int, points: Mapping[tuple[int, ...], int]
-    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        boxes = self._log.domains.get(number) or [(index, index) for index in points]
-        if not boxes:
-            raise CaptureError(
-                f"an index launch of {self._task(self._log.operations[number].task)} has "
-                "no points: the log breaks off, because the program did not end well"
-            )
-        return _around(boxes)
+    def _domain(self, number: int, points: Mapping[Index, int]) -> Box:
+        return _around(self._log.domains.get(number) or [(index, index) for index in points])
 
     def _task(self, task: int) -> str:
         name = self._names[self._log.tasks.get(task, f"task{task}")]
@@ -190,19 +236,19 @@ class _Reader:
         launch: int,
         requirements: Sequence[ObservedRequirement],
         indices: Sequence[int],
+        *,
+        ran: bool,
     ) -> ObservedPoint:
         logged = self._log.requirements.get(point) or self._log.requirements.get(launch, {})
-        ran = self._log.shards_of(point) or [point]
-        kind, seconds = self._times.of_point(ran[0])
-        return ObservedPoint(
-            tuple(
-                None if requirement.partition is None else logged[i].space
-                for i, requirement in zip(indices, requirements, strict=True)
-            ),
-            kind,
-            seconds,
-            self._children(point),
+        pieces = tuple(
+            None if requirement.partition is None else logged[i].space
+            for i, requirement in zip(indices, requirements, strict=True)
         )
+        if not ran:
+            return ObservedPoint(pieces)
+        shards = self._log.shards_of(point) or [point]
+        kind, seconds = self._times.of_point(shards[0])
+        return ObservedPoint(pieces, kind, seconds, self._children(point))
 
     def _requirement(
         self, logged: LoggedRequirement, index: int, points: Sequence[int]

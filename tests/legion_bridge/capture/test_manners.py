@@ -110,6 +110,14 @@ def test_how_often_predicated_tasks_ran_is_told() -> None:
     assert "which it was in 3 of 6 launches" in application.unknown["loop[0].predicate"]
 
 
+def test_what_did_not_run_has_the_points_of_what_did() -> None:
+    application = manners("-predicate", "-points").application
+    assert loop_of(application) == [("v_step", (4,))]
+    assert application.warmup + application.timed == 6
+    assert application.loop[0].work.seconds["CPU"] > 0.0
+    assert "which it was in 3 of 6 launches" in application.unknown["loop[0].predicate"]
+
+
 def test_a_loop_below_the_first_task_is_found() -> None:
     application = manners("-nested").application
     assert [launch.task for launch in application.setup] == ["solve", "h_fill_values"]

@@ -2,6 +2,7 @@
 //   -replicate   the first task is replicated: every processor runs a shard of it
 //   -inline      tasks are run by the task that launches them
 //   -predicate   every other launch of a task depends on a predicate that is false
+//   -points      with that: it is launched over points
 //   -nested      the loop is in a task that the first one launches
 //   -fills       its data is written many times before the loop
 //   -collective  points that write the same data
@@ -103,13 +104,14 @@ Data make_data(Context ctx, Runtime *runtime)
 }
 
 void launch(Context ctx, Runtime *runtime, const Data &data, TaskID task,
-                 PrivilegeMode privilege)
+            PrivilegeMode privilege, const Predicate &predicate = Predicate::TRUE_PRED)
 {
     IndexLauncher launcher(task, data.colors, UntypedBuffer(), ArgumentMap());
     launcher.add_region_requirement(
         RegionRequirement(data.pieces, 0, privilege, LEGION_EXCLUSIVE, data.region));
     launcher.add_field(0, FIELD);
     launcher.enable_inlining = asked("-inline");
+    launcher.predicate = predicate;
     runtime->execute_index_space(ctx, launcher);
 }
 
@@ -135,11 +137,16 @@ void solve(const Task *, const std::vector<PhysicalRegion> &, Context ctx, Runti
 
 void predicates(Context ctx, Runtime *runtime)
 {
+    const Data data = make_data(ctx, runtime);
     for (int i = 0; i < STEPS; i++) {
-        const bool even = i % 2 == 0;
+        const Predicate even =
+            runtime->create_predicate(ctx, Future::from_value<bool>(i % 2 == 0));
+        if (asked("-points")) {
+            launch(ctx, runtime, data, STEP, LEGION_WRITE_DISCARD, even);
+            continue;
+        }
         TaskLauncher launcher(USE, UntypedBuffer());
-        launcher.predicate =
-            runtime->create_predicate(ctx, Future::from_value<bool>(even));
+        launcher.predicate = even;
         runtime->execute_task(ctx, launcher);
     }
 }
