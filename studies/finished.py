@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -31,10 +32,12 @@ __all__ = [
     "FinishedStudy",
     "case_of",
     "case_of_studies",
+    "journals_in",
     "read_each",
     "read_studies",
     "results_of",
     "studies_of",
+    "unread_told",
 ]
 
 OpenAll: TypeAlias = "Callable[[str], AbstractContextManager[Mapping[str, StoredStudy]]]"
@@ -176,14 +179,21 @@ def read_each(places: Sequence[str]) -> tuple[list[list[FinishedStudy]], list[st
     for location, source in dict.fromkeys(
         each for place in places for each in _storages_in(place)
     ):
-        try:
+        with unread_told(location, unread):
             for study in studies_of(location, source, open_snapshot):
                 cases.setdefault(_key_of_case(study), []).append(study)
-        except StorageError as error:
-            unread.append(str(error))
-        except (KeyError, TypeError, ValueError, AttributeError):
-            unread.append(f"{redacted_url(location)} is left out: its notes are impossible")
     return [_named_by_place(_named_by_model(each)) for each in cases.values()], unread
+
+
+@contextmanager
+def unread_told(location: str, unread: list[str]) -> Iterator[None]:
+    """Adds a sentence to ``unread`` where the studies of a storage cannot be read."""
+    try:
+        yield
+    except StorageError as error:
+        unread.append(str(error))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        unread.append(f"{redacted_url(location)} is left out: its notes are impossible")
 
 
 def _key_of_case(study: FinishedStudy) -> str:
@@ -203,10 +213,18 @@ def _storages_in(place: str) -> list[tuple[str, str]]:
         return [(place, redacted_url(place))]
     if not path.is_dir():
         raise UsageError(f"{redacted_url(place)} is no folder: {_NAME_PLACES}")
-    journals = sorted(path.rglob(f"*{ENDING}"))
-    return [
-        (str(j), str(j.parent.parent)) for j in journals if ASIDE not in j.name and j.is_file()
-    ]
+    return [(str(each), str(each.parent.parent)) for each in journals_in(path, "**")]
+
+
+def journals_in(folder: Path, *below: str) -> list[Path]:
+    """The journals in a folder and in folders below it; none of studies that were set aside.
+
+    Args:
+        folder: The folder.
+        below: Patterns of those: ``"*"``, or ``"**"`` for all.
+    """
+    found = {each for place in (".", *below) for each in folder.glob(f"{place}/*{ENDING}")}
+    return sorted(path for path in found if ASIDE not in path.name and path.is_file())
 
 
 def _studies_in(place: str) -> list[FinishedStudy]:
@@ -216,11 +234,9 @@ def _studies_in(place: str) -> list[FinishedStudy]:
         return list(studies_of(place, redacted_url(place)))
     if not path.is_dir():
         raise UsageError(f"{redacted_url(place)} is no folder: {_NAME_PLACES}")
-    journals = sorted({*path.glob(f"*{ENDING}"), *path.glob(f"*/*{ENDING}")})
     return [
         study
-        for journal in journals
-        if ASIDE not in journal.name
+        for journal in journals_in(path, "*")
         for study in studies_of(str(journal), str(journal.parent.parent))
     ]
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import dsl
 from studies.dashboard import mapper_note, tell_of_study, without_comments
 from studies.errors import UsageError
-from studies.finished import ENDING
+from studies.finished import journals_in
 from studies.records import IDENTITY, TrialRecord, best_so_far, fastest
 from studies.run import SHORT_MAPPER, short_mapper
 from studies.shared_store import SharedStudyStore
@@ -62,7 +62,7 @@ def export_studies(place: Path, url: str) -> Iterator[ExportedStudy]:
     """
     if "://" not in url:
         raise UsageError(f"{url} is no address of a database: say sqlite:///FILE, for example")
-    journals = [place] if place.is_file() else sorted(place.glob(f"**/*{ENDING}"))
+    journals = [place] if place.is_file() else journals_in(place, "**")
     found = False
     for journal in journals:
         with open_all_studies(str(journal)) as stores:

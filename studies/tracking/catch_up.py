@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from dsl.errors import MappertuneError
 from studies.compare import compare_studies
 from studies.errors import StudyError, UsageError
-from studies.finished import FinishedStudy, case_of, studies_of
+from studies.finished import FinishedStudy, case_of, journals_in, studies_of, unread_told
 from studies.run import spent_of
 from studies.storage import StudyStore
 from studies.study_facts import StudyFacts
@@ -75,38 +75,40 @@ def catch_up(folder: Path, tracker: Tracker, storage: str | None = None) -> Caug
 def _locations(folder: Path, storage: str | None) -> list[str]:
     if storage is not None:
         return [storage]
-    return [str(path) for path in sorted({*folder.glob("*.journal"), *folder.glob("*/*.journal")})]
+    return list(map(str, journals_in(folder, "*")))
 
 
 class _Found(NamedTuple):
-    """A study, and the address of its storage with what passwords are in it."""
+    """A study, what it is about, and the address of its storage with what passwords are in it."""
 
     address: str
     study: FinishedStudy
+    facts: StudyFacts
 
 
 def _readable(locations: Sequence[str], unread: list[str]) -> Iterator[_Found]:
     for location in locations:
         try:
-            yield from (_Found(location, study) for study in studies_of(location, location))
-        except StudyError as error:
+            with unread_told(location, unread):
+                for study in studies_of(location, location):
+                    yield _Found(location, study, _facts(study))
+        except UsageError as error:
             unread.append(str(error))
 
 
 def _track_case(folder: Path, tracker: Tracker, studies: Sequence[_Found], done: CaughtUp) -> None:
     """Tracks the studies of one case, and how they compare where there are several."""
     tracker.parent = None
-    facts = [_facts(found.study) for found in studies]
-    comparison = ComparisonRun(tracker, folder, facts[0])
+    comparison = ComparisonRun(tracker, folder, studies[0].facts)
     compared = len(studies) > 1 or (folder / NAME_FILE).exists()
     if compared:
         comparison.begin(ends=True)
     results: list[StudyResult] = []
-    for found, about in zip(studies, facts, strict=True):
+    for found in studies:
         if tracker.failed:
             return
         try:
-            result, new = _track(tracker, found, about)
+            result, new = _track(tracker, found)
         except StudyError as error:
             done.unread.append(str(error))
             continue
@@ -122,9 +124,9 @@ def _track_case(folder: Path, tracker: Tracker, studies: Sequence[_Found], done:
             comparison.add(page)
 
 
-def _track(tracker: Tracker, found: _Found, facts: StudyFacts) -> tuple[StudyResult, bool]:
+def _track(tracker: Tracker, found: _Found) -> tuple[StudyResult, bool]:
     """Tracks a study, and says whether anything of it was missing."""
-    study = found.study
+    study, facts = found.study, found.facts
     spec = replace(study.spec, trials=facts.budget)
     beside = Path(study.location.removesuffix(".journal") + ".transcript.jsonl")
     if spec.llm is not None and beside.exists():

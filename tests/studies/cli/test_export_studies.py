@@ -9,6 +9,7 @@ from typing import Any
 import optuna
 import pytest
 
+from studies.model_arm import set_files_aside
 from tests.studies.test_dashboard import note_of
 
 Ask = Callable[..., Any]
@@ -53,6 +54,17 @@ def test_a_folder_of_studies_becomes_a_database(
     after = copied(url, NAME).trials
     assert after[:5] == before
     assert ask(*words, 6, "--storage", url, "--json").json["resumed"] == 6
+
+
+def test_a_study_that_was_set_aside_is_no_part_of_its_successor(
+    ask: Ask, runs: Path, url: str
+) -> None:
+    words = ["tune", "stencil", "--output", runs, "--no-mlflow", "--tuner", "random", "--trials"]
+    assert ask(*words, 2).code == 0
+    set_files_aside(runs / "stencil-p100x4" / "random-seed0.journal")
+    assert ask(*words, 3).code == 0
+    answer = ask("export", runs, "--storage", url, "--json")
+    assert answer.json["studies"] == [{"name": NAME, "trials": 3, "added": 3}]
 
 
 def test_studies_from_before_they_kept_their_template_keep_what_they_tell(

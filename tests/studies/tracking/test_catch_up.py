@@ -9,6 +9,10 @@ import pytest
 
 from studies import Case, StudySpec, Tracker
 from studies.errors import UsageError
+from studies.journal_records import read_line, write_line
+from studies.model_arm import set_files_aside
+from studies.records import IDENTITY
+from studies.study_facts import ABOUT
 from studies.tracking.catch_up import catch_up
 from studies.workspace import Workspace
 from tests.studies.tracking.mlflow_server import mlflow_server
@@ -169,6 +173,33 @@ def test_a_damaged_journal_is_told_and_the_others_are_tracked(run, folder):
     assert done.studies == {CASE.name: ["random-seed0"]}
     (sentence,) = [each for each in done.unread if "random-seed1" in each]
     assert "\n" not in sentence
+
+
+def test_a_study_that_was_set_aside_is_not_tracked(run, folder):
+    run(4, tracked=False)
+    set_files_aside(folder / CASE.name / "random-seed0.journal")
+    run(5, tracked=False)
+    done, said = caught_up(folder)
+    assert (said, done.unread, done.studies) == ([], [], {CASE.name: ["random-seed0"]})
+    uri = f"sqlite:///{folder}/mlflow.db"
+    _, (tracked,) = runs_at(uri)
+    assert steps_of(uri, tracked) == list(range(5))
+
+
+@pytest.mark.parametrize("gone", ["seed", "application"])
+def test_a_journal_that_does_not_say_what_it_is_about_is_told(run, folder, gone):
+    run(4, tracked=False)
+    run(4, seed=1, tracked=False)
+    journal = folder / CASE.name / "random-seed1.journal"
+    records = [read_line(line)[1] for line in journal.read_bytes().splitlines(keepends=True)]
+    (identity,) = [each["value"] for each in records if each.get("note") == IDENTITY]
+    del identity[gone]
+    (about,) = [each for each in records if each.get("note") == ABOUT]
+    about["note"] = "unknown"  # as an early version left none
+    journal.write_bytes(b"".join(write_line(n, each) for n, each in enumerate(records)))
+    done, _ = caught_up(folder)
+    assert done.studies == {CASE.name: ["random-seed0"]}
+    assert done.unread == [f"{journal} is left out: its notes are impossible"]
 
 
 def test_what_is_no_output_folder_is_told(tmp_path):
