@@ -12,12 +12,11 @@ accessors do not take: only where the program's own mapper makes such instances 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import dsl
 from dsl.tables import LayoutDecision
-from legion_bridge.capture.observed import Key, ObservedLaunch, ObservedProgram
+from legion_bridge.capture.observed import Key, ObservedLaunch, ObservedProgram, with_all_below
 from legion_bridge.programs.application import Application, Launch, LayoutNeed, Requirement
 
 __all__ = ["CopyNeeds", "agreeing_with"]
@@ -35,7 +34,7 @@ class CopyNeeds:
         self._observed = observed
         self._boxes: dict[Key, int] = defaultdict(int)
         self._fields: dict[Key, int] = defaultdict(int)
-        for launch in _all(observed.launches):
+        for launch in with_all_below(observed.launches):
             for index, requirement in enumerate(launch.requirements):
                 region = requirement.region
                 boxes = self.boxes(launch, index)
@@ -68,13 +67,6 @@ class CopyNeeds:
             message="; ".join([_COPIES] * overflows + [_ACCESSORS] * holes),
             compact=False if holes else None,
         )
-
-
-def _all(launches: Sequence[ObservedLaunch]) -> Iterator[ObservedLaunch]:
-    for launch in launches:
-        yield launch
-        for point in launch.points.values():
-            yield from _all(point.children)
 
 
 def agreeing_with(application: Application, own: dsl.Program) -> Application:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
+from legion_bridge.capture.boxes import Box, Index
 from legion_bridge.capture.mapper_log import (
-    Box,
+    KINDS,
     Decision,
-    Index,
     LoggedArgument,
     MapperLog,
     on_first_node,
@@ -20,7 +20,6 @@ from legion_bridge.capture.names import TaskNames
 
 __all__ = ["ArgumentDecision", "Decisions", "TaskDecisions", "decisions_of", "differences"]
 
-_PROCESSORS = {"LOC": "CPU", "TOC": "GPU", "IO": "IO", "PY": "PY", "OMP": "OMP"}
 _MEMORIES = {
     "SYSTEM_MEM": "SYSMEM", "REGDMA_MEM": "RDMEM", "SOCKET_MEM": "SOCKMEM",
     "Z_COPY_MEM": "ZCMEM", "GPU_FB_MEM": "FBMEM",
@@ -198,7 +197,7 @@ class _Processors:
     """Which processors a node has, and their numbers among those of their kind."""
 
     def __init__(self, log: MapperLog) -> None:
-        self._kinds = {number: _PROCESSORS.get(k, k) for number, k in log.processors.items()}
+        self._kinds = {number: KINDS.get(k, k) for number, k in log.processors.items()}
         alike: defaultdict[tuple[str, int], list[str]] = defaultdict(list)
         for number in sorted(self._kinds, key=lambda each: int(each, 16)):
             alike[self._kinds[number], _node(number)].append(number)

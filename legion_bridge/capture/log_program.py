@@ -15,18 +15,16 @@ from pathlib import Path
 
 from dsl.facts import Privilege
 from legion_bridge.capture.assemble import assemble
+from legion_bridge.capture.boxes import Box, Index, around, points_of, volume_of
 from legion_bridge.capture.captured import Captured
 from legion_bridge.capture.damaged import damage_told
 from legion_bridge.capture.decisions import decisions_of
 from legion_bridge.capture.mapper_log import (
-    Box,
+    KINDS,
     Decision,
-    Index,
     MapperLog,
-    around,
     on_first_node,
     read_mapper_log,
-    volume_of,
 )
 from legion_bridge.capture.names import TaskNames
 from legion_bridge.capture.observed import (
@@ -45,7 +43,6 @@ from legion_bridge.errors import CaptureError
 
 __all__ = ["capture_log"]
 
-_KINDS = {"TOC": "GPU", "LOC": "CPU", "OMP": "OMP", "IO": "IO", "PY": "PY"}
 _PRIVILEGES: dict[str, Privilege] = {
     "NO_ACCESS": "NO_ACCESS",
     "READ_ONLY": "READ_ONLY",
@@ -171,7 +168,7 @@ class _Reader:
 
     @staticmethod
     def _slice(same: list[_Group], decision: Decision) -> None:
-        points = [point for box in decision.slices for point in _points(box)]
+        points = [point for box in decision.slices for point in points_of(box)]
         waiting = [group for group in same if group.sharded and not group.sliced]
         known = [g for g in same if not g.sharded and g.decision.number == decision.number]
         if waiting:
@@ -294,7 +291,7 @@ class _Reader:
         inner = known.inner and bool(group.children)
         for decision in group.tasks.values():
             for processor in decision.processors:
-                kind = _KINDS.get(self._log.processors.get(on_first_node(processor), ""))
+                kind = KINDS.get(self._log.processors.get(on_first_node(processor), ""))
                 if kind:
                     kinds[kind] = None
             inner = inner and all(a.virtual for a in decision.arguments.values())
@@ -322,7 +319,7 @@ class _Reader:
         indices = sorted({i for d in group.tasks.values() for i in d.arguments})
         requirements = []
         pieces: dict[Index, list[Key | None]] = {
-            point: [] for point in ([()] if single else _points((lower or (), upper or ())))
+            point: [] for point in ([()] if single else points_of((lower or (), upper or ())))
         }
         for index in indices:
             requirement, taken = self._requirement(group, index, list(pieces))
@@ -486,14 +483,6 @@ def _covering(needs: Sequence[tuple[str, Box]], decision: Decision) -> int | Non
             return None
         size += min(fits)
     return size
-
-
-def _points(box: Box) -> list[Index]:
-    """Every point of a box, in row-major order."""
-    points: list[Index] = [()]
-    for low, high in zip(*box, strict=True):
-        points = [(*point, i) for point in points for i in range(low, high + 1)]
-    return points
 
 
 def _piece(boxes: Sequence[Box], dimension: int) -> Piece:

@@ -9,7 +9,6 @@ understood are counted by their first word, and left out.
 from __future__ import annotations
 
 import gzip
-import math
 import re
 import zlib
 from collections import Counter
@@ -18,21 +17,22 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
+from legion_bridge.capture.boxes import Box, Index, around, filled
 from legion_bridge.errors import CaptureError
 
 __all__ = [
+    "KINDS",
     "Decision",
     "LoggedArgument",
     "MapperLog",
-    "around",
     "on_first_node",
     "read_mapper_log",
-    "volume_of",
 ]
 
+KINDS = {"LOC": "CPU", "TOC": "GPU", "IO": "IO", "PY": "PY", "OMP": "OMP"}
+"""Kinds of processors as the language names them, by Realm's names, which a log has."""
+
 _PACKED = b"\x1f\x8b"  # how files of gzip begin
-Index = tuple[int, ...]
-Box = tuple[Index, Index]
 
 _LINE = re.compile(r"(?:^(\[[^\]]*\])\s*[\d.]*\s*)?\{\d\}\{([\w-]+)\}: ?(.*)$")
 _DECISION = re.compile(
@@ -276,21 +276,7 @@ class _Reader:
 def _boxes(domain: str) -> tuple[Box, ...]:
     """Its boxes that hold a point; the launches of a loop have the same domains again."""
     boxes = ((_index(a), _index(b)) for a, b in _BOX.findall(domain))
-    return tuple(box for box in boxes if len(box[0]) == len(box[1]) and volume_of(box))
-
-
-def volume_of(box: Box) -> int:
-    """Points in a box; 0 where an upper bound lies below its lower one."""
-    return math.prod(max(b - a + 1, 0) for a, b in zip(*box, strict=True))
-
-
-def around(boxes: Iterable[Box]) -> Box:
-    """The bounding box of some boxes, of which there must be one."""
-    lower, upper = zip(*boxes, strict=True)
-    return (
-        tuple(map(min, zip(*lower, strict=True))),
-        tuple(map(max, zip(*upper, strict=True))),
-    )
+    return tuple(filled(box for box in boxes if len(box[0]) == len(box[1])))
 
 
 def on_first_node(processor: str) -> str:

@@ -6,11 +6,12 @@ program gave, None where it gave none.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from dsl.facts import Privilege
+from legion_bridge.capture.boxes import Index
 from legion_bridge.programs.application import ObservedCopy
 
 __all__ = [
@@ -23,10 +24,10 @@ __all__ = [
     "ObservedRequirement",
     "ObservedTask",
     "Piece",
+    "with_all_below",
 ]
 
 Key: TypeAlias = Hashable
-Index: TypeAlias = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +131,18 @@ class ObservedLaunch:
     inlined: bool = False
     predicated: bool = False
     ran: bool = True
+
+    @property
+    def children(self) -> list[ObservedLaunch]:
+        """The launches that its points made, in order."""
+        return [child for point in self.points.values() for child in point.children]
+
+
+def with_all_below(launches: Iterable[ObservedLaunch]) -> Iterator[ObservedLaunch]:
+    """Launches, each followed by those that its points made, and so on."""
+    for launch in launches:
+        yield launch
+        yield from with_all_below(launch.children)
 
 
 @dataclass(frozen=True, slots=True)

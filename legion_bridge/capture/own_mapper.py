@@ -10,9 +10,9 @@ from types import MappingProxyType
 import dsl
 from dsl.launch_domain import LaunchDomain
 from dsl.names import argument_name, is_name
+from legion_bridge.capture.boxes import Index, around, points_of
 from legion_bridge.capture.copy_needs import agreeing_with
 from legion_bridge.capture.decisions import ArgumentDecision, Decisions, Place, TaskDecisions
-from legion_bridge.capture.mapper_log import Index
 from legion_bridge.programs.application import Application, Launch, LayoutNeed, Requirement
 from legion_bridge.programs.task_summary import TaskSummary
 
@@ -267,15 +267,12 @@ def _function(task: str, kind: str, table: dict[Index, Place]) -> Iterator[str]:
 
 def _rows(points: dict[Index, Place]) -> tuple[list[Index], str]:
     """The points of the box around some, row by row, and the number of a point among them."""
-    lower = tuple(map(min, zip(*points, strict=True)))
-    upper = tuple(map(max, zip(*points, strict=True)))
-    rows: list[Index] = [()]
+    box = around((point, point) for point in points)
     number = ""
-    for d, (a, b) in enumerate(zip(lower, upper, strict=True)):
-        rows = [(*row, i) for row in rows for i in range(a, b + 1)]
+    for d, (a, b) in enumerate(zip(*box, strict=True)):
         coordinate = f"t.ipoint[{d}]" if a == 0 else f"(t.ipoint[{d}] - {_integer(a)})"
         number = f"({number}) * {b - a + 1} + {coordinate}" if number else coordinate
-    return rows, number
+    return points_of(box), number
 
 
 def _integer(value: int) -> str:

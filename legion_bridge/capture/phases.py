@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 
 from legion_bridge.capture.loops import Loop, find_loop
-from legion_bridge.capture.observed import ObservedLaunch, ObservedPoint
+from legion_bridge.capture.observed import ObservedLaunch, ObservedPoint, with_all_below
 
 __all__ = ["Phases", "divided", "may_hide_loop"]
 
@@ -81,10 +81,10 @@ def may_hide_loop(
         seconds: How long the points of a launch run, without what they launch.
         least: How long they run at least.
     """
-    short = sum(_with_children(launch, seconds) for launch in launches) < _SHORT
+    short = sum(map(seconds, with_all_below(launches))) < _SHORT
     if not short or divided(launches, signature, seconds).has_loop:
         return False
-    often = Counter(map(signature, _with_all_below(launches)))
+    often = Counter(map(signature, with_all_below(launches)))
 
     def undisturbed(launch: ObservedLaunch) -> float:
         return least(launch) if often[signature(launch)] == 1 else seconds(launch)
@@ -113,14 +113,7 @@ def _loop_of(
 
 
 def _with_children(launch: ObservedLaunch, seconds: Callable[[ObservedLaunch], float]) -> float:
-    below = (child for point in launch.points.values() for child in point.children)
-    return seconds(launch) + sum(_with_children(child, seconds) for child in below)
-
-
-def _with_all_below(launches: Iterable[ObservedLaunch]) -> Iterator[ObservedLaunch]:
-    for launch in launches:
-        yield launch
-        yield from _with_all_below(_children(launch))
+    return sum(map(seconds, with_all_below([launch])))
 
 
 def _inside(
@@ -129,13 +122,9 @@ def _inside(
     """The launch of one point in which most of the time is spent, if there is one."""
     times = [_with_children(launch, seconds) for launch in row]
     for launch, took in zip(row, times, strict=True):
-        if took >= _LEAST * sum(times) and len(launch.points) == 1 and _children(launch):
+        if took >= _LEAST * sum(times) and len(launch.points) == 1 and launch.children:
             return launch
     return None
-
-
-def _children(launch: ObservedLaunch) -> list[ObservedLaunch]:
-    return [child for point in launch.points.values() for child in point.children]
 
 
 def _opened(launch: ObservedLaunch) -> list[ObservedLaunch]:
@@ -143,7 +132,7 @@ def _opened(launch: ObservedLaunch) -> list[ObservedLaunch]:
     alone: dict[tuple[int, ...], ObservedPoint] = {
         index: replace(point, children=[]) for index, point in launch.points.items()
     }
-    return [replace(launch, points=alone), *_children(launch)]
+    return [replace(launch, points=alone), *launch.children]
 
 
 def _around(loop: Loop, row: list[ObservedLaunch], told: str | None) -> Phases:
@@ -190,7 +179,7 @@ def _looping(
     by_task: dict[str, list[ObservedPoint]] = {}
     alone = 0.0  # seconds of tasks that launch none: those that do mostly wait
     for launch in launches:
-        if _children(launch):
+        if launch.children:
             by_task.setdefault(launch.task, []).extend(launch.points.values())
         else:
             alone += seconds(launch)

@@ -8,17 +8,15 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from legion_bridge.capture.boxes import Box, Index
 from legion_bridge.capture.names import TaskNames
 from legion_bridge.errors import CaptureError
 
 __all__ = ["LoggedRequirement", "Operation", "SpyLog", "Variant", "read_spy_log"]
-
-Index = tuple[int, ...]
-Box = tuple[Index, Index]
 
 _LINE = re.compile(r"\{legion_spy\}: (.*)|\{taskreg\}: task (\d+) registered on ([0-9a-f]+)")
 _OPERATIONS = re.compile(
@@ -339,8 +337,3 @@ def _box(words: list[str]) -> Box:
     """Bounds that are written dimension by dimension, lower and upper."""
     numbers = [int(word) for word in words]
     return tuple(numbers[::2]), tuple(numbers[1::2])
-
-
-def bounding_boxes(boxes: Iterable[Box]) -> Iterator[Box]:
-    """Boxes without the empty ones."""
-    return (box for box in boxes if all(a <= b for a, b in zip(*box, strict=True)))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import pairwise
 
 from dsl.facts import Privilege
+from legion_bridge.capture.boxes import Box, Index, around, filled, volume_of
 from legion_bridge.capture.damaged import damage_told
 from legion_bridge.capture.observed import (
     Key,
@@ -21,12 +21,9 @@ from legion_bridge.capture.observed import (
     Piece,
 )
 from legion_bridge.capture.spy_log import (
-    Box,
-    Index,
     LoggedRequirement,
     Operation,
     SpyLog,
-    bounding_boxes,
 )
 from legion_bridge.capture.times import Times
 from legion_bridge.errors import CaptureError
@@ -140,7 +137,7 @@ class _Reader:
         boxes = self._log.domains.get(number, [])
         if not numbers and number in self._log.not_run:
             numbers = self._points_of_equals.get(self._asked_for(operation), {})
-        elif not numbers and (not boxes or any(bounding_boxes(boxes))):
+        elif not numbers and (not boxes or filled(boxes)):
             raise CaptureError(
                 f"an index launch of {self._task(operation.task)} has no points: the log breaks "
                 "off, because the program did not end well"
@@ -212,7 +209,7 @@ class _Reader:
         return number in self._log.variant_decisions or number in self._log.replicas
 
     def _domain(self, number: int, points: Mapping[Index, int]) -> Box:
-        return _around(self._log.domains.get(number) or [(index, index) for index in points])
+        return around(self._log.domains.get(number) or [(index, index) for index in points])
 
     def _task(self, task: int) -> str:
         name = self._names[self._log.tasks.get(task, f"task{task}")]
@@ -297,25 +294,30 @@ class _Reader:
     def _observed_partition(self, number: int, tree: int) -> ObservedPartition:
         log = self._log
         colors = log.subspaces[number]
-        dimension = len(_around(log.boxes[log.roots[tree]])[0])
+        dimension = len(self._bounds(tree)[0])
         name = log.logical_partition_names.get((number, tree)) or log.partition_names.get(number)
         return ObservedPartition(
             name, tree, {colors[c]: self._piece(colors[c], dimension) for c in sorted(colors)}
         )
 
     def _piece(self, space: int, dimension: int) -> Piece:
-        boxes = list(bounding_boxes(self._log.boxes.get(space, [])))
+        boxes = filled(self._log.boxes.get(space, []))
         if not boxes:
             return Piece((0,) * dimension, (-1,) * dimension, 0)
-        lower, upper = _around(boxes)
-        return Piece(lower, upper, sum(map(_volume, boxes)), len(boxes))
+        lower, upper = around(boxes)
+        return Piece(lower, upper, sum(map(volume_of, boxes)), len(boxes))
+
+    def _bounds(self, tree: int) -> Box:
+        """Those of the root of a region tree, which may be empty."""
+        boxes = self._log.boxes[self._log.roots[tree]]
+        return around(boxes) if boxes else ((0,), (-1,))
 
     def _region(self, logged: LoggedRequirement) -> None:
         tree, log = logged.tree, self._log
         if tree in self._observed.regions:
             return
         root = log.roots[tree]
-        lower, upper = _around(log.boxes[root]) if log.boxes[root] else ((0,), (-1,))
+        lower, upper = self._bounds(tree)
         space = logged.field_space
         self._observed.regions[tree] = ObservedRegion(
             log.region_names.get((root, tree)) or log.space_names.get(root),
@@ -349,14 +351,3 @@ def _reduction(number: int) -> str | None:
     if number >= _FIRST_REDUCTION and kind < len(_REDUCTIONS):
         return f"{_REDUCTIONS[kind]}<{_TYPES[kept]}>"
     return f"operator {number}"
-
-
-def _around(boxes: Sequence[Box]) -> Box:
-    """The box around some."""
-    lower = tuple(map(min, zip(*(box[0] for box in boxes), strict=True)))
-    upper = tuple(map(max, zip(*(box[1] for box in boxes), strict=True)))
-    return lower, upper
-
-
-def _volume(box: Box) -> int:
-    return math.prod(b - a + 1 for a, b in zip(*box, strict=True))

@@ -168,6 +168,15 @@ def test_what_has_no_points_is_left_out_and_told(tmp_path: Path) -> None:
     assert empty.skipped["launches of init without points"] == 1
 
 
+def test_regions_may_be_empty(tmp_path: Path) -> None:
+    lines = [x for x in whole() if "Index Space Rect" not in x]
+    spaces = (f"[0 - 7f00]  0.1 {{2}}{{legion_spy}}: Empty Index Space {n}" for n in (5, 26, 27))
+    found = application([*lines, *spaces], tmp_path)
+    assert found.regions["grid"].upper == (-1,)
+    assert found.partitions["tiles"].pieces.tolist() == [[[0], [-1]]] * 2
+    assert [launch.domain for launch in found.loop] == [(2,)]
+
+
 def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(CaptureError, match=r"spy_0: cannot be read: No such file"):
         read_spy_log([tmp_path / "spy_0"])
