@@ -430,7 +430,7 @@ class _Reader:
         key = (tree, *boxes)
         pieces: dict[Key, Piece] = {}
         dimension = len(self._observed.regions[tree].lower)
-        known = {space: _piece(kept, dimension) for space, kept in boxes.items()}
+        known = {space: Piece.of(kept, dimension) for space, kept in boxes.items()}
         own = list(known.values())
         span = _span(own)
         missing = 0
@@ -485,12 +485,6 @@ def _covering(needs: Sequence[tuple[str, Box]], decision: Decision) -> int | Non
     return size
 
 
-def _piece(boxes: Sequence[Box], dimension: int) -> Piece:
-    if not boxes:
-        return Piece((0,) * dimension, (-1,) * dimension, 0)
-    return Piece(*around(boxes), sum(map(volume_of, boxes)))
-
-
 def _span(pieces: Iterable[Piece]) -> int:
     """How far the pieces reach along the first dimension."""
     filled = [piece for piece in pieces if piece.volume]
@@ -504,4 +498,4 @@ def _moved(piece: Piece, shift: int) -> Piece:
     if not piece.volume:
         return piece
     lower, upper = ((corner[0] + shift, *corner[1:]) for corner in (piece.lower, piece.upper))
-    return Piece(lower, upper, piece.volume)
+    return replace(piece, lower=lower, upper=upper)

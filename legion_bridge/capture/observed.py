@@ -6,12 +6,12 @@ program gave, None where it gave none.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from dsl.facts import Privilege
-from legion_bridge.capture.boxes import Index
+from legion_bridge.capture.boxes import Box, Index, around, volume_of
 from legion_bridge.programs.application import ObservedCopy
 
 __all__ = [
@@ -42,6 +42,13 @@ class Piece:
     upper: Index
     volume: int
     boxes: int = 1
+
+    @classmethod
+    def of(cls, boxes: Sequence[Box], dimension: int) -> Piece:
+        """The piece that is made of some boxes, none of which is empty."""
+        if not boxes:
+            return cls((0,) * dimension, (-1,) * dimension, 0)
+        return cls(*around(boxes), sum(map(volume_of, boxes)), len(boxes))
 
 
 @dataclass(frozen=True, slots=True)

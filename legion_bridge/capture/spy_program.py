@@ -7,7 +7,7 @@ from functools import cached_property
 from itertools import pairwise
 
 from dsl.facts import Privilege
-from legion_bridge.capture.boxes import Box, Index, around, filled, volume_of
+from legion_bridge.capture.boxes import Box, Index, around, filled
 from legion_bridge.capture.damaged import damage_told
 from legion_bridge.capture.observed import (
     Key,
@@ -297,15 +297,13 @@ class _Reader:
         dimension = len(self._bounds(tree)[0])
         name = log.logical_partition_names.get((number, tree)) or log.partition_names.get(number)
         return ObservedPartition(
-            name, tree, {colors[c]: self._piece(colors[c], dimension) for c in sorted(colors)}
+            name,
+            tree,
+            {
+                colors[c]: Piece.of(filled(log.boxes.get(colors[c], [])), dimension)
+                for c in sorted(colors)
+            },
         )
-
-    def _piece(self, space: int, dimension: int) -> Piece:
-        boxes = filled(self._log.boxes.get(space, []))
-        if not boxes:
-            return Piece((0,) * dimension, (-1,) * dimension, 0)
-        lower, upper = around(boxes)
-        return Piece(lower, upper, sum(map(volume_of, boxes)), len(boxes))
 
     def _bounds(self, tree: int) -> Box:
         """Those of the root of a region tree, which may be empty."""

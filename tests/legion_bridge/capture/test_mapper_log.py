@@ -247,6 +247,9 @@ def test_pieces_that_are_empty_or_have_holes(tmp_path: Path) -> None:
     (f,) = application.loop
     assert application.piece_volumes(f.requirements[0]).tolist() == [0, 0, 4]
     assert application.piece_bounds(f.requirements[0])[2].tolist() == [[2], [9]]
+    need = f.requirements[0].need
+    assert need is not None
+    assert need.compact is False
 
 
 def test_what_was_captured_can_be_simulated_and_tuned(log: Path) -> None:
