@@ -10,15 +10,14 @@ from pathlib import Path
 from legion_bridge.capture.profile_log import Record, read_profile
 from legion_bridge.programs.application import ObservedCopy
 
-__all__ = ["MEMORY_KINDS", "PROCESSOR_KINDS", "PROFILE_KINDS", "Times", "read_times"]
+__all__ = ["MEMORY_KINDS", "PROCESSOR_KINDS", "Times", "busy_time", "read_times"]
 
 PROCESSOR_KINDS = {1: "GPU", 2: "CPU", 4: "IO", 7: "OMP", 8: "PY"}  # Realm: Processor::Kind
 MEMORY_KINDS = {2: "SYSMEM", 3: "RDMEM", 4: "SOCKMEM", 5: "ZCMEM", 6: "FBMEM"}  # Memory::Kind
-PROFILE_KINDS = (
-    "ProcDesc", "MemDesc", "TaskInfo", "GPUTaskInfo", "ImplicitTaskInfo", "TaskWaitInfo",
-    "MapperCallDesc", "MapperCallInfo", "CopyInfo", "CopyInstInfo", "InstTimelineInfo",
-    "PhysicalInstRegionDesc", "LogicalRegionDesc", "OpDesc", "OperationInstance", "MultiTask",
-    "SliceOwner",
+_WANTED = (
+    "ProcDesc", "MemDesc", "TaskInfo", "GPUTaskInfo", "TaskWaitInfo", "MapperCallDesc",
+    "MapperCallInfo", "CopyInfo", "CopyInstInfo", "PhysicalInstRegionDesc", "LogicalRegionDesc",
+    "OpDesc", "OperationInstance", "MultiTask", "SliceOwner",
 )  # fmt: skip
 _LAUNCH = "Task"  # the kind of operation that a launch is, with its slices and points
 _NANO = 1e-9
@@ -107,13 +106,25 @@ def read_times(paths: Iterable[Path]) -> Times:
     times = Times()
     copies: list[ObservedCopy] = []
     for path in paths:
-        records = read_profile(path, *PROFILE_KINDS)
+        records = read_profile(path, *_WANTED)
         _read_tasks(times, records)
         copies += _read_copies(records)
         times.trees += [record["tree_id"] for record in records["LogicalRegionDesc"]]
     times.copies = tuple(copies)
     times.trees = sorted(set(times.trees))
     return times
+
+
+def busy_time(task: Record, waited: int) -> int:
+    """Nanoseconds that a task ran without waiting; on a GPU, that the GPU ran for it.
+
+    Args:
+        task: Its record, a ``TaskInfo`` or a ``GPUTaskInfo``.
+        waited: Nanoseconds that it waited.
+    """
+    if "gpu_stop" in task:
+        return max(int(task["gpu_stop"] - task["gpu_start"]), 0)
+    return max(int(task["stop"] - task["start"] - waited), 0)
 
 
 def _read_tasks(times: Times, records: dict[str, list[Record]]) -> None:
@@ -134,10 +145,7 @@ def _read_tasks(times: Times, records: dict[str, list[Record]]) -> None:
         times.tasks[number] = record["task_id"]
         kind = times.processors.get(record["proc_id"], "")
         waited = sum(end - start for start, end in times.waits.get(number, ()))
-        busy = record["stop"] - record["start"] - waited
-        if "gpu_stop" in record:
-            busy = record["gpu_stop"] - record["gpu_start"]
-        times.spans[number] = record["start"], record["stop"], max(busy, 0)
+        times.spans[number] = record["start"], record["stop"], busy_time(record, waited)
         if kind:
             times.ran_on[number] = kind
             times.kinds[record["task_id"]].add(kind)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from legion_bridge.capture.profile_log import Record, read_profile
-from legion_bridge.capture.times import MEMORY_KINDS, PROCESSOR_KINDS
+from legion_bridge.capture.times import MEMORY_KINDS, PROCESSOR_KINDS, busy_time
 from legion_bridge.outcome import MemoryPeak, Profile, TaskUse, Usage
 
 __all__ = ["PROFILE_FLAGS", "profile_of_run"]
@@ -76,10 +76,7 @@ class _Reader:
         for wait in self._records["TaskWaitInfo"]:
             waited[wait["op_id"]] += wait["wait_end"] - wait["wait_start"]
         for record in self._tasks:
-            busy = record["stop"] - record["start"] - waited[record["op_id"]]
-            if "gpu_stop" in record:
-                busy = record["gpu_stop"] - record["gpu_start"]
-            yield record, max(busy, 0) * _NANO
+            yield record, busy_time(record, waited[record["op_id"]]) * _NANO
 
     def _usage(self, span: float) -> Iterator[Usage]:
         busy: defaultdict[int, float] = defaultdict(float)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from legion_bridge.capture.times import Times
+from legion_bridge.capture.times import Times, busy_time
 
 
 def launch_of(number: int) -> int:
@@ -42,3 +42,10 @@ def test_when_tasks_ran_is_told_by_the_first_run() -> None:
     assert first.least_busy(second, launch_of) == Times(
         spans={10: (0, 99, 5), 20: (0, 99, 9)}, launched={20: 50}
     )
+
+
+def test_a_gpu_tells_itself_how_long_it_was_busy() -> None:
+    task = {"start": 10, "stop": 60}
+    assert busy_time(task, 20) == 30
+    assert busy_time(task, 90) == 0
+    assert busy_time({**task, "gpu_start": 40, "gpu_stop": 47}, 20) == 7
