@@ -210,11 +210,19 @@ def _captured(
 
 
 def program_name(command: Sequence[str]) -> str:
-    """What to call a program: its file's name, or that of the script that it interprets.
+    """What to call a program: its file's name, or that of the one that an interpreter runs.
 
     >>> program_name(["./build/stencil2d", "-n", "8"]), program_name(["python3", "app/gemm.py"])
     ('stencil2d', 'gemm')
     """
-    words = [word for word in command if not word.startswith("-")] or list(command)
-    known = Path(words[0]).name in _INTERPRETERS and len(words) > 1
-    return Path(words[1] if known else words[0]).stem
+    first, *rest = [word for word in command if not word.startswith("-")] or command
+    if Path(first).name in _INTERPRETERS:
+        # Before it there may be numbers of processes, names of hosts and variables.
+        words = [word for word in rest if "=" not in word and not word.isdigit()]
+        first = next(filter(_is_runnable, words), words[0] if words else first)
+    return Path(first).stem
+
+
+def _is_runnable(word: str) -> bool:
+    path = Path(word)
+    return path.is_file() and (path.suffix == ".py" or os.access(path, os.X_OK))

@@ -16,7 +16,6 @@ import pytest
 import dsl
 from legion_bridge import Application, CaptureError, Evaluator, Machine
 from legion_bridge.capture import Captured, capture, profile_runs
-from legion_bridge.capture.run import program_name
 from legion_bridge.capture.times import Times
 from legion_bridge.legion import build_program
 from legion_bridge.legion.replay_plan import plan_text
@@ -262,11 +261,6 @@ def test_a_program_without_end_is_told() -> None:
     legion_or_skip()
     with pytest.raises(CaptureError, match=r"still ran after 0\.2 seconds"):
         capture(["sleep", "9"], timeout=0.2)
-
-
-def test_programs_have_their_files_names() -> None:
-    assert program_name(["/a/b/gemm", "-n", "8"]) == "gemm"
-    assert program_name(["python3", "-u", "app/heat.py"]) == "heat"
 
 
 def test_all_tasks_of_must_epoch_launches_are_captured() -> None:
