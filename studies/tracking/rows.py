@@ -151,10 +151,11 @@ class RowRuns:
     ) -> str:
         run = uuid.uuid4().hex
         with self._writing() as database:
-            (place,) = database.execute(
+            found = database.execute(
                 "SELECT artifact_location FROM experiments WHERE experiment_id = ?",
                 (int(experiment),),
             ).fetchone()
+            place = self._told(found, "experiment")
             artifacts, by = f"{place}/{run}/artifacts", tags.get("mlflow.user", "unknown")
             row = (
                 *(run, name, "UNKNOWN", "", "", by, "RUNNING", start, None, "", "active"),
@@ -226,9 +227,10 @@ class RowRuns:
     def _artifacts(self, run: str) -> Path:
         """The folder of a run's artifacts."""
         with contextlib.closing(sqlite3.connect(self._path, timeout=_SECONDS_TO_WAIT)) as database:
-            (uri,) = database.execute(
+            found = database.execute(
                 "SELECT artifact_uri FROM runs WHERE run_uuid = ?", (run,)
             ).fetchone()
+        uri = self._told(found, "run")
         parts = urlsplit(uri)
         if parts.scheme not in ("", "file"):
             raise StorageError(
@@ -238,6 +240,12 @@ class RowRuns:
         folder = Path(unquote(parts.path))
         make_folder(folder)
         return folder
+
+    def _told(self, found: tuple[object] | None, what: str) -> str:
+        """The one value of a row, which somebody else may have removed."""
+        if found is None:
+            raise StorageError(f"the {what} is no longer in {self._path}: it was removed from it")
+        return str(found[0])
 
 
 def _insert(table: str) -> str:

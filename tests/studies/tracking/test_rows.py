@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from studies import Tracker
+from studies.errors import StorageError
 from studies.tracking.client_runs import ClientRuns
 from studies.tracking.rows import RowRuns, is_known, schema_version
 from studies.tracking.runs import Metric
@@ -145,6 +146,26 @@ def test_a_database_of_another_version_is_left_to_mlflow(empty, tmp_path):
         tracker.experiment("a case")
     assert tracker.failed
     assert "later" in said[0] or "schema" in said[0]
+
+
+def test_what_somebody_removed_meanwhile_is_told(empty, tmp_path):
+    path = shutil.copy(empty, tmp_path / "mlflow.db")
+    runs = RowRuns(path)
+    experiment = runs.experiment("a case", {}, tmp_path.as_uri())
+    run = runs.create(experiment, "a", 0, {}, {})
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        database.executescript("DELETE FROM runs; DELETE FROM experiments")
+    with pytest.raises(StorageError, match=f"the run is no longer in {path}"):
+        runs.texts(run, [])
+    with pytest.raises(StorageError, match=f"the experiment is no longer in {path}"):
+        runs.create(experiment, "a", 0, {}, {})
+
+
+def test_artifacts_that_lie_elsewhere_are_left_to_mlflow(empty, tmp_path):
+    runs = RowRuns(shutil.copy(empty, tmp_path / "mlflow.db"))
+    run = runs.create(runs.experiment("a case", {}, "s3://bucket/a"), "a", 0, {}, {})
+    with pytest.raises(StorageError, match=r"lie in s3://, .*: name the database by --mlflow"):
+        runs.texts(run, [("a.txt", "a")])
 
 
 def test_a_failed_write_leaves_nothing_half_written(empty, tmp_path):
