@@ -253,7 +253,7 @@ class PairedComparison:
         if low > 0:
             return f"{self.percent:.1f} % faster than its own mapper {within}"
         if high < 0:
-            return f"{-self.percent:.1f} % slower than its own mapper {within}"
+            return f"{-self.percent:.1f} % slower than its own mapper {within}: keep that one"
         return f"no difference from its own mapper was found: {self.percent:+.1f} % {within}"
 
 

@@ -61,7 +61,9 @@ def test_the_interval_leaves_out_what_the_sign_test_allows() -> None:
     ],
 )
 def test_what_is_no_gain_is_not_called_one(ratios: tuple[float, ...], said: str) -> None:
-    assert PairedComparison(ratios).sentence.startswith(said)
+    sentence = PairedComparison(ratios).sentence
+    assert sentence.startswith(said)
+    assert sentence.endswith(": keep that one") == ("slower" in said)
 
 
 def test_too_few_pairs_and_failures_are_told() -> None:
