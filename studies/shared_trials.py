@@ -189,13 +189,19 @@ class SharedTrials(_CachedStorage):
         return [(trial_id, json.loads(owner)) for trial_id, owner in rows]
 
     def _count(self, session: Session, study_id: int) -> int:
-        finished = session.execute(
+        """How many are finished or under way: asked at once, for one may finish meanwhile."""
+        trial, attribute = models.TrialModel, models.TrialSystemAttributeModel
+        owned = sqlalchemy.exists().where(
+            attribute.trial_id == trial.trial_id, attribute.key == OWNER
+        )
+        running = sqlalchemy.and_(trial.state == TrialState.RUNNING, owned)
+        found = session.execute(
             sqlalchemy.select(sqlalchemy.func.count()).where(
-                models.TrialModel.study_id == study_id,
-                models.TrialModel.state == TrialState.COMPLETE,
+                trial.study_id == study_id,
+                sqlalchemy.or_(trial.state == TrialState.COMPLETE, running),
             )
-        ).scalar_one()
-        return int(finished) + len(self._owners(session, study_id))
+        )
+        return int(found.scalar_one())
 
     def _change_owner(
         self, session: Session, trial_id: int, before: str | None, after: str | None

@@ -248,3 +248,22 @@ def test_threads_make_the_tables_side_by_side(tmp_path):
         for thread in threads:
             thread.join()
         assert failures == []
+
+
+@BOTH
+def test_a_trial_that_ends_while_trials_are_counted_is_no_room_for_another(url, monkeypatch):
+    """The last of four is another process's, and ends between any two questions of a claim."""
+    leave_behind(url, ELSEWHERE, count=4)
+    with StudyStore.open_study("toy", url) as store:
+        store.begin(RandomSampler(), [])
+        storage = store._storage
+        original, asked = type(storage)._owners, []
+
+        def ended_meanwhile(self, session, study_id):
+            asked.append(study_id)
+            found = original(self, session, study_id)
+            return found if len(asked) == 1 else found[:-1]
+
+        monkeypatch.setattr(type(storage), "_owners", ended_meanwhile)
+        assert store.next_trial(4) is None
+        assert store.next_trial(5) is not None
