@@ -206,11 +206,19 @@ def flatten(application: Application, *, whole: bool = False) -> FlatProgram:
 
 
 def _point_bytes(application: Application, launches: Sequence[Launch], volumes: Ints) -> Floats:
-    rows = [
-        np.tile([application.regions[r.region].field_bytes(r.fields) for r in x.requirements], n)
-        for x, n in zip(launches, volumes.tolist(), strict=True)
-    ]
-    return np.concatenate(rows).astype(float)
+    # Launches of a loop in the program often have the very same requirements.
+    made: dict[tuple[int, int], Floats] = {}
+    rows = []
+    for launch, points in zip(launches, volumes.tolist(), strict=True):
+        key = id(launch.requirements), points
+        if key not in made:
+            regions = [application.regions[r.region] for r in launch.requirements]
+            sizes = [
+                x.field_bytes(r.fields) for x, r in zip(regions, launch.requirements, strict=True)
+            ]
+            made[key] = np.tile(np.array(sizes, float), points)
+        rows.append(made[key])
+    return np.concatenate(rows)
 
 
 def _parent(launches: Sequence[Launch], setup: int, index: int) -> int:
