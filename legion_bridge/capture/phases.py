@@ -12,9 +12,8 @@ from legion_bridge.capture.observed import ObservedLaunch, ObservedPoint, with_a
 __all__ = ["Phases", "divided", "may_hide_loop"]
 
 _LEAST = 0.5  # of a run's time, that its main loop takes
-_SHORT = (
-    1.0  # seconds of all tasks: of a longer run, milliseconds that one is put off hide no loop
-)
+# Seconds of all tasks: of a longer run, milliseconds that one is put off hide no loop.
+_SHORT = 1.0
 
 
 @dataclass(frozen=True, slots=True)

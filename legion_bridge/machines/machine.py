@@ -275,7 +275,8 @@ class Runtime:
             hold whole regions.
         instance: Added for each instance that is made for one task, as collected ones are.
         fresh: Added to the factor on the bytes of copies into such an instance, for each byte of
-            room that one of them takes: no cache holds memory that was just given.
+            room that one of them takes, with the fields that lie beside it: the pages have to be
+            found and cleared, and no cache holds them.
         refinement: Added for each requirement of a point whose region the loop reaches through
             several partitions, as if traced, where no trace is replayed: what each of them sees
             must be found anew.

@@ -258,18 +258,21 @@ class TestUnderALimit:
 
 
 class TestSharedCores:
-    def test_runtime_work_waits_for_a_processor(self) -> None:
-        """The CPU and both GPUs are busy when the fourth and the fifth task are mapped."""
+    def busy(self, points: int, on: Machine) -> tiny.Run:
+        """A long task on the CPU, others on two GPUs, and one more whose data takes a second."""
         loop = [
             tiny.launch("on_cpu", seconds=20.0),
-            tiny.launch("long", domain=(3,), seconds=10.0),
+            tiny.launch("long", domain=(points,), seconds=10.0),
             tiny.launch("moved", tiny.reads("data"), seconds=1.0),
         ]
         setup = [tiny.launch("made", tiny.writes("data"), seconds=0.0)]
         program = tiny.application([tiny.region("data", 10)], loop, setup=setup)
-        text = tiny.mapper("Region made * GPU ZCMEM; Task on_cpu CPU;")
-        apart = tiny.Run(program, machine(point=0.5), text)
-        shared = tiny.Run(program, machine(point=0.5, shares_cores=True), text)
+        return tiny.Run(program, on, tiny.mapper("Region made * GPU ZCMEM; Task on_cpu CPU;"))
+
+    def test_runtime_work_waits_for_a_processor(self) -> None:
+        """The CPU and both GPUs are busy when the fourth and the fifth task are mapped."""
+        apart = self.busy(3, machine(point=0.5))
+        shared = self.busy(3, machine(point=0.5, shares_cores=True))
         assert [task.start for task in apart.tasks] == [0.5, 1.0, 1.5, 2.0, 11.5, 12.0]
         # The fourth is mapped when the first GPU is free, the fifth when the second is, and its
         # data takes a second to come.
@@ -291,16 +294,7 @@ class TestSharedCores:
 
     def test_copies_hold_up_busy_processors(self) -> None:
         """A copy of a second begins while all processors have some seconds of work."""
-        loop = [
-            tiny.launch("on_cpu", seconds=20.0),
-            tiny.launch("long", domain=(2,), seconds=10.0),
-            tiny.launch("moved", tiny.reads("data"), seconds=1.0),
-        ]
-        setup = [tiny.launch("made", tiny.writes("data"), seconds=0.0)]
-        program = tiny.application([tiny.region("data", 10)], loop, setup=setup)
-        text = tiny.mapper("Region made * GPU ZCMEM; Task on_cpu CPU;")
-        apart = tiny.Run(program, machine(), text)
-        shared = tiny.Run(program, machine(shares_cores=True), text)
+        apart, shared = self.busy(2, machine()), self.busy(2, machine(shares_cores=True))
         assert starts(shared)[-1] == starts(apart)[-1] + 1.0
 
     def test_idle_processors_are_not_held_up(self) -> None:
