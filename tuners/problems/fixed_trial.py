@@ -31,19 +31,22 @@ class FixedTrial:
 
     def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
         """The value of a categorical parameter."""
-        return self._value(name, CategoricalDistribution(choices))
+        if name in self._known:
+            return self._known[name]
+        return self._otherwise(name, CategoricalDistribution(choices))
 
     def suggest_int(
         self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
     ) -> int:
         """The value of an integer parameter."""
-        return int(self._value(name, IntDistribution(low, high, log=log, step=step)))
+        if name in self._known:
+            return int(self._known[name])
+        return int(self._otherwise(name, IntDistribution(low, high, log=log, step=step)))
 
     def suggest_float(
         self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
     ) -> float:
         """The value of a real parameter."""
-        return float(self._value(name, FloatDistribution(low, high, log=log, step=step)))
-
-    def _value(self, name: str, distribution: BaseDistribution) -> Any:
-        return self._known[name] if name in self._known else self._otherwise(name, distribution)
+        if name in self._known:
+            return float(self._known[name])
+        return float(self._otherwise(name, FloatDistribution(low, high, log=log, step=step)))
