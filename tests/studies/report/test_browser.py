@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.long, pytest.mark.skipif(CHROMIUM is None, reason=MISS
 FOREIGN = re.compile(r"dbus|gpu|vaapi|gcm|google_apis|sandbox|ssl_|udev|DevTools", re.IGNORECASE)
 WIDTHS = (390, 1280)
 DARK, LIGHT = 0, 1
+ATTEMPTS = 4
 
 
 def browser(tmp_path, *options):
@@ -57,10 +58,17 @@ def test_a_page_draws_its_figures_silently_and_fits_any_width(runs, page, tmp_pa
     outer = tmp_path / "outer.html"
     outer.write_text(f"<!DOCTYPE html><body>{frames}<script>{measure}</script>")
     size = f"--window-size={sum(WIDTHS) + 40},14000"
-    dom, logged = browser(tmp_path, size, "--dump-dom", f"file://{outer}")
-    assert logged == []
     # Nothing wider than the window, no picture wider than its place, none left out.
-    assert re.search(r"<title>(.*?)</title>", dom)[1] == "/".join(["0 0 0"] * len(WIDTHS))
+    wanted = "/".join(["0 0 0"] * len(WIDTHS))
+    # On a busy machine the browser's virtual time can pass before it has made a frame, and the
+    # figures are drawn when a frame shows them.
+    for _attempt in range(ATTEMPTS):
+        dom, logged = browser(tmp_path, size, "--dump-dom", f"file://{outer}")
+        assert logged == []
+        found = re.search(r"<title>(.*?)</title>", dom)[1]
+        if found == wanted:
+            break
+    assert found == wanted
 
 
 def test_scripts_that_are_not_the_pages_own_do_not_run(page, tmp_path):
