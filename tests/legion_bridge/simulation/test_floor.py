@@ -86,7 +86,7 @@ def test_no_run_with_a_clock_in_each_iteration_is_below_its_floor(case: Case) ->
 
 
 @pytest.mark.long
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(st.one_of(cases(), clocked_cases(), cases(capacities=(30, 60, 100))))
 def test_no_run_of_many_is_below_its_floor(case: Case) -> None:
     check_floor(case)
