@@ -8,8 +8,11 @@ LEGATE := $(shell sed -n 's/^legion = \["\(legate==[^;]*\);.*/\1/p' pyproject.to
 SOURCES := dsl legion_bridge tuners studies mappertune packaging tests
 
 .DEFAULT_GOAL := help
-# On two cores a third process fills the time in which others wait for runs and servers.
-PYTEST := $(BIN)/python -m pytest --numprocesses 3 --dist loadfile --durations 15
+# On two cores a third process fills the time in which others wait for runs and servers. Long
+# tests wait more, and each takes longer than what those of its file would share.
+PYTEST := $(BIN)/python -m pytest --durations 15
+SHORT := --numprocesses 3 --dist loadfile
+LONG := --numprocesses 4 --dist worksteal -m long
 .PHONY: help study legion test test-long lint types dev bench clean
 
 help: ## List the targets
@@ -54,10 +57,10 @@ legion: $(VENV)/.installed $(VENV)/.legate ## Install the Legion runtime, and sa
 	$(BIN)/mappertune doctor --build
 
 test: $(VENV)/.installed-test $(VENV)/.legate ## Install what the tests need, and run them
-	$(PYTEST) $(PYTEST_ARGS)
+	$(PYTEST) $(SHORT) $(PYTEST_ARGS)
 
 test-long: $(VENV)/.installed-test $(VENV)/.legate ## Run long searches, and suites of many programs
-	$(PYTEST) -m long $(PYTEST_ARGS)
+	$(PYTEST) $(LONG) $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed-dev ## Check style and formatting
 	$(BIN)/ruff check $(SOURCES)
