@@ -138,10 +138,9 @@ class MapperProblem:
 
     def suggest(self, trial: Suggester) -> dict[str, Value]:
         """Asks a trial for the value of each hole that is active."""
-        template = self.template
         values: dict[str, Value] = {}
-        for name, hole in template.parameters.items():
-            if hole.condition is not None and not template.is_active(name, values):
+        for name, hole in self.template.parameters.items():
+            if not self.template.is_active(name, values):
                 continue
             if hole.low is None or hole.high is None:
                 values[name] = trial.suggest_categorical(name, hole.choices)
