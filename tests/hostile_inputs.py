@@ -45,12 +45,6 @@ class HostileInput:
     code: int = 2
     says: str = ""
 
-    @property
-    def characters(self) -> int:
-        """How many characters its files have."""
-        texts = self.files.values()
-        return sum(len(text if isinstance(text, str) else text()) for text in texts)
-
     def write(self, folder: Path) -> list[str]:
         """Writes its files into a folder, and returns the command line."""
         for name, text in self.files.items():

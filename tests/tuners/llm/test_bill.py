@@ -174,16 +174,16 @@ def run(storage, ledger, *, trials, kills=0, budget, seed=0):
 @pytest.mark.long
 @pytest.mark.parametrize(
     ("kind", "budget"),
-    [("storage", {"calls": 50}), ("storage", {"usd": 0.11}), ("file", {"tokens": 22_000})],
+    [("storage", {"calls": 90}), ("storage", {"usd": 0.2}), ("file", {"tokens": 40_000})],
 )
 def test_kills_of_three_processes_keep_to_the_budget(paid, tmp_path, kind, budget):
     storage = f"sqlite:///{tmp_path / 'study.db'}"
     ledger = "storage" if kind == "storage" else str(tmp_path / "ledger.jsonl")
     open_study(storage)
     bill = paid(silence=0.6)
-    run(storage, ledger, trials=24, kills=10, budget=budget)
+    run(storage, ledger, trials=40, kills=20, budget=budget)
     used = reported(ledger, storage)
     sys.stdout.write(f"{kind} {budget}: {used} lost {used.lost_calls}; {bill} ${bill.usd:.4f}\n")
     lost_at_most(used, bill)
     assert used.exceeds(Budget(**{name: limit * 1.0001 for name, limit in budget.items()})) is None
-    assert len(bill.modes) > 7  # of 16, by chance
+    assert len(bill.modes) > 10  # of 16, by chance
